@@ -1,0 +1,35 @@
+"""Errors that a user can act on: one class per kind of failure, each with its own exit code.
+
+The command line prints ``str(error)`` as one line and exits with ``exit_code``. A message names the offending value
+and the rule it breaks. Exit code 2 is left to wrong command-line usage, as ``argparse`` has it.
+"""
+
+
+class TwofoldError(Exception):
+    """Base of every error that Twofold raises on purpose."""
+
+    exit_code = 1
+
+
+class NetworkError(TwofoldError):
+    """A network description that is contradictory or outside the supported family."""
+
+    exit_code = 3
+
+
+class FoldingError(TwofoldError):
+    """A folding that does not divide the network it is meant for, or that the engines cannot serve."""
+
+    exit_code = 4
+
+
+class ImageError(TwofoldError):
+    """A packed image with a wrong magic, version, length, checksum, fingerprint or section."""
+
+    exit_code = 5
+
+
+class ToolError(TwofoldError):
+    """A program or package that this step needs is missing or failed."""
+
+    exit_code = 6

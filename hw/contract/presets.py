@@ -1,0 +1,137 @@
+"""Networks and foldings that Twofold ships.
+
+``network(name, variant)`` and ``folding(name, variant, size)`` are the only places that know the numbers. Variants:
+
+- ``dense``: all weights, all activations;
+- ``sparse-dense``: sparse weights, all activations;
+- ``fast``: sparse weights and winners, the point that fits one SLR at full speed (also called ``sparse-sparse``).
+"""
+
+from hw.contract.errors import FoldingError, NetworkError
+from hw.contract.folding import Folding, GatherFolding, ScatterFolding
+from hw.contract.network import Complementary, Conv2d, Dense, Linear, Network, Sparsity, Taps
+
+GSC_LABELS = (
+    "silence",
+    "unknown",
+    "yes",
+    "no",
+    "up",
+    "down",
+    "left",
+    "right",
+    "on",
+    "off",
+    "stop",
+    "go",
+)
+DIGITS = tuple(str(digit) for digit in range(10))
+VARIANTS = ("dense", "sparse-dense", "fast")
+ALIASES = {"sparse-sparse": "fast"}
+NETWORKS = ("gsc", "tiny")
+SIZES = ("small", "full")
+
+
+def canonical_variant(variant: str) -> str:
+    """Variant without its alias. Raises NetworkError for an unknown one."""
+    variant = ALIASES.get(variant, variant)
+    if variant not in VARIANTS:
+        raise NetworkError(
+            f"variant is {variant!r}, choose one of {', '.join((*VARIANTS, *ALIASES))}"
+        )
+    return variant
+
+
+def network(name: str, variant: str = "fast") -> Network:
+    """Shape of a shipped network. Raises NetworkError for unknown names."""
+    variant = canonical_variant(variant)
+    if name == "gsc":
+        return _gsc(variant)
+    if name == "tiny":
+        return _tiny(variant)
+    raise NetworkError(f"network is {name!r}, choose one of {', '.join(NETWORKS)}")
+
+
+def _gsc(variant: str) -> Network:
+    """Google Speech Commands: 32 frames x 32 mel bands, 12 classes."""
+    sparse, winners = variant != "dense", variant == "fast"
+    return Network(
+        name=f"gsc-{variant}",
+        input_shape=(1, 32, 32),
+        zero_point=96,
+        labels=GSC_LABELS,
+        layers=(
+            Conv2d(out_channels=64, kernel=(5, 5), pool=2, k=6 if winners else None,
+                   sparsity=Taps((4,) * 64) if sparse else Dense()),
+            Conv2d(out_channels=64, kernel=(5, 5), pool=2, k=8 if winners else None, sparsity=_sets(sparse, 4)),
+            Linear(out_features=1500, k=150 if winners else None, sparsity=_sets(sparse, 60)),
+            Linear(out_features=12),
+        ),
+    )  # fmt: skip
+
+
+def _tiny(variant: str) -> Network:
+    """scikit-learn's digits: 8x8 pixels, 10 classes; every engine at work in seconds."""
+    sparse, winners = variant != "dense", variant == "fast"
+    return Network(
+        name=f"tiny-{variant}",
+        input_shape=(1, 8, 8),
+        labels=DIGITS,
+        layers=(
+            Conv2d(out_channels=16, kernel=(3, 3), pool=2, k=4 if winners else None,
+                   sparsity=Taps((4,) * 16) if sparse else Dense()),
+            Conv2d(out_channels=32, kernel=(2, 2), pool=2, k=8 if winners else None, sparsity=_sets(sparse, 8)),
+            Linear(out_features=64, k=16 if winners else None, sparsity=_sets(sparse, 16)),
+            Linear(out_features=10),
+        ),
+    )  # fmt: skip
+
+
+def _sets(sparse: bool, sets: int) -> Sparsity:
+    return Complementary(sets) if sparse else Dense()
+
+
+def folding(name: str, variant: str = "fast", size: str = "small") -> Folding:
+    """Folding of a shipped network: ``small`` for quick builds, ``full`` for the speed of one SLR.
+
+    Raises FoldingError for unknown sizes and combinations that are not shipped.
+    """
+    variant = canonical_variant(variant)
+    key = name, variant, size
+    if key not in _FOLDINGS:
+        shipped = ", ".join(" ".join(known) for known in _FOLDINGS)
+        raise FoldingError(f"no folding {' '.join(key)}; shipped: {shipped}")
+    return _FOLDINGS[key]
+
+
+_FOLDINGS = {
+    ("gsc", "fast", "small"): Folding(
+        (
+            GatherFolding(rows=1, cols=14, streams=2),
+            ScatterFolding(rows=1, cols=5, lanes=4),
+            ScatterFolding(lanes=60, drain=15),
+            ScatterFolding(lanes=12, drain=1),
+        ),
+    ),
+    ("gsc", "fast", "full"): Folding(
+        (
+            GatherFolding(rows=14, cols=14, streams=4),
+            ScatterFolding(rows=5, cols=5, engines=2, lanes=4),
+            ScatterFolding(engines=2, lanes=60, drain=60),
+            ScatterFolding(engines=2, lanes=12, drain=1),
+        ),
+        frames=4,
+    ),
+    ("tiny", "fast", "small"): Folding(
+        (GatherFolding(), ScatterFolding(), ScatterFolding(lanes=4, drain=2), ScatterFolding()),
+        input_bytes=8,
+    ),
+    ("tiny", "fast", "full"): Folding(
+        (
+            GatherFolding(rows=3, cols=3, streams=4),
+            ScatterFolding(engines=2, lanes=8),
+            ScatterFolding(engines=1, lanes=16, drain=16),
+            ScatterFolding(engines=2, lanes=10, drain=1),
+        ),
+    ),
+}

@@ -1,0 +1,108 @@
+"""Tables: the run-time loadable contents of the machine, as both the packer and the hardware see them.
+
+A layer has up to four tables. A table is ``lanes`` memories of ``depth`` elements each; an element is ``bits`` wide in
+hardware and is stored in 16 or 32 bits in the packed image (two's complement where signed).
+
+=========  =====================================  =====================================================================
+table      element                                order of elements in a lane
+=========  =====================================  =====================================================================
+WEIGHTS    gather: weight | tap << 8              step of the pass: groups of ``streams`` neighbouring kernels one after
+                                                  another, lane ``s`` holding kernel ``group * streams + s``; lists
+                                                  shorter than the group's steps are padded with weight 0, tap 0
+WEIGHTS    scatter: weight | slot << 8            ``(tap << index_bits | channel) * rounds + round``; lane ``l`` holds
+                                                  set ``round * lanes + l``; rows no kernel uses have weight 0
+ADD        signed additive constant of            drain order: lane ``d`` of ``drain`` holds channel
+           requantisation, or bias of a logit     ``step * drain + d`` (gather layers have one lane)
+MUL        unsigned multiplier (0..32767)         as ADD; only for layers with a multiplier
+SHIFT      right shift (0..31)                    one element; absent for logits
+=========  =====================================  =====================================================================
+
+Row addresses pad the channel to a power of two so that tap and channel concatenate. The element order of ADD follows
+from the canonical kernel order: slot by slot, set after set, is channel after channel.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from hw.contract.arith import MUL_BITS, WEIGHT_BITS, add_bits
+from hw.contract.folding import GatherPlan, Plan, ScatterPlan
+
+
+class TableKind(IntEnum):
+    """Code of a table in the packed image."""
+
+    WEIGHTS = 0
+    ADD = 1
+    MUL = 2
+    SHIFT = 3
+
+
+@dataclass(frozen=True)
+class Table:
+    """Shape of one table of one layer.
+
+    Attributes
+    ----------
+    stage: index of the layer.
+    kind: which table.
+    lanes: memories.
+    depth: elements of a memory.
+    bits: width of an element in hardware.
+    signed: whether elements are two's complement numbers.
+    """
+
+    stage: int
+    kind: TableKind
+    lanes: int
+    depth: int
+    bits: int
+    signed: bool = False
+
+    @property
+    def element_bits(self) -> int:
+        """Width of an element in the packed image: 16 or 32."""
+        return 16 if self.bits <= 16 else 32
+
+
+def index_bits(plan: ScatterPlan) -> int:
+    """Bits of the channel in a row address (0 for a single channel)."""
+    return (plan.stage.in_shape[0] - 1).bit_length()
+
+
+def channels_in(plan: ScatterPlan) -> int:
+    """Channels of a row address, padded to a power of two."""
+    return 1 << index_bits(plan)
+
+
+def weights_table(plan: Plan) -> Table:
+    """Shape of the weight table of a layer."""
+    if isinstance(plan, GatherPlan):
+        tap_bits = max(1, (plan.stage.taps - 1).bit_length())
+        return Table(
+            plan.stage.index,
+            TableKind.WEIGHTS,
+            plan.folding.streams,
+            plan.steps,
+            WEIGHT_BITS + tap_bits,
+        )
+    slot_bits = (plan.stage.slots - 1).bit_length()
+    depth = plan.stage.taps * channels_in(plan) * plan.rounds
+    return Table(
+        plan.stage.index, TableKind.WEIGHTS, plan.folding.lanes, depth, WEIGHT_BITS + slot_bits
+    )
+
+
+def tables(plan: Plan) -> tuple[Table, ...]:
+    """Shapes of all tables of a layer, in the order in which the packed image holds them."""
+    stage = plan.stage
+    lanes = 1 if isinstance(plan, GatherPlan) else plan.folding.drain
+    depth = stage.slots * stage.sets // lanes
+    found = [
+        weights_table(plan),
+        Table(stage.index, TableKind.ADD, lanes, depth, add_bits(stage.products), signed=True),
+    ]
+    if stage.layer.multiplier:
+        found.append(Table(stage.index, TableKind.MUL, lanes, depth, MUL_BITS))
+    if not stage.last:
+        found.append(Table(stage.index, TableKind.SHIFT, 1, 1, 5))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Simulation: the golden model, the Verilated machine and its test benches."""

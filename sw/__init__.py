@@ -1,0 +1,1 @@
+"""The software: data, training, quantization, export, packing and drivers."""
