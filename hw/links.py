@@ -1,0 +1,168 @@
+"""Links between the parts of the machine: what travels, and the rules of travelling.
+
+Three kinds. `ConfigBus` is written to and never refused. `PixelLink` and `RowLink` carry words that are never refused
+either, because the producer holds a credit (see `Credits`) before it starts a word. The winner and result streams have
+valid and ready.
+"""
+
+from amaranth import *
+from amaranth.hdl import ShapeLike
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.contract.arith import ACT_BITS, LOGIT_BITS
+
+
+class ConfigBus(wiring.Signature):
+    """Writes into tables: one a cycle, broadcast to all stages, never refused.
+
+    Tables are written only while no word is in the machine.
+
+    Members
+    -------
+    valid: the other members name an element to write.
+    stage: index of the layer.
+    kind: `hw.contract.tables.TableKind` of the table.
+    lane: memory of the table.
+    address: element of the memory.
+    data: the element, in the low bits; two's complement where it is signed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "valid": Out(1),
+                "stage": Out(8),
+                "kind": Out(8),
+                "lane": Out(16),
+                "address": Out(16),
+                "data": Out(32),
+            }
+        )
+
+
+def entry_layout(channels: int) -> data.StructLayout:
+    """A winner: ``index`` (channel, at least one bit) and ``value`` (uint8; 0 contributes nothing)."""
+    return data.StructLayout({"index": max(1, (channels - 1).bit_length()), "value": ACT_BITS})
+
+
+class PixelLink(wiring.Signature):
+    """Winner lists per pixel, between two convolutions or a convolution and a linear layer.
+
+    A word is ``passes * k`` beats: pass after pass, in each pass entry 0..k-1 of the lists of all tiles.
+
+    Parameters
+    ----------
+    tiles: tiles of the producer; tile ``ty * cols + tx`` is entry number ``ty * cols + tx`` of the payload.
+    channels: channels of the producer.
+
+    Members
+    -------
+    valid: ``payload`` holds a beat; never refused.
+    payload: array of ``tiles`` entries (see `entry_layout`).
+    release: from the consumer, pulses when a frame (a word's worth of lists) is free again.
+    """
+
+    def __init__(self, tiles: int, channels: int) -> None:
+        self.tiles = tiles
+        self.channels = channels
+        super().__init__(
+            {
+                "valid": Out(1),
+                "payload": Out(data.ArrayLayout(entry_layout(channels), tiles)),
+                "release": In(1),
+            }
+        )
+
+
+class RowLink(wiring.Signature):
+    """Rows of results of a linear layer, in channel order: ``ceil(channels / drain)`` beats a word.
+
+    Parameters
+    ----------
+    drain: values of a beat; the last beat of a word may hold values beyond the last channel.
+    shape: of a value: unsigned 8 in front of global winners, signed 32 for logits.
+
+    Members
+    -------
+    valid: ``values`` holds a beat; never refused.
+    values: array of ``drain`` values.
+    release: from the consumer, pulses when a word is out of it.
+    """
+
+    def __init__(self, drain: int, shape: ShapeLike) -> None:
+        self.drain = drain
+        self.shape = shape
+        super().__init__(
+            {
+                "valid": Out(1),
+                "values": Out(data.ArrayLayout(shape, drain)),
+                "release": In(1),
+            }
+        )
+
+
+def winner_layout(channels: int, emit: int) -> data.StructLayout:
+    """A beat of global winners: ``winners`` (array of ``emit`` entries) and ``last`` (of the word)."""
+    return data.StructLayout({"winners": data.ArrayLayout(entry_layout(channels), emit), "last": 1})
+
+
+def winner_stream(channels: int, emit: int) -> stream.Signature:
+    """Stream of global winners of a layer of ``channels`` units, ``emit`` a beat."""
+    return stream.Signature(winner_layout(channels, emit))
+
+
+def result_layout(classes: int) -> data.StructLayout:
+    """A result: ``logits`` (array of ``classes`` signed 32) and ``label`` (index of the largest)."""
+    return data.StructLayout(
+        {
+            "logits": data.ArrayLayout(signed(LOGIT_BITS), classes),
+            "label": max(1, (classes - 1).bit_length()),
+        }
+    )
+
+
+def result_stream(classes: int) -> stream.Signature:
+    """Stream of results, one beat a word."""
+    return stream.Signature(result_layout(classes))
+
+
+class Credits(wiring.Component):
+    """Counts the words that the consumer of a link still has room for.
+
+    Parameters
+    ----------
+    frames: words that the consumer holds; the count at reset.
+
+    Members
+    -------
+    take: a word was started; only while ``available``.
+    release: the consumer has freed a word.
+    available: a word may start, counting every ``take`` and ``release`` up to the previous cycle.
+
+    Raises
+    ------
+    ValueError: ``frames`` is below 1.
+    """
+
+    take: In(1)
+    release: In(1)
+    available: Out(1)
+
+    def __init__(self, frames: int) -> None:
+        if frames < 1:
+            raise ValueError(f"credits need at least 1 frame, not {frames}")
+        self.frames = frames
+        super().__init__()
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        count = Signal(range(self.frames + 1), init=self.frames)
+        m.d.comb += self.available.eq(count != 0)
+        with m.If(self.take & ~self.release):
+            m.d.sync += count.eq(count - 1)
+            m.d.sync += Assert(count != 0, "word started without a credit")
+        with m.Elif(self.release & ~self.take):
+            m.d.sync += count.eq(count + 1)
+            m.d.sync += Assert(count != self.frames, "more frames released than exist")
+        return m
