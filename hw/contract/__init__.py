@@ -1,1 +1,4 @@
-"""The contract between software and hardware; standard library only. Everything else is generated from it."""
+"""The contract between software and hardware.
+
+Standard library only; everything else is generated from it.
+"""

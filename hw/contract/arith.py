@@ -1,10 +1,12 @@
 """The law of arithmetic, in plain Python integers.
 
-Everything that computes (PyTorch export, ONNX, golden model, RTL, card) gives exactly these numbers; the functions here
-are the scalar specification that the fast implementations are tested against.
+Everything that computes (PyTorch export, ONNX, golden model, RTL, card) gives exactly these
+numbers; the functions here are the scalar specification that the fast implementations are tested
+against.
 
-Activations are uint8, weights int8. A layer's accumulator is an exact sum of products, wide enough never to wrap.
-Hidden layers requantise it to uint8; the last layer adds its bias and returns the sum (int32) as logits.
+Activations are uint8, weights int8. A layer's accumulator is an exact sum of products, wide enough
+never to wrap. Hidden layers requantise it to uint8; the last layer adds its bias and returns the
+sum (int32) as logits.
 """
 
 from collections.abc import Sequence
@@ -21,34 +23,37 @@ LOGIT_BITS = 32
 
 
 def accumulator_bits(products: int) -> int:
-    """Width in bits of a signed accumulator that holds any sum of ``products`` uint8 x int8 products.
+    """Bits of a signed accumulator for any sum of ``products`` uint8 x int8 products.
 
-    The extreme is ``products * 255 * -128``; a two's complement number of ``b`` bits reaches down to ``-2**(b - 1)``.
+    The extreme is ``products * 255 * -128``; a two's complement number of ``b`` bits reaches down
+    to ``-2**(b - 1)``.
     """
     if products < 1:
         raise ValueError(f"an accumulator holds at least 1 product, not {products}")
     return (products * ACT_MAX * -WEIGHT_MIN - 1).bit_length() + 1
 
 
-def add_bits(products: int) -> int:
-    """Width in bits of the signed additive constant that goes with an accumulator of ``products`` products.
+def add_bits(products: int, multiplier: bool = False) -> int:
+    """Bits of the signed additive constant beside an accumulator of ``products`` products.
 
-    One bit more than the accumulator, at most 32: enough to push every accumulator to either clamp.
+    One bit more than the accumulator (and than its product with a multiplier), at most 32: enough
+    to push every accumulator to either clamp.
     """
-    return min(accumulator_bits(products) + 1, ADD_BITS)
+    return min(accumulator_bits(products) + (MUL_BITS if multiplier else 0) + 1, ADD_BITS)
 
 
 def requantise(acc: int, add: int, shift: int, mul: int = 1) -> int:
     """Scale an accumulator to uint8: ``clamp((acc * mul + add) >> shift, 0, 255)``.
 
-    ``add`` is the bias plus half a step (``1 << (shift - 1)``), so the shift rounds half up; the shift is arithmetic
-    (towards minus infinity); the lower clamp is the ReLU. ``mul`` is 1, or an unsigned 15-bit factor per channel.
+    ``add`` is the bias plus half a step (``1 << (shift - 1)``), so the shift rounds half up; the
+    shift is arithmetic (towards minus infinity); the lower clamp is the ReLU. ``mul`` is 1, or an
+    unsigned 15-bit factor per channel.
     """
     return min(max((acc * mul + add) >> shift, 0), ACT_MAX)
 
 
 def winners(values: Sequence[int], k: int) -> list[int]:
-    """Indices, ascending, of the ``k`` winners of ``values``: higher value first, ties to the lower index."""
+    """Indices, ascending, of the ``k`` winners: higher value first, ties to the lower index."""
     order = sorted(range(len(values)), key=lambda index: (-values[index], index))
     return sorted(order[:k])
 

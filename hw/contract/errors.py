@@ -1,7 +1,8 @@
 """Errors that a user can act on: one class per kind of failure, each with its own exit code.
 
-The command line prints ``str(error)`` as one line and exits with ``exit_code``. A message names the offending value
-and the rule it breaks. Exit code 2 is left to wrong command-line usage, as ``argparse`` has it.
+The command line prints ``str(error)`` as one line and exits with ``exit_code``. A message names the
+offending value and the rule it breaks. Exit code 2 is left to wrong command-line usage, as
+``argparse`` has it.
 """
 
 
@@ -18,7 +19,7 @@ class NetworkError(TwofoldError):
 
 
 class FoldingError(TwofoldError):
-    """A folding that does not divide the network it is meant for, or that the engines cannot serve."""
+    """A folding that does not divide its network, or that the engines cannot serve."""
 
     exit_code = 4
 

@@ -2,15 +2,17 @@
 
 A layer is served by one of two engines.
 
-*Gather* serves a convolution over a dense single-channel image. A tile computes one pooled pixel: all positions of its
-pooling window at once, for ``streams`` kernels at a time, walking the kernels' tap lists.
+*Gather* serves a convolution over a dense single-channel image. A tile computes one pooled pixel:
+all positions of its pooling window at once, for ``streams`` kernels at a time, walking the kernels'
+tap lists.
 
-*Scatter* serves everything else. A tile computes one pooled pixel here too; each of its positions has ``engines`` that
-share out the taps of the window, and each engine has ``lanes`` multipliers, one per complementary set; when there are
-fewer lanes than sets an engine looks at every winner several times. Results leave a tile ``drain`` channels a cycle.
+*Scatter* serves everything else. A tile computes one pooled pixel here too; each of its positions
+has ``engines`` that share out the taps of the window, and each engine has ``lanes`` multipliers,
+one per complementary set; when there are fewer lanes than sets an engine looks at every winner
+several times. Results leave a tile ``drain`` channels a cycle.
 
-All tiles of a layer work in lock-step; what does not fit into ``rows`` x ``cols`` tiles is done in several passes. Cycle
-counts follow from shapes and folding alone, never from the data.
+All tiles of a layer work in lock-step; what does not fit into ``rows`` x ``cols`` tiles is done in
+several passes. Cycle counts follow from shapes and folding alone, never from the data.
 """
 
 from collections.abc import Iterator
@@ -20,6 +22,11 @@ from typing import Any
 
 from hw.contract.errors import FoldingError
 from hw.contract.network import Complementary, Conv2d, Dense, Network, Stage, Taps
+
+STAGES_MAX = 1 << 8
+LANES_MAX = 1 << 16
+SLOTS_MAX = 1 << 8
+TAPS_MAX = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +50,10 @@ class ScatterFolding:
 
     Parameters
     ----------
-    rows, cols: tiles built, dividing the rows and columns of the pooled output (1 and 1 for a linear layer).
-    engines: per position, sharing out the taps; for a linear layer behind global winners, winners taken a cycle.
+    rows, cols: tiles built, dividing the rows and columns of the pooled output (1 and 1 for a
+        linear layer).
+    engines: per position, sharing out the taps; for a linear layer behind global winners, winners
+        taken a cycle.
     lanes: sets an engine serves at a time, dividing the number of sets.
     drain: channels leaving a tile a cycle, dividing the lanes; 1 for a convolution.
     """
@@ -66,7 +75,8 @@ class Folding:
     Parameters
     ----------
     layers: one entry a layer, in order.
-    input_bytes: bytes of the image taken a cycle; divides the bytes of a row, or is a multiple of them.
+    input_bytes: bytes of the image taken a cycle; divides the bytes of a row, or is a multiple of
+        them.
     frames: activations buffered between two layers, in words, >= 2.
     """
 
@@ -87,8 +97,8 @@ class GatherPlan:
     Attributes
     ----------
     stage, folding: what it was made from.
-    groups: for each group of ``streams`` neighbouring kernels, the steps it takes: the longest tap list in the group,
-        and at least ``streams`` so that results leave one a cycle.
+    groups: for each group of ``streams`` neighbouring kernels, the steps it takes: the longest tap
+        list in the group, and at least ``streams`` so that results leave one a cycle.
     """
 
     stage: Stage
@@ -143,7 +153,7 @@ class GatherPlan:
 
     @property
     def interval(self) -> int:
-        """Cycles from the start of a pass to the start of the next: steps, loading or emission, whichever is longest."""
+        """Cycles from pass to pass: the longest of steps, loading and emission."""
         return max(self.steps, self.load_steps, self.stage.k)
 
     @property
@@ -190,7 +200,7 @@ class ScatterPlan:
 
     @property
     def winner_beats(self) -> int:
-        """Cycles in which winners arrive: list entries of all taps, or the longest stream of global winners."""
+        """Cycles in which winners arrive: list entries of all taps, or the longest stream."""
         if isinstance(self.source, ScatterPlan) and self.streamed:
             return self.source.emission
         return self.engine_taps * self.stage.in_k
@@ -207,9 +217,10 @@ class ScatterPlan:
 
     @property
     def emission(self) -> int:
-        """Cycles in which a pass's results leave the layer, at most: list entries per pixel, or beats of winners.
+        """Cycles in which a pass's results leave, at most: list entries, or beats of winners.
 
-        Global winners leave ``emit`` a cycle, row by row of ``drain`` candidates; a row costs at least one cycle.
+        Global winners leave ``emit`` a cycle, row by row of ``drain`` candidates; a row costs at
+        least one cycle.
         """
         if isinstance(self.stage.layer, Conv2d) or self.stage.last:
             return self.stage.k
@@ -218,7 +229,7 @@ class ScatterPlan:
 
     @property
     def interval(self) -> int:
-        """Cycles from the start of a pass to the start of the next: steps, drain or emission, whichever is longest."""
+        """Cycles from pass to pass: the longest of steps, drain and emission."""
         return max(self.steps, self.drain_steps, self.emission)
 
     @property
@@ -237,20 +248,25 @@ def _passes(stage: Stage, folding: LayerFolding) -> int:
 def plans(network: Network, folding: Folding) -> tuple[Plan, ...]:
     """Plan of every layer.
 
-    Raises FoldingError when the folding does not divide the network or an engine cannot serve a layer; the message
-    names the layer, the value and the rule.
+    Raises FoldingError when the folding does not divide the network or an engine cannot serve a
+    layer; the message names the layer, the value and the rule.
     """
     stages = network.stages
     _require(
         len(folding.layers) == len(stages),
         f"folding: {len(folding.layers)} layers for a network of {len(stages)}",
     )
+    _require(
+        len(stages) <= STAGES_MAX,
+        f"network: {len(stages)} layers, the packed format takes {STAGES_MAX}",
+    )
     _require(folding.frames >= 2, f"folding: frames is {folding.frames}, needs >= 2")
     row_bytes = network.input_shape[2]
     _require(
         folding.input_bytes >= 1
         and (folding.input_bytes % row_bytes == 0 or row_bytes % folding.input_bytes == 0),
-        f"folding: input_bytes is {folding.input_bytes}, needs a divisor or multiple of {row_bytes} (an image row)",
+        f"folding: input_bytes is {folding.input_bytes}, needs a divisor or multiple of "
+        f"{row_bytes} (an image row)",
     )
     return tuple(_plans(stages, folding))
 
@@ -260,10 +276,6 @@ def _plans(stages: tuple[Stage, ...], folding: Folding) -> Iterator[Plan]:
     for index, (stage, layer) in enumerate(zip(stages, folding.layers, strict=True)):
         _require(
             stage.padding == 0, f"{stage.name}: padding is {stage.padding}, the engines take 0"
-        )
-        _require(
-            isinstance(stage.layer, Conv2d) or not stage.layer.multiplier or not stage.last,
-            f"{stage.name}: logits are not requantised, so no multiplier",
         )
         _check_blocks(stage, layer)
         if isinstance(layer, GatherFolding):
@@ -310,13 +322,18 @@ def _check_gather(plan: GatherPlan) -> None:
         stage.channels % folding.streams == 0,
         f"{stage.name}: {folding.streams} streams do not divide {stage.channels} kernels",
     )
+    _require(
+        stage.taps <= TAPS_MAX,
+        f"{stage.name}: {stage.taps} taps in a window, the packed format takes {TAPS_MAX}",
+    )
 
 
 def _check_scatter(plan: ScatterPlan) -> None:
     stage, folding = plan.stage, plan.folding
     _require(
         isinstance(stage.layer.sparsity, Complementary | Dense),
-        f"{stage.name}: the scatter engine takes complementary or dense weights, not {stage.layer.sparsity}",
+        f"{stage.name}: the scatter engine takes complementary or dense weights, "
+        f"not {stage.layer.sparsity}",
     )
     _require(
         stage.sets % folding.lanes == 0,
@@ -327,8 +344,16 @@ def _check_scatter(plan: ScatterPlan) -> None:
         f"{stage.name}: drain of {folding.drain} channels does not divide {folding.lanes} lanes",
     )
     _require(
-        stage.slots <= 256,
-        f"{stage.name}: {stage.slots} kernels in a set, the packed format takes 256",
+        stage.slots <= SLOTS_MAX,
+        f"{stage.name}: {stage.slots} kernels in a set, the packed format takes {SLOTS_MAX}",
+    )
+    _require(
+        folding.lanes <= LANES_MAX,
+        f"{stage.name}: {folding.lanes} lanes, the packed format takes {LANES_MAX}",
+    )
+    _require(
+        not stage.last or stage.channels % stage.sets == 0,
+        f"{stage.name}: {stage.sets} sets do not divide {stage.channels} logits",
     )
     if isinstance(stage.layer, Conv2d):
         _require(
@@ -338,7 +363,7 @@ def _check_scatter(plan: ScatterPlan) -> None:
     if not plan.streamed:
         _require(
             folding.engines <= stage.taps,
-            f"{stage.name}: {folding.engines} engines for {stage.taps} taps, needs at most one a tap",
+            f"{stage.name}: {folding.engines} engines for {stage.taps} taps, at most one a tap",
         )
 
 

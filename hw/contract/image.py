@@ -15,9 +15,10 @@ then               zeros up to a multiple of 16 words less one
 last               CRC-32 (as in zlib) of everything before it
 =================  ====================================================================
 
-A section is a header word, a count word and its data. The header holds the stage in bits 0..7, the table kind in bits
-8..15 and the lane in bits 16..31; the count is the number of elements, lane addresses 0 upwards. Elements of 16 bits
-come two to a word, the lower address in the lower half; an odd last half is zero.
+A section is a header word, a count word and its data. The header holds the stage in bits 0..7, the
+table kind in bits 8..15 and the lane in bits 16..31; the count is the number of elements, lane
+addresses 0 upwards. Elements of 16 bits come two to a word, the lower address in the lower half; an
+odd last half is zero.
 """
 
 import struct
@@ -36,6 +37,8 @@ HEADER_WORDS = 12
 ALIGN_BYTES = 64
 FINGERPRINT_BYTES = 32
 LENGTH_MAX = 1 << 26
+
+_CODES = {(16, False): "H", (16, True): "h", (32, False): "I", (32, True): "i"}
 
 
 class ImageStatus(IntEnum):
@@ -70,11 +73,14 @@ def expected_sections(plans: Sequence[Plan]) -> list[tuple[Table, int]]:
 def pack(sections: Sequence[Section], fingerprint: bytes) -> bytes:
     """Write an image.
 
-    Raises ImageError when a value does not fit its element.
+    Raises ImageError when a section has the wrong number of elements, a value does not fit its
+    element, or the image gets too long.
     """
     body = b"".join(_pack_section(section) for section in sections)
     length = 4 * HEADER_WORDS + len(body) + 4
     length += -length % ALIGN_BYTES
+    if length > LENGTH_MAX:
+        raise ImageError(f"packed image would be {length} bytes long, at most {LENGTH_MAX}")
     header = struct.pack("<4I", MAGIC, VERSION, length, len(sections)) + fingerprint
     content = (header + body).ljust(length - 4, b"\0")
     return content + struct.pack("<I", zlib.crc32(content))
@@ -82,27 +88,22 @@ def pack(sections: Sequence[Section], fingerprint: bytes) -> bytes:
 
 def _pack_section(section: Section) -> bytes:
     table, count = section.table, len(section.values)
-    low, high = (
-        (-(1 << table.bits - 1), 1 << table.bits - 1) if table.signed else (0, 1 << table.bits)
-    )
-    for value in section.values:
+    low, high = table.limits
+    name = f"stage {table.stage} {table.kind.name} lane {section.lane}"
+    if count != table.depth:
+        raise ImageError(f"{name}: has {count} elements, the table has {table.depth}")
+    for value in (min(section.values), max(section.values)):
         if not low <= value < high:
-            raise ImageError(
-                f"stage {table.stage} {table.kind.name} lane {section.lane}: {value} is outside {low}..{high - 1}"
-            )
-    mask = (1 << table.element_bits) - 1
-    data = struct.pack(
-        f"<{count}{'H' if table.element_bits == 16 else 'I'}",
-        *(value & mask for value in section.values),
-    )
+            raise ImageError(f"{name}: {value} is outside {low}..{high - 1}")
+    data = struct.pack(f"<{count}{_CODES[table.element_bits, table.signed]}", *section.values)
     header = struct.pack("<2I", table.stage | table.kind << 8 | section.lane << 16, count)
     return header + data.ljust(len(data) + -len(data) % 4, b"\0")
 
 
 def unpack(image: bytes, plans: Sequence[Plan], fingerprint: bytes) -> list[Section]:
-    """Read an image meant for the machine of ``plans`` and ``fingerprint``; the bytes are untrusted.
+    """Read an image meant for the machine of ``plans`` and ``fingerprint``; it is untrusted.
 
-    Raises ImageError naming the first rule broken: the same order of checks as in hardware.
+    Raises ImageError naming the first rule broken.
     """
     check(image, fingerprint)
     expected = expected_sections(plans)
@@ -119,7 +120,11 @@ def unpack(image: bytes, plans: Sequence[Plan], fingerprint: bytes) -> list[Sect
 
 
 def check(image: bytes, fingerprint: bytes | None = None) -> None:
-    """Check magic, version, length, checksum and, when given, the fingerprint. Raises ImageError."""
+    """Check magic, version, length, checksum and, when given, the fingerprint.
+
+    The checksum comes before the fingerprint: in a damaged image nothing else means anything.
+    Raises ImageError naming the first rule broken.
+    """
     _require(
         len(image) >= 4 * (HEADER_WORDS + 1), f"is {len(image)} bytes long, shorter than a header"
     )
@@ -134,7 +139,8 @@ def check(image: bytes, fingerprint: bytes | None = None) -> None:
         _word(image, 2) == len(image)
         and len(image) % ALIGN_BYTES == 0
         and len(image) <= LENGTH_MAX,
-        f"says it is {_word(image, 2)} bytes long and is {len(image)} (a multiple of {ALIGN_BYTES} is needed)",
+        f"says it is {_word(image, 2)} bytes long and is {len(image)}; needs a multiple of "
+        f"{ALIGN_BYTES}, at most {LENGTH_MAX}",
     )
     crc = zlib.crc32(image[:-4])
     _require(
@@ -145,7 +151,8 @@ def check(image: bytes, fingerprint: bytes | None = None) -> None:
         found = image[16 : 16 + FINGERPRINT_BYTES]
         _require(
             found == fingerprint,
-            f"was packed for machine {found.hex()[:12]}, this one is {fingerprint.hex()[:12]}; pack it for this folding",
+            f"was packed for machine {found.hex()[:12]}, this one is {fingerprint.hex()[:12]}; "
+            "pack it for this folding",
         )
 
 
@@ -155,15 +162,19 @@ def _unpack_section(image: bytes, at: int, table: Table, lane: int) -> tuple[Sec
     header, count = struct.unpack_from("<2I", image, at)
     _require(
         header == table.stage | table.kind << 8 | lane << 16 and count == table.depth,
-        f"has header {header:#010x} with {count} elements in place of the {name} with {table.depth}",
+        f"has header {header:#010x} with {count} elements in place of the {name} "
+        f"with {table.depth}",
     )
     size = count * table.element_bits // 8
     end = at + 8 + size + -size % 4
     _require(end <= len(image) - 4, f"ends inside the {name}")
-    code = {(16, False): "H", (16, True): "h", (32, False): "I", (32, True): "i"}[
-        table.element_bits, table.signed
-    ]
+    code = _CODES[table.element_bits, table.signed]
     values = struct.unpack_from(f"<{count}{code}", image, at + 8)
+    low, high = table.limits
+    _require(
+        low <= min(values) and max(values) < high,
+        f"has a value outside {low}..{high - 1} in the {name}",
+    )
     return Section(table, lane, values), end
 
 
@@ -177,6 +188,6 @@ def _require(condition: bool, message: str) -> None:
 
 
 __all__ = [
-    "ALIGN_BYTES", "FINGERPRINT_BYTES", "HEADER_WORDS", "LENGTH_MAX", "MAGIC", "VERSION", "ImageStatus", "Section",
-    "TableKind", "check", "expected_sections", "pack", "unpack",
+    "ALIGN_BYTES", "FINGERPRINT_BYTES", "HEADER_WORDS", "LENGTH_MAX", "MAGIC", "VERSION",
+    "ImageStatus", "Section", "TableKind", "check", "expected_sections", "pack", "unpack",
 ]  # fmt: skip

@@ -1,20 +1,23 @@
 """Description of a network: shapes, sparsity structure and winners, without any weights.
 
-A network is a chain of layers; each layer is a convolution or a fully connected layer, followed on the spot by optional
-max-pooling, requantisation (whose lower clamp is the ReLU) and optional k-winners. BatchNorm is folded into weights and
-biases before a network gets here. The last layer is linear and returns raw logits.
+A network is a chain of layers; each layer is a convolution or a fully connected layer, followed on
+the spot by optional max-pooling, requantisation (whose lower clamp is the ReLU) and optional
+k-winners. BatchNorm is folded into weights and biases before a network gets here. The last layer is
+linear and returns raw logits.
 
-Kernel order is canonical: of a layer with complementary sets, kernel ``o`` belongs to set ``o % sets`` and is number
-``o // sets`` within it. Exporters permute output channels to get there, so that the order of the kernels, which also
-decides ties between winners, is the same for every reader.
+Kernel order is canonical: of a layer with complementary sets, kernel ``o`` belongs to set
+``o % sets`` and is number ``o // sets`` within it. Exporters permute output channels to get there,
+so that the order of the kernels, which also decides ties between winners, is the same for every
+reader.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from hw.contract.arith import ACT_BITS, accumulator_bits
+from hw.contract.arith import ACT_BITS, LOGIT_BITS, accumulator_bits, add_bits
 from hw.contract.errors import NetworkError
 
 Shape = tuple[int, int, int]
@@ -30,8 +33,8 @@ class Dense:
 class Taps:
     """Each kernel has its own few taps, anywhere in its window.
 
-    ``counts[o]`` is the number of non-zero weights of kernel ``o``. Uneven counts are allowed; keeping them descending
-    lets the gather engine pair kernels of equal length.
+    ``counts[o]`` is the number of non-zero weights of kernel ``o``. Uneven counts are allowed;
+    keeping them descending lets the gather engine pair kernels of equal length.
     """
 
     counts: tuple[int, ...]
@@ -39,10 +42,10 @@ class Taps:
 
 @dataclass(frozen=True)
 class Complementary:
-    """Kernels are grouped in ``sets``; inside a set every input position belongs to at most one kernel.
+    """Kernels in ``sets``: inside a set an input position belongs to at most one kernel.
 
-    The weight density is about one over the kernels of a set. ``fan_in`` bounds the non-zero weights of one kernel;
-    ``None`` stands for an equal share of the input positions, rounded up.
+    The weight density is about one over the kernels of a set. ``fan_in`` bounds the non-zero
+    weights of one kernel; ``None`` stands for an equal share of the input positions, rounded up.
     """
 
     sets: int
@@ -60,8 +63,10 @@ class Conv2d:
     ----------
     out_channels: number of kernels, >= 1.
     kernel: height and width of the window.
-    stride, padding: the same in both directions; padded pixels hold the input's zero point (0 for hidden layers).
-    pool: side of the max-pooling window and its stride; 1 for none. Rows and columns left over are dropped.
+    stride, padding: the same in both directions; padded pixels hold the input's zero point (0 for
+        hidden layers).
+    pool: side of the max-pooling window and its stride; 1 for none. Rows and columns left over are
+        dropped.
     sparsity: structure of the non-zero weights.
     k: winners kept of every pixel's channels; ``None`` keeps all.
     multiplier: requantise with a multiplier per channel besides the shift.
@@ -79,7 +84,9 @@ class Conv2d:
 
 @dataclass(frozen=True, kw_only=True)
 class Linear:
-    """A fully connected layer over the flattened input (channel, row, column), and winners over the whole vector.
+    """A fully connected layer, and winners over the whole vector.
+
+    Its input is flattened in the order channel, row, column.
 
     Parameters
     ----------
@@ -102,7 +109,8 @@ Layer = Conv2d | Linear
 class Stage:
     """A layer in its place in the network, with everything that follows from the two.
 
-    A linear layer is seen as a convolution whose window is the whole input, so both kinds share every field.
+    A linear layer is seen as a convolution whose window is the whole input, so both kinds share
+    every field.
 
     Attributes
     ----------
@@ -152,12 +160,12 @@ class Stage:
 
     @property
     def k(self) -> int:
-        """Winners kept: per pixel for a convolution, of the whole vector for a linear layer; all where none are chosen."""
+        """Winners kept per pixel of a convolution or of a linear vector; all if none are chosen."""
         return self.layer.k if self.layer.k is not None else self.channels
 
     @property
     def sets(self) -> int:
-        """Complementary sets; a dense layer has one kernel in each, a layer of taps is not in sets and has as many."""
+        """Complementary sets; a layer of dense weights or of taps counts one for each kernel."""
         return (
             self.layer.sparsity.sets
             if isinstance(self.layer.sparsity, Complementary)
@@ -177,20 +185,25 @@ class Stage:
                 return self.inputs
             case Taps(counts):
                 return max(counts)
-            case Complementary(_, None):
-                return -(-self.inputs // self.slots)
-            case Complementary(_, fan_in):
+            case Complementary(fan_in=int(fan_in)):
                 return fan_in
+            case Complementary():
+                return -(-self.inputs // self.slots)
 
     @property
     def products(self) -> int:
-        """Products at most in one accumulator: bounded by the kernel's weights and by the input's winners."""
+        """Products at most in one accumulator: limited by its weights and its input's winners."""
         return min(self.fan_in, self.taps * self.in_k)
 
     @property
     def acc_bits(self) -> int:
         """Width of the accumulator, from `products`."""
         return accumulator_bits(self.products)
+
+    @property
+    def add_bits(self) -> int:
+        """Width of the additive constant of requantisation, or of a logit's bias."""
+        return add_bits(self.products, self.layer.multiplier)
 
     @property
     def multiplications_dense(self) -> int:
@@ -217,7 +230,8 @@ class Network:
     input_shape: channels, height, width.
     layers: at least one; the last is `Linear` without winners.
     labels: names of the classes, in logit order.
-    zero_point: input value that stands for zero (it fills padding; it is folded into the first layer's bias).
+    zero_point: input value that stands for zero (it fills padding; it is folded into the first
+        layer's bias).
 
     Raises
     ------
@@ -260,7 +274,9 @@ def _kind_name(layer: Layer) -> str:
 
 def _stages(network: Network) -> Iterable[Stage]:
     shape, in_k = network.input_shape, network.input_shape[0]
+    numbers: Counter[type] = Counter()
     for index, layer in enumerate(network.layers):
+        numbers[type(layer)] += 1
         if isinstance(layer, Conv2d):
             kernel, stride, padding, pool = layer.kernel, layer.stride, layer.padding, layer.pool
             channels = layer.out_channels
@@ -271,7 +287,8 @@ def _stages(network: Network) -> Iterable[Stage]:
             for size, window in zip(shape[1:], kernel, strict=True)
         )
         stage = Stage(
-            index=index, number=sum(isinstance(other, type(layer)) for other in network.layers[: index + 1]), layer=layer, in_shape=shape, in_k=in_k, kernel=kernel, stride=stride, padding=padding, pool=pool,
+            index=index, number=numbers[type(layer)], layer=layer, in_shape=shape, in_k=in_k,
+            kernel=kernel, stride=stride, padding=padding, pool=pool,
             conv_shape=(channels, rows, cols), out_shape=(channels, rows // pool, cols // pool),
             last=index == len(network.layers) - 1,
         )  # fmt: skip
@@ -316,6 +333,12 @@ def _check_network(network: Network) -> None:
     _require(
         isinstance(final, Linear) and final.k is None,
         "network: the last layer must be linear without winners",
+    )
+    _require(not final.multiplier, "network: logits are not requantised, so no multiplier")
+    logits = network.stages[-1]
+    _require(
+        max(logits.acc_bits, logits.add_bits) < LOGIT_BITS,
+        f"{logits.name}: {logits.products} products a logit, too many for {LOGIT_BITS} bits",
     )
     _require(
         len(network.labels) == network.stages[-1].channels,
@@ -375,7 +398,8 @@ _KINDS: dict[str, type] = {
 def network_from_json(tree: Any) -> Network:
     """Read back what `Network.to_json` wrote; the source is untrusted.
 
-    Raises NetworkError when a field is missing, unknown or of the wrong type, and for impossible networks.
+    Raises NetworkError when a field is missing, unknown or of the wrong type, and for impossible
+    networks.
     """
     try:
         layers = tuple(_object(item, (Conv2d, Linear)) for item in tree["layers"])

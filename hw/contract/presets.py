@@ -1,10 +1,12 @@
 """Networks and foldings that Twofold ships.
 
-``network(name, variant)`` and ``folding(name, variant, size)`` are the only places that know the numbers. Variants:
+``network(name, variant)`` and ``folding(name, variant, size)`` are the only places that know the
+numbers. Variants:
 
 - ``dense``: all weights, all activations;
 - ``sparse-dense``: sparse weights, all activations;
-- ``fast``: sparse weights and winners, the point that fits one SLR at full speed (also called ``sparse-sparse``).
+- ``fast``: sparse weights and winners, the point that fits one SLR at full speed (also called
+  ``sparse-sparse``).
 """
 
 from hw.contract.errors import FoldingError, NetworkError
@@ -63,7 +65,8 @@ def _gsc(variant: str) -> Network:
         layers=(
             Conv2d(out_channels=64, kernel=(5, 5), pool=2, k=6 if winners else None,
                    sparsity=Taps((4,) * 64) if sparse else Dense()),
-            Conv2d(out_channels=64, kernel=(5, 5), pool=2, k=8 if winners else None, sparsity=_sets(sparse, 4)),
+            Conv2d(out_channels=64, kernel=(5, 5), pool=2, k=8 if winners else None,
+                   sparsity=_sets(sparse, 4)),
             Linear(out_features=1500, k=150 if winners else None, sparsity=_sets(sparse, 60)),
             Linear(out_features=12),
         ),
@@ -80,7 +83,8 @@ def _tiny(variant: str) -> Network:
         layers=(
             Conv2d(out_channels=16, kernel=(3, 3), pool=2, k=4 if winners else None,
                    sparsity=Taps((4,) * 16) if sparse else Dense()),
-            Conv2d(out_channels=32, kernel=(2, 2), pool=2, k=8 if winners else None, sparsity=_sets(sparse, 8)),
+            Conv2d(out_channels=32, kernel=(2, 2), pool=2, k=8 if winners else None,
+                   sparsity=_sets(sparse, 8)),
             Linear(out_features=64, k=16 if winners else None, sparsity=_sets(sparse, 16)),
             Linear(out_features=10),
         ),

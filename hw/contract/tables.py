@@ -1,30 +1,36 @@
-"""Tables: the run-time loadable contents of the machine, as both the packer and the hardware see them.
+"""Tables: the contents of the machine that are loaded at run time.
 
-A layer has up to four tables. A table is ``lanes`` memories of ``depth`` elements each; an element is ``bits`` wide in
-hardware and is stored in 16 or 32 bits in the packed image (two's complement where signed).
+A layer has up to four tables. A table is ``lanes`` memories of ``depth`` elements each; an element
+is ``bits`` wide in hardware and is stored in 16 or 32 bits in the packed image (two's complement
+where signed).
 
-=========  =====================================  =====================================================================
-table      element                                order of elements in a lane
-=========  =====================================  =====================================================================
-WEIGHTS    gather: weight | tap << 8              step of the pass: groups of ``streams`` neighbouring kernels one after
-                                                  another, lane ``s`` holding kernel ``group * streams + s``; lists
-                                                  shorter than the group's steps are padded with weight 0, tap 0
-WEIGHTS    scatter: weight | slot << 8            ``(tap << index_bits | channel) * rounds + round``; lane ``l`` holds
-                                                  set ``round * lanes + l``; rows no kernel uses have weight 0
-ADD        signed additive constant of            drain order: lane ``d`` of ``drain`` holds channel
-           requantisation, or bias of a logit     ``step * drain + d`` (gather layers have one lane)
-MUL        unsigned multiplier (0..32767)         as ADD; only for layers with a multiplier
-SHIFT      right shift (0..31)                    one element; absent for logits
-=========  =====================================  =====================================================================
+WEIGHTS of a gather layer: ``weight | tap << 8``.
+    One lane for each stream. Groups of ``streams`` neighbouring kernels follow each other, lane
+    ``s`` holding kernel ``group * streams + s``, its taps ascending (``row * kernel width +
+    column``); lists shorter than the group's steps are padded with weight 0, tap 0.
 
-Row addresses pad the channel to a power of two so that tap and channel concatenate. The element order of ADD follows
-from the canonical kernel order: slot by slot, set after set, is channel after channel.
+WEIGHTS of a scatter layer: ``weight | slot << 8``.
+    The element at ``(tap << index_bits | channel) * rounds + round`` of lane ``l`` belongs to set
+    ``round * lanes + l``: the weight of the one kernel of the set that looks at this input
+    position, and that kernel's number in the set. Positions that no kernel uses have weight 0.
+
+ADD: signed additive constant of requantisation, or bias of a logit.
+    In drain order: lane ``d`` of ``drain`` holds channel ``step * drain + d`` (a gather layer has
+    one lane). Channels that a last, incomplete slot does not have are 0.
+
+MUL: unsigned multiplier (0..32767), in the order of ADD; only for layers with a multiplier.
+
+SHIFT: right shift (0..31), one element; absent for logits.
+
+Row addresses pad the channel to a power of two so that tap and channel concatenate. The element
+order of ADD follows from the canonical kernel order: slot by slot, set after set, is channel after
+channel.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hw.contract.arith import MUL_BITS, WEIGHT_BITS, add_bits
+from hw.contract.arith import MUL_BITS, WEIGHT_BITS
 from hw.contract.folding import GatherPlan, Plan, ScatterPlan
 
 
@@ -57,6 +63,13 @@ class Table:
     depth: int
     bits: int
     signed: bool = False
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Smallest value of an element, and the first value above the largest."""
+        if self.signed:
+            return -(1 << (self.bits - 1)), 1 << (self.bits - 1)
+        return 0, 1 << self.bits
 
     @property
     def element_bits(self) -> int:
@@ -99,7 +112,7 @@ def tables(plan: Plan) -> tuple[Table, ...]:
     depth = stage.slots * stage.sets // lanes
     found = [
         weights_table(plan),
-        Table(stage.index, TableKind.ADD, lanes, depth, add_bits(stage.products), signed=True),
+        Table(stage.index, TableKind.ADD, lanes, depth, stage.add_bits, signed=True),
     ]
     if stage.layer.multiplier:
         found.append(Table(stage.index, TableKind.MUL, lanes, depth, MUL_BITS))
