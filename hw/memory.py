@@ -1,0 +1,206 @@
+"""Memories: small ones in LUTs that answer at once, and tables that are loaded at run time."""
+
+from typing import Literal
+
+from amaranth.hdl import *
+from amaranth.hdl import ShapeLike
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.tile import vendor_cells
+
+URAM_DEPTH = 4096
+URAM_BITS = 72
+
+Style = Literal["block", "ultra", "distributed"]
+
+
+def _ports(shape: ShapeLike, depth: int, reads: int) -> dict[str, wiring.Member]:
+    address = range(max(depth, 2))
+    return {
+        "write_en": In(1),
+        "write_address": In(address),
+        "write_data": In(shape),
+        "address": In(address).array(reads),
+        "data": Out(shape).array(reads),
+    }
+
+
+def _check(depth: int, reads: int) -> None:
+    if depth < 1:
+        raise ValueError(f"memory: depth is {depth}, needs >= 1")
+    if reads < 1:
+        raise ValueError(f"memory: {reads} read ports, needs >= 1")
+
+
+class LutRam(wiring.Component):
+    """Distributed memory: one write port, any number of asynchronous read ports.
+
+    Parameters
+    ----------
+    shape: of an element.
+    depth: elements, >= 1.
+    reads: read ports, >= 1.
+
+    Members
+    -------
+    write_en, write_address, write_data: the element is written at the end of the cycle.
+    address, data: one of each a read port, as lists: ``data[port]`` is the element at
+        ``address[port]`` in the same cycle, the old one where it is being written.
+
+    Raises ValueError for sizes below 1.
+    """
+
+    def __init__(self, shape: ShapeLike, depth: int, reads: int = 1) -> None:
+        _check(depth, reads)
+        self.shape, self.depth, self.reads = shape, depth, reads
+        super().__init__(_ports(shape, depth, reads))
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.ram = ram = memory.Memory(
+            shape=self.shape, depth=self.depth, init=[], attrs={"ram_style": "distributed"}
+        )
+        write = ram.write_port()
+        m.d.comb += [
+            write.en.eq(self.write_en),
+            write.addr.eq(self.write_address),
+            write.data.eq(self.write_data),
+        ]
+        for address, element in zip(self.address, self.data, strict=True):
+            read = ram.read_port(domain="comb")
+            m.d.comb += [read.addr.eq(address), element.eq(read.data)]
+        return m
+
+
+class TableRam(wiring.Component):
+    """Memory of a table: written while it is configured, read while the machine runs.
+
+    The first read port and the write port share an address in ultra memories, which have two ports:
+    what the read ports say during a write, and `LATENCY` cycles later, is undefined.
+
+    Parameters
+    ----------
+    shape: of an element.
+    depth: elements, >= 1.
+    reads: read ports, 1 or 2.
+    style: "block", "ultra" or "distributed" memory.
+
+    Members
+    -------
+    write_en, write_address, write_data: the element is written at the end of the cycle.
+    address, data: one of each a read port, as lists: ``data[port]`` is the element that was at
+        ``address[port]`` `LATENCY` cycles before.
+
+    Latency: `LATENCY` (memory and output register), one element a cycle on every port.
+
+    Raises ValueError for sizes below 1, more than 2 read ports, and unknown styles.
+    """
+
+    LATENCY = 2
+
+    def __init__(
+        self, shape: ShapeLike, depth: int, reads: int = 1, style: Style = "block"
+    ) -> None:
+        _check(depth, reads)
+        if reads > 2:
+            raise ValueError(f"memory: {reads} read ports, a table has at most 2")
+        if style not in ("block", "ultra", "distributed"):
+            raise ValueError(f"memory: style is {style!r}, needs block, ultra or distributed")
+        self.shape, self.depth, self.reads, self.style = shape, depth, reads, style
+        super().__init__(_ports(shape, depth, reads))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if self.style == "ultra" and vendor_cells(platform):
+            self._ultra(m)
+        else:
+            self._behaviour(m)
+        return m
+
+    def _behaviour(self, m: Module) -> None:
+        m.submodules.ram = ram = memory.Memory(
+            shape=self.shape, depth=self.depth, init=[], attrs={"ram_style": self.style}
+        )
+        write = ram.write_port()
+        m.d.comb += [
+            write.en.eq(self.write_en),
+            write.addr.eq(self.write_address),
+            write.data.eq(self.write_data),
+        ]
+        for address, element in zip(self.address, self.data, strict=True):
+            read = ram.read_port()
+            output = Signal(self.shape, reset_less=True)
+            m.d.comb += [read.addr.eq(address), element.eq(output)]
+            m.d.sync += output.eq(read.data)
+
+    def _ultra(self, m: Module) -> None:
+        """Banks of URAM288 by width and depth; the bank of an address is chosen at the output."""
+        bits = Shape.cast(self.shape).width
+        banks = -(-self.depth // URAM_DEPTH)
+        write_data = Value.cast(self.write_data)
+        columns: list[list[list[Value]]] = [[[] for _ in range(banks)] for _ in range(self.reads)]
+        first = Mux(self.write_en, self.write_address, self.address[0])
+        addresses = [first, *self.address[1:]]
+        for bank in range(banks):
+            chosen = (self.write_address >> 12) == bank
+            for low in range(0, bits, URAM_BITS):
+                cell, outputs = _uram(
+                    addresses,
+                    write_data[low : low + URAM_BITS],
+                    self.write_en & chosen,
+                )
+                m.submodules[f"uram_{bank}_{low // URAM_BITS}"] = cell
+                for read in range(self.reads):
+                    columns[read][bank].append(outputs[read])
+        for read in range(self.reads):
+            words = Array(Cat(*parts)[:bits] for parts in columns[read])
+            bank = Signal(range(max(banks, 2)), name=f"bank{read}", reset_less=True)
+            bank_out = Signal.like(bank, name=f"bank_out{read}", reset_less=True)
+            m.d.sync += [bank.eq(addresses[read] >> 12), bank_out.eq(bank)]
+            m.d.comb += Value.cast(self.data[read]).eq(words[bank_out] if banks > 1 else words[0])
+
+
+def _uram(
+    addresses: list[Value], write_data: Value, write_en: Value
+) -> tuple[Instance, list[Signal]]:
+    """One URAM288 with output registers; port A writes and reads, port B reads."""
+    outputs = [Signal(URAM_BITS, name=f"dout{port}") for port in range(len(addresses))]
+    ports: dict[str, object] = {"i_CLK": ClockSignal(), "i_SLEEP": C(0)}
+    for at, port in enumerate("AB"):
+        used = at < len(addresses)
+        writes = write_en if at == 0 else C(0)
+        ports |= {
+            f"p_OREG_{port}": "TRUE",
+            f"p_CASCADE_ORDER_{port}": "NONE",
+            f"p_BWE_MODE_{port}": "PARITY_INTERLEAVED",
+            f"p_EN_ECC_RD_{port}": "FALSE",
+            f"p_EN_ECC_WR_{port}": "FALSE",
+            f"p_IREG_PRE_{port}": "FALSE",
+            f"i_ADDR_{port}": _wide(addresses[at][:12] if used else C(0), 23),
+            f"i_BWE_{port}": writes.replicate(9),
+            f"i_DIN_{port}": _wide(write_data if at == 0 else C(0), URAM_BITS),
+            f"i_EN_{port}": C(int(used)),
+            f"i_RDB_WR_{port}": writes,
+            f"i_RST_{port}": C(0),
+            f"i_OREG_CE_{port}": C(1),
+            f"i_OREG_ECC_CE_{port}": C(0),
+            f"i_INJECT_SBITERR_{port}": C(0),
+            f"i_INJECT_DBITERR_{port}": C(0),
+        }
+        ports |= _uncascaded(port)
+        if used:
+            ports[f"o_DOUT_{port}"] = outputs[at]
+    return Instance("URAM288", **ports), outputs
+
+
+def _uncascaded(port: str) -> dict[str, object]:
+    """Cascade inputs of a port, all off."""
+    widths = {"ADDR": 23, "BWE": 9, "DIN": URAM_BITS, "DOUT": URAM_BITS}
+    single = ("EN", "RDB_WR", "RDACCESS", "SBITERR", "DBITERR")
+    widths |= dict.fromkeys(single, 1)
+    return {f"i_CAS_IN_{name}_{port}": C(0, width) for name, width in widths.items()}
+
+
+def _wide(value: Value, width: int) -> Value:
+    return Cat(value, C(0, width - len(value)))
