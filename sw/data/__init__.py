@@ -1,0 +1,1 @@
+"""Data: audio files, log-mel features, Google Speech Commands and rendered speech."""

@@ -1,0 +1,85 @@
+"""Log-mel features: one second of audio as 32 frames x 32 mel bands of uint8.
+
+The constants below are part of what a trained network means; changing one calls for training again.
+A frame is 1024 samples under a Hann window, frames start 512 samples apart, the first one centred
+on the first sample (silence is assumed outside the clip). Power is summed in 32 triangular bands,
+equally spaced in mel from 60 to 7600 Hz, and its binary logarithm from -12 to +10 is mapped to
+0..255: a step is 0.26 dB.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sw.data.audio import CLIP, RATE, Samples
+
+FRAMES = 32
+BANDS = 32
+WINDOW = 1024
+HOP = 512
+LOWEST_HZ = 60.0
+HIGHEST_HZ = 7600.0
+POWER_FLOOR = 1e-7
+LOG_OFFSET = 12.0
+STEPS_PER_OCTAVE = 255 / 22
+"""Steps of the feature for a doubling of power."""
+BATCH = 256
+
+
+def log_mel(samples: Samples) -> NDArray[np.uint8]:
+    """Features of clips.
+
+    Parameters
+    ----------
+    samples: float32 [16000] or [N, 16000], in -1..1, at 16 kHz.
+
+    Returns
+    -------
+    uint8 [32, 32] or [N, 32, 32]: frame (time), mel band (low to high).
+    """
+    clips = np.atleast_2d(samples)
+    if clips.ndim != 2 or clips.shape[1] != CLIP:
+        raise ValueError(f"clips of shape {np.shape(samples)}, needs [{CLIP}] or [N, {CLIP}]")
+    out = np.empty((len(clips), FRAMES, BANDS), np.uint8)
+    for at in range(0, len(clips), BATCH):
+        out[at : at + BATCH] = quantise(log_power(clips[at : at + BATCH], HOP))
+    return out if np.ndim(samples) == 2 else out[0]
+
+
+def log_power(clips: Samples, hop: int) -> NDArray[np.float64]:
+    """Binary logarithm [N, frames, 32] of the mel power of clips [N, 16000].
+
+    Frames are ``hop`` samples apart: ``ceil(16000 / hop)`` of them. Float64 throughout, so that the
+    order in which sums of different batches are taken cannot show in the rounded features.
+
+    Raises ValueError unless ``hop`` divides 512.
+    """
+    if hop < 1 or HOP % hop:
+        raise ValueError(f"hop is {hop}, needs a divisor of {HOP}")
+    padded = np.pad(clips, ((0, 0), (WINDOW // 2, WINDOW // 2)))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=1)[:, :CLIP:hop]
+    spectrum = np.fft.rfft(frames * _hann())
+    power = (spectrum.real**2 + spectrum.imag**2) @ mel_bands()
+    return np.log2(power + POWER_FLOOR)
+
+
+def quantise(log: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Feature values of binary logarithms of power, of any shape."""
+    return np.clip(np.rint((log + LOG_OFFSET) * STEPS_PER_OCTAVE), 0, 255).astype(np.uint8)
+
+
+@cache
+def _hann() -> NDArray[np.float64]:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
+
+
+@cache
+def mel_bands() -> NDArray[np.float64]:
+    """Weights [513, 32] of the bins of the spectrum in the bands: triangles of height 1."""
+    low, high = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, HIGHEST_HZ))
+    edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
+    bins = np.fft.rfftfreq(WINDOW, 1 / RATE)[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    return np.clip(np.minimum(rising, falling), 0, None)

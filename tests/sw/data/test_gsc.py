@@ -1,0 +1,98 @@
+"""The data set's folder layout: splits, classes, silence and folders that are something else."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from hw.contract.presets import GSC_LABELS
+from sw.data import gsc
+from sw.errors import DatasetError
+
+GSC = os.environ.get("TWOFOLD_GSC")
+
+
+def write(path: Path, seconds: float = 1.0, level: float = 0.1) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(len(path.name)).normal(0, level, int(16000 * seconds))
+    soundfile.write(path, noise, 16000)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("yes/a_nohash_0", "yes/b_nohash_0", "go/c_nohash_0", "bed/a_nohash_0"):
+        write(tmp_path / f"{name}.wav")
+    write(tmp_path / "_silence_/1.wav")
+    write(tmp_path / "_silence_/2.wav")
+    write(tmp_path / "_background_noise_/hum.wav", seconds=3.5)
+    (tmp_path / "validation_list.txt").write_text("yes/b_nohash_0.wav\n_silence_/1.wav\n")
+    (tmp_path / "testing_list.txt").write_text("go/c_nohash_0.wav\n")
+    return tmp_path
+
+
+def test_splits_and_classes(folder: Path) -> None:
+    data = gsc.open_gsc(folder)
+    names = {split: {clip.name for clip in data.clips(split)} for split in gsc.SPLITS}
+    assert names["val"] == {"yes/b_nohash_0.wav", "_silence_/1.wav"}
+    assert names["test"] == {"go/c_nohash_0.wav"}
+    noise = {f"_background_noise_/hum.wav@{second}s" for second in range(3)}
+    assert names["train"] == {"yes/a_nohash_0.wav", "bed/a_nohash_0.wav", "_silence_/2.wav"} | noise
+    assert names["all"] == names["train"] | names["val"] | names["test"]
+    label = {clip.name: GSC_LABELS[clip.label] for clip in data.clips("all")}
+    assert label["bed/a_nohash_0.wav"] == "unknown" and label["_silence_/2.wav"] == "silence"
+    assert label["go/c_nohash_0.wav"] == "go" and label[min(noise)] == "silence"
+
+
+def test_noise_is_cut_where_its_name_says(folder: Path) -> None:
+    whole, _ = soundfile.read(folder / "_background_noise_/hum.wav", dtype="float32")
+    cuts = [clip for clip in gsc.open_gsc(folder).clips("train") if clip.start is not None]
+    for second, clip in enumerate(cuts):
+        np.testing.assert_array_equal(
+            clip.samples(), whole[second * 16000 : second * 16000 + 16000]
+        )
+    assert len(cuts) == 3
+
+
+def test_features_in_order(folder: Path) -> None:
+    clips = gsc.open_gsc(folder).clips("all")
+    values = gsc.features(clips)
+    assert values.shape == (len(clips), 32, 32)
+    np.testing.assert_array_equal(values[2:3], gsc.features(clips[2:3]))
+    assert gsc.labels(clips).tolist() == [clip.label for clip in clips]
+
+
+def test_folder_without_lists_counts_whole(folder: Path) -> None:
+    for name in gsc.LISTS.values():
+        (folder / name).unlink()
+    data = gsc.open_gsc(folder)
+    assert len(data.clips("all")) == 9
+    with pytest.raises(DatasetError, match="no clips of split 'test'"):
+        data.clips("test")
+
+
+def test_refuses_what_is_not_the_data_set(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no such folder"):
+        gsc.open_gsc(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="not Google Speech Commands"):
+        gsc.open_gsc(folder / "bed")
+    with pytest.raises(DatasetError, match="split is 'dev'"):
+        gsc.open_gsc(folder).clips("dev")
+    (folder / "go/c_nohash_0.wav").unlink()
+    with pytest.raises(DatasetError, match=r"go/c_nohash_0\.wav; the copy is incomplete"):
+        gsc.open_gsc(folder)
+    (folder / "testing_list.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DatasetError, match="not a text file"):
+        gsc.open_gsc(folder)
+
+
+@pytest.mark.skipif(GSC is None, reason="TWOFOLD_GSC is not set")
+def test_real_data_set() -> None:
+    data = gsc.open_gsc(Path(GSC or ""))
+    test = data.clips("test")
+    names = {split: {clip.name for clip in data.clips(split)} for split in ("train", "val", "test")}
+    assert not names["train"] & names["val"] and not names["test"] & (names["train"] | names["val"])
+    assert set(gsc.labels(test).tolist()) == set(range(12))
+    values = gsc.features(test[::50])
+    assert 20 < values.mean() < 160 and values.std() > 20
