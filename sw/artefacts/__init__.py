@@ -1,0 +1,5 @@
+"""Artefacts: files behind frozen dataclasses, which one floor hands to the next."""
+
+from sw.artefacts.quantized import QuantizedLayer, QuantizedNetwork
+
+__all__ = ["QuantizedLayer", "QuantizedNetwork"]
