@@ -43,22 +43,9 @@ _REGISTERS = {
     "OPMODEREG": 1,
     "PREG": 1,
 }
-_ENABLES = [
-    "A1",
-    "A2",
-    "AD",
-    "ALUMODE",
-    "B1",
-    "B2",
-    "C",
-    "CARRYIN",
-    "CTRL",
-    "D",
-    "INMODE",
-    "M",
-    "P",
-]
-_RESETS = ["A", "ALLCARRYIN", "ALUMODE", "B", "C", "CTRL", "D", "INMODE", "M", "P"]
+_SHARED = ("ALUMODE", "C", "CTRL", "D", "INMODE", "M", "P")
+_ENABLES = ("A1", "A2", "AD", "B1", "B2", "CARRYIN", *_SHARED)
+_RESETS = ("A", "B", "ALLCARRYIN", *_SHARED)
 
 
 def _dsp48e2(parameters: dict[str, object], ports: dict[str, Value]) -> Instance:
@@ -133,13 +120,26 @@ class PackedMac(PackedDsp):
 
     LATENCY = 3
 
-    high_i: In(ACT_BITS)
-    low_i: In(ACT_BITS)
-    weight: In(signed(WEIGHT_BITS))
-    first: In(1)
-    valid: In(1)
-    high: Out(signed(SPACING))
-    low: Out(signed(SPACING))
+    high_i: Signal
+    low_i: Signal
+    weight: Signal
+    first: Signal
+    valid: Signal
+    high: Signal
+    low: Signal
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "high_i": In(ACT_BITS),
+                "low_i": In(ACT_BITS),
+                "weight": In(signed(WEIGHT_BITS)),
+                "first": In(1),
+                "valid": In(1),
+                "high": Out(signed(SPACING)),
+                "low": Out(signed(SPACING)),
+            }
+        )
 
     def _split(self, m: Module, p: Signal) -> None:
         m.d.comb += [
@@ -200,11 +200,22 @@ class PackedMultiply(PackedDsp):
 
     LATENCY = 4
 
-    high_i: In(signed(WEIGHT_BITS))
-    low_i: In(signed(WEIGHT_BITS))
-    value: In(ACT_BITS)
-    high: Out(signed(SPACING - 1))
-    low: Out(signed(SPACING - 1))
+    high_i: Signal
+    low_i: Signal
+    value: Signal
+    high: Signal
+    low: Signal
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "high_i": In(signed(WEIGHT_BITS)),
+                "low_i": In(signed(WEIGHT_BITS)),
+                "value": In(ACT_BITS),
+                "high": Out(signed(SPACING - 1)),
+                "low": Out(signed(SPACING - 1)),
+            }
+        )
 
     def _split(self, m: Module, p: Signal) -> None:
         m.d.comb += [

@@ -1,12 +1,11 @@
 """Links between the parts of the machine: what travels, and the rules of travelling.
 
-Three kinds. `ConfigBus` is written to and never refused. `PixelLink` and `RowLink` carry words that are never refused
-either, because the producer holds a credit (see `Credits`) before it starts a word. The winner and result streams have
-valid and ready.
+Three kinds. `ConfigBus` is written to and never refused. `PixelLink` and `RowLink` carry words
+that are never refused either, because the producer holds a credit (see `Credits`) before it starts
+a word. The winner and result streams have valid and ready.
 """
 
-from amaranth import *
-from amaranth.hdl import ShapeLike
+from amaranth.hdl import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,18 +41,18 @@ class ConfigBus(wiring.Signature):
 
 
 def entry_layout(channels: int) -> data.StructLayout:
-    """A winner: ``index`` (channel, at least one bit) and ``value`` (uint8; 0 contributes nothing)."""
+    """A winner: ``index`` (channel, >= 1 bit) and ``value`` (uint8; 0 contributes nothing)."""
     return data.StructLayout({"index": max(1, (channels - 1).bit_length()), "value": ACT_BITS})
 
 
 class PixelLink(wiring.Signature):
     """Winner lists per pixel, between two convolutions or a convolution and a linear layer.
 
-    A word is ``passes * k`` beats: pass after pass, in each pass entry 0..k-1 of the lists of all tiles.
+    A word is ``passes * k`` beats: pass after pass, in each pass entry 0..k-1 of all tiles' lists.
 
     Parameters
     ----------
-    tiles: tiles of the producer; tile ``ty * cols + tx`` is entry number ``ty * cols + tx`` of the payload.
+    tiles: tiles of the producer; tile ``ty * cols + tx`` is element ``ty * cols + tx`` of a beat.
     channels: channels of the producer.
 
     Members
@@ -103,7 +102,7 @@ class RowLink(wiring.Signature):
 
 
 def winner_layout(channels: int, emit: int) -> data.StructLayout:
-    """A beat of global winners: ``winners`` (array of ``emit`` entries) and ``last`` (of the word)."""
+    """A beat of global winners: ``winners`` (array of ``emit`` entries), ``last`` of the word."""
     return data.StructLayout({"winners": data.ArrayLayout(entry_layout(channels), emit), "last": 1})
 
 
@@ -113,7 +112,7 @@ def winner_stream(channels: int, emit: int) -> stream.Signature:
 
 
 def result_layout(classes: int) -> data.StructLayout:
-    """A result: ``logits`` (array of ``classes`` signed 32) and ``label`` (index of the largest)."""
+    """A result: ``logits`` (array of ``classes`` signed 32), ``label`` (index of the largest)."""
     return data.StructLayout(
         {
             "logits": data.ArrayLayout(signed(LOGIT_BITS), classes),
@@ -145,17 +144,17 @@ class Credits(wiring.Component):
     ValueError: ``frames`` is below 1.
     """
 
-    take: In(1)
-    release: In(1)
-    available: Out(1)
+    take: Signal
+    release: Signal
+    available: Signal
 
     def __init__(self, frames: int) -> None:
         if frames < 1:
             raise ValueError(f"credits need at least 1 frame, not {frames}")
         self.frames = frames
-        super().__init__()
+        super().__init__({"take": In(1), "release": In(1), "available": Out(1)})
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         count = Signal(range(self.frames + 1), init=self.frames)
         m.d.comb += self.available.eq(count != 0)
@@ -166,3 +165,13 @@ class Credits(wiring.Component):
             m.d.sync += count.eq(count + 1)
             m.d.sync += Assert(count != self.frames, "more frames released than exist")
         return m
+
+
+def image_layout() -> data.StructLayout:
+    """A beat of a packed image: ``data`` (word, in file order) and ``last`` (of the image)."""
+    return data.StructLayout({"data": 32, "last": 1})
+
+
+def image_stream() -> stream.Signature:
+    """Stream of a packed image, a 32-bit word a beat."""
+    return stream.Signature(image_layout())

@@ -5,6 +5,7 @@ from typing import Literal
 from amaranth.hdl import *
 from amaranth.hdl import ShapeLike
 from amaranth.lib import memory, wiring
+from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 
 from hw.tile import vendor_cells
@@ -50,6 +51,12 @@ class LutRam(wiring.Component):
 
     Raises ValueError for sizes below 1.
     """
+
+    write_en: Signal
+    write_address: Signal
+    write_data: Signal | View
+    address: list[Signal]
+    data: list[Signal | View]
 
     def __init__(self, shape: ShapeLike, depth: int, reads: int = 1) -> None:
         _check(depth, reads)
@@ -98,6 +105,12 @@ class TableRam(wiring.Component):
     """
 
     LATENCY = 2
+
+    write_en: Signal
+    write_address: Signal
+    write_data: Signal | View
+    address: list[Signal]
+    data: list[Signal | View]
 
     def __init__(
         self, shape: ShapeLike, depth: int, reads: int = 1, style: Style = "block"
