@@ -108,6 +108,15 @@ def folding(name: str, variant: str = "fast", size: str = "small") -> Folding:
     return _FOLDINGS[key]
 
 
+def folding_for(network: Network, size: str = "small") -> Folding:
+    """Shipped folding for a network with the name of a preset, as in ``gsc-fast``.
+
+    Raises FoldingError or NetworkError when there is none.
+    """
+    name, _, variant = network.name.partition("-")
+    return folding(name, variant, size)
+
+
 _FOLDINGS = {
     ("gsc", "fast", "small"): Folding(
         (

@@ -1,0 +1,164 @@
+"""From integers in the order of the artefact to integers in the order of the machine, and back.
+
+The order of the machine is `hw.contract.tables`. An artefact counts the inputs of a kernel channel
+by channel (``channel * taps + tap``, a linear layer's taps being the pixels of its input); a row
+address of the machine has the tap above the channel.
+"""
+
+import numpy as np
+
+from hw.contract import image
+from hw.contract.errors import ImageError
+from hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
+from hw.contract.identity import fingerprint
+from hw.contract.network import Conv2d, Dense, Network, Stage
+from hw.contract.tables import Table, TableKind, channels_in, tables
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+
+WEIGHT_MASK = 0xFF
+
+
+def pack(quantized: QuantizedNetwork, folding: Folding) -> bytes:
+    """Packed image of ``quantized`` for a machine with this folding.
+
+    Raises FoldingError when the folding does not divide the network, and ImageError when the image
+    gets too long.
+    """
+    network = quantized.network
+    sections = []
+    for plan, layer in zip(plans(network, folding), quantized.layers, strict=True):
+        for table in tables(plan):
+            lanes = _lanes(plan, layer, table)
+            sections += [
+                image.Section(table, lane, values) for lane, values in enumerate(lanes.tolist())
+            ]
+    return image.pack(sections, fingerprint(network, folding))
+
+
+def unpack(content: bytes, network: Network, folding: Folding) -> tuple[QuantizedLayer, ...]:
+    """Layers of a packed image, which is untrusted.
+
+    Raises ImageError when it is damaged or not meant for this network and folding.
+    """
+    machine = plans(network, folding)
+    found: dict[tuple[int, TableKind], list[np.ndarray]] = {}
+    for section in image.unpack(content, machine, fingerprint(network, folding)):
+        lanes = found.setdefault((section.table.stage, section.table.kind), [])
+        lanes.append(np.array(section.values, dtype=np.int64))
+    layers = []
+    for plan in machine:
+        arrays = {
+            table.kind: np.stack(found[plan.stage.index, table.kind]) for table in tables(plan)
+        }
+        layers.append(_layer(plan, arrays))
+    return tuple(layers)
+
+
+def _lanes(plan: Plan, layer: QuantizedLayer, table: Table) -> np.ndarray:
+    """Elements of a table: int64 ``[lanes, depth]``."""
+    if table.kind is TableKind.WEIGHTS:
+        if isinstance(plan, GatherPlan):
+            return _gather_rows(plan, layer.weight)
+        return _scatter_rows(plan, layer.weight)
+    if table.kind is TableKind.SHIFT:
+        return np.array([[layer.shift]])
+    values = layer.add if table.kind is TableKind.ADD else layer.mul
+    return _per_channel(np.asarray(values), table)
+
+
+def _per_channel(values: np.ndarray, table: Table) -> np.ndarray:
+    padded = np.zeros(table.depth * table.lanes, dtype=np.int64)
+    padded[: len(values)] = values
+    return padded.reshape(table.depth, table.lanes).T
+
+
+def _tap_list(stage: Stage, weights: np.ndarray) -> np.ndarray:
+    """Taps that a gather engine walks for one kernel."""
+    if isinstance(stage.layer.sparsity, Dense):
+        return np.arange(stage.taps)
+    return np.flatnonzero(weights)
+
+
+def _gather_rows(plan: GatherPlan, weight: np.ndarray) -> np.ndarray:
+    kernels = weight.reshape(plan.stage.channels, plan.stage.taps).astype(np.int64)
+    streams = plan.folding.streams
+    rows = np.zeros((streams, plan.steps), dtype=np.int64)
+    start = 0
+    for group, steps in enumerate(plan.groups):
+        for stream in range(streams):
+            kernel = kernels[group * streams + stream]
+            taps = _tap_list(plan.stage, kernel)
+            rows[stream, start : start + len(taps)] = kernel[taps] & WEIGHT_MASK | taps << 8
+        start += steps
+    return rows
+
+
+def _by_set(stage: Stage, weight: np.ndarray) -> np.ndarray:
+    """Weights as int64 ``[slots, sets, channels, taps]``; kernels that do not exist are zero."""
+    kernels = np.zeros((stage.slots * stage.sets, stage.inputs), dtype=np.int64)
+    kernels[: stage.channels] = weight.reshape(stage.channels, stage.inputs)
+    return kernels.reshape(stage.slots, stage.sets, stage.in_shape[0], stage.taps)
+
+
+def _scatter_rows(plan: ScatterPlan, weight: np.ndarray) -> np.ndarray:
+    stage, lanes = plan.stage, plan.folding.lanes
+    kernels = _by_set(stage, weight)
+    slots = (kernels != 0).argmax(axis=0)
+    elements = kernels.sum(axis=0) & WEIGHT_MASK | slots << 8
+    by_round = elements.reshape(plan.rounds, lanes, stage.in_shape[0], stage.taps)
+    rows = np.zeros((lanes, stage.taps, channels_in(plan), plan.rounds), dtype=np.int64)
+    rows[:, :, : stage.in_shape[0], :] = by_round.transpose(1, 3, 2, 0)
+    return rows.reshape(lanes, -1)
+
+
+def _layer(plan: Plan, arrays: dict[TableKind, np.ndarray]) -> QuantizedLayer:
+    stage, rows = plan.stage, arrays[TableKind.WEIGHTS]
+    weight = (
+        _weights_of_gather(plan, rows)
+        if isinstance(plan, GatherPlan)
+        else _weights_of_scatter(plan, rows)
+    )
+    shape = (stage.in_shape[0], *stage.kernel)
+    if isinstance(stage.layer, Conv2d):
+        weight = weight.reshape(stage.channels, *shape)
+    channels = {kind: arrays[kind].T.reshape(-1)[: stage.channels] for kind in arrays}
+    mul = channels.get(TableKind.MUL)
+    return QuantizedLayer(
+        weight=weight,
+        add=channels[TableKind.ADD].astype(np.int32),
+        shift=0 if stage.last else int(arrays[TableKind.SHIFT][0, 0]),
+        mul=None if mul is None else mul.astype(np.uint16),
+    )
+
+
+def _check_range(stage: Stage, what: str, values: np.ndarray, limit: int) -> None:
+    highest = int(values.max())
+    if highest >= limit:
+        raise ImageError(f"packed image: {stage.name}: {what} {highest}, needs 0..{limit - 1}")
+
+
+def _signed_weights(elements: np.ndarray) -> np.ndarray:
+    return (elements & WEIGHT_MASK).astype(np.uint8).view(np.int8)
+
+
+def _weights_of_gather(plan: GatherPlan, rows: np.ndarray) -> np.ndarray:
+    weight = np.zeros((plan.stage.channels, plan.stage.taps), dtype=np.int8)
+    values, taps = _signed_weights(rows), rows >> 8
+    group_of_step = np.repeat(np.arange(len(plan.groups)), plan.groups)
+    _check_range(plan.stage, "tap", taps, plan.stage.taps)
+    stream, step = np.nonzero(values)
+    kernels = group_of_step[step] * plan.folding.streams + stream
+    weight[kernels, taps[stream, step]] = values[stream, step]
+    return weight
+
+
+def _weights_of_scatter(plan: ScatterPlan, rows: np.ndarray) -> np.ndarray:
+    stage, lanes = plan.stage, plan.folding.lanes
+    shape = (lanes, stage.taps, channels_in(plan), plan.rounds)
+    elements = rows.reshape(shape)[:, :, : stage.in_shape[0], :].transpose(3, 0, 2, 1)
+    elements = elements.reshape(stage.sets, stage.in_shape[0], stage.taps)
+    values, slots = _signed_weights(elements), elements >> 8
+    _check_range(stage, "slot", slots, stage.slots)
+    weight = np.zeros((stage.slots, *elements.shape), dtype=np.int8)
+    np.put_along_axis(weight, slots[np.newaxis], values[np.newaxis], axis=0)
+    return weight.reshape(-1, stage.inputs)[: stage.channels]
