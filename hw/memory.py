@@ -1,6 +1,6 @@
 """Memories: small ones in LUTs that answer at once, and tables that are loaded at run time."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from amaranth.hdl import *
 from amaranth.hdl import ShapeLike
@@ -92,16 +92,19 @@ class TableRam(wiring.Component):
     depth: elements, >= 1.
     reads: read ports, 1 or 2.
     style: "block", "ultra" or "distributed" memory.
+    lanes: equal parts of an element that can be written separately.
 
     Members
     -------
-    write_en, write_address, write_data: the element is written at the end of the cycle.
+    write_en, write_address, write_data: the element is written at the end of the cycle; with
+        several lanes those whose bit of ``write_en`` is set.
     address, data: one of each a read port, as lists: ``data[port]`` is the element that was at
         ``address[port]`` `LATENCY` cycles before.
 
     Latency: `LATENCY` (memory and output register), one element a cycle on every port.
 
-    Raises ValueError for sizes below 1, more than 2 read ports, and unknown styles.
+    Raises ValueError for sizes below 1, more than 2 read ports, unknown styles, and lanes that do
+    not divide the element.
     """
 
     LATENCY = 2
@@ -113,15 +116,25 @@ class TableRam(wiring.Component):
     data: list[Signal | View]
 
     def __init__(
-        self, shape: ShapeLike, depth: int, reads: int = 1, style: Style = "block"
+        self,
+        shape: ShapeLike,
+        depth: int,
+        reads: int = 1,
+        style: Style = "block",
+        *,
+        lanes: int = 1,
     ) -> None:
         _check(depth, reads)
         if reads > 2:
             raise ValueError(f"memory: {reads} read ports, a table has at most 2")
         if style not in ("block", "ultra", "distributed"):
             raise ValueError(f"memory: style is {style!r}, needs block, ultra or distributed")
+        self.bits = Shape.cast(shape).width
+        if lanes < 1 or self.bits % lanes:
+            raise ValueError(f"memory: {lanes} lanes do not divide an element of {self.bits} bits")
         self.shape, self.depth, self.reads, self.style = shape, depth, reads, style
-        super().__init__(_ports(shape, depth, reads))
+        self.lanes = lanes
+        super().__init__(_ports(shape, depth, reads) | {"write_en": In(lanes)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -133,68 +146,113 @@ class TableRam(wiring.Component):
 
     def _behaviour(self, m: Module) -> None:
         m.submodules.ram = ram = memory.Memory(
-            shape=self.shape, depth=self.depth, init=[], attrs={"ram_style": self.style}
+            shape=self.bits, depth=self.depth, init=[], attrs={"ram_style": self.style}
         )
-        write = ram.write_port()
+        write = ram.write_port(granularity=self.bits // self.lanes)
         m.d.comb += [
             write.en.eq(self.write_en),
             write.addr.eq(self.write_address),
             write.data.eq(self.write_data),
         ]
-        for address, element in zip(self.address, self.data, strict=True):
+        for port, (address, element) in enumerate(zip(self.address, self.data, strict=True)):
             read = ram.read_port()
-            output = Signal(self.shape, reset_less=True)
-            m.d.comb += [read.addr.eq(address), element.eq(output)]
+            output = Signal(self.bits, name=f"output{port}", reset_less=True)
+            m.d.comb += [read.addr.eq(address), Value.cast(element).eq(output)]
             m.d.sync += output.eq(read.data)
 
     def _ultra(self, m: Module) -> None:
         """Banks of URAM288 by width and depth; the bank of an address is chosen at the output."""
-        bits = Shape.cast(self.shape).width
         banks = -(-self.depth // URAM_DEPTH)
-        write_data = Value.cast(self.write_data)
-        columns: list[list[list[Value]]] = [[[] for _ in range(banks)] for _ in range(self.reads)]
-        first = Mux(self.write_en, self.write_address, self.address[0])
+        cells = _cells(self.bits // self.lanes, self.lanes)
+        first = Mux(self.write_en.any(), self.write_address, self.address[0])
         addresses = [first, *self.address[1:]]
+        words: list[list[Value]] = [[] for _ in range(self.reads)]
         for bank in range(banks):
             chosen = (self.write_address >> 12) == bank
-            for low in range(0, bits, URAM_BITS):
-                cell, outputs = _uram(
-                    addresses,
-                    write_data[low : low + URAM_BITS],
-                    self.write_en & chosen,
-                )
-                m.submodules[f"uram_{bank}_{low // URAM_BITS}"] = cell
-                for read in range(self.reads):
-                    columns[read][bank].append(outputs[read])
-        for read in range(self.reads):
-            words = Array(Cat(*parts)[:bits] for parts in columns[read])
+            outputs = [
+                self._cell(m, f"uram_{bank}_{at}", cell, addresses, chosen)
+                for at, cell in enumerate(cells)
+            ]
+            for read, word in enumerate(words):
+                parts = zip(cells, outputs, strict=True)
+                word.append(Cat(piece.of(ports[read]) for cell, ports in parts for piece in cell))
+        for read, word in enumerate(words):
             bank = Signal(range(max(banks, 2)), name=f"bank{read}", reset_less=True)
             bank_out = Signal.like(bank, name=f"bank_out{read}", reset_less=True)
             m.d.sync += [bank.eq(addresses[read] >> 12), bank_out.eq(bank)]
-            m.d.comb += Value.cast(self.data[read]).eq(words[bank_out] if banks > 1 else words[0])
+            m.d.comb += Value.cast(self.data[read]).eq(
+                Array(word)[bank_out] if banks > 1 else word[0]
+            )
+
+    def _cell(
+        self, m: Module, name: str, pieces: "list[_Piece]", addresses: list[Value], chosen: Value
+    ) -> list[Signal]:
+        """One URAM288 holding ``pieces`` of the element; returns what its ports read."""
+        element = Value.cast(self.write_data)
+        write_data, write_bytes = Signal(URAM_BITS), Signal(URAM_BITS // 8)
+        for piece in pieces:
+            en = self.write_en[piece.lane] & chosen
+            first, size = piece.offset // 8, -(-piece.width // 8)
+            m.d.comb += [
+                piece.of(write_data).eq(element[piece.low : piece.low + piece.width]),
+                write_bytes[first : first + size].eq(en.replicate(size)),
+            ]
+        m.submodules[name], outputs = _uram(addresses, write_data, write_bytes)
+        return outputs
+
+
+class _Piece(NamedTuple):
+    """Bits of an element in an URAM: ``width`` bits from ``low``, kept from bit ``offset``."""
+
+    lane: int
+    low: int
+    width: int
+    offset: int
+
+    def of(self, word: Value) -> Value:
+        return word[self.offset : self.offset + self.width]
+
+
+def _cells(lane_bits: int, lanes: int) -> list[list[_Piece]]:
+    """Lay lanes out over URAMs, each in bytes of its own, which can be written alone."""
+    cells: list[list[_Piece]] = []
+    free = 0
+    for lane in range(lanes):
+        for at in range(0, lane_bits, URAM_BITS):
+            width = min(URAM_BITS, lane_bits - at)
+            size = -(-width // 8) * 8
+            if size > free:
+                cells.append([])
+                free = URAM_BITS
+            cells[-1].append(_Piece(lane, lane * lane_bits + at, width, URAM_BITS - free))
+            free -= size
+    return cells
 
 
 def _uram(
-    addresses: list[Value], write_data: Value, write_en: Value
+    addresses: list[Value], write_data: Value, write_bytes: Value
 ) -> tuple[Instance, list[Signal]]:
-    """One URAM288 with output registers; port A writes and reads, port B reads."""
+    """One URAM288 with output registers; port A writes and reads, port B reads.
+
+    With independent parity the 72 bits are nine bytes, each with its own bit of ``write_bytes``.
+    """
     outputs = [Signal(URAM_BITS, name=f"dout{port}") for port in range(len(addresses))]
     ports: dict[str, object] = {"i_CLK": ClockSignal(), "i_SLEEP": C(0)}
     for at, port in enumerate("AB"):
         used = at < len(addresses)
-        writes = write_en if at == 0 else C(0)
+        writes = write_bytes if at == 0 else C(0, URAM_BITS // 8)
         ports |= {
             f"p_OREG_{port}": "TRUE",
             f"p_CASCADE_ORDER_{port}": "NONE",
-            f"p_BWE_MODE_{port}": "PARITY_INTERLEAVED",
+            f"p_BWE_MODE_{port}": "PARITY_INDEPENDENT",
             f"p_EN_ECC_RD_{port}": "FALSE",
             f"p_EN_ECC_WR_{port}": "FALSE",
             f"p_IREG_PRE_{port}": "FALSE",
             f"i_ADDR_{port}": _wide(addresses[at][:12] if used else C(0), 23),
-            f"i_BWE_{port}": writes.replicate(9),
+            f"i_BWE_{port}": writes,
             f"i_DIN_{port}": _wide(write_data if at == 0 else C(0), URAM_BITS),
             f"i_EN_{port}": C(int(used)),
-            f"i_RDB_WR_{port}": writes,
+            f"i_RDB_WR_{port}": writes.any(),
             f"i_RST_{port}": C(0),
             f"i_OREG_CE_{port}": C(1),
             f"i_OREG_ECC_CE_{port}": C(0),

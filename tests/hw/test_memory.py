@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import signed
+from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 from amaranth.sim import Simulator
 
@@ -73,6 +73,43 @@ def test_table_ram_answers_after_its_latency(style: Any, depth: int, reads: int)
     sim.run()
 
 
+def test_lanes_are_written_separately() -> None:
+    lanes, depth = 3, 5
+    dut = TableRam(data.ArrayLayout(unsigned(7), lanes), depth, lanes=lanes)
+    rng = random.Random(1)
+    expected = [[0] * lanes for _ in range(depth)]
+
+    async def bench(ctx) -> None:
+        for _ in range(100):
+            en, address = rng.randrange(1 << lanes), rng.randrange(depth)
+            row = [rng.randrange(128) for _ in range(lanes)]
+            ctx.set(dut.write_en, en)
+            ctx.set(dut.write_address, address)
+            ctx.set(dut.write_data, row)
+            await ctx.tick()
+            for lane in range(lanes):
+                if en >> lane & 1:
+                    expected[address][lane] = row[lane]
+        ctx.set(dut.write_en, 0)
+        for address, row in enumerate(expected):
+            ctx.set(dut.address[0], address)
+            await ctx.tick().repeat(TableRam.LATENCY)
+            found = ctx.get(dut.data[0])
+            assert [found[lane] for lane in range(lanes)] == row
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-8)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+def test_lanes_of_ultra_cells_have_bytes_of_their_own() -> None:
+    """Four lanes of 12 bits take 16 each, so that one URAM288 holds them all."""
+    row = data.ArrayLayout(unsigned(12), 4)
+    text = emit(TableRam(row, 4096, 2, "ultra", lanes=4), "dut", vendor=True)
+    assert text.count("URAM288 ") == 1
+
+
 @pytest.mark.parametrize(
     ("bits", "depth", "reads", "cells"),
     [(13, 1600, 2, 1), (13, 100, 1, 1), (72, 4096, 1, 1), (80, 4097, 2, 4)],
@@ -99,6 +136,7 @@ def test_ultra_cells(tmp_path: Path, bits: int, depth: int, reads: int, cells: i
         (LutRam, {"depth": 4, "reads": 0}, "0 read ports"),
         (TableRam, {"depth": 4, "reads": 3}, "3 read ports"),
         (TableRam, {"depth": 4, "style": "huge"}, "style is 'huge'"),
+        (TableRam, {"depth": 4, "lanes": 3}, "3 lanes do not divide an element of 8 bits"),
     ],
 )
 def test_arguments(kind: Any, arguments: dict[str, Any], message: str) -> None:
