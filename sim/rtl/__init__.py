@@ -1,0 +1,1 @@
+"""The machine's Verilog as a Verilated library, driven in bulk from Python."""

@@ -1,0 +1,191 @@
+// The machine as a C library: drives the core's three streams cycle by cycle and keeps what the probes see.
+//
+// `ports.h`, written per build, lists the probes: PROBES(X) expands X(valid, payload) for each of them. Beats travel
+// as Verilator stores a port: 1, 2, 4 or 8 bytes, or 32-bit words for anything wider.
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "Vtop.h"
+#include "ports.h"
+#include "verilated.h"
+
+double sc_time_stamp() { return 0; }
+
+namespace {
+
+constexpr int RESET_CYCLES = 4;
+
+enum Outcome : int { RUNNING = 0, DONE = 1, STALLED = 2 };
+
+struct Source {
+    const uint8_t *beats = nullptr;
+    uint64_t count = 0;
+    uint64_t sent = 0;
+    bool offered = false;
+};
+
+struct Sink {
+    uint8_t *beats = nullptr;
+    uint64_t *finished = nullptr;
+    uint64_t count = 0;
+    uint64_t received = 0;
+    bool ready = false;
+};
+
+struct Machine {
+    VerilatedContext context;
+    Vtop top{&context};
+    uint64_t cycle = 0;
+    uint64_t last_progress = 0;
+    uint64_t patience = 1000000;
+    uint32_t random = 1;
+    uint32_t gap = 0;    // chance of an idle cycle before an input beat, of 65536
+    uint32_t stall = 0;  // chance of a cycle in which results are not taken, of 65536
+    Source image, pixels;
+    Sink results;
+    uint64_t *started = nullptr;
+    uint64_t beats_per_word = 1;
+    std::vector<std::vector<uint8_t>> probes;
+
+    bool chance(uint32_t of_65536) {
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        return (random & 0xffff) < of_65536;
+    }
+
+    template <typename Port> void offer(Source &source, CData &valid, Port &payload) {
+        if (!source.offered && source.sent < source.count && !chance(gap)) {
+            source.offered = true;
+            std::memcpy(&payload, source.beats + source.sent * sizeof(Port), sizeof(Port));
+        }
+        valid = source.offered;
+    }
+
+    bool accept(Source &source, CData ready) {
+        if (!source.offered || !ready) return false;
+        source.offered = false;
+        source.sent++;
+        last_progress = cycle;
+        return true;
+    }
+
+    template <typename Port> void observe(unsigned index, CData valid, const Port &payload) {
+        if (!valid) return;
+        const uint8_t *bytes = reinterpret_cast<const uint8_t *>(&payload);
+        probes[index].insert(probes[index].end(), bytes, bytes + sizeof(Port));
+    }
+
+    void edge() {
+        top.clk = 1;
+        top.eval();
+        top.clk = 0;
+        cycle++;
+    }
+
+    void step() {
+        offer(image, top.image___05Fvalid, top.image___05Fpayload);
+        offer(pixels, top.i___05Fvalid, top.i___05Fpayload);
+        results.ready = results.received < results.count && !chance(stall);
+        top.o___05Fready = results.ready;
+        top.eval();
+        accept(image, top.image___05Fready);
+        if (accept(pixels, top.i___05Fready) && (pixels.sent - 1) % beats_per_word == 0 && started)
+            started[(pixels.sent - 1) / beats_per_word] = cycle;
+        if (results.ready && top.o___05Fvalid) {
+            constexpr size_t size = sizeof(top.o___05Fpayload);
+            std::memcpy(results.beats + results.received * size, &top.o___05Fpayload, size);
+            results.finished[results.received++] = cycle;
+            last_progress = cycle;
+        }
+        unsigned probe = 0;
+        (void)probe;
+#define OBSERVE(valid, payload) observe(probe++, top.valid, top.payload);
+        PROBES(OBSERVE)
+        edge();
+    }
+
+    bool done() const {
+        return image.sent == image.count && pixels.sent == pixels.count &&
+               results.received == results.count && !top.busy;
+    }
+};
+
+}  // namespace
+
+extern "C" {
+
+Machine *machine_new() {
+    auto *machine = new Machine;
+    machine->context.randReset(0);
+    unsigned probes = 0;
+#define COUNT(valid, payload) probes++;
+    PROBES(COUNT)
+    machine->probes.resize(probes);
+    machine->top.rst = 1;
+    machine->top.clk = 0;
+    machine->top.eval();
+    for (int i = 0; i < RESET_CYCLES; i++) machine->edge();
+    machine->top.rst = 0;
+    return machine;
+}
+
+void machine_delete(Machine *machine) {
+    machine->top.final();
+    delete machine;
+}
+
+// How to drive: seed of all randomness, chances of 65536, cycles without any transfer that count as a hang.
+void machine_configure(Machine *machine, uint32_t seed, uint32_t gap, uint32_t stall, uint64_t patience) {
+    machine->random = seed ? seed : 1;
+    machine->gap = gap;
+    machine->stall = stall;
+    machine->patience = patience;
+    machine->last_progress = machine->cycle;
+}
+
+// Beats of the packed image to send from now on. The memory stays the caller's and is read while stepping.
+void machine_send_image(Machine *machine, const uint8_t *beats, uint64_t count) {
+    machine->image = Source{beats, count};
+}
+
+// Beats of words to send, and where to note the cycle in which the first beat of each word was taken.
+void machine_send_words(Machine *machine, const uint8_t *beats, uint64_t words, uint64_t beats_per_word,
+                        uint64_t *started) {
+    machine->pixels = Source{beats, words * beats_per_word};
+    machine->beats_per_word = beats_per_word;
+    machine->started = started;
+}
+
+// Where to put results, and the cycle in which each was taken.
+void machine_receive(Machine *machine, uint8_t *beats, uint64_t count, uint64_t *finished) {
+    machine->results = Sink{beats, finished, count};
+}
+
+// Run up to `cycles` cycles, less when everything is sent and received. Returns an Outcome.
+int machine_step(Machine *machine, uint64_t cycles) {
+    for (uint64_t i = 0; i < cycles; i++) {
+        machine->step();
+        if (machine->done()) return DONE;
+        if (machine->cycle - machine->last_progress > machine->patience) return STALLED;
+    }
+    return RUNNING;
+}
+
+uint64_t machine_cycle(const Machine *machine) { return machine->cycle; }
+uint64_t machine_sent(const Machine *machine) { return machine->pixels.sent; }
+uint64_t machine_received(const Machine *machine) { return machine->results.received; }
+int machine_status(const Machine *machine) { return machine->top.status; }
+
+// Everything a probe has seen since it was last cleared.
+uint64_t machine_probe(const Machine *machine, unsigned index, const uint8_t **bytes) {
+    *bytes = machine->probes[index].data();
+    return machine->probes[index].size();
+}
+
+void machine_clear_probes(Machine *machine) {
+    for (auto &probe : machine->probes) probe.clear();
+}
+}

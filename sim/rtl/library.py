@@ -1,0 +1,265 @@
+"""A Verilated model as a C library: built from Verilog, cached, driven through ctypes.
+
+`harness.cpp` holds the loop over cycles. It fits every top module with the core's streams:
+``image``, ``i``, ``o``,
+``status``, ``busy``, and any number of probes, each with ``valid`` and ``payload``.
+"""
+
+import ctypes
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.errors import ToolError
+from hw.verilog.cache import Report, cached, digest, silent
+from hw.verilog.writer import Port, Verilog
+from sim.rtl.verilate import FLAGS, MAKE_VARIABLES, Program, verilate
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+PROBE = "probe"
+Bytes = NDArray[np.uint8]
+Cycles = NDArray[np.uint64]
+
+
+class Outcome(IntEnum):
+    """Why the harness came back."""
+
+    RUNNING = 0
+    DONE = 1
+    STALLED = 2
+
+
+def storage_bytes(bits: int) -> int:
+    """Bytes in which Verilator keeps a port of a width."""
+    for size in (1, 2, 4, 8):
+        if bits <= 8 * size:
+            return size
+    return 4 * -(-bits // 32)
+
+
+def cpp_name(port: str) -> str:
+    """Name of a port in Verilated C++, which escapes a second underscore in a row."""
+    return port.replace("__", "___05F")
+
+
+def probe_ports(ports: Sequence[Port]) -> list[Port]:
+    """Payload ports of the probes, in order."""
+    return [
+        port
+        for port in ports
+        if port.name.startswith(PROBE) and port.name.endswith("__payload") and not port.into
+    ]
+
+
+def build_library(verilog: Verilog, build: Path, report: Report = silent) -> Path:
+    """Shared library of a core's Verilog, made once for the same content. Raises ToolError."""
+    sources = [verilog.path.read_bytes(), HARNESS.read_bytes(), *FLAGS, *MAKE_VARIABLES]
+    key = digest([*sources, version("verilator")])
+
+    def make(directory: Path) -> None:
+        probes = [
+            f"X({cpp_name(port.name.removesuffix('payload') + 'valid')}, {cpp_name(port.name)})"
+            for port in probe_ports(verilog.ports)
+        ]
+        work = directory / "work"
+        work.mkdir()
+        (work / "ports.h").write_text(f"#define PROBES(X) {' '.join(probes)}\n", encoding="utf-8")
+        program = Program(
+            sources=(HARNESS,),
+            output="machine.so",
+            compile_flags="-fPIC",
+            link_flags="-shared",
+        )
+        started = time.perf_counter()
+        verilate(verilog.path, work, program, report).rename(directory / "machine.so")
+        (directory / "seconds").write_text(f"{time.perf_counter() - started:.1f}\n")
+        for path in work.glob("*"):
+            if path.suffix in (".o", ".a", ".gch"):
+                path.unlink()
+
+    name = verilog.path.parent.name.rpartition("-")[0] or verilog.path.parent.name
+    return cached(build / "library" / f"{name}-{key}", make) / "machine.so"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    """How a run is driven.
+
+    Parameters
+    ----------
+    seed: of all randomness.
+    gap: chance of an idle cycle before an input beat, 0..1.
+    stall: chance of a cycle in which a result is not taken, 0..1.
+    patience: cycles without any transfer that count as a hang.
+    """
+
+    seed: int = 1
+    gap: float = 0.0
+    stall: float = 0.0
+    patience: int = 1 << 20
+
+
+class Model:
+    """One instance of a Verilated core. Use as a context manager, or `close` it.
+
+    Parameters
+    ----------
+    library: made by `build_library` from Verilog with ``ports``.
+    """
+
+    SLICE = 0.2
+    """Seconds between two looks at the clock of a long run."""
+
+    def __init__(self, library: Path, ports: Sequence[Port]) -> None:
+        self._c = _bind(library)
+        self._machine: ctypes.c_void_p | None = ctypes.c_void_p(self._c.machine_new())
+        self._sizes = {port.name: storage_bytes(port.bits) for port in ports}
+        self._probes = [storage_bytes(port.bits) for port in probe_ports(ports)]
+        self._kept: list[np.ndarray] = []
+        self._rate = 1000
+
+    def __enter__(self) -> "Model":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the instance."""
+        if self._machine is not None:
+            self._c.machine_delete(self._machine)
+            self._machine = None
+
+    def size(self, port: str) -> int:
+        """Bytes of a beat on a port."""
+        return self._sizes[port]
+
+    @property
+    def cycle(self) -> int:
+        """Cycles since reset."""
+        return self._c.machine_cycle(self._machine)
+
+    @property
+    def status(self) -> int:
+        """The ``status`` output."""
+        return self._c.machine_status(self._machine)
+
+    def send_image(self, beats: Bytes, drive: Drive, report: Report = silent) -> None:
+        """Send beats ``[n, size("image__payload")]`` on ``image`` until the loader is done with
+        them.
+        """
+        self._check(beats, "image__payload")
+        self._drive(drive)
+        self._c.machine_send_image(self._machine, _pointer(beats), len(beats))
+        self._finish("load", 0, report)
+
+    def exchange(
+        self, beats: Bytes, beats_per_word: int, drive: Drive, report: Report = silent
+    ) -> tuple[Bytes, Cycles, Cycles]:
+        """Send words and take one result for each.
+
+        Returns the result beats ``[words, size("o__payload")]``, the cycle in which the first beat
+        of each word was taken
+        and the cycle in which each result was. Raises ToolError when nothing moves for
+        ``drive.patience`` cycles.
+        """
+        self._check(beats, "i__payload")
+        words = len(beats) // beats_per_word
+        results = np.zeros((words, self.size("o__payload")), np.uint8)
+        started, finished = np.zeros(words, np.uint64), np.zeros(words, np.uint64)
+        self._kept = [beats, results, started, finished]
+        self._drive(drive)
+        self._c.machine_send_words(
+            self._machine, _pointer(beats), words, beats_per_word, _pointer(started)
+        )
+        self._c.machine_receive(self._machine, _pointer(results), words, _pointer(finished))
+        self._finish("words", words, report)
+        return results, started, finished
+
+    def run_on(self, cycles: int) -> None:
+        """Run with idle inputs and no result taken."""
+        self._c.machine_step(self._machine, cycles)
+
+    def probe(self, index: int) -> Bytes:
+        """Beats that a probe has seen since the last call of `clear_probes`: ``[beats, bytes]``."""
+        pointer = ctypes.POINTER(ctypes.c_uint8)()
+        size = self._c.machine_probe(self._machine, index, ctypes.byref(pointer))
+        seen = np.ctypeslib.as_array(pointer, (size,)).copy() if size else np.zeros(0, np.uint8)
+        return seen.reshape(-1, self._probes[index])
+
+    def clear_probes(self) -> None:
+        """Forget what the probes have seen."""
+        self._c.machine_clear_probes(self._machine)
+
+    def _check(self, beats: Bytes, port: str) -> None:
+        if beats.dtype != np.uint8 or beats.ndim != 2 or beats.shape[1] != self.size(port):
+            raise ValueError(
+                f"beats on {port} are uint8 [n, {self.size(port)}], not {beats.dtype} {beats.shape}"
+            )
+        if not beats.flags.c_contiguous:
+            raise ValueError(f"beats on {port} are not contiguous")
+
+    def _drive(self, drive: Drive) -> None:
+        chances = (round(65536 * drive.gap), round(65536 * drive.stall))
+        self._c.machine_configure(self._machine, drive.seed, *chances, drive.patience)
+
+    def _finish(self, step: str, total: int, report: Report) -> None:
+        while True:
+            begun, first = time.perf_counter(), self.cycle
+            outcome = self._c.machine_step(self._machine, self._rate)
+            report(step, self._c.machine_received(self._machine) if total else 0, total)
+            if outcome == Outcome.DONE:
+                return
+            if outcome == Outcome.STALLED:
+                raise ToolError(self._stalled(step))
+            seconds = time.perf_counter() - begun
+            self._rate = max(1000, round((self.cycle - first) * self.SLICE / max(seconds, 1e-6)))
+
+    def _stalled(self, step: str) -> str:
+        sent, received = (
+            self._c.machine_sent(self._machine),
+            self._c.machine_received(self._machine),
+        )
+        return (
+            f"simulation hangs in {step} at cycle {self.cycle}: "
+            f"{sent} beats of words taken, {received} results given"
+        )
+
+
+def _bind(library: Path) -> ctypes.CDLL:
+    c = ctypes.CDLL(str(library))
+    machine, size, chance, pointer = (
+        ctypes.c_void_p,
+        ctypes.c_uint64,
+        ctypes.c_uint32,
+        ctypes.c_void_p,
+    )
+    signatures = {
+        "machine_new": (machine, []),
+        "machine_delete": (None, [machine]),
+        "machine_configure": (None, [machine, chance, chance, chance, size]),
+        "machine_send_image": (None, [machine, pointer, size]),
+        "machine_send_words": (None, [machine, pointer, size, size, pointer]),
+        "machine_receive": (None, [machine, pointer, size, pointer]),
+        "machine_step": (ctypes.c_int, [machine, size]),
+        "machine_cycle": (size, [machine]),
+        "machine_sent": (size, [machine]),
+        "machine_received": (size, [machine]),
+        "machine_status": (ctypes.c_int, [machine]),
+        "machine_probe": (size, [machine, ctypes.c_uint, pointer]),
+        "machine_clear_probes": (None, [machine]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(c, name)
+        function.restype, function.argtypes = result, arguments
+    return c
+
+
+def _pointer(array: np.ndarray) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)

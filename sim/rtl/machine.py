@@ -1,0 +1,167 @@
+"""The machine in simulation, as software sees the card: load a packed image, run words, read
+results.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.folding import Folding, plans
+from hw.contract.image import ImageStatus
+from hw.contract.network import Network
+from hw.links import result_layout
+from hw.verilog.cache import Report, silent
+from hw.verilog.machine import core_verilog
+from hw.verilog.writer import Verilog
+from sim.rtl.beats import cycles_per_word, image_beats, pixel_beats
+from sim.rtl.library import Drive, Model, build_library
+from sim.rtl.probes import decode_probes, unpack_field
+
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of words gave.
+
+    Attributes
+    ----------
+    logits: int32 ``[words, classes]``.
+    labels: int64 ``[words]``, as the machine found them.
+    started: cycle in which the first beat of each word was taken, counted from the first word's.
+    finished: cycle in which each result was taken, on the same clock.
+    """
+
+    logits: NDArray[np.int32]
+    labels: NDArray[np.int64]
+    started: NDArray[np.int64]
+    finished: NDArray[np.int64]
+
+    @property
+    def cycles(self) -> int:
+        """Cycles from the first beat in to the last result out."""
+        return int(self.finished[-1]) + 1 if len(self.finished) else 0
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first beat of the first word in to its result out."""
+        return int(self.finished[0] - self.started[0]) if len(self.finished) else 0
+
+    @property
+    def cycles_per_word(self) -> float:
+        """Steady state: mean distance of the results in the second half of the run."""
+        return cycles_per_word(self.finished)
+
+
+def patience(network: Network, folding: Folding) -> int:
+    """Cycles after which a machine without any transfer hangs for sure."""
+    return 10_000 + 4 * sum(plan.cycles for plan in plans(network, folding))
+
+
+class Machine:
+    """A core in cycle-accurate simulation. Use as a context manager.
+
+    Parameters
+    ----------
+    network, folding: what ``verilog`` was made from.
+    verilog: with or without probes.
+    library: made from it by `sim.rtl.library.build_library`.
+    """
+
+    def __init__(self, network: Network, folding: Folding, verilog: Verilog, library: Path) -> None:
+        self.network = network
+        self.folding = folding
+        self.plans = plans(network, folding)
+        self.drive = Drive(patience=patience(network, folding))
+        self._model = Model(library, verilog.ports)
+
+    @classmethod
+    def build(
+        cls,
+        network: Network,
+        folding: Folding,
+        build: Path,
+        *,
+        probes: bool = False,
+        report: Report = silent,
+    ) -> "Machine":
+        """A machine built at most once for the same sources and parameters.
+
+        Raises FoldingError when the folding does not fit, ToolError when a program is missing or
+        fails.
+        """
+        verilog = core_verilog(network, folding, build, probes=probes, report=report)
+        return cls(network, folding, verilog, build_library(verilog, build, report))
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the simulated machine."""
+        self._model.close()
+
+    @property
+    def cycle(self) -> int:
+        """Cycles since reset."""
+        return self._model.cycle
+
+    def load(self, image: bytes, report: Report = silent) -> ImageStatus:
+        """Send a packed image, good or bad; returns what the machine says about it."""
+        beats = image_beats(image, self._model.size("image__payload"))
+        self._model.send_image(beats, self.drive, report)
+        return ImageStatus(self._model.status)
+
+    def run(
+        self,
+        images: Images,
+        *,
+        seed: int = 1,
+        gap: float = 0.0,
+        stall: float = 0.0,
+        report: Report = silent,
+    ) -> Run:
+        """Send words ``[words, height, width]`` or ``[words, 1, height, width]``, back to back, and
+        take the results.
+
+        ``gap`` and ``stall`` are chances of idle cycles before input beats and of results not
+        taken.
+
+        Raises ToolError when the machine stops giving results (as it does without a good image).
+        """
+        self._model.clear_probes()
+        size = self._model.size("i__payload")
+        beats, beats_per_word = pixel_beats(images, self.folding.input_bytes, size)
+        drive = dataclasses.replace(self.drive, seed=seed, gap=gap, stall=stall)
+        results, started, finished = self._model.exchange(beats, beats_per_word, drive, report)
+        layout = result_layout(len(self.network.labels))
+        first = started[0] if len(started) else 0
+        return Run(
+            logits=unpack_field(results, layout["logits"].offset, len(self.network.labels), 32)
+            .astype(np.uint32)
+            .view(np.int32),
+            labels=unpack_field(results, layout["label"].offset, 1, layout["label"].width)[:, 0],
+            started=(started - first).astype(np.int64),
+            finished=(finished - first).astype(np.int64),
+        )
+
+    def activations(self) -> Sequence[Images]:
+        """Activations behind every layer but the last in the last run, from the probes.
+
+        uint8 ``[words, channels, rows, columns]`` for a convolution, ``[words, units]`` for a
+        linear layer; losers are 0.
+        """
+        beats = [self._model.probe(index) for index in range(len(self.plans) - 1)]
+        return decode_probes(self.plans, beats)

