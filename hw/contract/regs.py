@@ -1,0 +1,249 @@
+"""What host and kernel share: the register table, status codes, and data in the card's memory.
+
+Everything that knows a register is generated from this table: the kernel's register block,
+``kernel.xml``, the packaging Tcl, the metadata of an emulated bitstream, the host driver and the
+table in ``hw/kernel/README.md``.
+
+Arguments lie as Vitis lays them out: behind each value of 32 or 64 bits one reserved word.
+
+Memory: an input word is the image's bytes (channel, row, column), padded to a multiple of 64; words
+follow each other. A result is 64 bytes: the logits as little-endian int32 from byte 0, zeros, and
+the label as uint32 at byte 60.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import Enum, IntEnum, IntFlag
+
+from hw.contract.image import ImageStatus
+from hw.contract.network import Network
+
+KERNEL_NAME = "twofold"
+KERNEL_VERSION = 1
+CONTROL_PORT = "s_axi_control"
+MEMORY_PORT = "m_axi_gmem"
+ADDRESS_BITS = 12
+BEAT_BYTES = 64
+LABEL_OFFSET = 60
+LOGITS_MAX = LABEL_OFFSET // 4
+
+
+class Operation(IntEnum):
+    """Argument ``operation``."""
+
+    LOAD = 0
+    RUN = 1
+
+
+class Control(IntFlag):
+    """Bits of register ``control`` (protocol ap_ctrl_chain).
+
+    START is cleared when the run was taken, which is when the arguments of the next may be written
+    and START set again: that run waits for the one before. DONE stays until CONTINUE is written;
+    the next run's end waits for it.
+    """
+
+    START = 1 << 0
+    DONE = 1 << 1
+    IDLE = 1 << 2
+    READY = 1 << 3
+    CONTINUE = 1 << 4
+    AUTO_RESTART = 1 << 7
+
+
+class Interrupt(IntFlag):
+    """Bits of registers ``interrupt_enable`` and ``interrupt_status``."""
+
+    DONE = 1 << 0
+    READY = 1 << 1
+
+
+IMAGE_CODES = 16
+
+
+class Status(IntEnum):
+    """How the last finished run ended.
+
+    The image codes are `ImageStatus` plus ``IMAGE_CODES``.
+    """
+
+    NONE = 0
+    OK = 1
+    BAD_OPERATION = 2
+    BAD_LENGTH = 3
+    BAD_ALIGNMENT = 4
+    BAD_WORDS = 5
+    NO_IMAGE = 6
+    READ_SLVERR = 8
+    READ_DECERR = 9
+    WRITE_SLVERR = 10
+    WRITE_DECERR = 11
+    IMAGE_BAD_MAGIC = IMAGE_CODES + ImageStatus.BAD_MAGIC
+    IMAGE_BAD_VERSION = IMAGE_CODES + ImageStatus.BAD_VERSION
+    IMAGE_BAD_LENGTH = IMAGE_CODES + ImageStatus.BAD_LENGTH
+    IMAGE_BAD_FINGERPRINT = IMAGE_CODES + ImageStatus.BAD_FINGERPRINT
+    IMAGE_BAD_SECTION = IMAGE_CODES + ImageStatus.BAD_SECTION
+    IMAGE_BAD_CRC = IMAGE_CODES + ImageStatus.BAD_CRC
+
+
+STATUS_TEXT = {
+    Status.NONE: "no run has ended since reset",
+    Status.OK: "the run ended well",
+    Status.BAD_OPERATION: "operation is neither 0 (load) nor 1 (run)",
+    Status.BAD_LENGTH: "image_bytes is not a multiple of 64 from 64 to 64 MiB",
+    Status.BAD_ALIGNMENT: "a pointer that the operation uses is not a multiple of 64",
+    Status.BAD_WORDS: "words is 0",
+    Status.NO_IMAGE: "no image is loaded; load one first",
+    Status.READ_SLVERR: "a read was refused by the memory (SLVERR)",
+    Status.READ_DECERR: "a read went to an address without memory (DECERR)",
+    Status.WRITE_SLVERR: "a write was refused by the memory (SLVERR)",
+    Status.WRITE_DECERR: "a write went to an address without memory (DECERR)",
+    Status.IMAGE_BAD_MAGIC: "the image does not start with its magic",
+    Status.IMAGE_BAD_VERSION: "the image has a format version that this machine does not read",
+    Status.IMAGE_BAD_LENGTH: "the image's length is not the one it was loaded with",
+    Status.IMAGE_BAD_FINGERPRINT: "the image was packed for another machine",
+    Status.IMAGE_BAD_SECTION: "the image's sections are not those of this machine",
+    Status.IMAGE_BAD_CRC: "the image is damaged: its checksum is wrong",
+}
+
+
+class Access(Enum):
+    """Who may do what with a register."""
+
+    CONTROL = "control"
+    ARGUMENT = "argument"
+    READ = "read"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Register:
+    """One register.
+
+    Attributes
+    ----------
+    name: snake case; for arguments also the name in ``kernel.xml``.
+    offset: byte address in the slave port, a multiple of 4.
+    bits: width; a multiple of 32, lower words at lower addresses.
+    access: what it is for.
+    doc: one line.
+    argument: number of the kernel argument, from 0; None for all others.
+    pointer: whether the argument is an address in the card's memory.
+    """
+
+    name: str
+    offset: int
+    bits: int
+    access: Access
+    doc: str
+    argument: int | None = None
+    pointer: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.bits // 8
+
+    @property
+    def end(self) -> int:
+        """Offset of the first byte behind."""
+        return self.offset + self.size
+
+
+def _control() -> tuple[Register, ...]:
+    rows = (
+        ("control", "start, done, idle, ready, continue, auto-restart: see `Control`"),
+        ("interrupt_global", "bit 0 enables the interrupt line"),
+        ("interrupt_enable", "which of done (bit 0) and ready (bit 1) interrupt"),
+        ("interrupt_status", "which of the two have happened; write 1 to clear"),
+    )
+    return tuple(
+        Register(name=name, offset=4 * index, bits=32, access=Access.CONTROL, doc=doc)
+        for index, (name, doc) in enumerate(rows)
+    )
+
+
+def _arguments() -> tuple[Register, ...]:
+    rows = (
+        ("operation", 32, False, "0 loads the image, 1 runs words"),
+        ("image", 64, True, "packed image, aligned to 64 bytes (load)"),
+        ("image_bytes", 32, False, "length of the packed image, a multiple of 64 (load)"),
+        ("input", 64, True, "input words, aligned to 64 bytes (run)"),
+        ("output", 64, True, "results, aligned to 64 bytes (run)"),
+        ("words", 32, False, "words to run, at least 1 (run)"),
+    )
+    placed, offset = [], 0x10
+    for number, (name, bits, pointer, doc) in enumerate(rows):
+        placed.append(
+            Register(
+                name=name,
+                offset=offset,
+                bits=bits,
+                access=Access.ARGUMENT,
+                doc=doc,
+                argument=number,
+                pointer=pointer,
+            )
+        )
+        offset += bits // 8 + 4
+    return tuple(placed)
+
+
+def _read_only() -> tuple[Register, ...]:
+    rows = (
+        ("status", 32, "how the last finished run ended: see `Status`"),
+        ("image_status", 32, "what the machine says about the last image: see `ImageStatus`"),
+        ("version", 32, "version of this register table"),
+        ("shape", 32, "classes in bits 0..7, bytes of an input word in bits 8..31"),
+        ("fingerprint", 256, "machine that images must be packed for"),
+        ("runs", 32, "runs finished since reset, wrapping"),
+        ("failures", 32, "those of them that did not end with status OK, wrapping"),
+        ("cycles", 64, "last run: cycles from start to end"),
+        ("results", 64, "last run: results that left the machine"),
+        ("latency", 64, "last run: cycles from the first input beat to the first result"),
+        ("input_stalls", 64, "last run: cycles in which the machine waited for input"),
+        ("output_stalls", 64, "last run: cycles in which a result waited to be written"),
+    )
+    placed, offset = [], 0x80
+    for name, bits, doc in rows:
+        placed.append(Register(name=name, offset=offset, bits=bits, access=Access.READ, doc=doc))
+        offset += bits // 8
+    return tuple(placed)
+
+
+CONTROLS = _control()
+ARGUMENTS = _arguments()
+READ_ONLY = _read_only()
+REGISTERS = CONTROLS + ARGUMENTS + READ_ONLY
+_BY_NAME = {register.name: register for register in REGISTERS}
+
+
+def register(name: str) -> Register:
+    """Register of that name. Raises KeyError for an unknown one."""
+    return _BY_NAME[name]
+
+
+def markdown() -> str:
+    """The table for people."""
+    lines = ["| offset | bits | register | kind | content |", "|---|---|---|---|---|"]
+    lines += (
+        f"| `{one.offset:#05x}` | {one.bits} | `{one.name}` | {one.access.value} | {one.doc} |"
+        for one in REGISTERS
+    )
+    return "\n".join(lines) + "\n"
+
+
+def word_bytes(network: Network) -> int:
+    """Bytes of an input image without padding."""
+    channels, height, width = network.input_shape
+    return channels * height * width
+
+
+def word_stride(network: Network) -> int:
+    """Bytes from one input word in memory to the next."""
+    return word_bytes(network) + -word_bytes(network) % BEAT_BYTES
+
+
+def result(beat: bytes, classes: int) -> tuple[tuple[int, ...], int]:
+    """Logits and label of a result of ``BEAT_BYTES`` bytes, for at most ``LOGITS_MAX`` classes."""
+    (label,) = struct.unpack_from("<I", beat, LABEL_OFFSET)
+    return struct.unpack_from(f"<{classes}i", beat), label
