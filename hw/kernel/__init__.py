@@ -1,0 +1,1 @@
+"""The core as a Vitis kernel: AXI, registers, and memory traffic."""

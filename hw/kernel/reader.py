@@ -1,0 +1,147 @@
+"""Reading a range of memory as a stream of 64-byte beats."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from hw.kernel.axi import BURST_BEATS, AxiRead, linear_burst
+from hw.kernel.bursts import BurstCursor
+
+BEATS_BITS = 56
+
+
+class Reader(wiring.Component):
+    """Reads ahead as far as its buffer reaches.
+
+    A burst is requested only when the buffer has room for all of it, so the memory's answers are
+    never held up; with the default buffer 16 bursts of 4 KiB are on their way, which hides
+    latencies up to 1,000 cycles at a beat a cycle.
+
+    Parameters
+    ----------
+    unit: beats of a word: where reading stops when it is told to.
+    burst: beats of the longest burst, a power of two up to 64.
+    depth: beats of the buffer, at least ``burst``.
+
+    Members
+    -------
+    start: begins; only while not ``busy``.
+    address: byte address of the first beat, a multiple of 64.
+    beats: number of beats, at least 1.
+    stop: while high, nothing is requested beyond the end of the unit that is begun.
+    busy: beats are still to be requested, on their way, or in the buffer.
+    error: RRESP of the first failed beat since ``start``, 0 if there was none. Failed beats are
+        delivered like others.
+    o: the beats in order.
+    axi: read channels.
+
+    Latency: a request leaves 3 cycles after ``start``; a beat leaves 2 cycles after it arrived.
+
+    Raises
+    ------
+    ValueError: ``depth`` is below ``burst``, or ``unit`` below 1.
+    """
+
+    start: Signal
+    address: Signal
+    beats: Signal
+    stop: Signal
+    busy: Signal
+    error: Signal
+    o: Any
+    axi: Any
+
+    def __init__(self, *, unit: int, burst: int = BURST_BEATS, depth: int = 1024) -> None:
+        if depth < burst or unit < 1:
+            raise ValueError(
+                f"a reader needs depth >= burst and unit >= 1, not {depth}, {burst}, {unit}"
+            )
+        self.unit, self.burst, self.depth = unit, burst, depth
+        super().__init__(
+            {
+                "start": In(1),
+                "address": In(64),
+                "beats": In(BEATS_BITS),
+                "stop": In(1),
+                "busy": Out(1),
+                "error": Out(2),
+                "o": Out(stream.Signature(512)),
+                "axi": Out(AxiRead()),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        fifo: Any = SyncFIFOBuffered(width=512, depth=self.depth)
+        m.submodules.fifo = fifo
+        m.d.comb += [
+            fifo.w_data.eq(self.axi.rdata),
+            fifo.w_en.eq(self.axi.rvalid),
+            self.axi.rready.eq(1),
+            self.o.payload.eq(fifo.r_data),
+            self.o.valid.eq(fifo.r_rdy),
+            fifo.r_en.eq(self.o.ready),
+        ]
+        self._requests(m)
+        arrived = self.axi.rvalid
+        m.d.sync += Assert(~arrived | fifo.w_rdy, "a beat arrived without room for it")
+        with m.If(self.start):
+            m.d.sync += self.error.eq(0)
+        with m.Elif(arrived & (self.error == 0) & self.axi.rresp[1]):
+            m.d.sync += self.error.eq(self.axi.rresp)
+        return m
+
+    def _requests(self, m: Module) -> None:
+        """Request burst after burst, each when there is room for it."""
+        m.submodules["cursor"] = cursor = BurstCursor(self.burst)
+        left = Signal(BEATS_BITS)
+        length = Signal(range(self.burst + 1))
+        space = Signal(range(self.depth + 1), init=self.depth)
+        issue, taken = Signal(), Signal()
+        unit_left = self._unit_left(m, issue, length)
+        m.d.comb += [
+            *linear_burst(self.axi, "ar"),
+            cursor.start.eq(self.start),
+            cursor.base.eq(self.address),
+            cursor.advance.eq(issue),
+            taken.eq(self.o.valid & self.o.ready),
+        ]
+        m.d.sync += space.eq(space + taken - Mux(issue, length, 0))
+        with m.If(self.axi.arready):
+            m.d.sync += self.axi.arvalid.eq(0)
+        with m.FSM():
+            with m.State("MEASURE"):
+                m.d.sync += length.eq(Mux(left < cursor.room, left, cursor.room))
+                with m.If(self.stop & (left > unit_left)):
+                    m.d.sync += left.eq(unit_left)
+                with m.Elif(left != 0):
+                    m.next = "ISSUE"
+            with m.State("ISSUE"), m.If((space >= length) & (~self.axi.arvalid | self.axi.arready)):
+                m.d.comb += issue.eq(1)
+                m.d.sync += [
+                    self.axi.araddr.eq(cursor.address),
+                    self.axi.arlen.eq(length - 1),
+                    self.axi.arvalid.eq(1),
+                    left.eq(left - length),
+                ]
+                m.next = "MEASURE"
+        with m.If(self.start):
+            m.d.sync += left.eq(self.beats)
+        m.d.comb += self.busy.eq((left != 0) | (space != self.depth))
+
+    def _unit_left(self, m: Module, issue: Signal, length: Signal) -> Signal:
+        """Beats up to the end of the unit in which the next burst starts; 0 at its beginning."""
+        position = Signal(range(self.unit))
+        part = Signal(range(self.unit))
+        m.d.comb += part.eq(Array(n % self.unit for n in range(self.burst + 1))[length])
+        end = position + part
+        with m.If(self.start):
+            m.d.sync += position.eq(0)
+        with m.Elif(issue):
+            m.d.sync += position.eq(Mux(end >= self.unit, end - self.unit, end))
+        unit_left = Signal(range(self.unit))
+        m.d.comb += unit_left.eq(Mux(position == 0, 0, self.unit - position))
+        return unit_left

@@ -1,0 +1,104 @@
+# amaranth: UnusedElaboratable=no
+"""The reader against a plain memory: any range, any latency, any mood of its neighbours."""
+
+import random
+
+import pytest
+from amaranth.sim import Simulator
+
+from hw.kernel.axi import Response
+from hw.kernel.bursts import BurstCursor
+from hw.kernel.reader import Reader
+
+BEAT = 64
+
+
+def run(dut, memory, requests, *, stall=0.0, seed=0, stop_after=None):
+    """Read ``requests`` (address, beats) one after the other; what came, errors, cycles of each."""
+    sim = Simulator(dut)
+    sim.add_clock(1e-8)
+    memory.attach(sim, dut.axi)
+    rng = random.Random(seed)
+    outcomes = []
+
+    async def bench(ctx):
+        for address, beats in requests:
+            ctx.set(dut.address, address)
+            ctx.set(dut.beats, beats)
+            ctx.set(dut.start, 1)
+            ctx.set(dut.stop, 0)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            got, cycles = [], 0
+            while ctx.get(dut.busy):
+                ready = rng.random() >= stall
+                ctx.set(dut.o.ready, ready)
+                if stop_after is not None and (len(got) >= stop_after or ctx.get(dut.error)):
+                    ctx.set(dut.stop, 1)
+                *_, valid, payload = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+                if valid and ready:
+                    got.append(payload.to_bytes(BEAT, "little"))
+                cycles += 1
+                assert cycles < 50_000
+            outcomes.append((b"".join(got), ctx.get(dut.error), cycles))
+
+    sim.add_testbench(bench)
+    sim.run()
+    return outcomes
+
+
+@pytest.mark.parametrize(("latency", "busy", "stall"), [(0, 0, 0), (40, 0.3, 0.5), (3, 0.7, 0)])
+@pytest.mark.parametrize(("burst", "depth"), [(64, 128), (16, 64), (1, 4)])
+def test_every_range_arrives_in_order(axi_memory, latency, busy, stall, burst, depth):
+    rng = random.Random(burst)
+    memory = axi_memory(latency=latency, busy=busy)
+    ranges = [(BEAT * rng.randrange(600), rng.randrange(1, 200)) for _ in range(4)] + [(4032, 2)]
+    outcomes = run(Reader(unit=16, burst=burst, depth=depth), memory, ranges, stall=stall)
+    for (address, beats), (got, error, _) in zip(ranges, outcomes, strict=True):
+        assert got == memory.bytes[address : address + BEAT * beats]
+        assert error == Response.OKAY
+    assert max(beats for _, beats in memory.reads) == burst
+
+
+def test_latency_of_300_cycles_is_hidden(axi_memory):
+    beats = 3000
+    memory = axi_memory(size=1 << 18, latency=300)
+    ((got, _, cycles),) = run(Reader(unit=16), memory, [(0, beats)])
+    assert len(got) == BEAT * beats
+    assert beats / (cycles - 300) > 0.99, cycles
+
+
+def test_enough_bursts_are_outstanding(axi_memory):
+    memory = axi_memory(size=1 << 18, latency=2000)
+    run(Reader(unit=16), memory, [(0, 1024)])
+    assert len(memory.reads) == 16
+
+
+@pytest.mark.parametrize("unit", [1, 4, 13, 16, 100])
+def test_stopping_ends_at_the_end_of_a_unit(axi_memory, unit):
+    memory = axi_memory(size=1 << 18, latency=30)
+    beats = 20 * unit + 320 // unit * unit
+    dut = Reader(unit=unit, burst=16, depth=64)
+    ((got, _, _),) = run(dut, memory, [(BEAT * 5, beats)], stop_after=unit + 1)
+    assert len(got) % (BEAT * unit) == 0
+    assert BEAT * 2 * unit <= len(got) < BEAT * beats
+    assert got == memory.bytes[BEAT * 5 : BEAT * 5 + len(got)]
+
+
+@pytest.mark.parametrize("code", [Response.SLVERR, Response.DECERR])
+def test_errors_are_told_and_forgotten_at_the_next_start(axi_memory, code):
+    memory = axi_memory(
+        latency=30, response=lambda address: code if address >= 8192 else Response.OKAY
+    )
+    dut = Reader(unit=4, burst=16, depth=32)
+    bad, good = run(dut, memory, [(8192 - 20 * BEAT, 400), (0, 50)], stop_after=10_000)
+    assert bad[1] == code
+    assert len(bad[0]) < 400 * BEAT and len(bad[0]) % (4 * BEAT) == 0
+    assert good[:2] == (memory.bytes[: 50 * BEAT], Response.OKAY)
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(ValueError, match="burst is 48 beats"):
+        BurstCursor(48)
+    with pytest.raises(ValueError, match="depth >= burst"):
+        Reader(unit=16, depth=32)
