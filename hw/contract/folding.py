@@ -85,9 +85,31 @@ class Folding:
     frames: int = 2
 
     def to_json(self) -> dict[str, Any]:
-        """Plain, ordered representation."""
+        """Plain, ordered representation; `folding_from_json` reads it back."""
         layers = [{"kind": type(layer).__name__, **asdict(layer)} for layer in self.layers]
         return {"layers": layers, "input_bytes": self.input_bytes, "frames": self.frames}
+
+
+_KINDS: dict[str, type[LayerFolding]] = {
+    kind.__name__: kind for kind in (GatherFolding, ScatterFolding)
+}
+
+
+def folding_from_json(tree: Any) -> Folding:
+    """Read back what `Folding.to_json` wrote; the source is untrusted.
+
+    Raises FoldingError when a field is missing, unknown or not an integer.
+    """
+    try:
+        fields = {"input_bytes": tree["input_bytes"], "frames": tree["frames"]}
+        layers = [dict(layer) for layer in tree["layers"]]
+        kinds = [_KINDS[layer.pop("kind")] for layer in layers]
+        if not all(type(value) is int for part in (fields, *layers) for value in part.values()):
+            raise TypeError("sizes are integers")
+        chosen = tuple(kind(**layer) for kind, layer in zip(kinds, layers, strict=True))
+        return Folding(chosen, **fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FoldingError(f"folding: {type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True)
