@@ -33,7 +33,7 @@ class Adder(Tile):
     def build(self, platform: object) -> Module:
         m = Module()
         domain = m.d.sync if self.registered else m.d.comb
-        domain += self.o.eq(self.i + self.constant + 100 * vendor_cells(platform))
+        domain += self.o.eq(self.i + (self.constant + 100 * vendor_cells(platform)))
         return m
 
 
@@ -107,7 +107,7 @@ def test_a_tile_can_be_the_top() -> None:
 
 
 def test_vendor_reaches_the_tiles() -> None:
-    assert "8'h65" in emit(Adder(1), "top", vendor=True)
+    assert "7'h65" in emit(Adder(1), "top", vendor=True)
     assert vendor_cells(VerilogPlatform(vendor=True))
     assert not vendor_cells(VerilogPlatform())
     assert not vendor_cells(None)
