@@ -131,7 +131,8 @@ class Credits(wiring.Component):
 
     Parameters
     ----------
-    frames: words that the consumer holds; the count at reset.
+    frames: words that the consumer holds; the count never exceeds it.
+    initial: count at reset; all ``frames`` unless given.
 
     Members
     -------
@@ -141,22 +142,25 @@ class Credits(wiring.Component):
 
     Raises
     ------
-    ValueError: ``frames`` is below 1.
+    ValueError: ``frames`` is below 1, or ``initial`` outside 0..``frames``.
     """
 
     take: Signal
     release: Signal
     available: Signal
 
-    def __init__(self, frames: int) -> None:
+    def __init__(self, frames: int, *, initial: int | None = None) -> None:
         if frames < 1:
             raise ValueError(f"credits need at least 1 frame, not {frames}")
         self.frames = frames
+        self.initial = frames if initial is None else initial
+        if not 0 <= self.initial <= frames:
+            raise ValueError(f"credits start at {initial}, needs 0..{frames}")
         super().__init__({"take": In(1), "release": In(1), "available": Out(1)})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        count = Signal(range(self.frames + 1), init=self.frames)
+        count = Signal(range(self.frames + 1), init=self.initial)
         m.d.comb += self.available.eq(count != 0)
         with m.If(self.take & ~self.release):
             m.d.sync += count.eq(count - 1)
