@@ -161,10 +161,10 @@ def _registered(m: Module, bus):
     """The bus one cycle later."""
     later = ConfigBus().create()
     for path, _, value in ConfigBus().flatten(bus):
-        m.d.sync += getattr(later, path[0]).eq(value)
+        m.d.sync += getattr(later, str(path[0])).eq(value)
     return later
 
 
 def _copy(m: Module, bus, port) -> None:
     for path, _, value in ConfigBus().flatten(bus):
-        m.d.comb += getattr(port, path[0]).eq(value)
+        m.d.comb += getattr(port, str(path[0])).eq(value)

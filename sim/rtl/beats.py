@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.contract.errors import ImageError
+from hw.contract.folding import Folding, plans
+from hw.contract.network import Network
 from hw.links import image_layout
 
 Images = NDArray[np.uint8]
@@ -47,3 +49,8 @@ def pixel_beats(images: Images, input_bytes: int, size: int) -> tuple[Images, in
     whole = np.zeros((len(images) * beats, size), np.uint8)
     whole[:, :input_bytes] = padded.reshape(-1, input_bytes)
     return whole, beats
+
+
+def patience(network: Network, folding: Folding) -> int:
+    """Cycles after which a machine without any transfer hangs for sure."""
+    return 10_000 + 4 * sum(plan.cycles for plan in plans(network, folding))

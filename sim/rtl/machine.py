@@ -18,7 +18,7 @@ from hw.links import result_layout
 from hw.verilog.cache import Report, silent
 from hw.verilog.machine import core_verilog
 from hw.verilog.writer import Verilog
-from sim.rtl.beats import cycles_per_word, image_beats, pixel_beats
+from sim.rtl.beats import cycles_per_word, image_beats, patience, pixel_beats
 from sim.rtl.library import Drive, Model, build_library
 from sim.rtl.probes import decode_probes, unpack_field
 
@@ -56,11 +56,6 @@ class Run:
     def cycles_per_word(self) -> float:
         """Steady state: mean distance of the results in the second half of the run."""
         return cycles_per_word(self.finished)
-
-
-def patience(network: Network, folding: Folding) -> int:
-    """Cycles after which a machine without any transfer hangs for sure."""
-    return 10_000 + 4 * sum(plan.cycles for plan in plans(network, folding))
 
 
 class Machine:

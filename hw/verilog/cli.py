@@ -1,0 +1,40 @@
+"""``twofold rtl``: Verilog of the core."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
+
+HELP = "write the Verilog of the core for a network and folding"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold rtl``."""
+    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
+    parser.add_argument(
+        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
+    )
+    parser.add_argument("--folding", choices=SIZES, default="small", help="size of the machine")
+    parser.add_argument(
+        "--vendor", action="store_true", help="with DSP48E2 and URAM288 cells, for synthesis"
+    )
+    parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the Verilog and print where it is. Raises FoldingError or ToolError."""
+    from hw.contract.presets import folding, network
+    from hw.verilog.machine import core_verilog
+
+    chosen = network(args.net, args.variant)
+    machine = folding(args.net, args.variant, args.folding)
+    verilog = core_verilog(chosen, machine, args.build, vendor=args.vendor)
+    cells = "-vendor" if args.vendor else ""
+    target = args.build / "rtl" / f"{chosen.name}-{args.folding}{cells}.v"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_suffix(".partial")
+    shutil.copyfile(verilog.path, scratch)
+    scratch.replace(target)
+    print(target)
+    return 0

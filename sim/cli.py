@@ -1,0 +1,88 @@
+"""``twofold sim``: a network through the RTL, every layer compared with the golden model."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
+
+HELP = "run words through the machine's RTL and compare every layer with the golden model"
+DATA_VARIABLE = "TWOFOLD_GSC"
+EXIT_MISMATCH = 1
+
+
+def word_count(text: str) -> int | None:
+    """Number of words, None for all."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"words is {text!r}, needs a number >= 1 or 'all'")
+    return int(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold sim``."""
+    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
+    parser.add_argument(
+        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
+    )
+    parser.add_argument("--network", type=Path, help="quantized network (.npz) to take instead")
+    parser.add_argument("--folding", choices=SIZES, default="small", help="size of the machine")
+    parser.add_argument(
+        "--words", type=word_count, default=10, help="number of words, or 'all' (default: 10)"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get(DATA_VARIABLE) or None,
+        help=f"folder of Google Speech Commands (default: ${DATA_VARIABLE}, else rendered speech)",
+    )
+    parser.add_argument("--wav", type=Path, help="audio file to take as the word")
+    parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Simulate and report; returns 1 when anything differs from the golden model.
+
+    Raises any TwofoldError: of the network file, the words, the folding or the tools.
+    """
+    from rich.console import Console
+
+    from hw.contract.presets import canonical_variant, folding_for
+    from sim.progress import Steps
+    from sim.report import show, write_report
+    from sim.simulate import simulate
+    from sim.workloads.words import choose
+    from sw.artefacts import QuantizedNetwork
+
+    variant = canonical_variant(args.variant)
+    path = args.network or shipped(args.net, variant)
+    quantized = QuantizedNetwork.load(path)
+    folding = folding_for(quantized.network, args.folding)
+    with Steps(Console(stderr=True)) as steps:
+        workload = choose(
+            quantized.network,
+            words=args.words,
+            data=args.data,
+            wav=args.wav,
+            done=lambda done, total: steps("words to send", done, total),
+        )
+        simulation = simulate(quantized, folding, workload, args.build, report=steps)
+    name, _, found = quantized.network.name.partition("-")
+    simulation.figures.update(net=name, variant=found, folding=args.folding)
+    report = args.build / "reports" / "sim.json"
+    write_report(simulation, report)
+    if args.json:
+        print(json.dumps(simulation.figures))
+    else:
+        show(simulation, Console())
+    return 0 if simulation.passed else EXIT_MISMATCH
+
+
+def shipped(net: str, variant: str) -> Path:
+    """File of a shipped network."""
+    import sw.networks
+
+    return Path(next(iter(sw.networks.__path__))) / f"{net}-{variant}.npz"

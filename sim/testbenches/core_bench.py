@@ -1,0 +1,267 @@
+"""Test bench of the core, run by cocotb: every layer of every word against the golden model.
+
+The job (see `sim.testbenches.job`) says which network, machine and words. Inputs change behind the
+falling edge and
+outputs are read before the rising one, so a beat moves where valid and ready are both seen high.
+"""
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from hw.contract.folding import plans
+from hw.contract.image import ImageStatus
+from hw.links import result_layout
+from sim.golden.model import forward
+from sim.rtl.beats import image_beats, patience, pixel_beats
+from sim.rtl.library import storage_bytes
+from sim.rtl.probes import decode_probes, unpack_field
+from sim.testbenches.job import VARIABLE, Finding, Job
+from sw.pack.packer import pack
+
+PERIOD_NS = 4
+RESET_CYCLES = 4
+QUIET_CYCLES = 50
+STALL = 0.3
+HEADER_BYTES = 64
+
+Chance = Callable[[], bool]
+
+
+def never() -> bool:
+    """No stalls."""
+    return False
+
+
+@dataclass
+class Source:
+    """Beats for one of the core's inputs; once offered, a beat stays until it is taken."""
+
+    beats: Iterator[int]
+    idle: Chance = never
+    beat: int | None = None
+    sent: int = 0
+
+    def offer(self, valid: Any, payload: Any) -> None:
+        """Drive the input for the next cycle."""
+        if self.beat is None and not self.idle():
+            self.beat = next(self.beats, None)
+            if self.beat is not None:
+                payload.value = self.beat
+        valid.value = int(self.beat is not None)
+
+    def settle(self, ready: Any) -> bool:
+        """Whether the beat was taken in this cycle."""
+        taken = self.beat is not None and bool(ready.value)
+        if taken:
+            self.beat = None
+            self.sent += 1
+        return taken
+
+
+@dataclass
+class Observed:
+    """What came out of the core."""
+
+    started: list[int] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
+    results: list[int] = field(default_factory=list)
+    probes: list[list[int]] = field(default_factory=list)
+
+
+class Bench:
+    """The core with a driver on each of its streams.
+
+    Parameters
+    ----------
+    dut: cocotb's handle of the top module.
+    """
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.job = Job(Path(os.environ[VARIABLE]))
+        self.network = self.job.quantized.network
+        self.plans = plans(self.network, self.job.folding)
+        self.golden = forward(self.job.quantized, self.job.images)
+        self.patience = patience(self.network, self.job.folding)
+        self.cycle = 0
+        probes = range(len(self.plans) - 1)
+        self._valids = [getattr(dut, f"probe_{index}__valid") for index in probes]
+        self._payloads = [getattr(dut, f"probe_{index}__payload") for index in probes]
+
+    async def start(self) -> None:
+        """Clock and reset."""
+        dut = self.dut
+        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
+        dut.image__valid.value = dut.i__valid.value = dut.o__ready.value = 0
+        dut.rst.value = 1
+        for _ in range(RESET_CYCLES):
+            await self.tick()
+        dut.rst.value = 0
+        await self.tick()
+
+    async def tick(self) -> None:
+        """To the point behind the next falling edge where inputs may change."""
+        await FallingEdge(self.dut.clk)
+        self.cycle += 1
+
+    async def load(self, image: bytes) -> ImageStatus:
+        """Send an image, good or bad, and return the status when the loader is done."""
+        dut = self.dut
+        beats = image_beats(image, storage_bytes(len(dut.image__payload)))
+        source = Source(iter(int.from_bytes(beat.tobytes(), "little") for beat in beats))
+        quiet = self.patience
+        while source.sent < len(beats):
+            source.offer(dut.image__valid, dut.image__payload)
+            await ReadOnly()
+            quiet = self.patience if source.settle(dut.image__ready) else quiet - 1
+            assert quiet, f"the loader stops after {source.sent} of {len(beats)} words"
+            await self.tick()
+        dut.image__valid.value = 0
+        while True:
+            await ReadOnly()
+            busy, status = int(dut.busy.value), int(dut.status.value)
+            await self.tick()
+            if not busy:
+                return ImageStatus(status)
+            quiet -= 1
+            assert quiet, "the loader stays busy"
+
+    async def exchange(self, idle: Chance = never, stall: Chance = never) -> Observed:
+        """Send all words and take all results; fails when nothing moves for long."""
+        dut, words = self.dut, len(self.job.images)
+        size = storage_bytes(len(dut.i__payload))
+        beats, per_word = pixel_beats(self.job.images, self.job.folding.input_bytes, size)
+        source = Source((int.from_bytes(beat.tobytes(), "little") for beat in beats), idle)
+        seen = Observed(probes=[[] for _ in self._valids])
+        quiet = self.patience
+        while len(seen.results) < words:
+            source.offer(dut.i__valid, dut.i__payload)
+            ready = not stall()
+            dut.o__ready.value = int(ready)
+            await ReadOnly()
+            moved = source.settle(dut.i__ready)
+            if moved and source.sent % per_word == 1 % per_word:
+                seen.started.append(self.cycle)
+            if ready and dut.o__valid.value:
+                seen.results.append(int(dut.o__payload.value))
+                seen.finished.append(self.cycle)
+                self._report()
+                moved = True
+            self._observe(seen)
+            quiet = self.patience if moved else quiet - 1
+            assert quiet, f"no transfer for {self.patience} cycles: {len(seen.results)} of {words}"
+            await self.tick()
+        await self._quiet(seen)
+        return seen
+
+    async def _quiet(self, seen: Observed) -> None:
+        """Nothing may come behind the last result."""
+        self.dut.i__valid.value = 0
+        self.dut.o__ready.value = 1
+        for _ in range(QUIET_CYCLES):
+            await ReadOnly()
+            assert not self.dut.o__valid.value, "a result too many"
+            self._observe(seen)
+            await self.tick()
+        self.dut.o__ready.value = 0
+
+    def _observe(self, seen: Observed) -> None:
+        for valid, payload, beats in zip(self._valids, self._payloads, seen.probes, strict=True):
+            if valid.value:
+                beats.append(int(payload.value))
+
+    def _report(self) -> None:
+        with self.job.progress.open("ab") as file:
+            file.write(b".")
+
+    def check(self, name: str, seen: Observed) -> None:
+        """Write what was found about every word, then fail on the first layer that differs."""
+        findings = self._findings(seen)
+        self.job.write(name, findings)
+        for word, finding in enumerate(findings):
+            wrong = {layer: count for layer, count in finding.mismatches.items() if count}
+            assert not wrong, f"word {word} differs from the golden model in {wrong}"
+            assert finding.label == self.golden.labels[word], f"word {word}: label {finding.label}"
+
+    def _findings(self, seen: Observed) -> list[Finding]:
+        layout = result_layout(len(self.network.labels))
+        results = _as_bytes(seen.results, layout.size)
+        logits = unpack_field(results, layout["logits"].offset, len(self.network.labels), 32)
+        logits = logits.astype(np.uint32).view(np.int32)
+        label = unpack_field(results, layout["label"].offset, 1, layout["label"].width)[:, 0]
+        beats = [
+            _as_bytes(beats, len(payload))
+            for beats, payload in zip(seen.probes, self._payloads, strict=True)
+        ]
+        layers = [*decode_probes(self.plans, beats), logits]
+        expected = [*self.golden.activations[: len(layers) - 1], self.golden.logits]
+        for plan, found, wanted in zip(self.plans, layers, expected, strict=True):
+            assert len(found) == len(wanted), f"{plan.stage.name}: {len(found)} words"
+        return [
+            Finding(
+                label=int(label[word]),
+                logits=logits[word].tolist(),
+                started=seen.started[word],
+                finished=seen.finished[word],
+                mismatches={
+                    plan.stage.name: int(
+                        (found[word] != wanted[word].reshape(found[word].shape)).sum()
+                    )
+                    for plan, found, wanted in zip(self.plans, layers, expected, strict=True)
+                },
+            )
+            for word in range(len(seen.results))
+        ]
+
+
+def _as_bytes(beats: list[int], bits: int) -> np.ndarray:
+    size = -(-bits // 8)
+    whole = b"".join(beat.to_bytes(size, "little") for beat in beats)
+    return np.frombuffer(whole, np.uint8).reshape(-1, size)
+
+
+@cocotb.test()
+async def damaged_image(dut: Any) -> None:
+    """Without a good image no word is taken; a cut-off one is named as such."""
+    bench = Bench(dut)
+    await bench.start()
+    image = pack(bench.job.quantized, bench.job.folding)
+    status = await bench.load(image[:HEADER_BYTES])
+    assert status == ImageStatus.BAD_LENGTH, f"status is {status.name}"
+    dut.i__valid.value = 1
+    for _ in range(QUIET_CYCLES):
+        await ReadOnly()
+        assert not dut.i__ready.value, "a word was taken without a good image"
+        await bench.tick()
+    dut.i__valid.value = 0
+
+
+@cocotb.test()
+async def back_to_back(dut: Any) -> None:
+    """Words without a gap, results taken at once."""
+    bench = Bench(dut)
+    await bench.start()
+    status = await bench.load(pack(bench.job.quantized, bench.job.folding))
+    assert status == ImageStatus.OK, f"status is {status.name}"
+    bench.check("back_to_back", await bench.exchange())
+
+
+@cocotb.test()
+async def under_stalls(dut: Any) -> None:
+    """The same words with random gaps in the input and results that are not always taken."""
+    bench = Bench(dut)
+    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
+    await bench.tick()
+    assert int(dut.status.value) == ImageStatus.OK, "the image of the test before is gone"
+    chance = random.Random(bench.job.seed).random
+    seen = await bench.exchange(lambda: chance() < STALL, lambda: chance() < STALL)
+    bench.check("under_stalls", seen)

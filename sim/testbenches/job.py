@@ -1,0 +1,105 @@
+"""What a test bench is asked to do, and what it found: files between two processes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.folding import Folding, folding_from_json
+from hw.verilog.cache import write_atomically
+from sw.artefacts import QuantizedNetwork
+
+VARIABLE = "TWOFOLD_JOB"
+"""Environment variable through which a test bench is told its directory."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A directory with the inputs of a test bench run, and later its results.
+
+    Parameters
+    ----------
+    directory: where everything lies.
+    """
+
+    directory: Path
+
+    @staticmethod
+    def create(
+        directory: Path,
+        quantized: QuantizedNetwork,
+        folding: Folding,
+        images: NDArray[np.uint8],
+        seed: int,
+    ) -> "Job":
+        """Write the inputs: a network, the folding of the machine, words and a seed for stalls."""
+        directory.mkdir(parents=True, exist_ok=True)
+        quantized.save(directory / "network.npz")
+        np.save(directory / "images.npy", images, allow_pickle=False)
+        tree = {"folding": folding.to_json(), "seed": seed}
+        write_atomically(directory / "job.json", json.dumps(tree))
+        return Job(directory)
+
+    @cached_property
+    def quantized(self) -> QuantizedNetwork:
+        """The network with its integers."""
+        return QuantizedNetwork.load(self.directory / "network.npz")
+
+    @cached_property
+    def folding(self) -> Folding:
+        """The folding of the machine."""
+        return folding_from_json(self._tree["folding"])
+
+    @cached_property
+    def images(self) -> NDArray[np.uint8]:
+        """Words, uint8 ``[words, channels, height, width]``."""
+        return np.load(self.directory / "images.npy", allow_pickle=False)
+
+    @property
+    def seed(self) -> int:
+        """Seed of all stalls."""
+        return self._tree["seed"]
+
+    @property
+    def progress(self) -> Path:
+        """A file that grows by a byte with every result."""
+        return self.directory / "progress"
+
+    def write(self, name: str, findings: Sequence["Finding"]) -> None:
+        """Write the findings of one test."""
+        text = json.dumps([asdict(finding) for finding in findings], indent=1)
+        write_atomically(self.directory / f"{name}.json", text)
+
+    def read(self, name: str) -> list["Finding"]:
+        """Findings of one test, in the order of the words; empty if it did not get there."""
+        path = self.directory / f"{name}.json"
+        if not path.exists():
+            return []
+        return [Finding(**found) for found in json.loads(path.read_text(encoding="utf-8"))]
+
+    @cached_property
+    def _tree(self) -> dict:
+        return json.loads((self.directory / "job.json").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the machine made of one word.
+
+    Attributes
+    ----------
+    label: class that the machine named.
+    logits: as the machine gave them.
+    started, finished: cycles in which its first beat was taken and its result was given.
+    mismatches: for every layer, the activations (or logits) that differ from the golden model.
+    """
+
+    label: int
+    logits: list[int]
+    started: int
+    finished: int
+    mismatches: dict[str, int]

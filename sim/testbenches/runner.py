@@ -1,0 +1,151 @@
+"""Runs the test bench of the core: cocotb on Verilator, on the Verilog that the bulk library is
+made of.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cocotb_tools.config
+import cocotb_tools.runner
+
+from hw.contract.errors import ToolError
+from hw.verilog.cache import Report, cached, digest, silent
+from hw.verilog.writer import Verilog
+from sim.rtl.verilate import FLAGS, MAKE_VARIABLES, Program, verilate
+from sim.testbenches.job import VARIABLE, Finding, Job
+
+BENCH = "sim.testbenches.core_bench"
+TESTS = ("damaged_image", "back_to_back", "under_stalls")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the test bench found.
+
+    Attributes
+    ----------
+    back_to_back, under_stalls: findings of the two runs of all words.
+    failures: messages of failed tests by name; empty when all is well.
+    """
+
+    back_to_back: list[Finding]
+    under_stalls: list[Finding]
+    failures: dict[str, str]
+
+    @property
+    def mismatches(self) -> int:
+        """Activations and logits that differ from the golden model, in both runs."""
+        findings = self.back_to_back + self.under_stalls
+        return sum(sum(finding.mismatches.values()) for finding in findings)
+
+
+def build_bench(verilog: Verilog, build: Path, report: Report = silent) -> Path:
+    """Directory with the simulator of a core with probes, made once for the same content.
+
+    Only the top's ports are open to cocotb: opening every signal costs build time and speed. Raises
+    ToolError.
+    """
+    main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
+    libraries = cocotb_tools.config.libs_dir
+    names = ["clk", "rst", *(port.name for port in verilog.ports)]
+    lines = ["`verilator_config", *(f'public_flat_rw -module "core" -var "{n}"' for n in names)]
+    control = "\n".join([*lines, ""])
+    versions = [version("verilator"), version("cocotb")]
+    key = digest([verilog.path.read_bytes(), control, *FLAGS, *MAKE_VARIABLES, *versions])
+
+    def make(directory: Path) -> None:
+        (directory / "ports.vlt").write_text(control, encoding="utf-8")
+        program = Program(
+            sources=(directory / "ports.vlt", main),
+            output="core",
+            flags=("--vpi",),
+            link_flags=f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
+        )
+        work = directory / "work"
+        verilate(verilog.path, work, program, report).rename(directory / "core")
+        for path in work.glob("*"):
+            if path.suffix in (".o", ".a", ".gch"):
+                path.unlink()
+
+    name = verilog.path.parent.name.rpartition("-")[0]
+    return cached(build / "bench" / f"{name}-{key}", make)
+
+
+def run_bench(simulator: Path, job: Job, report: Report = silent) -> Outcome:
+    """Run every test of the bench; results and the log stay in the job's directory.
+
+    Raises ToolError when the simulation does not run to its end.
+    """
+    job.progress.write_bytes(b"")
+    log = job.directory / "bench.log"
+    with _watching(job, report):
+        results = _simulate(simulator, job, log)
+    failures = _failures(results, log)
+    return Outcome(job.read("back_to_back"), job.read("under_stalls"), failures)
+
+
+def _simulate(simulator: Path, job: Job, log: Path) -> Path:
+    runner = cocotb_tools.runner.Verilator()
+    results = job.directory / "results.xml"
+    results.unlink(missing_ok=True)
+    environment = {
+        VARIABLE: str(job.directory.absolute()),
+        "COCOTB_RANDOM_SEED": str(job.seed),
+        "COCOTB_LOG_LEVEL": os.environ.get("COCOTB_LOG_LEVEL", "WARNING"),
+    }
+    try:
+        runner.test(
+            BENCH,
+            "core",
+            hdl_toplevel_lang="verilog",
+            build_dir=simulator,
+            test_dir=job.directory,
+            results_xml=str(results.absolute()),
+            extra_env=environment,
+            log_file=log,
+        )
+    except (SystemExit, RuntimeError) as error:
+        if not results.exists():
+            raise ToolError(f"the simulation broke off, see {log}: {error}") from error
+    return results
+
+
+def _failures(results: Path, log: Path) -> dict[str, str]:
+    """Messages of the tests that failed; raises ToolError when one did not run."""
+    cases = {case.get("name", ""): case for case in ElementTree.parse(results).iter("testcase")}
+    missing = [name for name in TESTS if name not in cases]
+    if missing:
+        raise ToolError(f"the test bench did not run {', '.join(missing)}, see {log}")
+    found = {}
+    for name, case in cases.items():
+        problem = case.find("failure")
+        problem = case.find("error") if problem is None else problem
+        if problem is not None:
+            text = problem.get("error_msg") or problem.get("message") or problem.text or "failed"
+            found[name] = text.strip().splitlines()[0]
+    return found
+
+
+@contextmanager
+def _watching(job: Job, report: Report) -> Iterator[None]:
+    """Report results as they come, from the file that the test bench adds a byte to."""
+    done, total = threading.Event(), 2 * len(job.images)
+
+    def watch() -> None:
+        while not done.wait(0.2):
+            report("words", job.progress.stat().st_size, total)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    report("words", job.progress.stat().st_size, total)

@@ -1,0 +1,1 @@
+"""Which words to send: recorded, rendered or drawn."""
