@@ -97,13 +97,18 @@ def verilate(verilog: Path, directory: Path, program: Program, report: Report = 
     command = [
         "perl", str(root / "bin" / "verilator"), "--cc", "--exe", *FLAGS, *program.flags,
         "--top-module", "core", "--prefix", PREFIX, "--Mdir", str(directory), "-o", program.output,
-        "-CFLAGS", program.compile_flags, "-LDFLAGS", program.link_flags,
+        *_option("-CFLAGS", program.compile_flags), *_option("-LDFLAGS", program.link_flags),
         str(verilog.absolute()), *(str(source.absolute()) for source in program.sources),
     ]  # fmt: skip
     _run(command, environment, log)
     report("verilate", 1, 1)
     _make(directory, environment, log, report)
     return directory / program.output
+
+
+def _option(name: str, flags: str) -> tuple[str, ...]:
+    """The option, unless it is empty: Verilator's wrapper loses empty arguments."""
+    return (name, flags) if flags else ()
 
 
 def _run(command: Sequence[str], environment: dict[str, str], log: Path) -> None:
