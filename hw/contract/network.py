@@ -11,6 +11,7 @@ so that the order of the kernels, which also decides ties between winners, is th
 reader.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -258,7 +259,7 @@ class Network:
         return sum(stage.multiplications_dense for stage in self.stages)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain, ordered representation; `network_from_json` reads it back."""
+        """Plain, ordered representation; `hw.contract.reading` reads it back."""
         return {
             "name": self.name,
             "input_shape": list(self.input_shape),
@@ -302,6 +303,43 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _check_network(network: Network) -> None:
+    _check_frame(network)
+    for layer in network.layers:
+        _check_sizes(layer)
+    kinds = [_kind_name(layer) for layer in network.layers]
+    _require(
+        kinds == sorted(kinds),
+        f"network: convolutions come before linear layers, not {' '.join(kinds)}",
+    )
+    for stage in network.stages:
+        _check_stage(stage)
+    final, logits = network.layers[-1], network.stages[-1]
+    _require(
+        isinstance(final, Linear) and final.k is None,
+        "network: the last layer must be linear without winners",
+    )
+    _require(not final.multiplier, "network: logits are not requantised, so no multiplier")
+    _require(
+        max(logits.acc_bits, logits.add_bits) < LOGIT_BITS,
+        f"{logits.name}: {logits.products} products a logit, too many for {LOGIT_BITS} bits",
+    )
+    _require(
+        len(network.labels) == logits.channels,
+        f"network: {len(network.labels)} labels for {logits.channels} logits",
+    )
+
+
+def _check_frame(network: Network) -> None:
+    """Everything but the layers."""
+    _require(
+        re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", network.name) is not None,
+        f"network: name is {network.name!r}, needs 1..64 letters, digits, '-', '_' or '.'",
+    )
+    for label in network.labels:
+        _require(
+            label.isprintable() and 0 < len(label) <= 64,
+            f"network: label is {label!r}, needs 1..64 printable characters",
+        )
     _require(len(network.layers) >= 1, "network: has no layers, needs at least one")
     _require(
         len(network.input_shape) == 3 and min(network.input_shape) >= 1,
@@ -311,39 +349,20 @@ def _check_network(network: Network) -> None:
         0 <= network.zero_point < 1 << ACT_BITS,
         f"network: zero_point is {network.zero_point}, needs 0..{(1 << ACT_BITS) - 1}",
     )
-    for layer in network.layers:
-        if isinstance(layer, Conv2d):
-            smallest = min(
-                layer.out_channels, *layer.kernel, layer.stride, layer.pool, layer.padding + 1
-            )
-            _require(smallest >= 1, f"network: {layer} has a size below 1")
-        else:
-            _require(
-                layer.out_features >= 1,
-                f"network: linear layer has {layer.out_features} units, needs >= 1",
-            )
-    kinds = [_kind_name(layer) for layer in network.layers]
+
+
+def _check_sizes(layer: Layer) -> None:
+    if isinstance(layer, Linear):
+        _require(
+            layer.out_features >= 1,
+            f"network: linear layer has {layer.out_features} units, needs >= 1",
+        )
+        return
     _require(
-        kinds == sorted(kinds),
-        f"network: convolutions come before linear layers, not {' '.join(kinds)}",
+        len(layer.kernel) == 2, f"network: kernel is {layer.kernel}, needs a height and a width"
     )
-    for stage in network.stages:
-        _check_stage(stage)
-    final = network.layers[-1]
-    _require(
-        isinstance(final, Linear) and final.k is None,
-        "network: the last layer must be linear without winners",
-    )
-    _require(not final.multiplier, "network: logits are not requantised, so no multiplier")
-    logits = network.stages[-1]
-    _require(
-        max(logits.acc_bits, logits.add_bits) < LOGIT_BITS,
-        f"{logits.name}: {logits.products} products a logit, too many for {LOGIT_BITS} bits",
-    )
-    _require(
-        len(network.labels) == network.stages[-1].channels,
-        f"network: {len(network.labels)} labels for {network.stages[-1].channels} logits",
-    )
+    smallest = min(layer.out_channels, *layer.kernel, layer.stride, layer.pool, layer.padding + 1)
+    _require(smallest >= 1, f"network: {layer} has a size below 1")
 
 
 def _check_stage(stage: Stage) -> None:
@@ -388,57 +407,3 @@ def _layer_to_json(layer: Layer) -> dict[str, Any]:
     fields = asdict(layer)
     fields["sparsity"] = {"kind": type(layer.sparsity).__name__, **asdict(layer.sparsity)}
     return {"kind": type(layer).__name__, **fields}
-
-
-_KINDS: dict[str, type] = {
-    kind.__name__: kind for kind in (Conv2d, Linear, Dense, Taps, Complementary)
-}
-
-
-def network_from_json(tree: Any) -> Network:
-    """Read back what `Network.to_json` wrote; the source is untrusted.
-
-    Raises NetworkError when a field is missing, unknown or of the wrong type, and for impossible
-    networks.
-    """
-    try:
-        layers = tuple(_object(item, (Conv2d, Linear)) for item in tree["layers"])
-        return Network(
-            name=_typed(tree["name"], str),
-            input_shape=_shape(tree["input_shape"]),
-            layers=layers,
-            labels=tuple(_typed(label, str) for label in tree["labels"]),
-            zero_point=_typed(tree["zero_point"], int),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NetworkError(f"network description: {type(error).__name__}: {error}") from error
-
-
-def _typed(value: Any, kind: type) -> Any:
-    if type(value) is not kind:
-        raise TypeError(f"expected {kind.__name__}, found {value!r}")
-    return value
-
-
-def _integers(values: Any) -> tuple[int, ...]:
-    return tuple(_typed(value, int) for value in values)
-
-
-def _shape(values: Any) -> Shape:
-    channels, height, width = _integers(values)
-    return channels, height, width
-
-
-def _object(tree: dict[str, Any], kinds: tuple[type, ...]) -> Any:
-    fields = dict(tree)
-    kind = _KINDS[fields.pop("kind")]
-    if kind not in kinds:
-        raise TypeError(f"{kind.__name__} does not belong here")
-    for key, value in fields.items():
-        if key == "sparsity":
-            fields[key] = _object(value, (Dense, Taps, Complementary))
-        elif isinstance(value, list):
-            fields[key] = _integers(value)
-        elif value is not None and type(value) not in (int, bool):
-            raise TypeError(f"{key} is {value!r}")
-    return kind(**fields)

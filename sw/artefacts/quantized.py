@@ -11,7 +11,8 @@ import numpy as np
 
 from hw.contract.arith import MUL_BITS, SHIFT_MAX
 from hw.contract.errors import NetworkError
-from hw.contract.network import Complementary, Conv2d, Network, Stage, Taps, network_from_json
+from hw.contract.network import Complementary, Conv2d, Network, Stage, Taps
+from hw.contract.reading import network_from_json
 from sw.artefacts.container import ArraySpec, read, write
 from sw.errors import ArtefactError
 

@@ -1,0 +1,82 @@
+"""Networks read back from JSON, which is untrusted."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hw.contract.errors import NetworkError
+from hw.contract.network import (
+    Complementary,
+    Conv2d,
+    Dense,
+    Linear,
+    Network,
+    Shape,
+    Taps,
+)
+
+_KINDS: dict[str, type] = {
+    kind.__name__: kind for kind in (Conv2d, Linear, Dense, Taps, Complementary)
+}
+
+
+def network_from_json(tree: Any) -> Network:
+    """Read back what `Network.to_json` wrote; the source is untrusted.
+
+    Raises NetworkError when a field is missing, unknown or of the wrong type, and for impossible
+    networks.
+    """
+    try:
+        layers = tuple(_object(item, (Conv2d, Linear)) for item in tree["layers"])
+        return Network(
+            name=_typed(tree["name"], str),
+            input_shape=_shape(tree["input_shape"]),
+            layers=layers,
+            labels=tuple(_typed(label, str) for label in tree["labels"]),
+            zero_point=_typed(tree["zero_point"], int),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NetworkError(f"network description: {type(error).__name__}: {error}") from error
+
+
+def _typed(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, found {value!r}")
+    return value
+
+
+def _integers(values: Any) -> tuple[int, ...]:
+    return tuple(_typed(value, int) for value in values)
+
+
+def _shape(values: Any) -> Shape:
+    channels, height, width = _integers(values)
+    return channels, height, width
+
+
+def _optional_integer(value: Any) -> int | None:
+    return None if value is None else _typed(value, int)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "kernel": _integers,
+    "counts": _integers,
+    "k": _optional_integer,
+    "fan_in": _optional_integer,
+    "multiplier": lambda value: _typed(value, bool),
+    "sparsity": lambda value: _object(value, (Dense, Taps, Complementary)),
+}
+"""Readers of the fields that are not plain integers."""
+
+
+def _object(tree: dict[str, Any], kinds: tuple[type, ...]) -> Any:
+    fields = dict(tree)
+    kind = _KINDS[fields.pop("kind")]
+    if kind not in kinds:
+        raise TypeError(f"{kind.__name__} does not belong here")
+    for key, value in fields.items():
+        try:
+            reader = _READERS.get(key)
+            fields[key] = _typed(value, int) if reader is None else reader(value)
+        except TypeError as error:
+            raise TypeError(f"{key}: {error}") from error
+    return kind(**fields)
