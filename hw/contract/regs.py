@@ -193,7 +193,7 @@ def _read_only() -> tuple[Register, ...]:
         ("status", 32, "how the last finished run ended: see `Status`"),
         ("image_status", 32, "what the machine says about the last image: see `ImageStatus`"),
         ("version", 32, "version of this register table"),
-        ("shape", 32, "classes in bits 0..7, bytes of an input word in bits 8..31"),
+        ("geometry", 32, "classes in bits 0..7, bytes of an input word in bits 8..31"),
         ("fingerprint", 256, "machine that images must be packed for"),
         ("runs", 32, "runs finished since reset, wrapping"),
         ("failures", 32, "those of them that did not end with status OK, wrapping"),

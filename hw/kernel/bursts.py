@@ -51,7 +51,7 @@ class BurstCursor(wiring.Component):
                 "base": In(64),
                 "advance": In(1),
                 "address": Out(64),
-                "room": Out(range(burst + 1)),
+                "room": Out(range(burst + 1), init=burst),
             }
         )
 

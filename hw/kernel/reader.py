@@ -96,7 +96,8 @@ class Reader(wiring.Component):
 
     def _requests(self, m: Module) -> None:
         """Request burst after burst, each when there is room for it."""
-        m.submodules["cursor"] = cursor = BurstCursor(self.burst)
+        cursor: Any = BurstCursor(self.burst)
+        m.submodules.cursor = cursor
         left = Signal(BEATS_BITS)
         length = Signal(range(self.burst + 1))
         space = Signal(range(self.depth + 1), init=self.depth)

@@ -85,7 +85,8 @@ class Writer(wiring.Component):
 
     def _bursts(self, m: Module, fifo: Any, allowed: Value) -> Signal:
         """Request bursts and send their beats; returns when one is requested."""
-        m.submodules["cursor"] = cursor = BurstCursor(self.burst)
+        cursor: Any = BurstCursor(self.burst)
+        m.submodules.cursor = cursor
         length = Signal(range(self.burst + 1))
         issue = Signal()
         m.d.comb += [

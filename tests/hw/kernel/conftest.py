@@ -1,13 +1,23 @@
-"""A memory behind AXI for Amaranth's simulator: slow, moody, and strict about the protocol."""
+"""Neighbours of the kernel for Amaranth's simulator: a strict and moody memory, a host, a core."""
 
 import random
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from amaranth.hdl import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
+from hw.contract import regs
+from hw.contract.folding import Folding
+from hw.contract.image import MAGIC, ImageStatus
+from hw.contract.network import Linear, Network
 from hw.kernel.axi import INCR, Response
+from hw.links import image_stream, result_layout, result_stream
 
 PAGE = 4096
 BEAT = 64
@@ -129,6 +139,155 @@ class AxiMemory:
         return self.response(start)
 
 
+class Host:
+    """Reads and writes registers through a slave port, as the runtime does."""
+
+    def __init__(self, bus):
+        self.bus = bus
+
+    async def write_word(self, ctx, offset, value, strobes=0xF):
+        bus = self.bus
+        ctx.set(bus.awaddr, offset)
+        ctx.set(bus.awvalid, 1)
+        await ctx.tick().until(bus.awready)
+        ctx.set(bus.awvalid, 0)
+        ctx.set(bus.wdata, value)
+        ctx.set(bus.wstrb, strobes)
+        ctx.set(bus.wvalid, 1)
+        await ctx.tick().until(bus.wready)
+        ctx.set(bus.wvalid, 0)
+        ctx.set(bus.bready, 1)
+        (response,) = await ctx.tick().sample(bus.bresp).until(bus.bvalid)
+        ctx.set(bus.bready, 0)
+        assert response == Response.OKAY
+
+    async def read_word(self, ctx, offset):
+        bus = self.bus
+        ctx.set(bus.araddr, offset)
+        ctx.set(bus.arvalid, 1)
+        await ctx.tick().until(bus.arready)
+        ctx.set(bus.arvalid, 0)
+        ctx.set(bus.rready, 1)
+        response, value = await ctx.tick().sample(bus.rresp, bus.rdata).until(bus.rvalid)
+        ctx.set(bus.rready, 0)
+        assert response == Response.OKAY
+        return value
+
+    async def write(self, ctx, name, value):
+        one = regs.register(name)
+        for index in range(one.bits // 32):
+            await self.write_word(ctx, one.offset + 4 * index, value >> 32 * index & 0xFFFFFFFF)
+
+    async def read(self, ctx, name):
+        one = regs.register(name)
+        words = [await self.read_word(ctx, one.offset + 4 * at) for at in range(one.bits // 32)]
+        return sum(word << 32 * at for at, word in enumerate(words))
+
+    async def start(self, ctx, **arguments):
+        for name, value in arguments.items():
+            await self.write(ctx, name, value)
+        await self.write(ctx, "control", regs.Control.START)
+
+    async def finish(self, ctx, polls=3000):
+        """Wait for the end of a run, acknowledge it, and tell its status."""
+        for _ in range(polls):
+            if await self.read(ctx, "control") & regs.Control.DONE:
+                status = regs.Status(await self.read(ctx, "status"))
+                await self.write(ctx, "control", regs.Control.CONTINUE)
+                return status
+        raise AssertionError("the run does not end")
+
+    async def run(self, ctx, **arguments):
+        await self.start(ctx, **arguments)
+        return await self.finish(ctx)
+
+
+class SumCore(wiring.Component):
+    """Stands in for the machine: sums the bytes of each word, ``pause`` cycles a word.
+
+    An image is good when it starts with the magic and the exclusive or of its words is 0; the word
+    behind the magic is the image's key. Logits are the sum, its negative, the number of the word
+    since the image was loaded, and the key.
+    """
+
+    image: Any
+    busy: Signal
+    status: Any
+    i: Any
+    o: Any
+
+    def __init__(self, *, pixels=256, input_bytes=64, pause=3):
+        self.network = Network("sums", (1, 1, pixels), (Linear(out_features=4),), tuple("abcd"))
+        self.folding = Folding((), input_bytes)
+        self.pause = pause
+        super().__init__(
+            {
+                "image": In(image_stream()),
+                "busy": Out(1),
+                "status": Out(ImageStatus),
+                "i": In(stream.Signature(8 * input_bytes)),
+                "o": Out(result_stream(4)),
+            }
+        )
+
+    def elaborate(self, _platform):
+        m = Module()
+        key, number = self._load(m), Signal(32)
+        m.submodules.results = fifo = SyncFIFOBuffered(width=result_layout(4).size, depth=4)
+        piece = self.folding.input_bytes
+        pieces = regs.word_bytes(self.network) // piece
+        total, at, wait = Signal(32), Signal(range(pieces + 1)), Signal(range(self.pause + 2))
+        here = sum((self.i.payload[8 * byte : 8 * byte + 8] for byte in range(piece)), Const(0))
+        m.d.comb += [
+            self.o.valid.eq(fifo.r_rdy),
+            Value.cast(self.o.payload).eq(fifo.r_data),
+            fifo.r_en.eq(self.o.ready),
+            self.i.ready.eq((self.status == ImageStatus.OK) & (at != pieces)),
+            fifo.w_data.eq(Cat(total, (-total)[:32], number, key, total[:2])),
+            fifo.w_en.eq((at == pieces) & (wait == self.pause)),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [total.eq(total + here), at.eq(at + 1)]
+        with m.If(at == pieces):
+            with m.If(wait != self.pause):
+                m.d.sync += wait.eq(wait + 1)
+            with m.Elif(fifo.w_rdy):
+                m.d.sync += [number.eq(number + 1), total.eq(0), at.eq(0), wait.eq(0)]
+        with m.If(self.busy):
+            m.d.sync += number.eq(0)
+        return m
+
+    def _load(self, m):
+        key, parity, count, late = Signal(32), Signal(32), Signal(8), Signal()
+        word, last = self.image.payload.data, self.image.payload.last
+        m.d.comb += [self.image.ready.eq(~late), self.busy.eq(late | (count != 0))]
+        with m.If(self.image.valid & self.image.ready):
+            m.d.sync += [count.eq(1), parity.eq(parity ^ word), late.eq(last)]
+            with m.If(count == 0):
+                m.d.sync += self.status.eq(
+                    Mux(word == MAGIC, ImageStatus.OK, ImageStatus.BAD_MAGIC)
+                )
+            with m.Elif(count == 1):
+                m.d.sync += [key.eq(word), count.eq(2)]
+            with m.Else():
+                m.d.sync += count.eq(2)
+        with m.If(late):
+            m.d.sync += [late.eq(0), count.eq(0), parity.eq(0)]
+            with m.If((self.status == ImageStatus.OK) & (parity != 0)):
+                m.d.sync += self.status.eq(ImageStatus.BAD_CRC)
+        return key
+
+
 @pytest.fixture
 def axi_memory():
     return AxiMemory
+
+
+@pytest.fixture
+def axi_host():
+    return Host
+
+
+@pytest.fixture
+def sum_core():
+    return SumCore

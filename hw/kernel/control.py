@@ -1,0 +1,203 @@
+"""The kernel's registers behind AXI4-Lite, generated from the contract's table."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.contract.regs import (
+    ADDRESS_BITS,
+    ARGUMENTS,
+    READ_ONLY,
+    Control,
+    Interrupt,
+    Register,
+    register,
+)
+from hw.kernel.axi import AxiLite, Response
+
+WORD_BITS = ADDRESS_BITS - 2
+
+
+def layout(registers: tuple[Register, ...]) -> data.StructLayout:
+    """Struct with a field for each register."""
+    return data.StructLayout({one.name: one.bits for one in registers})
+
+
+class ControlBlock(wiring.Component):
+    """Registers, start and end of runs (protocol ap_ctrl_chain), and the interrupt.
+
+    Runs queue one deep: START stays set until the kernel takes the run, then the next arguments may
+    be written. A run's end is shown as DONE until the host acknowledges it with CONTINUE; the next
+    end waits for that in the kernel. Both are events for the interrupt.
+
+    Unknown addresses read as 0 and swallow writes, answered OKAY: the runtime writes the words
+    between the arguments too. Bytes are written as their strobes say.
+
+    Members
+    -------
+    bus: the slave port.
+    start: a run is queued and ``arguments`` are its own.
+    take: from the kernel, for one cycle: it has copied the arguments.
+    running: from the kernel: a run was taken and has not ended.
+    done: for one cycle, only while ``free``: the run has ended, ``values`` are its own from now on.
+    free: the last end is acknowledged.
+    arguments: one field for each argument.
+    values: one field for each read-only register.
+    interrupt: level.
+
+    Latency: a write takes effect 2 cycles after address and data are there, a read answers after 2.
+    """
+
+    bus: Any
+    start: Signal
+    take: Signal
+    running: Signal
+    done: Signal
+    free: Signal
+    arguments: Any
+    values: Any
+    interrupt: Signal
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "bus": In(AxiLite(ADDRESS_BITS)),
+                "start": Out(1),
+                "take": In(1),
+                "running": In(1),
+                "done": In(1),
+                "free": Out(1),
+                "arguments": Out(layout(ARGUMENTS)),
+                "values": In(layout(READ_ONLY)),
+                "interrupt": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        write = self._write_port(m)
+        for one in ARGUMENTS:
+            for index, value in _words(one, Value.cast(self.arguments[one.name])):
+                write.store(m, index, value)
+        asked, word = self._accept_reads(m)
+        control, raised = self._run(m, write, asked & (word == register("control").offset // 4))
+        readable = control | self._interrupts(m, write, raised)
+        for one in ARGUMENTS:
+            readable |= dict(_words(one, Value.cast(self.arguments[one.name])))
+        for one in READ_ONLY:
+            readable |= dict(_words(one, Value.cast(self.values[one.name])))
+        with m.If(asked), m.Switch(word):
+            for index, value in readable.items():
+                with m.Case(index):
+                    m.d.sync += self.bus.rdata.eq(value)
+            with m.Default():
+                m.d.sync += self.bus.rdata.eq(0)
+        return m
+
+    def _write_port(self, m: Module) -> "_Write":
+        """Accept address and data in any order, then write."""
+        bus, write = self.bus, _Write()
+        addressed, filled = Signal(), Signal()
+        m.d.comb += [
+            bus.awready.eq(~addressed),
+            bus.wready.eq(~filled),
+            bus.bresp.eq(Response.OKAY),
+            write.strobe.eq(addressed & filled & ~bus.bvalid),
+        ]
+        with m.If(bus.bready):
+            m.d.sync += bus.bvalid.eq(0)
+        with m.If(bus.awvalid & bus.awready):
+            m.d.sync += [addressed.eq(1), write.word.eq(bus.awaddr[2:])]
+        with m.If(bus.wvalid & bus.wready):
+            m.d.sync += [filled.eq(1), write.data.eq(bus.wdata), write.bytes.eq(bus.wstrb)]
+        with m.If(write.strobe):
+            m.d.sync += [addressed.eq(0), filled.eq(0), bus.bvalid.eq(1)]
+        return write
+
+    def _run(self, m: Module, write: "_Write", seen: Value) -> tuple[dict[int, Value], Value]:
+        """Register ``control``; returns it, and the events that may interrupt."""
+        done, ready, restart = Signal(), Signal(), Signal()
+        word = register("control").offset // 4
+        m.d.comb += self.free.eq(~done)
+        m.d.sync += ready.eq(self.take | (ready & ~seen))
+        with m.If(self.take & ~restart):
+            m.d.sync += self.start.eq(0)
+        with m.If(write.hits(word) & write.bytes[0]):
+            m.d.sync += restart.eq(_bit(write.data, Control.AUTO_RESTART))
+            with m.If(_bit(write.data, Control.START)):
+                m.d.sync += self.start.eq(1)
+            with m.If(_bit(write.data, Control.CONTINUE)):
+                m.d.sync += done.eq(0)
+        with m.If(self.done):
+            m.d.sync += done.eq(1)
+        flags = {
+            Control.START: self.start,
+            Control.DONE: done,
+            Control.IDLE: ~self.start & ~self.running,
+            Control.READY: ready,
+            Control.AUTO_RESTART: restart,
+        }
+        shown = Cat(flags.get(Control(1 << bit), Const(0, 1)) for bit in range(8))
+        return {word: shown}, Cat(self.done, self.take)
+
+    def _interrupts(self, m: Module, write: "_Write", raised: Value) -> dict[int, Value]:
+        """The three interrupt registers."""
+        enable, enabled, status = Signal(), Signal(len(Interrupt)), Signal(len(Interrupt))
+        words = [
+            register(f"interrupt_{name}").offset // 4 for name in ("global", "enable", "status")
+        ]
+        write.store(m, words[0], enable)
+        write.store(m, words[1], enabled)
+        cleared = Mux(write.hits(words[2]) & write.bytes[0], write.data[: len(Interrupt)], 0)
+        m.d.sync += [
+            status.eq((status & ~cleared) | (raised & enabled)),
+            self.interrupt.eq(enable & status.any()),
+        ]
+        return dict(zip(words, (enable, enabled, status), strict=True))
+
+    def _accept_reads(self, m: Module) -> tuple[Signal, Signal]:
+        """Accept addresses; returns: one is being read, and its word."""
+        bus = self.bus
+        asked, word = Signal(), Signal(WORD_BITS)
+        m.d.comb += [bus.arready.eq(~asked & ~bus.rvalid), bus.rresp.eq(Response.OKAY)]
+        m.d.sync += asked.eq(bus.arvalid & bus.arready)
+        with m.If(bus.arready):
+            m.d.sync += word.eq(bus.araddr[2:])
+        with m.If(bus.rready):
+            m.d.sync += bus.rvalid.eq(0)
+        with m.If(asked):
+            m.d.sync += bus.rvalid.eq(1)
+        return asked, word
+
+
+class _Write:
+    """A write to a word: ``strobe`` for one cycle, with address, data and bytes."""
+
+    def __init__(self) -> None:
+        self.strobe = Signal(name="write")
+        self.word = Signal(WORD_BITS, name="write_word")
+        self.data = Signal(32, name="write_data")
+        self.bytes = Signal(4, name="write_bytes")
+
+    def hits(self, word: int) -> Value:
+        return self.strobe & (self.word == word)
+
+    def store(self, m: Module, word: int, value: Value) -> None:
+        """Make ``value`` of up to 32 bits writable at ``word``."""
+        for byte in range(-(-len(value) // 8)):
+            part = value[8 * byte : 8 * byte + 8]
+            with m.If(self.hits(word) & self.bytes[byte]):
+                m.d.sync += part.eq(self.data[8 * byte : 8 * byte + 8])
+
+
+def _words(one: Register, value: Value) -> Iterator[tuple[int, Value]]:
+    """Word address and 32 bits, for each word of a register."""
+    for index in range(one.bits // 32):
+        yield one.offset // 4 + index, value[32 * index : 32 * index + 32]
+
+
+def _bit(value: Value, flag: Control) -> Value:
+    return value[flag.bit_length() - 1]

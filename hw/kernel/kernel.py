@@ -1,0 +1,233 @@
+"""The kernel: a core between a slave port for the host and a master port to the card's memory."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.contract.errors import FoldingError
+from hw.contract.identity import fingerprint
+from hw.contract.regs import (
+    ADDRESS_BITS,
+    BEAT_BYTES,
+    KERNEL_VERSION,
+    LABEL_OFFSET,
+    LOGITS_MAX,
+    Status,
+    word_bytes,
+    word_stride,
+)
+from hw.kernel.axi import Axi4, AxiLite, forward
+from hw.kernel.control import ControlBlock
+from hw.kernel.reader import Reader
+from hw.kernel.sequencer import OFFSET_BITS, Sequencer
+from hw.kernel.statistics import Statistics
+from hw.kernel.widths import Narrow, Widen
+from hw.kernel.writer import Writer
+
+INSIDE_BITS = 16
+
+
+class Kernel(wiring.Component):
+    """Loads images and runs words from memory to memory.
+
+    Parameters
+    ----------
+    core: the machine, with ``network``, ``folding`` and the members of `hw.core.Core`.
+
+    Members
+    -------
+    s_axi_control: registers (`hw.contract.regs`).
+    m_axi_gmem: input words and images are read, results written.
+    interrupt: level.
+
+    Latency: an input word is requested 6 cycles after the run is started, and its beats reach the
+    core 3 cycles after they arrive; a result that has no successor is on the bus 5 cycles after it
+    left the core.
+
+    Raises
+    ------
+    FoldingError: the network or the folding does not go with 64-byte beats.
+    """
+
+    s_axi_control: Any
+    m_axi_gmem: Any
+    interrupt: Signal
+
+    def __init__(self, core: Any) -> None:
+        self.core = core
+        _check(core)
+        super().__init__(
+            {
+                "s_axi_control": In(AxiLite(ADDRESS_BITS)),
+                "m_axi_gmem": Out(Axi4()),
+                "interrupt": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        unit = word_stride(self.core.network) // BEAT_BYTES
+        control: Any = ControlBlock()
+        sequencer: Any = Sequencer()
+        reader: Any = Reader(unit=unit)
+        writer: Any = Writer()
+        m.submodules.core = core = self.core
+        m.submodules.control, m.submodules.sequencer = control, sequencer
+        m.submodules.reader, m.submodules.writer = reader, writer
+        connect(m, flipped(self.s_axi_control), control.bus)
+        forward(m, self.m_axi_gmem, reader.axi)
+        forward(m, self.m_axi_gmem, writer.axi)
+        self._lead(m, control, sequencer)
+        self._start(m, sequencer, reader, writer, unit)
+        image_left = self._feed_image(m, sequencer, reader)
+        inside = self._feed_words(m, sequencer, reader, writer, unit)
+        m.d.comb += [
+            sequencer.loaded_all.eq(~reader.busy & ~image_left),
+            sequencer.computed_all.eq(~reader.busy & (inside == 0)),
+            sequencer.written_all.eq(writer.idle),
+            sequencer.image_busy.eq(core.busy),
+            sequencer.image_status.eq(core.status),
+        ]
+        self._tell(m, control, sequencer, reader)
+        return m
+
+    def _lead(self, m: Module, control: Any, sequencer: Any) -> None:
+        m.d.comb += [
+            sequencer.queued.eq(control.start),
+            sequencer.arguments.eq(control.arguments),
+            sequencer.free.eq(control.free),
+            control.take.eq(sequencer.take),
+            control.running.eq(sequencer.running),
+            control.done.eq(sequencer.done),
+            self.interrupt.eq(control.interrupt),
+        ]
+
+    def _start(self, m: Module, sequencer: Any, reader: Any, writer: Any, unit: int) -> None:
+        active = sequencer.active
+        loads = Signal()
+        beats = Signal.like(reader.beats)
+        m.d.comb += loads.eq(active.operation == 0)
+        m.d.sync += beats.eq(Mux(loads, active.image_bytes >> OFFSET_BITS, active.words * unit))
+        failed = (reader.error != 0) | (writer.error != 0)
+        m.d.comb += [
+            reader.start.eq(sequencer.start),
+            reader.address.eq(Mux(loads, active.image, active.input)),
+            reader.beats.eq(beats),
+            reader.stop.eq(sequencer.computing & failed),
+            writer.start.eq(sequencer.start & ~loads),
+            writer.address.eq(active.output),
+            writer.flush.eq(sequencer.flush),
+            sequencer.read_error.eq(reader.error),
+            sequencer.write_error.eq(writer.error),
+        ]
+
+    def _feed_image(self, m: Module, sequencer: Any, reader: Any) -> Value:
+        """Beats to the core's image stream; returns whether any are left between the two."""
+        cut: Any = Narrow(32)
+        m.submodules.image = cut
+        left = Signal.like(reader.beats)
+        with m.If(sequencer.start):
+            m.d.sync += left.eq(reader.beats)
+        with m.Elif(cut.i.valid & cut.i.ready):
+            m.d.sync += left.eq(left - 1)
+        m.d.comb += [
+            cut.i.payload.data.eq(reader.o.payload),
+            cut.i.payload.last.eq(left == 1),
+            cut.i.valid.eq(reader.o.valid & sequencer.loading),
+        ]
+        connect(m, cut.o, self.core.image)
+        with m.If(sequencer.loading):
+            m.d.comb += reader.o.ready.eq(cut.i.ready)
+        return cut.o.valid
+
+    def _feed_words(self, m: Module, sequencer: Any, reader: Any, writer: Any, unit: int) -> Signal:
+        """Beats to the core, results to the writer; returns the words between the two."""
+        core = self.core
+        fit: Any = _fit(core)
+        m.submodules.words = fit
+        inside, position = Signal(INSIDE_BITS), Signal(range(unit))
+        last = position == unit - 1
+        enters, leaves = fit.i.valid & fit.i.ready & (position == 0), core.o.valid & core.o.ready
+        m.d.sync += inside.eq(inside + enters - leaves)
+        with m.If(fit.i.valid & fit.i.ready):
+            m.d.sync += position.eq(Mux(last, 0, position + 1))
+        m.d.comb += [
+            fit.i.payload.data.eq(reader.o.payload),
+            fit.i.payload.last.eq(last),
+            fit.i.valid.eq(reader.o.valid & sequencer.computing),
+            core.i.payload.eq(fit.o.payload.data),
+            core.i.valid.eq(fit.o.valid),
+            fit.o.ready.eq(core.i.ready),
+            writer.i.payload.eq(_beat(core.o.payload)),
+            writer.i.valid.eq(core.o.valid),
+            core.o.ready.eq(writer.i.ready),
+        ]
+        with m.If(sequencer.computing):
+            m.d.comb += reader.o.ready.eq(fit.i.ready)
+        return inside
+
+    def _tell(self, m: Module, control: Any, sequencer: Any, reader: Any) -> None:
+        """Read-only registers."""
+        core, values = self.core, control.values
+        statistics: Any = Statistics()
+        m.submodules.statistics = statistics
+        runs, failures = Signal(32), Signal(32)
+        status, image_status = Signal(Status), Signal.like(core.status)
+        with m.If(sequencer.done):
+            m.d.sync += [
+                status.eq(sequencer.status),
+                image_status.eq(core.status),
+                runs.eq(runs + 1),
+                failures.eq(failures + (sequencer.status != Status.OK)),
+            ]
+        machine = fingerprint(core.network, core.folding)
+        geometry = len(core.network.labels) | word_bytes(core.network) << 8
+        m.d.comb += [
+            statistics.clear.eq(sequencer.take),
+            statistics.running.eq(sequencer.running & ~sequencer.ending),
+            statistics.keep.eq(sequencer.done),
+            statistics.input_valid.eq(core.i.valid),
+            statistics.input_ready.eq(core.i.ready),
+            statistics.input_due.eq(reader.busy & sequencer.computing),
+            statistics.output_valid.eq(core.o.valid),
+            statistics.output_ready.eq(core.o.ready),
+            values.status.eq(status),
+            values.image_status.eq(image_status),
+            values.version.eq(KERNEL_VERSION),
+            values.geometry.eq(geometry),
+            values.fingerprint.eq(int.from_bytes(machine, "little")),
+            values.runs.eq(runs),
+            values.failures.eq(failures),
+        ]
+        for name in statistics.kept.shape().members:
+            m.d.comb += values[name].eq(statistics.kept[name])
+
+
+def _fit(core: Any) -> Narrow | Widen:
+    """From beats to the core's input."""
+    bits = 8 * core.folding.input_bytes
+    if core.folding.input_bytes > BEAT_BYTES:
+        return Widen(core.folding.input_bytes // BEAT_BYTES)
+    padding = word_stride(core.network) - word_bytes(core.network)
+    return Narrow(bits, final=(BEAT_BYTES - padding) // core.folding.input_bytes)
+
+
+def _beat(result: Any) -> Value:
+    """A result as it lies in memory."""
+    logits = Value.cast(result.logits)
+    filling = Const(0, 8 * LABEL_OFFSET - len(logits))
+    return Cat(logits, filling, Value.cast(result.label))
+
+
+def _check(core: Any) -> None:
+    classes, piece = len(core.network.labels), core.folding.input_bytes
+    size = word_bytes(core.network)
+    if classes > LOGITS_MAX:
+        raise FoldingError(f"kernel: {classes} logits, a result of 64 bytes holds {LOGITS_MAX}")
+    if (BEAT_BYTES % piece and piece % BEAT_BYTES) or size % piece:
+        raise FoldingError(
+            f"kernel: input_bytes is {piece}, needs a divisor or multiple of {BEAT_BYTES}"
+            f" that divides the {size} bytes of a word"
+        )

@@ -1,0 +1,165 @@
+"""Order of events in a run: check, load or run words, and tell how it ended."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.contract.image import LENGTH_MAX, ImageStatus
+from hw.contract.regs import ARGUMENTS, BEAT_BYTES, IMAGE_CODES, Operation, Status
+from hw.kernel.axi import Response
+from hw.kernel.control import layout
+
+OFFSET_BITS = (BEAT_BYTES - 1).bit_length()
+
+
+class Sequencer(wiring.Component):
+    """Takes a run when one is queued and leads it to its end, whatever happens on the way.
+
+    A read or write error makes the reader stop at the end of a word; words that were begun run to
+    their end and their results are written, so that nothing is left in the machine. After a failed
+    load there is no image.
+
+    Members
+    -------
+    queued: a run waits; ``arguments`` are its own.
+    free: the end of the last run is acknowledged.
+    take: one cycle: ``active`` holds the arguments from the next cycle on.
+    active: arguments of the run.
+    running: a run was taken and has not ended.
+    ending: nothing is left to do but to wait for ``free``.
+    done: one cycle, while ``free``: the run ends with ``status``.
+    status: `hw.contract.regs.Status`.
+    start: one cycle: memory traffic of the operation begins.
+    loading, computing: which operation's traffic is flowing.
+    flush: results wait for no others.
+    read_error, write_error: response codes since ``start``, 0 for none.
+    loaded_all: reader and image stream are empty.
+    computed_all: reader and machine are empty.
+    written_all: every result is in memory.
+    image_busy, image_status: of the core.
+
+    Latency: ``start`` comes 3 cycles after ``queued``.
+    """
+
+    queued: Signal
+    arguments: Any
+    free: Signal
+    take: Signal
+    active: Any
+    running: Signal
+    ending: Signal
+    done: Signal
+    status: Any
+    start: Signal
+    loading: Signal
+    computing: Signal
+    flush: Signal
+    read_error: Signal
+    write_error: Signal
+    loaded_all: Signal
+    computed_all: Signal
+    written_all: Signal
+    image_busy: Signal
+    image_status: Any
+
+    def __init__(self) -> None:
+        inputs = ("queued", "free", "loaded_all", "computed_all", "written_all", "image_busy")
+        outputs = ("take", "running", "ending", "done", "start", "loading", "computing", "flush")
+        super().__init__(
+            {
+                **{name: In(1) for name in inputs},
+                **{name: Out(1) for name in outputs},
+                "arguments": In(layout(ARGUMENTS)),
+                "active": Out(layout(ARGUMENTS)),
+                "status": Out(Status),
+                "read_error": In(2),
+                "write_error": In(2),
+                "image_status": In(ImageStatus),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        loaded = Signal()
+        verdict = self._verdict(m, loaded)
+        loads = Value.cast(self.active.operation) == Operation.LOAD
+        with m.FSM():
+            with m.State("WAIT"), m.If(self.queued):
+                m.d.comb += self.take.eq(1)
+                m.d.sync += [self.active.eq(self.arguments), self.running.eq(1)]
+                m.next = "JUDGE"
+            with m.State("JUDGE"):
+                m.next = "START"
+            with m.State("START"):
+                m.d.sync += self.status.eq(verdict)
+                with m.If(verdict != Status.OK):
+                    m.next = "END"
+                with m.Else():
+                    m.d.comb += self.start.eq(1)
+                    m.d.sync += loaded.eq(loaded & ~loads)
+                    m.next = "LOAD"
+                    with m.If(~loads):
+                        m.next = "RUN"
+            with m.State("LOAD"):
+                m.d.comb += self.loading.eq(1)
+                with m.If(self.loaded_all):
+                    m.next = "SETTLE"
+            with m.State("SETTLE"), m.If(~self.image_busy):
+                outcome = self._failed_read(Value.cast(self._image_verdict()))
+                m.d.sync += [self.status.eq(outcome), loaded.eq(outcome == Status.OK)]
+                m.next = "END"
+            with m.State("RUN"):
+                m.d.comb += self.computing.eq(1)
+                with m.If(self.computed_all):
+                    m.next = "FLUSH"
+            with m.State("FLUSH"):
+                m.d.comb += self.flush.eq(1)
+                with m.If(self.written_all):
+                    m.d.sync += self.status.eq(self._failed_read(self._failed_write()))
+                    m.next = "END"
+            with m.State("END"):
+                m.d.comb += self.ending.eq(1)
+                with m.If(self.free):
+                    m.d.comb += self.done.eq(1)
+                    m.d.sync += self.running.eq(0)
+                    m.next = "WAIT"
+        return m
+
+    def _verdict(self, m: Module, loaded: Signal) -> Signal:
+        """The first rule that the arguments break, one cycle later."""
+        active, verdict = self.active, Signal(Status)
+
+        def misplaced(name: str) -> Value:
+            return Value.cast(getattr(active, name))[:OFFSET_BITS].any()
+
+        length = Value.cast(active.image_bytes)
+        m.d.sync += verdict.eq(Status.OK)
+        with m.If(active.operation == Operation.LOAD):
+            with m.If((length == 0) | misplaced("image_bytes") | (length > LENGTH_MAX)):
+                m.d.sync += verdict.eq(Status.BAD_LENGTH)
+            with m.Elif(misplaced("image")):
+                m.d.sync += verdict.eq(Status.BAD_ALIGNMENT)
+        with m.Elif(active.operation == Operation.RUN):
+            with m.If(active.words == 0):
+                m.d.sync += verdict.eq(Status.BAD_WORDS)
+            with m.Elif(misplaced("input") | misplaced("output")):
+                m.d.sync += verdict.eq(Status.BAD_ALIGNMENT)
+            with m.Elif(~loaded):
+                m.d.sync += verdict.eq(Status.NO_IMAGE)
+        with m.Else():
+            m.d.sync += verdict.eq(Status.BAD_OPERATION)
+        return verdict
+
+    def _image_verdict(self) -> Value:
+        code = Value.cast(self.image_status)
+        return Mux(self.image_status == ImageStatus.OK, Status.OK, IMAGE_CODES + code)
+
+    def _failed_write(self) -> Value:
+        failed = Mux(self.write_error == Response.DECERR, Status.WRITE_DECERR, Status.WRITE_SLVERR)
+        return Mux(self.write_error == 0, Status.OK, failed)
+
+    def _failed_read(self, otherwise: Value) -> Value:
+        failed = Mux(self.read_error == Response.DECERR, Status.READ_DECERR, Status.READ_SLVERR)
+        return Mux(self.read_error == 0, otherwise, failed)

@@ -1,0 +1,75 @@
+"""What a run cost, counted where it happens."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+COUNTERS = ("cycles", "results", "latency", "input_stalls", "output_stalls")
+COUNTER_BITS = 48
+INPUTS = (
+    "clear",
+    "running",
+    "keep",
+    "input_valid",
+    "input_ready",
+    "input_due",
+    "output_valid",
+    "output_ready",
+)
+
+
+class Statistics(wiring.Component):
+    """Counters of a run, kept at its end until the next one ends.
+
+    Members
+    -------
+    clear: a run begins.
+    running: it goes on.
+    keep: it ends; ``kept`` holds its counts from the next cycle on.
+    input_valid, input_ready: of the core's input.
+    input_due: input is still to come.
+    output_valid, output_ready: of the core's results.
+    kept: struct of `COUNTERS`; the registers of these names say what they count.
+    """
+
+    clear: Signal
+    running: Signal
+    keep: Signal
+    input_valid: Signal
+    input_ready: Signal
+    input_due: Signal
+    output_valid: Signal
+    output_ready: Signal
+    kept: Any
+
+    def __init__(self) -> None:
+        layout = data.StructLayout(dict.fromkeys(COUNTERS, COUNTER_BITS))
+        super().__init__({**dict.fromkeys(INPUTS, In(1)), "kept": Out(layout)})
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        begun, answered = Signal(), Signal()
+        result = self.output_valid & self.output_ready
+        with m.If(self.clear):
+            m.d.sync += [begun.eq(0), answered.eq(0)]
+        with m.Else():
+            m.d.sync += [
+                begun.eq(begun | (self.input_valid & self.input_ready)),
+                answered.eq(answered | result),
+            ]
+        events = {
+            "cycles": self.running,
+            "results": result,
+            "latency": begun & ~answered,
+            "input_stalls": begun & self.input_due & self.input_ready & ~self.input_valid,
+            "output_stalls": self.output_valid & ~self.output_ready,
+        }
+        for name, event in events.items():
+            happens = Signal(name=f"{name}_event")
+            count = Signal(COUNTER_BITS, name=name)
+            m.d.sync += [happens.eq(event), count.eq(Mux(self.clear, 0, count + happens))]
+            with m.If(self.keep):
+                m.d.sync += self.kept[name].eq(count + happens)
+        return m

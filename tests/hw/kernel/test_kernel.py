@@ -1,0 +1,317 @@
+# amaranth: UnusedElaboratable=no
+"""The kernel between host and memory, around a stand-in for the machine."""
+
+import random
+import struct
+
+import pytest
+from amaranth.sim import Simulator
+
+from hw.contract import regs
+from hw.contract.errors import FoldingError
+from hw.contract.identity import fingerprint
+from hw.contract.image import LENGTH_MAX, MAGIC, ImageStatus
+from hw.contract.regs import Control, Operation, Status
+from hw.kernel.axi import Response
+from hw.kernel.kernel import Kernel
+
+IMAGE, INPUT, OUTPUT = 0x0C40, 0x2F80, 0xAE40
+IMAGE_BYTES = 192
+KEY = 0x5EED
+
+
+def image(*, magic=MAGIC, damage=0):
+    words = [magic, KEY, *range(45)]
+    parity = 0
+    for word in words:
+        parity ^= word
+    return struct.pack("<48I", *words, parity ^ damage)
+
+
+class Bench:
+    """A kernel with memory and host; ``play`` runs a coroutine against them."""
+
+    def __init__(self, core, memory, host):
+        self.kernel = Kernel(core)
+        self.core, self.memory = core, memory
+        self.host = host(self.kernel.s_axi_control)
+        memory.bytes[IMAGE : IMAGE + IMAGE_BYTES] = image()
+
+    def play(self, bench):
+        sim = Simulator(self.kernel)
+        sim.add_clock(1e-8)
+        self.memory.attach(sim, self.kernel.m_axi_gmem)
+        sim.add_testbench(bench)
+        sim.run()
+
+    async def load(self, ctx, **changes):
+        arguments = {"operation": Operation.LOAD, "image": IMAGE, "image_bytes": IMAGE_BYTES}
+        return await self.host.run(ctx, **{**arguments, **changes})
+
+    def words(self, count, **changes):
+        self.memory.written.clear()
+        arguments = {"operation": Operation.RUN, "input": INPUT, "output": OUTPUT, "words": count}
+        return {**arguments, **changes}
+
+    async def run(self, ctx, count, **changes):
+        return await self.host.run(ctx, **self.words(count, **changes))
+
+    def check(self, count, *, first=0, output=OUTPUT, source=INPUT):
+        """The results in memory are those of ``count`` words, numbered from ``first``."""
+        network = self.core.network
+        size, stride = regs.word_bytes(network), regs.word_stride(network)
+        for index in range(count):
+            at = source + index * stride
+            total = sum(self.memory.bytes[at : at + size])
+            beat = self.memory.bytes[output + 64 * index : output + 64 * index + 64]
+            assert regs.result(bytes(beat), 4) == ((total, -total, first + index, KEY), total % 4)
+            assert not any(beat[16:60])
+
+
+@pytest.fixture
+def make_bench(sum_core, axi_memory, axi_host):
+    def make(*, memory=None, **core):
+        return Bench(sum_core(**core), axi_memory(**(memory or {})), axi_host)
+
+    return make
+
+
+@pytest.mark.parametrize("memory", [{}, {"latency": 60, "busy": 0.5}])
+@pytest.mark.parametrize(
+    "core",
+    [
+        {"pixels": 256},
+        {"pixels": 1024, "pause": 0},
+        {"pixels": 64, "input_bytes": 8},
+        {"pixels": 72, "input_bytes": 8, "pause": 40},
+        {"pixels": 256, "input_bytes": 128},
+    ],
+)
+def test_words_go_from_memory_to_memory(make_bench, memory, core):
+    bench = make_bench(memory=memory, **core)
+
+    async def play(ctx):
+        assert await bench.load(ctx) == Status.OK
+        assert await bench.run(ctx, 21) == Status.OK
+        bench.check(21)
+        assert await bench.run(ctx, 1, output=OUTPUT + 8192) == Status.OK
+        bench.check(1, first=21, output=OUTPUT + 8192)
+        assert await bench.host.read(ctx, "results") == 1
+        assert await bench.host.read(ctx, "runs") == 3
+        assert await bench.host.read(ctx, "failures") == 0
+
+    bench.play(play)
+
+
+def test_identity_is_told(make_bench):
+    bench = make_bench(pixels=72, input_bytes=8)
+    core = bench.core
+
+    async def play(ctx):
+        told = await bench.host.read(ctx, "fingerprint")
+        assert told.to_bytes(32, "little") == fingerprint(core.network, core.folding)
+        assert await bench.host.read(ctx, "version") == regs.KERNEL_VERSION
+        assert await bench.host.read(ctx, "geometry") == 4 | 72 << 8
+        assert await bench.host.read(ctx, "status") == Status.NONE
+
+    bench.play(play)
+
+
+def test_bad_arguments_end_the_run_and_the_next_one_works(make_bench):
+    bench = make_bench()
+
+    async def play(ctx):
+        assert await bench.run(ctx, 3) == Status.NO_IMAGE
+        for length in (0, 65, LENGTH_MAX + 64, 0xFFFFFFC1):
+            assert await bench.load(ctx, image_bytes=length) == Status.BAD_LENGTH
+        assert await bench.load(ctx, image=IMAGE + 4) == Status.BAD_ALIGNMENT
+        assert await bench.load(ctx) == Status.OK
+        assert await bench.run(ctx, 3, operation=2) == Status.BAD_OPERATION
+        assert await bench.run(ctx, 3, operation=1 << 31) == Status.BAD_OPERATION
+        assert await bench.run(ctx, 0) == Status.BAD_WORDS
+        assert await bench.run(ctx, 3, input=INPUT + 32) == Status.BAD_ALIGNMENT
+        assert await bench.run(ctx, 3, output=OUTPUT + 1) == Status.BAD_ALIGNMENT
+        assert bench.memory.writes == []
+        assert await bench.host.read(ctx, "failures") == 11
+        assert await bench.run(ctx, 3) == Status.OK
+        bench.check(3)
+
+    bench.play(play)
+
+
+def test_bad_images_are_told_and_leave_none_loaded(make_bench):
+    bench = make_bench(memory={"latency": 9, "busy": 0.2})
+
+    def place(content):
+        bench.memory.bytes[IMAGE : IMAGE + IMAGE_BYTES] = content
+
+    async def play(ctx):
+        assert await bench.load(ctx) == Status.OK
+        place(image(magic=1))
+        assert await bench.load(ctx) == Status.IMAGE_BAD_MAGIC
+        assert await bench.host.read(ctx, "image_status") == ImageStatus.BAD_MAGIC
+        assert await bench.run(ctx, 3) == Status.NO_IMAGE
+        place(image(damage=8))
+        assert await bench.load(ctx) == Status.IMAGE_BAD_CRC
+        place(image())
+        assert await bench.load(ctx, image_bytes=128) == Status.IMAGE_BAD_CRC
+        assert await bench.load(ctx) == Status.OK
+        assert await bench.run(ctx, 3) == Status.OK
+        bench.check(3)
+
+    bench.play(play)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(Response.SLVERR, Status.READ_SLVERR), (Response.DECERR, Status.READ_DECERR)],
+)
+def test_read_errors_end_the_run_and_the_next_one_works(make_bench, code, status):
+    bench = make_bench(memory={"latency": 40, "busy": 0.1})
+    broken = set()
+    bench.memory.response = lambda address: code if address in broken else Response.OKAY
+
+    async def play(ctx):
+        broken.add(IMAGE + 64)
+        assert await bench.load(ctx) == status
+        assert await bench.run(ctx, 3) == Status.NO_IMAGE
+        broken.clear()
+        assert await bench.load(ctx) == Status.OK
+        for word, beat in ((0, 0), (5, 3), (99, 3)):
+            broken.add(INPUT + 256 * word + 64 * beat)
+            assert await bench.run(ctx, 100) == status
+            done = await bench.host.read(ctx, "results")
+            assert word < done <= 100
+            bench.check(done, first=number(done))
+            broken.clear()
+            assert await bench.run(ctx, 3) == Status.OK
+            bench.check(3, first=number(3))
+
+    def number(count):
+        """Number of the first word of the last run, from the core's own count."""
+        last = bench.memory.bytes[OUTPUT + 64 * (count - 1) + 8 : OUTPUT + 64 * (count - 1) + 12]
+        return int.from_bytes(last, "little") - count + 1
+
+    bench.play(play)
+
+
+def test_a_huge_run_on_missing_memory_ends_soon(make_bench):
+    bench = make_bench()
+    bench.memory.response = lambda address: Response.DECERR if address >= 1 << 16 else 0
+
+    async def play(ctx):
+        assert await bench.load(ctx) == Status.OK
+        assert await bench.run(ctx, 0xFFFFFFFF, input=1 << 40) == Status.READ_DECERR
+        assert await bench.host.read(ctx, "cycles") < 3000
+
+    bench.play(play)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(Response.SLVERR, Status.WRITE_SLVERR), (Response.DECERR, Status.WRITE_DECERR)],
+)
+def test_write_errors_end_the_run_and_the_next_one_works(make_bench, code, status):
+    bench = make_bench(memory={"latency": 10})
+    broken = set()
+    bench.memory.response = lambda address: code if address // 1024 in broken else Response.OKAY
+
+    async def play(ctx):
+        assert await bench.load(ctx) == Status.OK
+        broken.add(OUTPUT // 1024)
+        assert await bench.run(ctx, 90) == status
+        broken.clear()
+        assert await bench.run(ctx, 90) == Status.OK
+
+    bench.play(play)
+
+
+def test_the_next_run_queues_while_one_runs(make_bench):
+    bench = make_bench(pause=50)
+    host = bench.host
+
+    async def play(ctx):
+        assert await bench.load(ctx) == Status.OK
+        await host.start(ctx, **bench.words(8))
+        assert await host.read(ctx, "control") == Control.READY
+        await host.start(ctx, **bench.words(4, output=OUTPUT + 4096))
+        assert await host.read(ctx, "control") == Control.START
+        assert await host.finish(ctx) == Status.OK
+        bench.check(8)
+        assert await host.read(ctx, "control") == Control.READY
+        assert await host.finish(ctx) == Status.OK
+        bench.check(4, first=8, output=OUTPUT + 4096)
+        assert await host.read(ctx, "control") == Control.IDLE
+
+    bench.play(play)
+
+
+def test_an_unacknowledged_end_holds_the_next_one(make_bench):
+    bench = make_bench()
+    host = bench.host
+
+    async def play(ctx):
+        assert await bench.load(ctx) == Status.OK
+        await host.start(ctx, **bench.words(5))
+        await host.start(ctx, **bench.words(2, output=OUTPUT + 4096))
+        for _ in range(100):
+            await host.read(ctx, "runs")
+        assert await host.read(ctx, "runs") == 2
+        assert await host.read(ctx, "results") == 5
+        bench.check(2, first=5, output=OUTPUT + 4096)
+        assert await host.finish(ctx) == Status.OK
+        assert await host.finish(ctx) == Status.OK
+        assert await host.read(ctx, "results") == 2
+
+    bench.play(play)
+
+
+def test_the_machine_never_waits_behind_a_latency_of_300_cycles(make_bench):
+    bench = make_bench(memory={"latency": 300}, pixels=1024, pause=16)
+    words = 24
+
+    async def play(ctx):
+        assert await bench.load(ctx) == Status.OK
+        assert await bench.run(ctx, words) == Status.OK
+        told = {name: await bench.host.read(ctx, name) for name in ("cycles", "latency")}
+        assert await bench.host.read(ctx, "input_stalls") == 0
+        assert await bench.host.read(ctx, "output_stalls") == 0
+        assert told["cycles"] < 34 * words + 2 * 300 + 60
+        assert 16 + 16 < told["latency"] < 16 + 16 + 6
+
+    bench.play(play)
+
+
+def test_waiting_is_counted(make_bench):
+    bench = make_bench(memory={"latency": 5, "busy": 0.9}, pixels=1024, pause=0)
+
+    async def play(ctx):
+        assert await bench.load(ctx) == Status.OK
+        assert await bench.run(ctx, 8) == Status.OK
+        assert await bench.host.read(ctx, "input_stalls") > 8 * 16 * 4
+
+    bench.play(play)
+
+
+def test_long_mixed_sessions_end_well(make_bench):
+    rng = random.Random(4)
+    bench = make_bench(memory={"latency": 20, "busy": 0.3}, pause=7)
+
+    async def play(ctx):
+        first = 0
+        assert await bench.load(ctx) == Status.OK
+        for _ in range(12):
+            count, source = rng.randrange(1, 40), 0x2000 + 64 * rng.randrange(256)
+            output = OUTPUT + 64 * rng.randrange(100)
+            assert await bench.run(ctx, count, input=source, output=output) == Status.OK
+            bench.check(count, first=first, source=source, output=output)
+            first += count
+
+    bench.play(play)
+
+
+def test_shapes_that_do_not_fit_64_byte_beats_are_refused(sum_core):
+    with pytest.raises(FoldingError, match="input_bytes is 48"):
+        Kernel(sum_core(pixels=96, input_bytes=48))
+    with pytest.raises(FoldingError, match="the 72 bytes of a word"):
+        Kernel(sum_core(pixels=72, input_bytes=16))
