@@ -51,7 +51,7 @@ class BurstCursor(wiring.Component):
                 "base": In(64),
                 "advance": In(1),
                 "address": Out(64),
-                "room": Out(range(burst + 1), init=burst),
+                "room": Out(range(burst + 1)),
             }
         )
 
@@ -60,14 +60,18 @@ class BurstCursor(wiring.Component):
         split = BEAT_SHIFT + (self.burst - 1).bit_length()
         chunk = Signal(64 - split)
         offset = Signal(range(self.burst))
-        m.d.comb += self.address.eq(Cat(Const(0, BEAT_SHIFT), offset[: split - BEAT_SHIFT], chunk))
+        room = Signal.like(self.room, init=self.burst)
+        m.d.comb += [
+            self.address.eq(Cat(Const(0, BEAT_SHIFT), offset[: split - BEAT_SHIFT], chunk)),
+            self.room.eq(room),
+        ]
         with m.If(self.start):
             beat = self.base[BEAT_SHIFT:split]
             m.d.sync += [
                 chunk.eq(self.base[split:]),
                 offset.eq(beat),
-                self.room.eq(self.burst - beat),
+                room.eq(self.burst - beat),
             ]
         with m.Elif(self.advance):
-            m.d.sync += [chunk.eq(chunk + 1), offset.eq(0), self.room.eq(self.burst)]
+            m.d.sync += [chunk.eq(chunk + 1), offset.eq(0), room.eq(self.burst)]
         return m
