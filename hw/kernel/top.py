@@ -1,0 +1,48 @@
+"""The kernel's Verilog under the names that Vitis expects: ``ap_clk``, ``ap_rst_n``, flat AXI."""
+
+from collections.abc import Iterator
+
+from hw.contract.regs import KERNEL_NAME
+from hw.kernel.axi import port_name
+from hw.kernel.kernel import Kernel
+from hw.tile import emit
+from hw.verilog.writer import Port, ports_of
+
+CLOCK, RESET = "ap_clk", "ap_rst_n"
+INNER = f"{KERNEL_NAME}_kernel"
+
+
+def kernel_ports(kernel: Kernel) -> tuple[Port, ...]:
+    """Ports of the top module besides clock and reset, under their flat names."""
+    return tuple(Port(_flat(port.name), port.bits, port.into) for port in ports_of(kernel))
+
+
+def kernel_verilog(kernel: Kernel, *, vendor: bool = False) -> str:
+    """Verilog of a kernel; the top module is named ``KERNEL_NAME``.
+
+    The reset is taken up by two registers, so that it may come over a long wire. Raises ToolError
+    when Yosys is missing.
+    """
+    inside = emit(kernel, INNER, vendor=vendor)
+    return "\n".join([inside, *_wrapper(tuple(ports_of(kernel)), inside), ""])
+
+
+def _flat(name: str) -> str:
+    interface, separator, signal = name.rpartition("__")
+    return port_name(interface, signal) if separator else signal
+
+
+def _wrapper(ports: tuple[Port, ...], inside: str) -> Iterator[str]:
+    declared = [f"input wire {CLOCK}", f"input wire {RESET}"]
+    for port in ports:
+        width = f" [{port.bits - 1}:0]" if port.bits > 1 else ""
+        direction = "input" if port.into else "output"
+        declared.append(f"{direction} wire{width} {_flat(port.name)}")
+    header = inside[inside.index(f"module {INNER}(") :].split(";", 1)[0]
+    bound = [f".clk({CLOCK})", ".rst(reset[1])"]
+    bound += [f".{port.name}({_flat(port.name)})" for port in ports if port.name in header]
+    yield f"module {KERNEL_NAME} (\n  " + ",\n  ".join(declared) + "\n);"
+    yield "  reg [1:0] reset = 2'b11;"
+    yield f"  always @(posedge {CLOCK}) reset <= {{reset[0], ~{RESET}}};"
+    yield f"  {INNER} kernel (\n    " + ",\n    ".join(bound) + "\n  );"
+    yield "endmodule"
