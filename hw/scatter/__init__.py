@@ -1,0 +1,1 @@
+"""The scatter stage: winners times weight rows, into accumulators of whole complementary sets."""

@@ -1,0 +1,171 @@
+"""Banks of winner lists, and the multiplexers through which readers look at them."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import *
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.contract.folding import ScatterPlan
+from hw.links import PixelLink, entry_layout
+from hw.memory import LutRam
+from hw.scatter.delay import delayed
+from hw.scatter.routing import Routing, engine_spans, routing
+from hw.scatter.sequencer import walk_layout
+
+
+class PixelBanks(wiring.Component):
+    """Keeps the winner lists of several words, and shows every reader the entry it walks over.
+
+    A bank for each producer tile, written all together in the order in which lists arrive. Readers
+    reach them as `hw.scatter.routing` has enumerated it.
+
+    Parameters
+    ----------
+    plan: the layer, behind a convolution.
+    frames: words kept.
+
+    Members
+    -------
+    i: winner lists; a frame is released with the last read from it.
+    complete: a frame is complete that was not taken yet.
+    take: a word starts on the oldest complete frame; only while ``complete``.
+    walk: step of that word, from the next cycle on (see `hw.scatter.sequencer.walk_layout`).
+    entries: for each tile, position and engine: the winner it looks at; value 0 where there is no
+        step, and no tap left for the engine. `LATENCY` cycles after ``walk``.
+
+    Latency: fixed, a step a cycle.
+
+    Raises FoldingError when the banks cannot serve the readers.
+    """
+
+    LATENCY = 4
+
+    take: Signal
+    complete: Signal
+    walk: data.View
+    entries: data.View
+
+    def __init__(self, plan: ScatterPlan, frames: int) -> None:
+        self.plan, self.frames = plan, frames
+        self.routing: Routing = routing(plan)
+        self.entry = entry_layout(plan.stage.in_shape[0])
+        self.beats = plan.source.passes * plan.stage.in_k
+        tiles = plan.source.folding.rows * plan.source.folding.cols
+        super().__init__(
+            {
+                "i": In(PixelLink(tiles, plan.stage.in_shape[0])),
+                "complete": Out(1),
+                "take": In(1),
+                "walk": In(walk_layout(plan)),
+                "entries": Out(data.ArrayLayout(self.entry, len(self.routing.readers))),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        at = self._write_address(m)
+        addresses = self._read_addresses(m)
+        found = self._banks(m, at, addresses)
+        selects = [
+            delayed(m, self._table(m, f"select{index}", choices), 2, name=f"select{index}")
+            for index, choices in enumerate(self.routing.selects)
+        ]
+        live = self._live(m)
+        for number, (reader, entry) in enumerate(
+            zip(self.routing.readers, self.entries, strict=True)
+        ):
+            register = Signal(self.entry, name=f"entry{number}")
+            chosen = Signal(self.entry, name=f"chosen{number}")
+            sources = Array(found[source].as_value() for source in reader.sources)
+            m.d.comb += chosen.eq(sources[selects[reader.select]])
+            m.d.sync += register.index.eq(chosen.index)
+            m.d.sync += register.value.eq(Mux(live[number % len(live)], chosen.value, 0))
+            m.d.comb += entry.eq(register)
+        return m
+
+    def _write_address(self, m: Module) -> Value:
+        """Where the beat of this cycle goes; counts the frames that are complete."""
+        at, beat = Signal(range(self.frames * self.beats)), Signal(range(self.beats))
+        waiting = Signal(range(self.frames + 1))
+        over = beat == self.beats - 1
+        with m.If(self.i.valid):
+            m.d.sync += beat.eq(Mux(over, 0, beat + 1))
+            m.d.sync += at.eq(Mux(at == self.frames * self.beats - 1, 0, at + 1))
+        done = self.i.valid & over
+        with m.If(done & ~self.take):
+            m.d.sync += Assert(waiting != self.frames, "a list came without a frame to take it")
+            m.d.sync += waiting.eq(waiting + 1)
+        with m.Elif(self.take & ~done):
+            m.d.sync += waiting.eq(waiting - 1)
+        m.d.comb += self.complete.eq(waiting != 0)
+        return at
+
+    def _read_addresses(self, m: Module) -> list[Value]:
+        """Address of every generator, two cycles after the walk; frees the frame behind it."""
+        base = Signal(range(self.frames * self.beats))
+        near = Signal(range(self.frames * self.beats), reset_less=True)
+        m.d.sync += near.eq(base + self.walk.entry)
+        with m.If(self.walk.final):
+            last = base == (self.frames - 1) * self.beats
+            m.d.sync += base.eq(Mux(last, 0, base + self.beats))
+        m.d.comb += self.i.release.eq(delayed(m, self.walk.final, 2, name="release", reset=True))
+        addresses: list[Value] = []
+        for index, passes in enumerate(self.routing.generators):
+            offset = self._table(
+                m, f"offset{index}", [number * self.plan.stage.in_k for number in passes]
+            )
+            address = Signal.like(near, name=f"address{index}", reset_less=True)
+            m.d.sync += address.eq(near + offset)
+            addresses.append(address)
+        return addresses
+
+    def _table(self, m: Module, name: str, values: Sequence[int]) -> Value:
+        """What ``values`` has for the place of the walk one cycle before."""
+        if len(set(values)) == 1:
+            return Const(values[0])
+        m.submodules[name] = table = memory.Memory(
+            shape=range(max(values) + 1),
+            depth=len(values),
+            init=values,
+            attrs={"rom_style": "distributed"},
+        )
+        port = table.read_port()
+        m.d.comb += port.addr.eq(self.walk.place)
+        return port.data
+
+    def _banks(self, m: Module, at: Value, addresses: Sequence[Value]) -> list[data.View]:
+        """The entry at every port, three cycles after the walk."""
+        found: list[data.View] = []
+        by_bank: dict[int, list[int]] = {}
+        for index, port in enumerate(self.routing.ports):
+            by_bank.setdefault(port.bank, []).append(index)
+        for bank, ports in by_bank.items():
+            depth = self.frames * self.beats
+            m.submodules[f"bank{bank}"] = ram = LutRam(self.entry, depth, len(ports))
+            m.d.comb += [
+                ram.write_en.eq(self.i.valid),
+                ram.write_address.eq(at),
+                ram.write_data.eq(self.i.payload[bank]),
+            ]
+            for read, index in enumerate(ports):
+                entry = Signal(self.entry, name=f"found{index}", reset_less=True)
+                m.d.comb += ram.address[read].eq(addresses[self.routing.ports[index].generator])
+                m.d.sync += entry.eq(ram.data[read])
+                found.append(entry)
+        return found
+
+    def _live(self, m: Module) -> list[Value]:
+        """For every engine, whether it has a tap at the step three cycles before."""
+        spans = engine_spans(self.plan)
+        by_length = {
+            length: delayed(
+                m,
+                self.walk.active & (self.walk.tap < length),
+                self.LATENCY - 1,
+                name=f"live{length}",
+                reset=True,
+            )
+            for length in sorted(set(map(len, spans)))
+        }
+        return [by_length[len(span)] for span in spans]

@@ -1,0 +1,144 @@
+"""Feeds: where the winners that the engines look at come from.
+
+Both kinds have the ports that `ScatterStage` needs: ``go`` in, and ``take``, ``entries``, ``step``
+and ``done`` out.
+"""
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.contract.folding import ScatterPlan
+from hw.links import PixelLink, entry_layout, winner_stream
+from hw.scatter.banks import PixelBanks
+from hw.scatter.delay import delayed
+from hw.scatter.sequencer import PassSequencer
+from hw.scatter.weights import step_layout
+
+
+def _ports(plan: ScatterPlan, readers: int) -> dict[str, wiring.Member]:
+    entries = data.ArrayLayout(entry_layout(plan.stage.in_shape[0]), readers)
+    return {
+        "go": In(1),
+        "take": Out(1),
+        "entries": Out(entries),
+        "step": Out(step_layout(plan)),
+        "done": Out(1),
+    }
+
+
+class PixelFeed(wiring.Component):
+    """Winners per pixel, behind a convolution.
+
+    Parameters
+    ----------
+    plan: the layer.
+    frames: words kept at the input, >= 1.
+
+    Members
+    -------
+    i: winner lists of the layer before.
+    go: a word may start.
+    take: a word starts; its frame was complete.
+    entries: for each tile, position and engine: the winner it looks at.
+    step, done: tap and round of the ``entries`` of the next cycle, and whether they are the last of
+        a pass.
+
+    Latency: the first entries are `LATENCY` cycles behind ``take``; then without a gap, as
+    `hw.scatter.sequencer.PassSequencer` goes.
+
+    Raises FoldingError when the banks cannot serve the readers.
+    """
+
+    LATENCY = 1 + PixelBanks.LATENCY
+
+    go: Signal
+    take: Signal
+    entries: data.View
+    step: data.View
+    done: Signal
+
+    def __init__(self, plan: ScatterPlan, frames: int) -> None:
+        self.plan = plan
+        self._banks = PixelBanks(plan, frames)
+        tiles = plan.source.folding.rows * plan.source.folding.cols
+        link = PixelLink(tiles, plan.stage.in_shape[0])
+        super().__init__({"i": In(link)} | _ports(plan, len(self._banks.routing.readers)))
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.banks = banks = self._banks
+        m.submodules.sequencer = sequencer = PassSequencer(self.plan)
+        connect(m, flipped(self.i), banks.i)
+        walk, delay = sequencer.walk, PixelBanks.LATENCY - 1
+        m.d.comb += [
+            sequencer.go.eq(self.go & banks.complete),
+            banks.take.eq(sequencer.take),
+            self.take.eq(sequencer.take),
+            banks.walk.eq(walk),
+            self.entries.eq(banks.entries),
+            self.step.tap.eq(delayed(m, walk.tap, delay, name="tap")),
+            self.step.round.eq(delayed(m, walk.round, delay, name="round")),
+            self.done.eq(delayed(m, walk.last, delay, name="done", reset=True)),
+        ]
+        return m
+
+
+class WinnerFeed(wiring.Component):
+    """Global winners, behind a linear layer: a beat is shown to the engines once a round.
+
+    The last step of a word waits until the accumulators have drained the word before.
+
+    Parameters
+    ----------
+    plan: the layer.
+
+    Members
+    -------
+    i: winners, as many a beat as there are engines.
+    go: a word may start.
+    take: the first beat of a word is looked at.
+    entries: for each engine, the winner it looks at.
+    step, done: round of the ``entries`` of the next cycle, and whether they are the last of a word.
+
+    Latency: entries are one cycle behind the beat.
+    """
+
+    go: Signal
+    take: Signal
+    entries: data.View
+    step: data.View
+    done: Signal
+
+    def __init__(self, plan: ScatterPlan) -> None:
+        self.plan = plan
+        engines = plan.folding.engines
+        link = winner_stream(plan.stage.in_shape[0], engines)
+        super().__init__({"i": In(link)} | _ports(plan, engines))
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        plan, beat = self.plan, self.i.payload
+        turn = Signal(range(plan.rounds), name="round")
+        started = Signal()
+        draining = Signal(range(plan.drain_steps))
+        over = turn == plan.rounds - 1
+        active, blocked = Signal(), Signal()
+        m.d.comb += [
+            blocked.eq(beat.last & over & (draining != 0)),
+            active.eq(self.i.valid & (started | self.go) & ~blocked),
+            self.i.ready.eq(active & over),
+            self.take.eq(active & ~started),
+            self.step.round.eq(turn),
+            self.done.eq(active & over & beat.last),
+        ]
+        with m.If(active):
+            m.d.sync += [turn.eq(Mux(over, 0, turn + 1)), started.eq(~self.done)]
+        with m.If(self.done):
+            m.d.sync += draining.eq(plan.drain_steps - 1)
+        with m.Elif(draining != 0):
+            m.d.sync += draining.eq(draining - 1)
+        for entry, winner in zip(self.entries, beat.winners, strict=True):
+            m.d.sync += entry.index.eq(winner.index)
+            m.d.sync += entry.value.eq(Mux(active, winner.value, 0))
+        return m

@@ -1,0 +1,157 @@
+"""The scatter stage: a layer behind another one, from winners to winners, rows or logits."""
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.contract.arith import ACT_BITS, LOGIT_BITS, add_bits
+from hw.contract.folding import ScatterPlan
+from hw.contract.network import Conv2d
+from hw.links import ConfigBus, Credits, PixelLink, RowLink, winner_stream
+from hw.requantise import Requantise
+from hw.scatter.constants import Constants
+from hw.scatter.delay import delayed
+from hw.scatter.feed import PixelFeed, WinnerFeed
+from hw.scatter.sequencer import DrainSequencer
+from hw.scatter.tile import PixelTile, ScatterTile
+from hw.scatter.weights import WeightWriter
+
+
+class ScatterStage(wiring.Component):
+    """A convolution, a linear layer in front of global winners, or the last linear layer.
+
+    A word starts when its input is complete (behind global winners: with its first beat) and the
+    layer behind has room for it; then it never waits. Passes and words follow each other without a
+    gap, every `ScatterPlan.cycles` cycles a word; behind global winners, as fast as they come.
+
+    Parameters
+    ----------
+    plan: the layer.
+    frames: words kept at the input; unused behind global winners.
+    credits: words that the layer behind has room for.
+
+    Members
+    -------
+    i: `hw.links.PixelLink`, or `hw.links.winner_stream` behind a linear layer.
+    config: writes to the tables; only while no word is in the stage.
+    o: `hw.links.PixelLink` behind a convolution; otherwise `hw.links.RowLink`, of uint8, or of
+        signed 32-bit logits for the last layer. Channels that do not exist are 0.
+
+    Latency: fixed, from shape and folding.
+
+    Raises FoldingError when the feed cannot serve the layer.
+    """
+
+    def __init__(self, plan: ScatterPlan, *, frames: int, credits: int) -> None:
+        self.plan, self.frames, self.credits = plan, frames, credits
+        stage, folding, source = plan.stage, plan.folding, plan.source
+        self._feed = WinnerFeed(plan) if plan.streamed else PixelFeed(plan, frames)
+        if plan.streamed:
+            link = winner_stream(stage.in_shape[0], folding.engines)
+        else:
+            link = PixelLink(source.folding.rows * source.folding.cols, stage.in_shape[0])
+        if isinstance(stage.layer, Conv2d):
+            out = PixelLink(folding.rows * folding.cols, stage.channels)
+        else:
+            out = RowLink(folding.drain, signed(LOGIT_BITS) if stage.last else unsigned(ACT_BITS))
+        super().__init__({"i": In(link), "config": In(ConfigBus()), "o": Out(out)})
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        plan = self.plan
+        m.submodules.feed = feed = self._feed
+        m.submodules.drain = drain = DrainSequencer(plan)
+        m.submodules.credits = credits = Credits(self.credits)
+        m.submodules.writer = writer = WeightWriter(plan)
+        m.submodules.constants = constants = Constants(plan)
+        connect(m, flipped(self.i), feed.i)
+        connect(m, flipped(self.config), writer.config)
+        connect(m, flipped(self.config), constants.config)
+        m.d.comb += [
+            feed.go.eq(drain.ready & credits.available),
+            credits.take.eq(feed.take),
+            credits.release.eq(self.o.release),
+        ]
+        convolution = isinstance(plan.stage.layer, Conv2d)
+        tiles: list[PixelTile | ScatterTile] = []
+        for at in range(plan.folding.rows * plan.folding.cols):
+            tile = PixelTile(plan) if convolution else ScatterTile(plan)
+            m.submodules[f"tile{at}"] = tile
+            readers = len(tile.entries)
+            m.d.comb += [
+                *(tile.entries[on].eq(feed.entries[at * readers + on]) for on in range(readers)),
+                tile.step.eq(feed.step),
+                tile.write.eq(writer.write),
+                tile.bank.eq(drain.bank),
+                tile.drain.eq(drain.drain),
+            ]
+            tiles.append(tile)
+        delay = tiles[0].bank_delay + 1
+        m.d.comb += drain.start.eq(delayed(m, feed.done, delay, name="done", reset=True))
+        if convolution:
+            self._pixels(m, drain.channel, constants, tiles)
+        else:
+            self._rows(m, drain.channel, constants, tiles[0])
+        return m
+
+    def _pixels(
+        self, m: Module, channel: data.View, constants: Constants, tiles: list[PixelTile]
+    ) -> None:
+        """Constants and channels to all tiles, their winners to the link."""
+        first = tiles[0]
+        early = first.constants_delay - Constants.LATENCY
+        m.d.comb += constants.step.eq(delayed(m, channel.index, early, name="step"))
+        later = data.View(
+            channel.shape(),
+            delayed(m, channel.as_value(), first.channel_delay, name="channel", reset=True),
+        )
+        for at, tile in enumerate(tiles):
+            m.d.comb += [
+                tile.constants.add.eq(constants.add[0]),
+                tile.constants.shift.eq(constants.shift),
+                *(tile.channel[name].eq(later[name]) for name in ("valid", "first", "last")),
+                tile.channel.index.eq(later.index),
+                self.o.payload[at].eq(tile.o),
+            ]
+            if self.plan.stage.layer.multiplier:
+                m.d.comb += tile.constants.mul.eq(constants.mul[0])
+        m.d.comb += self.o.valid.eq(first.o_valid)
+
+    def _rows(self, m: Module, channel: data.View, constants: Constants, tile: ScatterTile) -> None:
+        """Requantised rows, or logits, to the link."""
+        early = tile.drain_latency - Constants.LATENCY
+        m.d.comb += constants.step.eq(delayed(m, channel.index, early, name="step"))
+        values, latency = [], 1
+        for lane, acc in enumerate(tile.o):
+            if self.plan.stage.last:
+                value = Signal(signed(LOGIT_BITS), name=f"logit{lane}", reset_less=True)
+                m.d.sync += value.eq(acc + constants.add[lane])
+            else:
+                value, latency = self._requantise(m, lane, acc, constants)
+            values.append(value)
+        valid, last = (
+            delayed(m, strobe, tile.drain_latency + latency, name=name, reset=True)
+            for name, strobe in (("valid", channel.valid), ("last", channel.last))
+        )
+        m.d.comb += self.o.valid.eq(valid)
+        missing = -self.plan.stage.channels % len(values)
+        for lane, (out, value) in enumerate(zip(self.o.values, values, strict=True)):
+            exists = lane < len(values) - missing
+            m.d.comb += out.eq(value if exists else Mux(last, 0, value))
+
+    def _requantise(
+        self, m: Module, lane: int, acc: Value, constants: Constants
+    ) -> tuple[Value, int]:
+        """Activation of a lane, and the latency up to it."""
+        stage = self.plan.stage
+        m.submodules[f"requantise{lane}"] = requantise = Requantise(
+            stage.acc_bits, add_bits(stage.products), multiplier=stage.layer.multiplier
+        )
+        m.d.comb += [
+            requantise.acc.eq(acc),
+            requantise.add.eq(constants.add[lane]),
+            requantise.shift.eq(constants.shift),
+        ]
+        if stage.layer.multiplier:
+            m.d.comb += requantise.mul.eq(constants.mul[lane])
+        return requantise.o, requantise.latency

@@ -1,0 +1,257 @@
+"""Scatter tiles: the engines of a pooling window, and for convolutions the tail of the pixel."""
+
+from collections.abc import Callable, Sequence
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.contract.arith import MUL_BITS, add_bits
+from hw.contract.folding import ScatterPlan
+from hw.links import entry_layout
+from hw.requantise import SHIFT_BITS, Requantise
+from hw.scatter.delay import delayed
+from hw.scatter.engine import ScatterEngine, drain_layout
+from hw.scatter.routing import engine_spans
+from hw.scatter.weights import WeightRows, row_latency, step_layout, write_layout
+from hw.tile import Tile
+from hw.winners import LocalWinners
+
+
+def constants_layout(plan: ScatterPlan) -> data.StructLayout:
+    """Constants of one value: ``add``, ``shift``, and ``mul`` where there is a multiplier."""
+    fields = {"add": signed(add_bits(plan.stage.products)), "shift": unsigned(SHIFT_BITS)}
+    if plan.stage.layer.multiplier:
+        fields["mul"] = unsigned(MUL_BITS)
+    return data.StructLayout(fields)
+
+
+def channel_layout(channels: int) -> data.StructLayout:
+    """A channel on its way to the winners: ``valid``, ``index``, ``first`` and ``last``."""
+    index = entry_layout(channels)["index"].shape
+    return data.StructLayout({"valid": 1, "index": index, "first": 1, "last": 1})
+
+
+def bank_delay(plan: ScatterPlan) -> int:
+    """Cycles from an entry at a tile to the ``bank`` that it goes to."""
+    return row_latency(plan) + ScatterEngine.LATENCY - 2
+
+
+def drain_latency(plan: ScatterPlan) -> int:
+    """Cycles from ``drain`` at a `ScatterTile` to the row it drains.
+
+    Registers at the input and behind the choice of lanes, and one for each level of the sum over
+    the engines and of the maximum over the positions.
+    """
+    levels = (len(engine_spans(plan)) - 1).bit_length() + (plan.stage.pool**2 - 1).bit_length()
+    return 1 + ScatterEngine.DRAIN_LATENCY + 1 + levels
+
+
+def _control(plan: ScatterPlan) -> dict[str, wiring.Member]:
+    """Ports of a tile that are broadcast, and its entries."""
+    readers = plan.stage.pool**2 * len(engine_spans(plan))
+    groups = plan.folding.lanes // plan.folding.drain
+    return {
+        "entries": In(data.ArrayLayout(entry_layout(plan.stage.in_shape[0]), readers)),
+        "step": In(step_layout(plan)),
+        "bank": In(1),
+        "drain": In(drain_layout(plan.rounds * plan.stage.slots, groups)),
+        "write": In(write_layout(plan)),
+    }
+
+
+class ScatterTile(Tile):
+    """A pooling window: positions with engines and weight memories, summed up and pooled.
+
+    Control is broadcast to all tiles of a layer, so a tile takes it through registers of its own.
+
+    Parameters
+    ----------
+    plan: the layer.
+
+    Members
+    -------
+    entries: for each position and, within it, engine: the winner it looks at.
+    step: of the entries of the next cycle (see `hw.scatter.weights.step_layout`).
+    bank: bank that takes the entries of `bank_delay` cycles before; the other drains.
+    drain: see `hw.scatter.engine.drain_layout`; ``group`` chooses among groups of ``drain`` lanes.
+    write: into the weight memories (see `hw.scatter.weights.write_layout`).
+    o: ``drain`` neighbouring channels, each the maximum over the positions, `drain_latency` cycles
+        after ``drain``.
+
+    Latency: all fixed; one step and one drained row a cycle.
+    """
+
+    entries: data.View
+    step: data.View
+    bank: Signal
+    drain: data.View
+    write: data.View
+    o: data.View
+
+    def __init__(self, plan: ScatterPlan) -> None:
+        self.plan = plan
+        self.engines = len(engine_spans(plan))
+        self.positions = plan.stage.pool**2
+        self.bank_delay = bank_delay(plan)
+        self.drain_latency = drain_latency(plan)
+        row = data.ArrayLayout(signed(plan.stage.acc_bits), plan.folding.drain)
+        super().__init__(_control(plan) | {"o": Out(row)})
+
+    @property
+    def parameters(self) -> ScatterPlan:
+        return self.plan
+
+    def build(self, _platform: object) -> Module:
+        m = Module()
+        bank, drain, write = Signal(), Signal.like(self.drain), Signal.like(self.write)
+        m.d.sync += [bank.eq(self.bank), drain.eq(self.drain), write.eq(self.write)]
+        group = delayed(m, drain.group, ScatterEngine.DRAIN_LATENCY, name="group")
+        positions: list[list[Value]] = []
+        for position in range(self.positions):
+            chosen = [
+                self._choose(m, engine.sums, group)
+                for engine in self._position(m, position, write, bank, drain)
+            ]
+            positions.append(
+                [_tree(m, [sums[lane] for sums in chosen], _add) for lane in range(len(self.o))]
+            )
+        for lane, o in enumerate(self.o):
+            m.d.comb += o.eq(_tree(m, [sums[lane] for sums in positions], _maximum))
+        return m
+
+    def _position(
+        self, m: Module, position: int, write: Value, bank: Value, drain: data.View
+    ) -> list[ScatterEngine]:
+        """Weight memories and engines of one position."""
+        plan, stage = self.plan, self.plan.stage
+        m.submodules[f"rows{position}"] = rows = WeightRows(plan)
+        m.d.comb += [rows.step.eq(self.step), rows.write.eq(write)]
+        turn = delayed(m, self.step.round, row_latency(plan), name=f"round{position}")
+        base = Signal(range((plan.rounds - 1) * stage.slots + 1), name=f"base{position}")
+        m.d.sync += base.eq(turn * stage.slots)
+        engines: list[ScatterEngine] = []
+        for at in range(self.engines):
+            m.submodules[f"engine{position}_{at}"] = engine = ScatterEngine(
+                lanes=plan.folding.lanes,
+                slots=stage.slots,
+                rounds=plan.rounds,
+                acc_bits=stage.acc_bits,
+            )
+            m.d.comb += [
+                rows.entries[at].eq(self.entries[position * self.engines + at]),
+                engine.row.eq(rows.rows[at]),
+                engine.value.eq(rows.values[at]),
+                engine.base.eq(base),
+                engine.bank.eq(bank),
+                engine.drain.address.eq(drain.address),
+                engine.drain.clear.eq(drain.clear),
+            ]
+            engines.append(engine)
+        return engines
+
+    def _choose(self, m: Module, sums: data.View, group: Value) -> data.View:
+        """One group of ``drain`` neighbouring lanes, through a register."""
+        chosen = Signal(self.o.shape(), name="chosen", reset_less=True)
+        drain = len(chosen)
+        for lane, out in enumerate(chosen):
+            m.d.sync += out.eq(Array(sums[lane + at] for at in range(0, len(sums), drain))[group])
+        return chosen
+
+
+class PixelTile(Tile):
+    """A `ScatterTile` with the tail of its pixel: requantisation and winners over the channels.
+
+    Parameters
+    ----------
+    plan: the layer, a convolution.
+
+    Members
+    -------
+    entries, step, bank, drain, write: of the `ScatterTile`.
+    constants: of the channel drained `constants_delay` cycles before (see `constants_layout`).
+    channel: of the channel drained `channel_delay` cycles before (see `channel_layout`).
+    o_valid, o: winners, as `hw.winners.LocalWinners` gives them.
+
+    Latency: as of its parts; every tile of a layer gives its winners in the same cycles.
+    """
+
+    entries: data.View
+    step: data.View
+    bank: Signal
+    drain: data.View
+    write: data.View
+    constants: data.View
+    channel: data.View
+    o_valid: Signal
+    o: data.View
+
+    def __init__(self, plan: ScatterPlan) -> None:
+        self.plan = plan
+        self.bank_delay = bank_delay(plan)
+        self.constants_delay = drain_latency(plan) - 1
+        multiplier = plan.stage.layer.multiplier
+        self.channel_delay = self.constants_delay + Requantise.LATENCY + multiplier
+        super().__init__(
+            _control(plan)
+            | {
+                "constants": In(constants_layout(plan)),
+                "channel": In(channel_layout(plan.stage.channels)),
+                "o_valid": Out(1),
+                "o": Out(entry_layout(plan.stage.channels)),
+            }
+        )
+
+    @property
+    def parameters(self) -> ScatterPlan:
+        return self.plan
+
+    def build(self, _platform: object) -> Module:
+        m = Module()
+        stage = self.plan.stage
+        m.submodules.tile = tile = ScatterTile(self.plan)
+        m.submodules.requantise = requantise = Requantise(
+            stage.acc_bits, add_bits(stage.products), multiplier=stage.layer.multiplier
+        )
+        m.submodules.winners = winners = LocalWinners(stage.channels, stage.k)
+        for name in _control(self.plan):
+            m.d.comb += getattr(tile, name).eq(getattr(self, name))
+        constants = Signal(self.constants.shape(), reset_less=True)
+        channel = Signal(self.channel.shape())
+        m.d.sync += [constants.eq(self.constants), channel.eq(self.channel)]
+        m.d.comb += [
+            requantise.acc.eq(tile.o[0]),
+            requantise.add.eq(constants.add),
+            requantise.shift.eq(constants.shift),
+            winners.valid.eq(channel.valid),
+            winners.index.eq(channel.index),
+            winners.first.eq(channel.first),
+            winners.last.eq(channel.last),
+            winners.value.eq(requantise.o),
+            self.o_valid.eq(winners.o_valid),
+            self.o.eq(winners.o),
+        ]
+        if stage.layer.multiplier:
+            m.d.comb += requantise.mul.eq(constants.mul)
+        return m
+
+
+def _add(first: Value, second: Value) -> Value:
+    return first + second
+
+
+def _maximum(first: Value, second: Value) -> Value:
+    return Mux(first > second, first, second)
+
+
+def _tree(m: Module, values: Sequence[Value], combine: Callable[[Value, Value], Value]) -> Value:
+    """Combine values two by two, with a register behind each level."""
+    while len(values) > 1:
+        level: list[Value] = []
+        for at in range(0, len(values), 2):
+            pair = values[at : at + 2]
+            stage = Signal(values[0].shape(), name="level", reset_less=True)
+            m.d.sync += stage.eq(combine(*pair) if len(pair) == 2 else pair[0])
+            level.append(stage)
+        values = level
+    return values[0]
