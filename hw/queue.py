@@ -1,0 +1,70 @@
+"""A queue that is never refused: its producer counts."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.hdl import ShapeLike
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.memory import LutRam
+
+
+class Queue(wiring.Component):
+    """First in, first out, in LUT memory behind an output register.
+
+    The producer never has more than ``depth`` elements in it; it counts them, as with
+    `hw.links.Credits`, so that nothing between it and the queue ever has to wait.
+
+    Parameters
+    ----------
+    shape: of an element.
+    depth: elements, >= 1.
+
+    Members
+    -------
+    valid, payload: an element enters.
+    o: stream of what leaves.
+
+    Latency: `LATENCY` cycles through an empty queue; one element a cycle.
+
+    Raises ValueError for a depth below 1.
+    """
+
+    LATENCY = 2
+
+    valid: Signal
+    payload: Any
+    o: Any
+
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
+        if depth < 1:
+            raise ValueError(f"queue: depth is {depth}, needs >= 1")
+        self.shape, self.depth = shape, depth
+        super().__init__({"valid": In(1), "payload": In(shape), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        pointer_bits = max(1, (self.depth - 1).bit_length())
+        m.submodules.ram = ram = LutRam(Shape.cast(self.shape).width, 1 << pointer_bits)
+        head, tail = Signal(pointer_bits), Signal(pointer_bits)
+        level = Signal(range(self.depth + 1))
+        some = Signal()
+        take = Signal()
+        m.d.comb += [
+            ram.write_en.eq(self.valid),
+            ram.write_address.eq(tail),
+            ram.write_data.eq(self.payload),
+            ram.address[0].eq(head),
+            some.eq(level != 0),
+            take.eq(some & (~self.o.valid | self.o.ready)),
+        ]
+        m.d.sync += [
+            tail.eq(tail + self.valid),
+            head.eq(head + take),
+            level.eq(level + self.valid - take),
+            Assert(~self.valid | take | (level != self.depth), "queue: overflow"),
+        ]
+        with m.If(~self.o.valid | self.o.ready):
+            m.d.sync += [self.o.valid.eq(some), Value.cast(self.o.payload).eq(ram.data[0])]
+        return m

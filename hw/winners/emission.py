@@ -1,0 +1,128 @@
+"""From the winners of a row to beats of a stream."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.contract.arith import ACT_BITS
+from hw.delay import delayed
+from hw.links import Credits, winner_layout, winner_stream
+from hw.queue import Queue
+from hw.winners.count import GROUP, either, groups, one_of, ones
+from hw.winners.select import row_layout
+
+
+class Emission(wiring.Component):
+    """Winners of rows, ``emit`` a beat, in ascending order.
+
+    The winner for a place in a beat is looked up by its rank: first the group that has it, then the
+    place in the group. That takes several cycles, but beats follow each other without a gap, since
+    they wait in a queue behind it and leave for it only as long as it has room.
+
+    Parameters
+    ----------
+    channels: of a word.
+    drain: candidates of a row.
+    emit: winners of a beat.
+
+    Members
+    -------
+    i: rows with their winners marked (see `hw.winners.select.row_layout`).
+    o: winner stream. A row's winners start a new beat; places left over have value 0. A row
+        without winners has no beat, except as the last of a word, whose beat carries ``last``.
+
+    Latency: `LATENCY` through an empty queue; a beat a cycle, and no less than a cycle a row.
+    """
+
+    LATENCY = 5 + Queue.LATENCY
+    DEPTH = 16
+
+    i: Any
+    o: Any
+
+    def __init__(self, channels: int, drain: int, emit: int) -> None:
+        self.channels, self.drain, self.emit = channels, drain, emit
+        super().__init__(
+            {
+                "i": In(stream.Signature(row_layout(drain))),
+                "o": Out(winner_stream(channels, emit)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.credits = credits = Credits(self.DEPTH)
+        m.submodules.queue = queue = Queue(winner_layout(self.channels, self.emit), self.DEPTH)
+        beat, sent, last, base = self._issue(m, credits)
+        row = self.i.payload
+        values = delayed(m, Value.cast(row.values), 2, name="values")
+        chosen = delayed(m, row.chosen, 1, name="chosen")
+        later = 4
+        base = delayed(m, base, later, name="base")
+        for place in range(self.emit):
+            value, offset = self._look_up(m, place, rank=sent + place, chosen=chosen, values=values)
+            winner = queue.payload.winners[place]
+            m.d.sync += [winner.value.eq(value), winner.index.eq(base + offset)]
+        wait = later + 1
+        m.d.comb += [
+            queue.valid.eq(delayed(m, beat, wait, name="beat", reset=True)),
+            queue.payload.last.eq(delayed(m, last, wait, name="last")),
+            credits.release.eq(self.o.valid & self.o.ready),
+        ]
+        connect(m, queue.o, flipped(self.o))
+        return m
+
+    def _issue(self, m: Module, credits: Credits) -> tuple[Value, Value, Value, Value]:
+        """Whether a beat starts, winners sent before, whether it is the last, the row's channel."""
+        row = self.i.payload
+        sent = Signal(range(self.drain + 1))
+        base = Signal(range(max(2, self.channels)))
+        silent = (row.total == 0) & ~row.last
+        final = row.total <= sent + self.emit
+        beat = Signal()
+        m.d.comb += [
+            beat.eq(self.i.valid & credits.available & ~silent),
+            credits.take.eq(beat),
+            self.i.ready.eq(silent | (credits.available & final)),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [sent.eq(0), base.eq(Mux(row.last, 0, base + self.drain))]
+        with m.Elif(beat):
+            m.d.sync += sent.eq(sent + self.emit)
+        return beat, sent, row.last & final, base
+
+    def _look_up(
+        self, m: Module, place: int, *, rank: Value, chosen: Value, values: Value
+    ) -> tuple[Value, Value]:
+        """Value and offset in the row of the winner of ``rank``, 4 cycles later; 0 without one.
+
+        ``chosen`` is one cycle behind ``rank``, ``values`` two.
+        """
+        found_values: list[Value] = []
+        found_offsets: list[Value] = []
+        offset_bits = max(1, (self.drain - 1).bit_length())
+        for number, members in enumerate(groups(range(self.drain))):
+            name = f"{place}_{number}"
+            wanted = Signal(range(GROUP), name=f"wanted{name}", reset_less=True)
+            here = Signal(name=f"here{name}", reset_less=True)
+            distance = Signal(signed(self.drain.bit_length() + 3), name=f"distance{name}")
+            m.d.comb += distance.eq(rank - self.i.payload.before[number])
+            m.d.sync += [wanted.eq(distance), here.eq((distance >= 0) & (distance < GROUP))]
+            hits = Signal(len(members), name=f"hits{name}", reset_less=True)
+            for at, member in enumerate(members):
+                earlier = chosen[members[0] : member]
+                before = ones(list(earlier)) if at else C(0, 1)
+                m.d.sync += hits[at].eq(here & chosen[member] & (before == wanted))
+            value = Signal(ACT_BITS, name=f"value{name}", reset_less=True)
+            offset = Signal(offset_bits, name=f"offset{name}", reset_less=True)
+            candidates = [values.word_select(member, ACT_BITS) for member in members]
+            offsets = [C(member, offset_bits) for member in members]
+            m.d.sync += [value.eq(one_of(hits, candidates)), offset.eq(one_of(hits, offsets))]
+            found_values.append(value)
+            found_offsets.append(offset)
+        value = Signal(ACT_BITS, name=f"value{place}", reset_less=True)
+        offset = Signal(offset_bits, name=f"offset{place}", reset_less=True)
+        m.d.sync += [value.eq(either(found_values)), offset.eq(either(found_offsets))]
+        return value, offset

@@ -1,0 +1,219 @@
+"""Winners of a whole vector: the k largest values of a linear layer."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.contract.arith import ACT_BITS
+from hw.delay import delayed
+from hw.links import Credits, RowLink, winner_stream
+from hw.memory import Style, TableRam
+from hw.queue import Queue
+from hw.winners.emission import Emission
+from hw.winners.level import LEVEL_BITS, LevelSearch
+from hw.winners.select import Select, row_layout
+
+LUT_RAM_DEPTH = 64
+
+
+class RowScan(wiring.Component):
+    """Addresses of the rows of one word after the other, in a memory that holds ``words`` of them.
+
+    Parameters
+    ----------
+    words, rows: words in the memory, rows of a word; both >= 1.
+
+    Members
+    -------
+    step: go on to the next row.
+    address: of the row.
+    first, last: of its word.
+    """
+
+    step: Signal
+    address: Signal
+    first: Signal
+    last: Signal
+
+    def __init__(self, words: int, rows: int) -> None:
+        self.words, self.rows = words, rows
+        super().__init__(
+            {
+                "step": In(1),
+                "address": Out(range(max(2, words * rows))),
+                "first": Out(1, init=1),
+                "last": Out(1, init=int(rows == 1)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        row = Signal(range(max(2, self.rows)))
+        following = Signal.like(row, name="following")
+        m.d.comb += following.eq(Mux(self.last, 0, row + 1))
+        end = self.words * self.rows - 1
+        with m.If(self.step):
+            m.d.sync += [
+                row.eq(following),
+                self.address.eq(Mux(self.address == end, 0, self.address + 1)),
+                self.first.eq(self.last),
+                self.last.eq(following == self.rows - 1),
+            ]
+        return m
+
+
+class GlobalWinners(wiring.Component):
+    """The ``k`` largest of ``channels`` values, ties to the lower index, as a stream.
+
+    The threshold is found in two passes over the word, four bits each: the first while it arrives,
+    the second, for the lower bits of the values whose upper bits equal the threshold's, from
+    memory. A third pass emits. Each pass works on a word of its own; no pass but the last can be
+    held up, and neither can rows: the producer counts words. Where all channels win, the first two
+    passes fall away.
+
+    Parameters
+    ----------
+    channels: of a word.
+    drain: values of a row.
+    k: winners, 1..channels.
+    emit: winners of a beat.
+
+    Members
+    -------
+    i: rows, ``ceil(channels / drain)`` a word; values beyond the last channel are 0. At most
+        `WORDS` words between the first row and ``release``.
+    o: winner stream, winners in ascending order of index. A winner of value 0 is left out, places
+        left over in a beat have value 0, and every word has a beat with ``last``. No beat is
+        without winners except that one.
+
+    Throughput: a word in at most ``min(ceil(k / emit) + rows, rows * ceil(drain / emit))`` cycles
+    while ``o`` is ready, and no less than its rows.
+
+    Raises ValueError for ``k`` outside 1..channels, and ``drain`` or ``emit`` below 1.
+    """
+
+    WORDS = 8
+
+    i: Any
+    o: Any
+
+    def __init__(self, channels: int, drain: int, k: int, emit: int) -> None:
+        if not 1 <= k <= channels:
+            raise ValueError(f"global winners: k is {k}, needs 1..{channels} (the channels)")
+        if min(drain, emit) < 1:
+            raise ValueError(f"global winners: drain {drain} and emit {emit} need >= 1")
+        self.channels, self.drain, self.k, self.emit = channels, drain, k, emit
+        self.rows = -(-channels // drain)
+        self._threshold = data.StructLayout({"value": ACT_BITS, "ties": range(channels + 1)})
+        super().__init__(
+            {
+                "i": In(RowLink(drain, unsigned(ACT_BITS))),
+                "o": Out(winner_stream(channels, emit)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        reads = 2 if self.k < self.channels else 1
+        depth = self.WORDS * self.rows
+        style: Style = "distributed" if depth <= LUT_RAM_DEPTH else "block"
+        m.submodules.ram = ram = TableRam(ACT_BITS * self.drain, depth, reads, style)
+        m.submodules.thresholds = thresholds = Queue(self._threshold, self.WORDS)
+        row = Signal(data.ArrayLayout(ACT_BITS, self.drain), reset_less=True)
+        valid, last = self._store(m, ram, row)
+        if self.k < self.channels:
+            self._search(m, ram, thresholds, row=row, valid=valid, last=last)
+        else:
+            m.d.comb += thresholds.valid.eq(valid & last)
+        self._emit(m, ram, thresholds)
+        return m
+
+    def _store(self, m: Module, ram: TableRam, row: Value) -> tuple[Signal, Signal]:
+        """Rows that arrive, one cycle later, go to memory; whether there is one, and the last."""
+        valid = Signal()
+        m.submodules.arrival = scan = RowScan(self.WORDS, self.rows)
+        m.d.sync += [valid.eq(self.i.valid), row.eq(self.i.values)]
+        m.d.comb += [
+            scan.step.eq(valid),
+            ram.write_en.eq(valid),
+            ram.write_address.eq(scan.address),
+            ram.write_data.eq(row),
+        ]
+        return valid, scan.last
+
+    def _search(
+        self, m: Module, ram: TableRam, thresholds: Queue, *, row: Any, valid: Value, last: Value
+    ) -> None:
+        """Upper half of the threshold, then the lower half."""
+        m.submodules.upper = upper = LevelSearch(self.channels, self.drain)
+        m.submodules.lower = lower = LevelSearch(self.channels, self.drain)
+        m.submodules.second = scan = RowScan(self.WORDS, self.rows)
+        scan_on = Signal()
+        m.d.comb += [upper.valid.eq(valid), upper.last.eq(last), upper.need.eq(self.k)]
+        m.d.comb += upper.members.eq(-1)
+        m.d.comb += [
+            upper.levels[at].eq(row[at][ACT_BITS - LEVEL_BITS :]) for at in range(self.drain)
+        ]
+
+        # Results are at least a word's rows apart, so the scan before is over when one comes.
+        level = Signal(LEVEL_BITS, reset_less=True)
+        need = Signal.like(upper.o_need, reset_less=True)
+        with m.If(upper.o_valid):
+            m.d.sync += [level.eq(upper.o_level), need.eq(upper.o_need), scan_on.eq(1)]
+        with m.Elif(scan.last):
+            m.d.sync += scan_on.eq(0)
+        m.d.comb += [scan.step.eq(scan_on), ram.address[0].eq(scan.address)]
+
+        wait = TableRam.LATENCY
+        read = data.View(data.ArrayLayout(ACT_BITS, self.drain), ram.data[0])
+        read_level = delayed(m, level, wait, name="read_level")
+        m.d.comb += [
+            lower.valid.eq(delayed(m, scan_on, wait, name="read_on", reset=True)),
+            lower.last.eq(delayed(m, scan.last, wait, name="read_end")),
+            lower.need.eq(delayed(m, need, wait, name="read_need")),
+        ]
+        for at in range(self.drain):
+            m.d.comb += [
+                lower.levels[at].eq(read[at][:LEVEL_BITS]),
+                lower.members[at].eq(read[at][LEVEL_BITS:] == read_level),
+            ]
+        found_level = delayed(m, read_level, lower.latency, name="found_level")
+        m.d.comb += [
+            thresholds.valid.eq(lower.o_valid),
+            thresholds.payload.value.eq(Cat(lower.o_level, found_level)),
+            thresholds.payload.ties.eq(lower.o_need),
+        ]
+
+    def _emit(self, m: Module, ram: TableRam, thresholds: Queue) -> None:
+        """Read the rows of a word whose threshold is known, mark the winners, send them."""
+        m.submodules.third = scan = RowScan(self.WORDS, self.rows)
+        m.submodules.select = select = Select(self.channels, self.drain)
+        # Rows on their way to the queue need room there: reading waits, nothing else does.
+        room = TableRam.LATENCY + select.latency + Queue.LATENCY + 3
+        m.submodules.credits = credits = Credits(room)
+        m.submodules.marked = marked = Queue(row_layout(self.drain), room)
+        m.submodules.emission = emission = Emission(self.channels, self.drain, self.emit)
+        threshold = thresholds.o.payload
+        m.d.comb += [
+            scan.step.eq(thresholds.o.valid & credits.available),
+            credits.take.eq(scan.step),
+            credits.release.eq(marked.o.valid & marked.o.ready),
+            thresholds.o.ready.eq(credits.available & scan.last),
+            ram.address[-1].eq(scan.address),
+        ]
+        m.d.sync += self.i.release.eq(scan.step & scan.last)
+        wait = TableRam.LATENCY
+        m.d.comb += [
+            select.valid.eq(delayed(m, scan.step, wait, name="read", reset=True)),
+            select.first.eq(delayed(m, scan.first, wait, name="read_first")),
+            select.last.eq(delayed(m, scan.last, wait, name="read_last")),
+            select.values.eq(ram.data[-1]),
+            select.threshold.eq(delayed(m, threshold.value, wait, name="threshold")),
+            select.ties.eq(delayed(m, threshold.ties, wait, name="ties")),
+            marked.valid.eq(select.o_valid),
+            marked.payload.eq(select.o),
+        ]
+        connect(m, marked.o, emission.i)
+        connect(m, emission.o, flipped(self.o))
