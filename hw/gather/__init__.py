@@ -1,0 +1,1 @@
+"""The gather stage: kernels with few taps, over a dense image."""

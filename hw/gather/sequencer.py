@@ -1,0 +1,82 @@
+"""Sequencer of a gather layer: which step of which pass is computed."""
+
+from amaranth.hdl import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.contract.folding import GatherPlan
+from hw.delay import delayed
+from hw.gather.window import Windows
+from hw.links import Credits
+
+
+class StepSequencer(wiring.Component):
+    """Walks the tap table once a pass, as soon as the windows of the pass are loaded.
+
+    The first pass of a word also waits for ``go``. A pass takes as long as its steps or the
+    emission of its winners, whichever is longer, and is never interrupted.
+
+    Parameters
+    ----------
+    plan: the layer.
+
+    Members
+    -------
+    loaded: the windows of one more pass are loaded.
+    go: a word may start.
+    take: a word starts; its first step is in the next cycle.
+    free: the last stream has left the windows of a pass; they may be written two cycles later.
+    active, step, copy: a step, row of the tap table, and the copy of the windows that it looks at.
+    """
+
+    loaded: Signal
+    go: Signal
+    take: Signal
+    free: Signal
+    active: Signal
+    step: Signal
+    copy: Signal
+
+    def __init__(self, plan: GatherPlan) -> None:
+        self.plan, self.windows = plan, Windows(plan)
+        super().__init__(
+            {
+                "loaded": In(1),
+                "go": In(1),
+                "take": Out(1),
+                "free": Out(1),
+                "active": Out(1),
+                "step": Out(range(plan.steps)),
+                "copy": Out(range(self.windows.copies)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        plan, copies = self.plan, self.windows.copies
+        length = max(plan.steps, plan.stage.k)
+        running, cycle = Signal(), Signal(range(length))
+        turn = Signal(range(plan.passes))
+        over = cycle == length - 1
+        m.submodules.windows = windows = Credits(copies, initial=0)
+        first = turn == 0
+        start = (~running | over) & windows.available & (self.go | ~first)
+        m.d.comb += [
+            windows.release.eq(self.loaded),
+            windows.take.eq(start),
+            self.take.eq(start & first),
+            self.active.eq(running & (cycle < plan.steps)),
+            self.step.eq(cycle),
+        ]
+        with m.If(running):
+            m.d.sync += cycle.eq(Mux(over, 0, cycle + 1))
+            with m.If(over):
+                m.d.sync += running.eq(0)
+                m.d.sync += self.copy.eq(Mux(self.copy == copies - 1, 0, self.copy + 1))
+        with m.If(start):
+            m.d.sync += [running.eq(1), turn.eq(Mux(turn == plan.passes - 1, 0, turn + 1))]
+        done = self.active & (cycle == plan.steps - 1)
+        m.d.comb += self.free.eq(
+            delayed(m, done, plan.folding.streams - 1, name="leaving", reset=True)
+        )
+        return m

@@ -1,0 +1,136 @@
+"""The gather stage: a convolution over a dense image of one channel."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.contract.arith import ACT_BITS
+from hw.contract.folding import GatherPlan
+from hw.gather.feed import ChannelFeed, StepFeed
+from hw.gather.frame import InputFrame
+from hw.gather.loader import WindowLoader
+from hw.gather.sequencer import StepSequencer
+from hw.gather.tile import GatherRow, control_layout
+from hw.links import ConfigBus, Credits, PixelLink
+
+
+class GatherStage(wiring.Component):
+    """Convolution, pooling, requantisation and winners per pixel, over images.
+
+    Two processes hand windows to each other: the loader fills them, the sequencer computes on them.
+    Both are driven by shape and folding alone.
+
+    Parameters
+    ----------
+    plan: the layer with its folding.
+    input_bytes: pixels of a beat; divides an image row, or is a multiple of it.
+    credits: words that the consumer has room for.
+
+    Members
+    -------
+    i: pixels, row by row, the first in the low byte. The last beat of an image is filled up where
+        the image is not a multiple of a beat.
+    config: writes of the tables.
+    o: lists of winners (see `PixelLink`).
+
+    Throughput: ``plan.cycles`` a word while pixels and credits are there, unless the beats of an
+    image take longer. Back-pressure: a word starts only with a credit; the input is ready while
+    there is room for an image.
+
+    Raises
+    ------
+    ValueError: a number of credits or pixels a beat that is below 1 or does not fit.
+    """
+
+    i: Any
+    config: Any
+    o: Any
+
+    def __init__(self, plan: GatherPlan, *, input_bytes: int, credits: int) -> None:
+        self.plan, self.folding = plan, plan.folding
+        _, height, width = plan.stage.in_shape
+        beats = -(-height * width // input_bytes)
+        self.frame = InputFrame(
+            height=height, width=width, beat=input_bytes, images=_images(plan, beats)
+        )
+        self.credits = Credits(credits)
+        tiles = plan.folding.rows * plan.folding.cols
+        super().__init__(
+            {
+                "i": In(stream.Signature(ACT_BITS * input_bytes)),
+                "config": In(ConfigBus()),
+                "o": Out(PixelLink(tiles, plan.stage.channels)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.frame = frame = self.frame
+        m.submodules.loader = loader = WindowLoader(self.plan)
+        m.submodules.sequencer = sequencer = StepSequencer(self.plan)
+        m.submodules.credits = credits = self.credits
+        connect(m, flipped(self.i), frame.i)
+        m.d.comb += [
+            loader.available.eq(frame.available),
+            frame.take.eq(loader.take),
+            frame.release.eq(loader.release),
+            frame.row.eq(loader.row),
+            loader.pixels_row.eq(frame.o),
+            loader.free.eq(sequencer.free),
+            sequencer.loaded.eq(loader.loaded),
+            sequencer.go.eq(credits.available),
+            credits.take.eq(sequencer.take),
+            credits.release.eq(self.o.release),
+        ]
+        control, valid = self._control(m, sequencer)
+        self._field(m, loader, control, valid)
+        return m
+
+    def _control(self, m: Module, sequencer: StepSequencer) -> tuple[Signal, Value]:
+        """What the tiles do, and whether a channel leaves them (see `control_layout`)."""
+        m.submodules.steps = steps = StepFeed(self.plan)
+        m.submodules.channels = channels = ChannelFeed(self.plan)
+        control = Signal(control_layout(self.plan))
+        for feed in (steps, channels):
+            m.d.comb += [
+                getattr(feed.config, name).eq(getattr(self.config, name))
+                for name in self.config.signature.members
+            ]
+        m.d.comb += [
+            steps.active.eq(sequencer.active),
+            steps.step.eq(sequencer.step),
+            steps.copy.eq(sequencer.copy),
+            channels.done.eq(steps.done),
+            control.steps.eq(steps.steps),
+            control.channel.eq(channels.channel),
+        ]
+        return control, channels.valid
+
+    def _field(self, m: Module, loader: WindowLoader, control: Signal, valid: Value) -> None:
+        """Rows of tiles; all of them are in lock-step, so the first speaks for all."""
+        rows, cols = self.folding.rows, self.folding.cols
+        for number in range(rows):
+            m.submodules[f"row{number}"] = row = GatherRow(self.plan)
+            m.d.comb += [
+                row.control.eq(control),
+                row.valid.eq(valid),
+                row.write.eq(loader.rows[number]),
+                row.pixels.eq(loader.pixels),
+            ]
+            m.d.comb += [
+                self.o.payload[number * cols + column].eq(row.o[column]) for column in range(cols)
+            ]
+            if number == 0:
+                m.d.comb += self.o.valid.eq(row.o_valid)
+
+
+def _images(plan: GatherPlan, beats: int) -> int:
+    """Images kept, so that the input and the loader do not wait for each other.
+
+    An image is busy while it arrives, until the loader has passed it, and in one cycle of
+    hand-over.
+    """
+    busy = beats + 1 + (plan.passes - 1) * plan.interval + plan.load_steps
+    return max(2, -(-busy // max(plan.cycles, beats)))

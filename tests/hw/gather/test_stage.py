@@ -1,0 +1,286 @@
+# amaranth: UnusedElaboratable=no
+"""The gather stage against a plain convolution, cycle for cycle where nothing holds it up."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from amaranth.sim import Simulator
+
+from hw.contract.arith import requantise, winners
+from hw.contract.folding import Folding, GatherFolding, GatherPlan, ScatterFolding, plans
+from hw.contract.network import Conv2d, Dense, Linear, Network, Taps
+from hw.contract.tables import Table, TableKind, tables
+from hw.gather.stage import GatherStage
+
+Image = list[list[int]]
+Beat = list[tuple[int, int]]
+
+
+def _plan(shape: tuple[int, int], layer: Conv2d, folding: GatherFolding) -> GatherPlan:
+    network = Network(
+        name="test",
+        input_shape=(1, *shape),
+        layers=(layer, Linear(out_features=1)),
+        labels=("one",),
+    )
+    found = plans(network, Folding((folding, ScatterFolding()), input_bytes=shape[1]))[0]
+    assert isinstance(found, GatherPlan)
+    return found
+
+
+def _sparse(counts: Sequence[int], **options: int) -> Conv2d:
+    side = options.pop("side", 3)
+    return Conv2d(
+        out_channels=len(counts),
+        kernel=(side, side),
+        sparsity=Taps(tuple(counts)),
+        multiplier=bool(options.pop("multiplier", False)),
+        **options,
+    )
+
+
+def _dense(channels: int, **options: int) -> Conv2d:
+    return Conv2d(out_channels=channels, sparsity=Dense(), kernel=(3, 3), **options)
+
+
+CASES = {
+    "one tile": ((6, 6), _sparse([4] * 4, pool=2, k=2), GatherFolding()),
+    "all tiles": ((6, 6), _sparse([4] * 8, pool=2, k=3), GatherFolding(rows=2, cols=2, streams=4)),
+    "row of tiles": ((8, 6), _sparse([3] * 6, pool=2, k=6), GatherFolding(cols=2, streams=3)),
+    "uneven": ((7, 7), _sparse([4, 3, 2, 1, 1, 1], pool=1, k=2), GatherFolding(cols=5, streams=2)),
+    "many streams": ((6, 6), _sparse([2] * 6, pool=2, k=1), GatherFolding(rows=2, streams=6)),
+    "stride": ((9, 9), _sparse([4] * 4, pool=2, stride=2, k=2), GatherFolding(rows=1, cols=1)),
+    "stride, no pool": ((7, 7), _sparse([4] * 4, stride=2, k=4), GatherFolding(cols=3, streams=2)),
+    "pool of three": ((8, 8), _sparse([5, 4], pool=3, k=1), GatherFolding(rows=2, cols=2)),
+    "large stride": ((12, 11), _sparse([3] * 2, side=2, stride=3, k=1), GatherFolding(cols=2)),
+    "dense": ((6, 6), _dense(4, pool=2, k=2), GatherFolding(rows=2, cols=1, streams=2)),
+    "dense, streams": ((5, 5), _dense(12, pool=1, k=12), GatherFolding(rows=3, streams=12)),
+    "one tap": ((4, 4), _sparse([1] * 3, side=1, pool=2, k=3), GatherFolding(rows=2, cols=2)),
+    "multiplier": (
+        (6, 6), _sparse([4] * 4, pool=2, k=2, multiplier=1), GatherFolding(cols=2, streams=2),
+    ),
+    "one channel": ((5, 5), _sparse([9]), GatherFolding(rows=3, cols=3)),
+    "emission": ((4, 4), _sparse([1] * 8, side=2, pool=3, k=8), GatherFolding(streams=4)),
+}  # fmt: skip
+
+
+@dataclass
+class Weights:
+    """Random contents of the tables of a gather layer."""
+
+    plan: GatherPlan
+    rng: random.Random
+    kernels: list[dict[int, int]] = field(init=False)
+    add: list[int] = field(init=False)
+    mul: list[int] = field(init=False)
+    shift: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        stage, rng = self.plan.stage, self.rng
+        self.kernels = [
+            {
+                tap: rng.choice((-128, 127, rng.randrange(-128, 128)))
+                for tap in sorted(rng.sample(range(stage.taps), count))
+            }
+            for count in self.plan.counts
+        ]
+        self.add = [rng.randrange(-8000, 16000) for _ in range(stage.channels)]
+        self.mul = [rng.randrange(1, 8) for _ in range(stage.channels)]
+        self.shift = rng.randrange(5, 9)
+        if not stage.layer.multiplier:
+            self.mul = [1] * stage.channels
+
+    def elements(self, table: Table, lane: int) -> list[int]:
+        """Elements of a lane, as the packed image holds them."""
+        match table.kind:
+            case TableKind.WEIGHTS:
+                return self._taps(lane)
+            case TableKind.ADD:
+                return self.add
+            case TableKind.MUL:
+                return self.mul
+            case _:
+                return [self.shift]
+
+    def _taps(self, lane: int) -> list[int]:
+        found: list[int] = []
+        for group, steps in enumerate(self.plan.groups):
+            kernel = self.kernels[group * self.plan.folding.streams + lane]
+            row = [(weight & 255) | tap << 8 for tap, weight in kernel.items()]
+            found += row + [0] * (steps - len(row))
+        return found
+
+    def pixel(self, image: Image, row: int, column: int) -> list[int]:
+        """All channels of a pooled pixel."""
+        stage = self.plan.stage
+        values: list[int] = []
+        for kernel, add, mul in zip(self.kernels, self.add, self.mul, strict=True):
+            sums = [
+                sum(
+                    weight
+                    * image[(row * stage.pool + y) * stage.stride + tap // stage.kernel[1]][
+                        (column * stage.pool + x) * stage.stride + tap % stage.kernel[1]
+                    ]
+                    for tap, weight in kernel.items()
+                )
+                for y in range(stage.pool)
+                for x in range(stage.pool)
+            ]
+            values.append(requantise(max(sums), add, self.shift, mul))
+        return values
+
+    def passes(self, image: Image) -> list[list[list[int]]]:
+        """Channels of every tile, pass after pass."""
+        folding, (_, rows, columns) = self.plan.folding, self.plan.stage.out_shape
+        return [
+            [
+                self.pixel(image, top + y, left + x)
+                for y in range(folding.rows)
+                for x in range(folding.cols)
+            ]
+            for top in range(0, rows, folding.rows)
+            for left in range(0, columns, folding.cols)
+        ]
+
+
+class Bench:
+    """A stage with its surroundings: loads tables, sends images, takes lists, gives credits."""
+
+    def __init__(self, plan: GatherPlan, seed: int, *, input_bytes: int, credits: int) -> None:
+        self.plan, self.rng, self.credits = plan, random.Random(seed), credits
+        self.input_bytes = input_bytes
+        self.dut = GatherStage(plan, input_bytes=input_bytes, credits=credits)
+        self.weights = Weights(plan, self.rng)
+        _, self.height, self.width = plan.stage.in_shape
+        self.beats: list[list[Beat]] = []
+        self.times: list[int] = []
+        self.held = 0
+
+    def run(self, images: list[Image], *, gaps: float, waits: float) -> None:
+        """Process ``images``; ``gaps`` and ``waits`` are chances of idle input and late credits."""
+        words = len(images)
+        beats = self.plan.passes * self.plan.stage.k * words
+        cycle = 0
+        sim = Simulator(self.dut)
+        sim.add_clock(1e-8)
+        loaded = False
+
+        async def source(ctx) -> None:
+            nonlocal loaded
+            await self._load(ctx)
+            loaded = True
+            for image in images:
+                await self._send(ctx, image, gaps)
+
+        async def sink(ctx) -> None:
+            nonlocal cycle
+            dut = self.dut
+            while len(self.beats) < beats:
+                release = self._releases() > 0 and self.rng.random() >= waits
+                ctx.set(dut.o.release, release)
+                self.held -= release
+                await ctx.tick()
+                cycle += 1
+                assert cycle < 40 * words * (self.plan.cycles + 200) + 4000, "no progress"
+                if ctx.get(dut.o.valid):
+                    payload = ctx.get(dut.o.payload)
+                    self.beats.append([(int(one.index), int(one.value)) for one in payload])
+                    self.times.append(cycle)
+                    if len(self.beats) % (beats // words) == 0:
+                        self.held += 1
+            ctx.set(dut.o.release, 0)
+            await ctx.tick().repeat(40)
+            assert not ctx.get(dut.o.valid)
+
+        sim.add_testbench(source)
+        sim.add_testbench(sink)
+        sim.run()
+
+    def _releases(self) -> int:
+        return self.held
+
+    async def _load(self, ctx) -> None:
+        bus = self.dut.config
+        for table in tables(self.plan):
+            for lane in range(table.lanes):
+                elements = self.weights.elements(table, lane)
+                assert len(elements) == table.depth
+                for address, element in enumerate(elements):
+                    await self._write(ctx, table, lane, address, element)
+        await self._write(ctx, Table(1, TableKind.ADD, 1, 1, 8), 0, 0, 77)
+        ctx.set(bus.valid, 0)
+
+    async def _write(self, ctx, table: Table, lane: int, address: int, element: int) -> None:
+        bus = self.dut.config
+        values = (1, table.stage, table.kind, lane, address, element & 0xFFFF_FFFF)
+        names = ("valid", "stage", "kind", "lane", "address", "data")
+        for name, value in zip(names, values, strict=True):
+            ctx.set(getattr(bus, name), value)
+        await ctx.tick()
+
+    async def _send(self, ctx, image: Image, gaps: float) -> None:
+        i, size = self.dut.i, self.input_bytes
+        pixels = bytes(pixel for row in image for pixel in row)
+        for at in range(0, len(pixels), size):
+            while self.rng.random() < gaps:
+                await ctx.tick()
+            ctx.set(i.payload, int.from_bytes(pixels[at : at + size], "little"))
+            ctx.set(i.valid, 1)
+            await ctx.tick().until(i.ready)
+            ctx.set(i.valid, 0)
+
+    def image(self) -> Image:
+        """A random image with extremes."""
+        return [
+            [self.rng.choice((0, 255, self.rng.randrange(256))) for _ in range(self.width)]
+            for _ in range(self.height)
+        ]
+
+    def check(self, images: list[Image]) -> None:
+        """Compare every list with the oracle."""
+        stage, k = self.plan.stage, self.plan.stage.k
+        expected = [tiles for image in images for tiles in self.weights.passes(image)]
+        assert len(self.beats) == len(expected) * k
+        for number, tiles in enumerate(expected):
+            beats = self.beats[number * k : (number + 1) * k]
+            for tile, values in enumerate(tiles):
+                found = {index: value for index, value in (beat[tile] for beat in beats) if value}
+                chosen = winners(values, k)
+                assert found == {index: values[index] for index in chosen if values[index]}
+                if k == stage.channels:
+                    assert [beat[tile][0] for beat in beats] == list(range(k))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_random_gaps_and_credits(name: str) -> None:
+    plan = _plan(*CASES[name])
+    rng = random.Random(name)
+    width = plan.stage.in_shape[2]
+    divisors = [size for size in range(1, width + 1) if width % size == 0]
+    bench = Bench(
+        plan,
+        rng.randrange(1 << 30),
+        input_bytes=rng.choice([*divisors, 2 * width, 3 * width]),
+        credits=rng.choice((2, 3, 4)),
+    )
+    images = [bench.image() for _ in range(4)]
+    bench.run(images, gaps=rng.choice((0.0, 0.3, 0.8)), waits=rng.choice((0.5, 0.9, 0.98)))
+    bench.check(images)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_interval_is_the_plans(name: str) -> None:
+    """Words follow each other every ``plan.cycles`` cycles when nothing holds them up."""
+    plan = _plan(*CASES[name])
+    _, height, width = plan.stage.in_shape
+    bench = Bench(plan, 7, input_bytes=height * width, credits=8)
+    images = [bench.image() for _ in range(6)]
+    bench.run(images, gaps=0.0, waits=0.0)
+    bench.check(images)
+    word = plan.passes * plan.stage.k
+    starts = bench.times[::word]
+    assert [late - early for early, late in zip(starts[2:], starts[3:], strict=False)] == [
+        plan.cycles
+    ] * 3
