@@ -56,12 +56,14 @@ class Program:
     ----------
     sources: C++ files and Verilator control files compiled with the model.
     output: name of the file to make.
+    top: name of the top module.
     flags: further arguments of Verilator.
     compile_flags, link_flags: arguments of the compiler and the linker.
     """
 
     sources: Sequence[Path]
     output: str
+    top: str = "core"
     flags: Sequence[str] = ()
     compile_flags: str = ""
     link_flags: str = ""
@@ -83,8 +85,7 @@ def verilator_root() -> Path:
 
 
 def verilate(verilog: Path, directory: Path, program: Program, report: Report = silent) -> Path:
-    """Build ``program`` around the model of ``verilog`` (its top module is ``core``) in
-    ``directory``.
+    """Build ``program`` around the model of ``verilog`` in ``directory``.
 
     Returns the file made. The commands' output goes to ``build.log`` in the directory. Raises
     ToolError.
@@ -96,7 +97,8 @@ def verilate(verilog: Path, directory: Path, program: Program, report: Report = 
     report("verilate", 0, 1)
     command = [
         "perl", str(root / "bin" / "verilator"), "--cc", "--exe", *FLAGS, *program.flags,
-        "--top-module", "core", "--prefix", PREFIX, "--Mdir", str(directory), "-o", program.output,
+        "--top-module", program.top, "--prefix", PREFIX,
+        "--Mdir", str(directory), "-o", program.output,
         *_option("-CFLAGS", program.compile_flags), *_option("-LDFLAGS", program.link_flags),
         str(verilog.absolute()), *(str(source.absolute()) for source in program.sources),
     ]  # fmt: skip

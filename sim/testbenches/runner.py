@@ -4,7 +4,7 @@ made of.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -46,35 +46,46 @@ class Outcome:
 
 
 def build_bench(verilog: Verilog, build: Path, report: Report = silent) -> Path:
-    """Directory with the simulator of a core with probes, made once for the same content.
-
-    Only the top's ports are open to cocotb: opening every signal costs build time and speed. Raises
+    """Directory with the simulator of a core with probes, made once for the same content. Raises
     ToolError.
+    """
+    name = verilog.path.parent.name.rpartition("-")[0]
+    ports = ("clk", "rst", *(port.name for port in verilog.ports))
+    return build_simulator(verilog.path, "core", ports, build / "bench" / name, report)
+
+
+def build_simulator(
+    verilog: Path, top: str, ports: Sequence[str], target: Path, report: Report = silent
+) -> Path:
+    """Directory ``target-<hash>`` with a simulator of module ``top`` for cocotb, made once for the
+    same content.
+
+    Only ``ports`` of the top are open to cocotb: opening every signal costs build time and speed.
+    Raises ToolError.
     """
     main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     libraries = cocotb_tools.config.libs_dir
-    names = ["clk", "rst", *(port.name for port in verilog.ports)]
-    lines = ["`verilator_config", *(f'public_flat_rw -module "core" -var "{n}"' for n in names)]
+    lines = ["`verilator_config", *(f'public_flat_rw -module "{top}" -var "{n}"' for n in ports)]
     control = "\n".join([*lines, ""])
     versions = [version("verilator"), version("cocotb")]
-    key = digest([verilog.path.read_bytes(), control, *FLAGS, *MAKE_VARIABLES, *versions])
+    key = digest([verilog.read_bytes(), control, *FLAGS, *MAKE_VARIABLES, *versions])
 
     def make(directory: Path) -> None:
         (directory / "ports.vlt").write_text(control, encoding="utf-8")
         program = Program(
             sources=(directory / "ports.vlt", main),
-            output="core",
+            output=top,
+            top=top,
             flags=("--vpi",),
             link_flags=f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
         )
         work = directory / "work"
-        verilate(verilog.path, work, program, report).rename(directory / "core")
+        verilate(verilog, work, program, report).rename(directory / top)
         for path in work.glob("*"):
             if path.suffix in (".o", ".a", ".gch"):
                 path.unlink()
 
-    name = verilog.path.parent.name.rpartition("-")[0]
-    return cached(build / "bench" / f"{name}-{key}", make)
+    return cached(target.with_name(f"{target.name}-{key}"), make)
 
 
 def run_bench(simulator: Path, job: Job, report: Report = silent) -> Outcome:
@@ -83,43 +94,69 @@ def run_bench(simulator: Path, job: Job, report: Report = silent) -> Outcome:
     Raises ToolError when the simulation does not run to its end.
     """
     job.progress.write_bytes(b"")
-    log = job.directory / "bench.log"
     with _watching(job, report):
-        results = _simulate(simulator, job, log)
-    failures = _failures(results, log)
+        failures = run_tests(
+            simulator,
+            "core",
+            BENCH,
+            TESTS,
+            job.directory,
+            {VARIABLE: str(job.directory.absolute())},
+            job.seed,
+        )
     return Outcome(job.read("back_to_back"), job.read("under_stalls"), failures)
 
 
-def _simulate(simulator: Path, job: Job, log: Path) -> Path:
-    runner = cocotb_tools.runner.Verilator()
-    results = job.directory / "results.xml"
+def run_tests(
+    simulator: Path,
+    top: str,
+    bench: str,
+    tests: Sequence[str],
+    directory: Path,
+    environment: dict[str, str],
+    seed: int,
+) -> dict[str, str]:
+    """Run a cocotb module's tests on a simulator made by `build_simulator`.
+
+    Parameters
+    ----------
+    simulator, top: what to run on.
+    bench, tests: name of the module, and of the tests that must be in it.
+    directory: for ``bench.log`` and ``results.xml``.
+    environment: what the bench reads from its environment.
+    seed: of cocotb's random numbers.
+
+    Returns the messages of failed tests by name. Raises ToolError when the simulation does not run
+    to its end.
+    """
+    log, results = directory / "bench.log", directory / "results.xml"
     results.unlink(missing_ok=True)
-    environment = {
-        VARIABLE: str(job.directory.absolute()),
-        "COCOTB_RANDOM_SEED": str(job.seed),
+    settings = {
+        **environment,
+        "COCOTB_RANDOM_SEED": str(seed),
         "COCOTB_LOG_LEVEL": os.environ.get("COCOTB_LOG_LEVEL", "WARNING"),
     }
     try:
-        runner.test(
-            BENCH,
-            "core",
+        cocotb_tools.runner.Verilator().test(
+            bench,
+            top,
             hdl_toplevel_lang="verilog",
             build_dir=simulator,
-            test_dir=job.directory,
+            test_dir=directory,
             results_xml=str(results.absolute()),
-            extra_env=environment,
+            extra_env=settings,
             log_file=log,
         )
     except (SystemExit, RuntimeError) as error:
         if not results.exists():
             raise ToolError(f"the simulation broke off, see {log}: {error}") from error
-    return results
+    return _failures(results, log, tests)
 
 
-def _failures(results: Path, log: Path) -> dict[str, str]:
+def _failures(results: Path, log: Path, tests: Sequence[str]) -> dict[str, str]:
     """Messages of the tests that failed; raises ToolError when one did not run."""
     cases = {case.get("name", ""): case for case in ElementTree.parse(results).iter("testcase")}
-    missing = [name for name in TESTS if name not in cases]
+    missing = [name for name in tests if name not in cases]
     if missing:
         raise ToolError(f"the test bench did not run {', '.join(missing)}, see {log}")
     found = {}
