@@ -1,0 +1,147 @@
+"""The result of a word: its logits and the label they stand for."""
+
+from typing import Any, NamedTuple
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.contract.arith import LOGIT_BITS
+from hw.delay import delayed
+from hw.links import RowLink, result_stream
+from hw.queue import Queue
+
+LOGIT_MIN = -(1 << (LOGIT_BITS - 1))
+
+
+class _Best(NamedTuple):
+    """The largest of some logits, and which one it is."""
+
+    value: Value
+    index: Value
+
+
+class Result(wiring.Component):
+    """Collects the logits of a word and finds the largest, ties to the lower index.
+
+    A tournament over the row, one round a cycle, then the best row. Logits and labels wait for each
+    other in queues.
+
+    Parameters
+    ----------
+    classes: logits of a word.
+    drain: logits of a row.
+
+    Members
+    -------
+    i: rows, ``ceil(classes / drain)`` a word; values beyond the last class mean nothing. At most
+        `WORDS` words between the first row and ``release``.
+    o: a result a word (see `hw.links.result_layout`), in order.
+
+    Latency: `latency` cycles from the last row to the result; one row a cycle.
+
+    Raises ValueError for ``classes`` or ``drain`` below 1.
+    """
+
+    WORDS = 16
+
+    i: Any
+    o: Any
+
+    def __init__(self, classes: int, drain: int) -> None:
+        if min(classes, drain) < 1:
+            raise ValueError(f"result: {classes} classes, {drain} of them a row, need >= 1")
+        self.classes, self.drain = classes, drain
+        self.rows = -(-classes // drain)
+        self._rounds = (drain - 1).bit_length()
+        self.latency = 1 + self._rounds + 2 + Queue.LATENCY
+        super().__init__(
+            {
+                "i": In(RowLink(drain, signed(LOGIT_BITS))),
+                "o": Out(result_stream(classes)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        row = Signal(data.ArrayLayout(signed(LOGIT_BITS), self.drain), reset_less=True)
+        valid, last = Signal(), Signal()
+        base = Signal(range(max(2, self.classes)))
+        end = (self.rows - 1) * self.drain
+        m.d.sync += [valid.eq(self.i.valid), row.eq(self.i.values)]
+        m.d.comb += last.eq(base == end)
+        with m.If(valid):
+            m.d.sync += base.eq(Mux(last, 0, base + self.drain))
+
+        m.submodules.logits = logits = Queue(LOGIT_BITS * self.classes, self.WORDS)
+        m.submodules.labels = labels = Queue(self.o.payload.label.shape(), self.WORDS)
+        self._collect(m, logits, row=Value.cast(row), valid=valid, last=last)
+        self._label(m, labels, row=row, valid=valid, last=last, base=base)
+        m.d.comb += [
+            self.o.valid.eq(logits.o.valid & labels.o.valid),
+            Value.cast(self.o.payload.logits).eq(logits.o.payload),
+            self.o.payload.label.eq(labels.o.payload),
+            logits.o.ready.eq(self.o.ready & labels.o.valid),
+            labels.o.ready.eq(self.o.ready & logits.o.valid),
+        ]
+        m.d.sync += self.i.release.eq(self.o.valid & self.o.ready)
+        return m
+
+    def _collect(self, m: Module, logits: Queue, *, row: Value, valid: Value, last: Value) -> None:
+        """Rows move down from the top, so that a whole word lies in order."""
+        word = Signal(len(row) * self.rows, reset_less=True)
+        with m.If(valid):
+            m.d.sync += word.eq(Cat(word, row)[len(row) :])
+        m.d.sync += logits.valid.eq(valid & last)
+        m.d.comb += logits.payload.eq(word)
+
+    def _label(
+        self, m: Module, labels: Queue, *, row: Any, valid: Value, last: Value, base: Value
+    ) -> None:
+        wait = self._rounds
+        winner = self._tournament(m, row, last)
+        later_base = delayed(m, base, wait, name="base")
+        candidate = _registered(m, _Best(winner.value, later_base + winner.index), "candidate")
+        valid = delayed(m, valid, wait + 1, name="valid", reset=True)
+        last = delayed(m, last, wait + 1, name="last")
+
+        fresh = Signal(init=1)
+        best = _Best(Signal(signed(LOGIT_BITS)), Signal.like(labels.payload))
+        with m.If(valid):
+            m.d.sync += fresh.eq(last)
+            with m.If(fresh | (candidate.value > best.value)):
+                m.d.sync += [best.value.eq(candidate.value), best.index.eq(candidate.index)]
+        m.d.sync += labels.valid.eq(valid & last)
+        m.d.comb += labels.payload.eq(best.index)
+
+    def _tournament(self, m: Module, row: Any, last: Value) -> _Best:
+        """The best of a row, one cycle a round; missing classes of the last row cannot win."""
+        missing = self.rows * self.drain - self.classes
+        field = [
+            _Best(
+                Mux(last, LOGIT_MIN, row[at]) if at >= self.drain - missing else row[at],
+                C(at, max(1, self._rounds)),
+            )
+            for at in range(self.drain)
+        ]
+        for number in range(self._rounds):
+            winners = [
+                _better(*field[at : at + 2]) if at + 1 < len(field) else field[at]
+                for at in range(0, len(field), 2)
+            ]
+            field = [
+                _registered(m, winner, f"round{number}_{at}") for at, winner in enumerate(winners)
+            ]
+        return field[0]
+
+
+def _better(left: _Best, right: _Best) -> _Best:
+    later = right.value > left.value
+    return _Best(Mux(later, right.value, left.value), Mux(later, right.index, left.index))
+
+
+def _registered(m: Module, best: _Best, name: str) -> _Best:
+    value = Signal(signed(LOGIT_BITS), name=f"{name}_value", reset_less=True)
+    index = Signal(len(best.index), name=f"{name}_index", reset_less=True)
+    m.d.sync += [value.eq(best.value), index.eq(best.index)]
+    return _Best(value, index)
