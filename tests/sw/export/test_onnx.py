@@ -1,0 +1,119 @@
+"""ONNX export: an independent reader gives the same integers."""
+
+import argparse
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hw.contract import presets
+from hw.contract.arith import requantise
+from hw.contract.network import Conv2d, Linear, Network
+from sim.golden import forward
+from sim.golden.random_network import random_images, random_network, random_quantized
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from sw.errors import OnnxError
+from sw.export import cli
+from sw.export.onnx import export
+from sw.export.runtime import OnnxNetwork
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 1 << 30), machine=st.booleans())
+def test_random_networks_give_golden_logits(seed, machine):
+    network = random_network(seed, machine=machine)
+    quantized = random_quantized(network, seed)
+    images = random_images(network, 16, seed)
+    found = OnnxNetwork(export(quantized).SerializeToString()).logits(images)
+    assert np.array_equal(found, forward(quantized, images).logits)
+
+
+@pytest.mark.parametrize("name", presets.NETWORKS)
+def test_presets_give_golden_logits_and_probabilities(name):
+    network = presets.network(name)
+    quantized = random_quantized(network)
+    images = random_images(network, 70)
+    loaded = OnnxNetwork(export(quantized).SerializeToString())
+    logits = forward(quantized, images).logits
+    assert np.array_equal(loaded.logits(images), logits)
+    expected = quantized.probabilities(logits)
+    assert np.allclose(loaded.probabilities(images), expected, atol=1e-6)
+
+
+def one_weight(shift: int, add: int) -> QuantizedNetwork:
+    """A network whose hidden activation is the requantised pixel."""
+    network = Network(
+        name="one",
+        input_shape=(1, 1, 1),
+        layers=(Conv2d(out_channels=1, kernel=(1, 1)), Linear(out_features=1)),
+        labels=("a",),
+    )
+    one = np.ones((1, 1), dtype=np.int8)
+    hidden = QuantizedLayer(one.reshape(1, 1, 1, 1), np.array([add], dtype=np.int32), shift)
+    logits = QuantizedLayer(one, np.zeros(1, dtype=np.int32), 0)
+    return QuantizedNetwork(network, (hidden, logits), 1.0)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2, 5, 8])
+@pytest.mark.parametrize("bias", [-130, -3, 0, 1, 200])
+def test_halves_round_up_for_every_pixel(shift, bias):
+    add = bias + ((1 << shift) >> 1)
+    pixels = np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1)
+    found = OnnxNetwork(export(one_weight(shift, add)).SerializeToString()).logits(pixels)
+    assert found[:, 0].tolist() == [requantise(pixel, add, shift) for pixel in range(256)]
+
+
+def test_the_model_is_standard():
+    model = export(random_quantized(presets.network("gsc")))
+    onnx.checker.check_model(model, full_check=True)
+    assert {item.domain for item in model.opset_import} == {""}
+    kinds = {node.op_type for node in model.graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear", "Conv", "MaxPool", "TopK"} <= kinds
+    weights = {item.name: item for item in model.graph.initializer}
+    assert weights["linear1.weight"].data_type == onnx.TensorProto.INT8
+    scales = [
+        onnx.numpy_helper.to_array(item)
+        for name, item in weights.items()
+        if name.endswith("scale") and name != "logits.scale"
+    ]
+    assert scales and all(np.log2(scale) % 1 == 0 for scale in scales)
+
+
+def test_sums_beyond_float32_are_refused():
+    network = presets.network("gsc", "dense")
+    quantized = random_quantized(network)
+    weight = np.full_like(quantized.layers[1].weight, 127)
+    layers = list(quantized.layers)
+    layers[1] = replace(layers[1], weight=weight)
+    with pytest.raises(OnnxError, match=r"conv2: kernel \d+ can sum up to \d+ .* below 8388608"):
+        export(replace(quantized, layers=tuple(layers)))
+
+
+def test_other_models_are_refused(tmp_path):
+    (tmp_path / "x.onnx").write_bytes(b"junk")
+    with pytest.raises(OnnxError, match="ONNX Runtime refuses the model"):
+        OnnxNetwork(tmp_path / "x.onnx")
+    helper = onnx.helper
+    value = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    result = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [value], [result])
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
+    with pytest.raises(OnnxError, match=r"has inputs \['x'\] and outputs \['y'\]"):
+        OnnxNetwork(model.SerializeToString())
+
+
+def test_command_writes_a_model(tmp_path, capsys):
+    network = presets.network("tiny")
+    quantized = random_quantized(network)
+    quantized.save(tmp_path / "tiny.npz")
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    out = tmp_path / "tiny.onnx"
+    arguments = ["--network", str(tmp_path / "tiny.npz"), "--out", str(out)]
+    assert cli.run(parser.parse_args(arguments)) == 0
+    assert f"{out.stat().st_size} bytes, checked" in capsys.readouterr().out
+    images = random_images(network, 8)
+    assert np.array_equal(OnnxNetwork(out).logits(images), forward(quantized, images).logits)
