@@ -1,0 +1,293 @@
+"""Test bench of the kernel, run by cocotb: from memory to memory, through independent AXI models.
+
+The job (see `sim.testbenches.kernel_job`) brings image, words and results. The memory is
+cocotbext-axi's, behind a request latency of choice; it refuses whatever address it is told to.
+"""
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.queue import Queue
+from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.utils import get_sim_time
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave
+from cocotbext.axi.sparse_memory import SparseMemory
+
+from hw.contract import regs
+from hw.contract.regs import BEAT_BYTES, Control, Operation, Status
+from sim.testbenches.kernel_job import VARIABLE, KernelJob, Measured
+
+PERIOD_NS = 4
+LATENCY = 300
+IMAGE, INPUT, OUTPUT = 0x1_0000_0000, 0x2_0000_0FC0, 0x3_0000_0F80
+SECOND = 0x4_0000_0040
+
+
+class Memory:
+    """Sparse memory that fails at chosen addresses."""
+
+    def __init__(self) -> None:
+        self.content = SparseMemory(2**64)
+        self.broken: set[int] = set()
+
+    def _touch(self, address: int) -> None:
+        if address in self.broken:
+            raise ValueError(f"{address:#x} is broken")
+
+    async def read(self, address: int, length: int) -> bytes:
+        self._touch(address)
+        return bytes(self.content.read(address, length))
+
+    async def write(self, address: int, data: bytes) -> None:
+        self._touch(address)
+        self.content.write(address, data)
+
+
+class Delayed:
+    """A request channel whose requests are handed on ``cycles`` later, however many there are."""
+
+    def __init__(self, channel: Any, cycles: int) -> None:
+        self._channel, self._delay = channel, cycles * PERIOD_NS
+        self._queue: Queue[tuple[float, Any]] = Queue()
+        cocotb.start_soon(self._collect())
+
+    async def _collect(self) -> None:
+        while True:
+            request = await self._channel.recv()
+            self._queue.put_nowait((get_sim_time("ns") + self._delay, request))
+
+    async def recv(self) -> Any:
+        due, request = await self._queue.get()
+        left = round((due - get_sim_time("ns")) / PERIOD_NS)
+        if left > 0:
+            await ClockCycles(self._channel.clock, left)
+        return request
+
+    def clear(self) -> None:
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._channel.clear()
+
+
+class Bench:
+    """A kernel with host and memory.
+
+    Parameters
+    ----------
+    dut: cocotb's handle of the top module.
+    latency: cycles from a read request to its first beat, besides the model's own.
+    """
+
+    def __init__(self, dut: Any, latency: int = 0) -> None:
+        self.dut, self.job = dut, KernelJob(Path(os.environ[VARIABLE]))
+        self.memory = Memory()
+        self.random = random.Random(self.job.seed)
+        dut.ap_rst_n.value = 0
+        cocotb.start_soon(Clock(dut.ap_clk, PERIOD_NS, "ns").start())
+        reset = {"reset": dut.ap_rst_n, "reset_active_level": False}
+        control = AxiLiteBus.from_prefix(dut, regs.CONTROL_PORT)
+        self.host: Any = AxiLiteMaster(control, dut.ap_clk, **reset)
+        port = AxiBus.from_prefix(dut, regs.MEMORY_PORT)
+        self.slave: Any = AxiSlave(port, dut.ap_clk, **reset, target=self.memory)
+        self.slave.read_if.r_channel.queue_occupancy_limit = 4
+        if latency:
+            self.slave.read_if.ar_channel = Delayed(self.slave.read_if.ar_channel, latency)
+
+    async def reset(self) -> None:
+        """Hold the reset for a few cycles."""
+        self.dut.ap_rst_n.value = 0
+        await ClockCycles(self.dut.ap_clk, 6)
+        self.dut.ap_rst_n.value = 1
+        await ClockCycles(self.dut.ap_clk, 6)
+
+    def disturb(self, chance: float) -> None:
+        """Make every channel pause in a cycle with that chance."""
+        read, write = self.slave.read_if, self.slave.write_if
+        for channel in (
+            read.ar_channel, read.r_channel, write.aw_channel, write.w_channel, write.b_channel,
+            self.host.read_if.r_channel, self.host.write_if.b_channel,
+        ):  # fmt: skip
+            channel.set_pause_generator(self._pauses(chance))
+
+    def _pauses(self, chance: float) -> Iterator[bool]:
+        dice = random.Random(self.random.random())
+        while True:
+            yield dice.random() < chance
+
+    async def read(self, name: str) -> int:
+        """A register."""
+        one = regs.register(name)
+        return int.from_bytes((await self.host.read(one.offset, one.size)).data, "little")
+
+    async def write(self, name: str, value: int) -> None:
+        """Write a register."""
+        one = regs.register(name)
+        await self.host.write(one.offset, value.to_bytes(one.size, "little"))
+
+    async def start(self, operation: Operation, **arguments: int) -> None:
+        """Queue a run."""
+        for name, value in {"operation": operation, **arguments}.items():
+            await self.write(name, value)
+        await self.write("control", Control.START)
+
+    async def finish(self) -> Status:
+        """Wait for an end, acknowledge it."""
+        for _ in range(100_000):
+            if await self.read("control") & Control.DONE:
+                status = Status(await self.read("status"))
+                await self.write("control", Control.CONTINUE)
+                return status
+        raise AssertionError("the run does not end")
+
+    async def load(self) -> Status:
+        """Load the job's image."""
+        self.memory.content.write(IMAGE, self.job.image)
+        await self.start(Operation.LOAD, image=IMAGE, image_bytes=len(self.job.image))
+        return await self.finish()
+
+    async def begin(self, count: int, *, source: int = INPUT, output: int = OUTPUT) -> None:
+        """Queue a run of the first ``count`` words."""
+        self.memory.content.write(source, self.job.words[: count * self.job.stride])
+        self.memory.content.write(output - BEAT_BYTES, b"\xa5" * BEAT_BYTES * (count + 2))
+        await self.start(Operation.RUN, input=source, output=output, words=count)
+
+    def check(self, count: int, *, output: int = OUTPUT) -> None:
+        """Exactly the results of ``count`` words are in memory."""
+        frame = b"\xa5" * BEAT_BYTES
+        found = bytes(self.memory.content.read(output - BEAT_BYTES, BEAT_BYTES * (count + 2)))
+        wanted = frame + self.job.results[: BEAT_BYTES * count] + frame
+        wrong = [
+            at - 1
+            for at in range(count + 2)
+            if found[BEAT_BYTES * at :][:BEAT_BYTES] != wanted[BEAT_BYTES * at :][:BEAT_BYTES]
+        ]
+        assert not wrong, f"results {wrong} of {count} differ"
+
+    async def watch(self, valid: Any, ready: Any, times: list[int]) -> None:
+        """Note the cycle of every transfer of a channel."""
+        while True:
+            await RisingEdge(self.dut.ap_clk)
+            if valid.value and ready.value:
+                times.append(round(get_sim_time("ns") / PERIOD_NS))
+
+
+async def started(dut: Any, latency: int = 0) -> Bench:
+    """A bench out of reset."""
+    bench = Bench(dut, latency)
+    await bench.reset()
+    return bench
+
+
+@cocotb.test()
+async def speed(dut: Any) -> None:
+    """All words behind a latency of 300 cycles; the machine is measured and never waits."""
+    bench = await started(dut, LATENCY)
+    assert await bench.load() == Status.OK
+    reads: list[int] = []
+    writes: list[int] = []
+    bus = bench.dut
+    cocotb.start_soon(bench.watch(bus.m_axi_gmem_rvalid, bus.m_axi_gmem_rready, reads))
+    cocotb.start_soon(bench.watch(bus.m_axi_gmem_wvalid, bus.m_axi_gmem_wready, writes))
+    await bench.begin(1)
+    assert await bench.finish() == Status.OK
+    bench.check(1)
+    bus_latency, single = writes[0] - reads[0], await bench.read("cycles")
+    count = bench.job.count
+    await bench.begin(count)
+    assert await bench.finish() == Status.OK
+    bench.check(count)
+    names = ("cycles", "latency", "input_stalls", "output_stalls")
+    counters = {name: await bench.read(name) for name in names}
+    interval = (counters["cycles"] - single) / (count - 1)
+    bench.job.write(
+        "speed", Measured(words=count, **counters, bus_latency=bus_latency, interval=interval)
+    )
+    assert await bench.read("results") == count
+    assert counters["input_stalls"] == counters["output_stalls"] == 0, counters
+
+
+@cocotb.test()
+async def moods(dut: Any) -> None:
+    """Every channel pauses at random; ranges begin and end anywhere."""
+    bench = await started(dut)
+    for chance in (0.1, 0.5, 0.8):
+        bench.disturb(chance)
+        assert await bench.load() == Status.OK
+        count = bench.random.randint(1, bench.job.count)
+        source = INPUT + BEAT_BYTES * bench.random.randrange(64)
+        await bench.begin(count, source=source)
+        assert await bench.finish() == Status.OK
+        bench.check(count)
+
+
+@cocotb.test()
+async def queue(dut: Any) -> None:
+    """Back-to-back runs: the next one is started while one runs."""
+    bench = await started(dut)
+    assert await bench.load() == Status.OK
+    count = bench.job.count
+    await bench.begin(count)
+    for _ in range(3):
+        await bench.begin(1, source=SECOND, output=2 * SECOND)
+        assert await bench.finish() == Status.OK
+        bench.check(count)
+        await bench.begin(count)
+        assert await bench.finish() == Status.OK
+        bench.check(1, output=2 * SECOND)
+    assert await bench.finish() == Status.OK
+    assert await bench.read("control") & Control.IDLE
+    assert await bench.read("failures") == 0
+
+
+@cocotb.test()
+async def refusals(dut: Any) -> None:
+    """Bad arguments, bad images and refused transfers end runs; the next ones work."""
+    bench = await started(dut)
+    job = bench.job
+    await bench.begin(1)
+    assert await bench.finish() == Status.NO_IMAGE
+    await bench.start(Operation.LOAD, image=IMAGE + 8, image_bytes=64)
+    assert await bench.finish() == Status.BAD_ALIGNMENT
+    bench.memory.broken = {IMAGE}
+    assert await bench.load() == Status.READ_SLVERR
+    bench.memory.broken = set()
+    assert await bench.load() == Status.OK
+    for place, status in ((INPUT, Status.READ_SLVERR), (OUTPUT, Status.WRITE_SLVERR)):
+        bench.memory.broken = {place}
+        await bench.begin(job.count)
+        assert await bench.finish() == status
+        bench.memory.broken = set()
+        await bench.begin(1)
+        assert await bench.finish() == Status.OK
+        bench.check(1)
+    damaged = bytearray(job.image)
+    damaged[-70] ^= 4
+    bench.memory.content.write(IMAGE, bytes(damaged))
+    await bench.start(Operation.LOAD, image=IMAGE, image_bytes=len(damaged))
+    status = await bench.finish()
+    assert status.name.startswith("IMAGE_"), status
+    await bench.begin(1)
+    assert await bench.finish() == Status.NO_IMAGE
+
+
+@cocotb.test()
+async def reset_in_a_run(dut: Any) -> None:
+    """A reset at any moment leaves a kernel that works."""
+    bench = await started(dut)
+    for _ in range(4):
+        assert await bench.load() == Status.OK
+        await bench.begin(bench.job.count)
+        await ClockCycles(dut.ap_clk, bench.random.randrange(1, 400))
+        await bench.reset()
+        assert await bench.read("control") == Control.IDLE
+        await bench.begin(1)
+        assert await bench.finish() == Status.NO_IMAGE
+    assert await bench.load() == Status.OK
+    await bench.begin(bench.job.count)
+    assert await bench.finish() == Status.OK
+    bench.check(bench.job.count)

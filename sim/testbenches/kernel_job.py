@@ -1,0 +1,99 @@
+"""What the kernel's test bench is asked to do and what it measured: files between processes."""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from hw.contract.regs import BEAT_BYTES
+from hw.verilog.cache import write_atomically
+
+BENCH = "sim.testbenches.kernel_bench"
+TESTS = ("speed", "moods", "queue", "refusals", "reset_in_a_run")
+VARIABLE = "TWOFOLD_KERNEL_JOB"
+"""Environment variable through which the test bench is told its directory."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Counters of one run, and what the bench saw on the bus.
+
+    Attributes
+    ----------
+    words: words of the run.
+    cycles, latency, input_stalls, output_stalls: the registers of these names.
+    bus_latency: of a single word, cycles from its first read data beat to its result on the bus.
+    interval: cycles that each further word adds to a run of one.
+    """
+
+    words: int
+    cycles: int
+    latency: int
+    input_stalls: int
+    output_stalls: int
+    bus_latency: int
+    interval: float
+
+
+@dataclass(frozen=True)
+class KernelJob:
+    """A directory with an image, words and the results that they must give.
+
+    Results are a function of the word and the image alone.
+
+    Parameters
+    ----------
+    directory: where everything lies.
+    """
+
+    directory: Path
+
+    @staticmethod
+    def create(
+        directory: Path, *, image: bytes, words: bytes, results: bytes, seed: int = 1
+    ) -> "KernelJob":
+        """Write the inputs: a good image, words as they lie in memory, and their results."""
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, content in (("image", image), ("words", words), ("results", results)):
+            (directory / name).write_bytes(content)
+        write_atomically(directory / "job.json", json.dumps({"seed": seed}))
+        return KernelJob(directory)
+
+    @cached_property
+    def image(self) -> bytes:
+        """The packed image."""
+        return (self.directory / "image").read_bytes()
+
+    @cached_property
+    def words(self) -> bytes:
+        """Input words, padded."""
+        return (self.directory / "words").read_bytes()
+
+    @cached_property
+    def results(self) -> bytes:
+        """Expected results, ``BEAT_BYTES`` each."""
+        return (self.directory / "results").read_bytes()
+
+    @property
+    def count(self) -> int:
+        """Number of words."""
+        return len(self.results) // BEAT_BYTES
+
+    @property
+    def stride(self) -> int:
+        """Bytes of a word in memory."""
+        return len(self.words) // self.count
+
+    @cached_property
+    def seed(self) -> int:
+        """Seed of everything random."""
+        return json.loads((self.directory / "job.json").read_text(encoding="utf-8"))["seed"]
+
+    def write(self, name: str, measured: Measured) -> None:
+        """Keep what a test measured."""
+        write_atomically(self.directory / f"{name}.json", json.dumps(asdict(measured)))
+
+    def read(self, name: str) -> Measured:
+        """What a test measured."""
+        text = (self.directory / f"{name}.json").read_text(encoding="utf-8")
+        return Measured(**json.loads(text))
