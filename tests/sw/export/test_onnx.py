@@ -82,14 +82,62 @@ def test_the_model_is_standard():
     assert scales and all(np.log2(scale) % 1 == 0 for scale in scales)
 
 
-def test_sums_beyond_float32_are_refused():
-    network = presets.network("gsc", "dense")
+def saturated(network: Network, value: int, pixel: int) -> tuple[QuantizedNetwork, np.ndarray]:
+    """All weights and pixels at one value, but for one weight, which makes sums odd."""
     quantized = random_quantized(network)
-    weight = np.full_like(quantized.layers[1].weight, 127)
-    layers = list(quantized.layers)
-    layers[1] = replace(layers[1], weight=weight)
-    with pytest.raises(OnnxError, match=r"conv2: kernel \d+ can sum up to \d+ .* below 8388608"):
-        export(replace(quantized, layers=tuple(layers)))
+    layers = []
+    for stage, layer in zip(network.stages, quantized.layers, strict=True):
+        weight = np.full_like(layer.weight, value)
+        weight[0].flat[-1] -= 1
+        limit = 1 << (stage.add_bits - 2)
+        add = np.clip(layer.add.astype(np.int64) + 12345, -limit, limit).astype(np.int32)
+        layers.append(replace(layer, weight=weight, add=add, shift=0 if stage.last else 18))
+    images = np.full((3, *network.input_shape), pixel, dtype=np.uint8)
+    return replace(quantized, layers=tuple(layers)), images
+
+
+@pytest.mark.parametrize("value", [127, -128])
+@pytest.mark.parametrize(("hidden", "multiplier"), [(1, False), (40, False), (40, True)])
+def test_sums_beyond_float32_are_exact(value, hidden, multiplier):
+    """Sums reach 5000 * 255 * 128, ten times what float32 holds."""
+    network = Network(
+        name="long",
+        input_shape=(50, 10, 10),
+        layers=(Linear(out_features=hidden, multiplier=multiplier), Linear(out_features=3)),
+        labels=("a", "b", "c"),
+    )
+    quantized, images = saturated(network, value, 255)
+    images[1:] -= random_images(network, 2) // 64
+    found = OnnxNetwork(export(quantized).SerializeToString()).logits(images)
+    assert np.array_equal(found, forward(quantized, images).logits)
+
+
+def test_sums_of_logits_beyond_float32_are_exact():
+    network = Network(
+        name="long", input_shape=(100, 10, 10), layers=(Linear(out_features=2),), labels=("a", "b")
+    )
+    quantized, images = saturated(network, 127, 255)
+    images[0, 0, 0, :3] = (1, 2, 4)
+    found = OnnxNetwork(export(quantized).SerializeToString()).logits(images)
+    expected = forward(quantized, images).logits
+    assert expected.max() > 1 << 24
+    assert np.array_equal(found, expected)
+
+
+def test_dense_preset_gives_golden_logits():
+    network = presets.network("gsc", "dense")
+    quantized, images = random_quantized(network), random_images(network, 8)
+    found = OnnxNetwork(export(quantized).SerializeToString()).logits(images)
+    assert np.array_equal(found, forward(quantized, images).logits)
+
+
+def test_sums_of_a_single_channel_beyond_float32_are_refused():
+    network = Network(
+        name="wide", input_shape=(1, 100, 100), layers=(Linear(out_features=1),), labels=("a",)
+    )
+    quantized, _ = saturated(network, 127, 255)
+    with pytest.raises(OnnxError, match="linear1: sums over input channel 0 can reach 32384"):
+        export(quantized)
 
 
 def test_other_models_are_refused(tmp_path):
