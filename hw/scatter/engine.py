@@ -1,5 +1,7 @@
 """Scatter engine: a winner's value times its weight row, added to the kernels the row names."""
 
+from typing import Any
+
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,6 +12,8 @@ from hw.memory import LutRam
 from hw.scatter.delay import delayed
 
 PRODUCT_BITS = SPACING - 1
+CHOICE_BITS = 2
+"""Bits of a number of a group that one level of multiplexers takes."""
 
 
 def element_layout(slots: int) -> data.StructLayout:
@@ -24,11 +28,18 @@ def drain_layout(depth: int, groups: int = 1) -> data.StructLayout:
     )
 
 
+def choice_levels(groups: int) -> int:
+    """Levels of multiplexers, four inputs each, that choose among ``groups``; at least one."""
+    return max(1, -(-(groups - 1).bit_length() // CHOICE_BITS))
+
+
 class Accumulators(wiring.Component):
     """Partial sums of one lane, in two banks: one accumulates while the other drains.
 
-    The address is chosen and registered before the product arrives, so that reading, adding and
-    writing share one cycle with nothing else. A single partial sum is a register.
+    Addresses are chosen and registered before the product arrives, so that reading, adding and
+    writing share one cycle with little else. Both banks are offered the same sum to write: setting
+    to zero takes away a mark beside the sum, without which it does not count. A single partial sum
+    is a register.
 
     Parameters
     ----------
@@ -41,12 +52,18 @@ class Accumulators(wiring.Component):
     address: partial sum that the product of the next cycle is added to.
     product: added one cycle after its ``address`` and ``bank``.
     drain_address, clear: partial sum to read from the other bank, and whether to set it to zero.
-    sum: the partial sum, `DRAIN_LATENCY` cycles after ``drain_address``.
+    sum, live: the partial sum, one cycle after ``drain_address``; zero unless ``live``.
 
     Latency: one product and one drained sum a cycle.
     """
 
-    DRAIN_LATENCY = 2
+    bank: Signal
+    address: Signal
+    product: Signal
+    drain_address: Signal
+    clear: Signal
+    sum: Signal
+    live: Signal
 
     def __init__(self, *, depth: int, acc_bits: int) -> None:
         self.depth, self.acc_bits = depth, acc_bits
@@ -58,40 +75,48 @@ class Accumulators(wiring.Component):
                 "drain_address": In(range(max(depth, 2))),
                 "clear": In(1),
                 "sum": Out(signed(acc_bits)),
+                "live": Out(1),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        bank = Signal()
+        bank, total = Signal(), Signal(signed(self.acc_bits))
         m.d.sync += bank.eq(self.bank)
-        partial = [self._bank(m, index, bank == index) for index in range(2)]
-        m.d.sync += self.sum.eq(Mux(bank, partial[0], partial[1]))
+        partial = [self._bank(m, index, bank == index, total) for index in range(2)]
+        masked = [
+            each.sum & (each.live & (bank == index)).replicate(self.acc_bits)
+            for index, each in enumerate(partial)
+        ]
+        m.d.comb += [
+            total.eq((masked[0] | masked[1]).as_signed() + self.product),
+            self.sum.eq(Mux(bank, partial[0].sum, partial[1].sum)),
+            self.live.eq(Mux(bank, partial[0].live, partial[1].live)),
+        ]
         return m
 
-    def _bank(self, m: Module, index: int, accumulates: Value) -> Value:
-        """One bank; returns the partial sum it reads in this cycle."""
+    def _bank(self, m: Module, index: int, accumulates: Value, total: Value) -> Any:
+        """One bank; returns the partial sum it reads in this cycle, and its mark."""
+        layout = data.StructLayout({"sum": signed(self.acc_bits), "live": 1})
         chosen = self.bank == index
-        write = Signal(name=f"write{index}")
-        total = Signal(signed(self.acc_bits), name=f"total{index}")
+        write, new = Signal(name=f"write{index}"), Signal(layout, name=f"new{index}")
         m.d.sync += write.eq(chosen | self.clear)
+        m.d.comb += [new.sum.eq(total), new.live.eq(accumulates)]
         if self.depth == 1:
-            partial = Signal(signed(self.acc_bits), name=f"partial{index}")
+            partial = Signal(layout, name=f"partial{index}")
             with m.If(write):
-                m.d.sync += partial.eq(total)
-        else:
-            address = Signal(range(self.depth), name=f"address{index}", reset_less=True)
-            m.d.sync += address.eq(Mux(chosen, self.address, self.drain_address))
-            m.submodules[f"bank{index}"] = ram = LutRam(signed(self.acc_bits), self.depth)
-            m.d.comb += [
-                ram.address[0].eq(address),
-                ram.write_en.eq(write),
-                ram.write_address.eq(address),
-                ram.write_data.eq(total),
-            ]
-            partial = ram.data[0]
-        m.d.comb += total.eq(Mux(accumulates, partial + self.product, 0))
-        return partial
+                m.d.sync += partial.eq(new)
+            return partial
+        address = Signal(range(self.depth), name=f"address{index}", reset_less=True)
+        m.d.sync += address.eq(Mux(chosen, self.address, self.drain_address))
+        m.submodules[f"bank{index}"] = ram = LutRam(layout, self.depth)
+        m.d.comb += [
+            ram.address[0].eq(address),
+            ram.write_en.eq(write),
+            ram.write_address.eq(address),
+            ram.write_data.eq(new),
+        ]
+        return ram.data[0]
 
 
 class ScatterEngine(wiring.Component):
@@ -105,6 +130,7 @@ class ScatterEngine(wiring.Component):
     slots: kernels in a set.
     rounds: groups of ``lanes`` sets.
     acc_bits: width of an accumulator.
+    drain: lanes drained at a time, dividing ``lanes``.
 
     Members
     -------
@@ -112,31 +138,41 @@ class ScatterEngine(wiring.Component):
     value: the winner's value, uint8.
     base: ``round * slots``, address of the round's first slot.
     bank: bank of the row that was given `LATENCY` - 1 cycles before.
-    drain: see `drain_layout`; reads the bank that ``bank`` does not name. ``group`` is not used.
-    sums: partial sums of all lanes, `DRAIN_LATENCY` cycles after ``drain``.
+    drain: see `drain_layout`; reads the bank that ``bank`` does not name.
+    sums: partial sums of ``drain`` neighbouring lanes, `drain_latency` cycles after ``drain``.
 
     Latency: a row is in the accumulators `LATENCY` cycles later; one row a cycle.
     """
 
     LATENCY = PackedMultiply.LATENCY
-    DRAIN_LATENCY = Accumulators.DRAIN_LATENCY
 
-    def __init__(self, *, lanes: int, slots: int, rounds: int, acc_bits: int) -> None:
+    row: data.View
+    value: Signal
+    base: Signal
+    bank: Signal
+    drain: data.View
+    sums: data.View
+
+    def __init__(
+        self, *, lanes: int, slots: int, rounds: int, acc_bits: int, drain: int = 1
+    ) -> None:
         self.lanes, self.slots, self.rounds, self.acc_bits = lanes, slots, rounds, acc_bits
-        self.depth = rounds * slots
+        self.depth, self.groups = rounds * slots, lanes // drain
+        self.drain_latency = 1 + choice_levels(self.groups)
         super().__init__(
             {
                 "row": In(data.ArrayLayout(element_layout(slots), lanes)),
                 "value": In(ACT_BITS),
-                "base": In(range(max(self.depth, 2))),
+                "base": In(range((rounds - 1) * slots + 1)),
                 "bank": In(1),
-                "drain": In(drain_layout(self.depth)),
-                "sums": Out(data.ArrayLayout(signed(acc_bits), lanes)),
+                "drain": In(drain_layout(self.depth, self.groups)),
+                "sums": Out(data.ArrayLayout(signed(acc_bits), drain)),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        lanes: list[Accumulators] = []
         for lane, product in enumerate(self._products(m)):
             m.submodules[f"accumulators{lane}"] = accumulators = Accumulators(
                 depth=self.depth, acc_bits=self.acc_bits
@@ -147,9 +183,35 @@ class ScatterEngine(wiring.Component):
                 accumulators.product.eq(product),
                 accumulators.drain_address.eq(self.drain.address),
                 accumulators.clear.eq(self.drain.clear),
-                self.sums[lane].eq(accumulators.sum),
             ]
+            lanes.append(accumulators)
+        group = Signal.like(self.drain.group)
+        m.d.sync += group.eq(self.drain.group)
+        for at, out in enumerate(self.sums):
+            m.d.comb += out.eq(self._choose(m, lanes[at :: len(self.sums)], group, at))
         return m
+
+    def _choose(self, m: Module, lanes: list[Accumulators], group: Value, at: int) -> Value:
+        """Sum of the lane that ``group`` names, through a register at every level."""
+        reach = 1 << CHOICE_BITS
+        sums: list[Value] = []
+        for first in range(0, len(lanes), reach):
+            few = lanes[first : first + reach]
+            chosen = Signal(signed(self.acc_bits), name=f"chosen{at}_{first}", reset_less=True)
+            low = group[:CHOICE_BITS]
+            live = Array(lane.live for lane in few)[low]
+            m.d.sync += chosen.eq(Mux(live, Array(lane.sum for lane in few)[low], 0))
+            sums.append(chosen)
+        for level in range(1, choice_levels(len(lanes))):
+            group = delayed(m, group, 1, name=f"group{at}_{level}")[CHOICE_BITS:]
+            found: list[Value] = []
+            for first in range(0, len(sums), reach):
+                chosen = Signal.like(sums[0], name=f"chosen{at}_{level}_{first}", reset_less=True)
+                few = Array(sums[first : first + reach])
+                m.d.sync += chosen.eq(few[group[:CHOICE_BITS]])
+                found.append(chosen)
+            sums = found
+        return sums[0]
 
     def _products(self, m: Module) -> list[Value]:
         """The product of every lane, `LATENCY` cycles after the row."""

@@ -11,7 +11,7 @@ from hw.contract.folding import ScatterPlan
 from hw.links import entry_layout
 from hw.requantise import SHIFT_BITS, Requantise
 from hw.scatter.delay import delayed
-from hw.scatter.engine import ScatterEngine, drain_layout
+from hw.scatter.engine import ScatterEngine, choice_levels, drain_layout
 from hw.scatter.routing import engine_spans
 from hw.scatter.weights import WeightRows, row_latency, step_layout, write_layout
 from hw.tile import Tile
@@ -40,11 +40,11 @@ def bank_delay(plan: ScatterPlan) -> int:
 def drain_latency(plan: ScatterPlan) -> int:
     """Cycles from ``drain`` at a `ScatterTile` to the row it drains.
 
-    Registers at the input and behind the choice of lanes, and one for each level of the sum over
-    the engines and of the maximum over the positions.
+    Registers at the input and in front of the accumulators, and one for each level of the choice of
+    lanes, of the sum over the engines and of the maximum over the positions.
     """
     levels = (len(engine_spans(plan)) - 1).bit_length() + (plan.stage.pool**2 - 1).bit_length()
-    return 1 + ScatterEngine.DRAIN_LATENCY + 1 + levels
+    return 2 + choice_levels(plan.folding.lanes // plan.folding.drain) + levels
 
 
 def _control(plan: ScatterPlan) -> dict[str, wiring.Member]:
@@ -106,18 +106,14 @@ class ScatterTile(Tile):
         m = Module()
         bank, drain, write = Signal(), Signal.like(self.drain), Signal.like(self.write)
         m.d.sync += [bank.eq(self.bank), drain.eq(self.drain), write.eq(self.write)]
-        group = delayed(m, drain.group, ScatterEngine.DRAIN_LATENCY, name="group")
         positions: list[list[Value]] = []
         for position in range(self.positions):
-            chosen = [
-                self._choose(m, engine.sums, group)
-                for engine in self._position(m, position, write, bank, drain)
-            ]
+            sums = [engine.sums for engine in self._position(m, position, write, bank, drain)]
             positions.append(
-                [_tree(m, [sums[lane] for sums in chosen], _add) for lane in range(len(self.o))]
+                [_tree(m, [each[lane] for each in sums], _add) for lane in range(len(self.o))]
             )
         for lane, o in enumerate(self.o):
-            m.d.comb += o.eq(_tree(m, [sums[lane] for sums in positions], _maximum))
+            m.d.comb += o.eq(_tree(m, [each[lane] for each in positions], _maximum))
         return m
 
     def _position(
@@ -137,6 +133,7 @@ class ScatterTile(Tile):
                 slots=stage.slots,
                 rounds=plan.rounds,
                 acc_bits=stage.acc_bits,
+                drain=plan.folding.drain,
             )
             m.d.comb += [
                 rows.entries[at].eq(self.entries[position * self.engines + at]),
@@ -144,19 +141,10 @@ class ScatterTile(Tile):
                 engine.value.eq(rows.values[at]),
                 engine.base.eq(base),
                 engine.bank.eq(bank),
-                engine.drain.address.eq(drain.address),
-                engine.drain.clear.eq(drain.clear),
+                engine.drain.eq(drain),
             ]
             engines.append(engine)
         return engines
-
-    def _choose(self, m: Module, sums: data.View, group: Value) -> data.View:
-        """One group of ``drain`` neighbouring lanes, through a register."""
-        chosen = Signal(self.o.shape(), name="chosen", reset_less=True)
-        drain = len(chosen)
-        for lane, out in enumerate(chosen):
-            m.d.sync += out.eq(Array(sums[lane + at] for at in range(0, len(sums), drain))[group])
-        return chosen
 
 
 class PixelTile(Tile):
