@@ -18,7 +18,7 @@ class _Best(NamedTuple):
     """The largest of some logits, and which one it is."""
 
     value: Value
-    index: Value
+    place: Value
 
 
 class Result(wiring.Component):
@@ -101,7 +101,7 @@ class Result(wiring.Component):
         wait = self._rounds
         winner = self._tournament(m, row, last)
         later_base = delayed(m, base, wait, name="base")
-        candidate = _registered(m, _Best(winner.value, later_base + winner.index), "candidate")
+        candidate = _registered(m, _Best(winner.value, later_base + winner.place), "candidate")
         valid = delayed(m, valid, wait + 1, name="valid", reset=True)
         last = delayed(m, last, wait + 1, name="last")
 
@@ -110,9 +110,9 @@ class Result(wiring.Component):
         with m.If(valid):
             m.d.sync += fresh.eq(last)
             with m.If(fresh | (candidate.value > best.value)):
-                m.d.sync += [best.value.eq(candidate.value), best.index.eq(candidate.index)]
+                m.d.sync += [best.value.eq(candidate.value), best.place.eq(candidate.place)]
         m.d.sync += labels.valid.eq(valid & last)
-        m.d.comb += labels.payload.eq(best.index)
+        m.d.comb += labels.payload.eq(best.place)
 
     def _tournament(self, m: Module, row: Any, last: Value) -> _Best:
         """The best of a row, one cycle a round; missing classes of the last row cannot win."""
@@ -137,11 +137,11 @@ class Result(wiring.Component):
 
 def _better(left: _Best, right: _Best) -> _Best:
     later = right.value > left.value
-    return _Best(Mux(later, right.value, left.value), Mux(later, right.index, left.index))
+    return _Best(Mux(later, right.value, left.value), Mux(later, right.place, left.place))
 
 
 def _registered(m: Module, best: _Best, name: str) -> _Best:
     value = Signal(signed(LOGIT_BITS), name=f"{name}_value", reset_less=True)
-    index = Signal(len(best.index), name=f"{name}_index", reset_less=True)
-    m.d.sync += [value.eq(best.value), index.eq(best.index)]
-    return _Best(value, index)
+    place = Signal(len(best.place), name=f"{name}_place", reset_less=True)
+    m.d.sync += [value.eq(best.value), place.eq(best.place)]
+    return _Best(value, place)

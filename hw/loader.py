@@ -1,0 +1,316 @@
+"""Loads a packed image into the tables of the machine."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.crc import catalog
+from amaranth.lib.wiring import In, Out
+
+from hw.contract.errors import FoldingError
+from hw.contract.folding import Plan
+from hw.contract.image import (
+    ALIGN_BYTES,
+    FINGERPRINT_BYTES,
+    LENGTH_MAX,
+    MAGIC,
+    VERSION,
+    ImageStatus,
+    expected_sections,
+)
+from hw.contract.tables import Table, tables
+from hw.links import ConfigBus, image_stream
+
+WORD_BITS = 32
+WORD_BYTES = WORD_BITS // 8
+COUNT_BITS = (LENGTH_MAX // WORD_BYTES).bit_length()
+DEPTH_MAX = 1 << 16
+
+ERRORS = (
+    ImageStatus.BAD_MAGIC,
+    ImageStatus.BAD_VERSION,
+    ImageStatus.BAD_LENGTH,
+    ImageStatus.BAD_CRC,
+    ImageStatus.BAD_FINGERPRINT,
+    ImageStatus.BAD_SECTION,
+)
+"""In the order of `hw.contract.image.check`: of several, the first one is reported."""
+
+EXPECTED = data.StructLayout(
+    {
+        "stage": 8,
+        "kind": 8,
+        "last_lane": 16,
+        "last_element": 16,
+        "signed": 1,
+        "narrow": 1,
+        "excess": WORD_BITS,
+        "final": 1,
+    }
+)
+"""What the loader knows of a table; ``excess`` marks the bits that equal the sign, or 0."""
+
+ELEMENT = data.StructLayout(
+    {name: port.shape for name, port in ConfigBus().members.items() if name != "valid"}
+)
+
+
+def _expected(table: Table, *, final: bool) -> dict[int | str, Any]:
+    magnitude = table.bits - table.signed
+    return {
+        "stage": table.stage,
+        "kind": table.kind,
+        "last_lane": table.lanes - 1,
+        "last_element": table.depth - 1,
+        "signed": table.signed,
+        "narrow": table.element_bits * 2 == WORD_BITS,
+        "excess": (1 << WORD_BITS) - (1 << magnitude),
+        "final": final,
+    }
+
+
+class ImageLoader(wiring.Component):
+    """Reads a packed image, writes the tables as they come, and says whether to trust them.
+
+    Everything that `hw.contract.image.unpack` checks is checked. The checksum comes last, so tables
+    are written before it is known that they are whole: a machine whose last image was not `OK` has
+    no network. After the first error nothing more is written, and the rest of the image is read and
+    forgotten, so that a bad image never holds up its sender.
+
+    Parameters
+    ----------
+    plans: of the layers of the machine, which decide what sections there are.
+    fingerprint: of the machine, 32 bytes.
+
+    Members
+    -------
+    i: words of the image, in file order.
+    config: writes into tables, a cycle each; signed elements with their sign extended.
+    busy: an image is being read.
+    status: of the last image; holds while ``busy`` is low, which it is for a cycle at least between
+        two images. `ImageStatus.NONE` at reset.
+
+    Throughput: a word a cycle, or two for two elements of 16 bits.
+
+    Raises
+    ------
+    FoldingError: a table is too long for the configuration bus.
+    ValueError: the fingerprint has the wrong length.
+    """
+
+    i: Any
+    config: Any
+    busy: Signal
+    status: Any
+
+    def __init__(self, plans: Sequence[Plan], fingerprint: bytes) -> None:
+        if len(fingerprint) != FINGERPRINT_BYTES:
+            raise ValueError(f"fingerprint: {len(fingerprint)} bytes, needs {FINGERPRINT_BYTES}")
+        self._tables = [table for plan in plans for table in tables(plan)]
+        for table in self._tables:
+            if table.depth > DEPTH_MAX:
+                raise FoldingError(
+                    f"stage {table.stage} {table.kind.name}: {table.depth} elements in a memory, "
+                    f"the configuration bus takes {DEPTH_MAX}; use more lanes"
+                )
+        self._sections = len(expected_sections(plans))
+        self._fingerprint = [
+            int.from_bytes(fingerprint[at : at + WORD_BYTES], "little")
+            for at in range(0, FINGERPRINT_BYTES, WORD_BYTES)
+        ]
+        super().__init__(
+            {
+                "i": In(image_stream()),
+                "config": Out(ConfigBus()),
+                "busy": Out(1),
+                "status": Out(ImageStatus),
+            }
+        )
+
+        self._word = Signal(WORD_BITS)
+        self._valid = Signal()
+        self._last = Signal()
+        self._used = Signal()
+        flagged = [error for error in ERRORS if error is not ImageStatus.BAD_CRC]
+        self._bad = {error: Signal(name=error.name.lower()) for error in flagged}
+        self._short = Signal()
+        self._count = Signal(COUNT_BITS)
+        self._length = Signal(COUNT_BITS)
+        self._write = Signal()
+        self._element = Signal(16)
+        self._upper = Signal()
+        self._lane = Signal(16)
+        self._table = Signal(range(max(2, len(self._tables))))
+        self._expects: Any = Signal(EXPECTED)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        crc: Any = catalog.CRC32_ISO_HDLC(data_width=WORD_BITS).create()
+        m.submodules.crc = crc
+        checksum_good = Signal()
+        m.d.sync += checksum_good.eq(crc.match_detected)
+        with m.Switch(self._table):
+            for at, table in enumerate(self._tables):
+                with m.Case(at):
+                    final = at == len(self._tables) - 1
+                    constants = EXPECTED.const(_expected(table, final=final))
+                    m.d.comb += self._expects.eq(constants)
+        m.d.comb += self._used.eq(self._valid)
+        closing = Signal()
+        with m.FSM() as fsm:
+            self._header_states(m)
+            self._section_states(m)
+            with m.State("CLOSE"):
+                m.d.comb += [closing.eq(1), self._used.eq(0)]
+                with m.If(self._count != self._length):
+                    m.d.sync += self._bad[ImageStatus.BAD_LENGTH].eq(1)
+                m.next = "JUDGE"
+            with m.State("JUDGE"):
+                m.d.comb += [closing.eq(1), self._used.eq(0)]
+                self._judge(m, checksum_good)
+                m.d.sync += self._count.eq(0)
+                m.next = "MAGIC"
+            m.d.comb += [
+                self.busy.eq(self._valid | ~fsm.ongoing("MAGIC")),
+                crc.start.eq(fsm.ongoing("MAGIC")),
+                crc.valid.eq(self._used),
+                crc.data.eq(self._word),
+            ]
+        self._take(m, closing)
+        self._write_element(m)
+        return m
+
+    def _take(self, m: Module, closing: Value) -> None:
+        """Word register in front, and the number of words used, which stops at its maximum."""
+        ended = self._valid & self._last
+        m.d.comb += self.i.ready.eq((~self._valid | self._used) & ~ended & ~closing)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                self._word.eq(self.i.payload.data),
+                self._last.eq(self.i.payload.last),
+                self._valid.eq(1),
+            ]
+        with m.Elif(self._used):
+            m.d.sync += self._valid.eq(0)
+        with m.If(self._used & ~self._count.all()):
+            m.d.sync += self._count.eq(self._count + 1)
+
+    def _go(self, m: Module, state: str) -> None:
+        """On to ``state`` with this word, or to the end with the last."""
+        m.next = state
+        with m.If(self._last):
+            m.next = "CLOSE"
+
+    def _fail(self, m: Module, error: ImageStatus, condition: Value) -> None:
+        with m.If(condition):
+            m.d.sync += self._bad[error].eq(1)
+
+    def _header_states(self, m: Module) -> None:
+        """One state a word, and one for the fingerprint; an image that ends here is too short."""
+        word = self._word
+        at = Signal(range(len(self._fingerprint)))
+        with m.State("MAGIC"), m.If(self._used):
+            m.d.sync += [flag.eq(0) for flag in self._bad.values()]
+            m.d.sync += [self._bad[ImageStatus.BAD_MAGIC].eq(word != MAGIC)]
+            m.d.sync += self._short.eq(self._last)
+            m.d.sync += [self._table.eq(0), self._lane.eq(0), at.eq(0)]
+            m.d.sync += self.status.eq(ImageStatus.NONE)
+            self._go(m, "VERSION")
+        with m.State("VERSION"), m.If(self._used):
+            self._fail(m, ImageStatus.BAD_VERSION, word != VERSION)
+            m.d.sync += self._short.eq(self._last)
+            self._go(m, "LENGTH")
+        with m.State("LENGTH"), m.If(self._used):
+            odd = (word & (ALIGN_BYTES - 1)).any()
+            self._fail(m, ImageStatus.BAD_LENGTH, odd | (word > LENGTH_MAX))
+            m.d.sync += self._short.eq(self._last)
+            m.d.sync += self._length.eq(word[WORD_BYTES.bit_length() - 1 :])
+            self._go(m, "SECTIONS")
+        with m.State("SECTIONS"), m.If(self._used):
+            self._fail(m, ImageStatus.BAD_SECTION, word != self._sections)
+            m.d.sync += self._short.eq(self._last)
+            self._go(m, "FINGERPRINT")
+        with m.State("FINGERPRINT"), m.If(self._used):
+            self._fail(m, ImageStatus.BAD_FINGERPRINT, word != Array(self._fingerprint)[at])
+            m.d.sync += [self._short.eq(self._last), at.eq(at + 1)]
+            self._go(m, "FINGERPRINT")
+            with m.If(~self._last & (at == len(self._fingerprint) - 1)):
+                m.next = "HEADER"
+
+    def _section_states(self, m: Module) -> None:
+        """Header, count and data of every section; then zeros. The last word is the checksum."""
+        word, expects = self._word, self._expects
+        header = Cat(expects.stage, expects.kind, self._lane)
+        too_long = self._count + 1 == self._length
+        with m.State("HEADER"), m.If(self._used):
+            self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
+            self._fail(m, ImageStatus.BAD_SECTION, (word != header) | self._last)
+            self._go(m, "COUNT")
+        with m.State("COUNT"), m.If(self._used):
+            self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
+            self._fail(m, ImageStatus.BAD_SECTION, (word != expects.last_element + 1) | self._last)
+            m.d.sync += [self._element.eq(0), self._upper.eq(0)]
+            self._go(m, "DATA")
+        with m.State("DATA"), m.If(self._valid):
+            self._data_word(m, too_long)
+        with m.State("PADDING"), m.If(self._used):
+            self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
+            self._fail(m, ImageStatus.BAD_SECTION, word.any() & ~self._last)
+            self._go(m, "PADDING")
+
+    def _data_word(self, m: Module, too_long: Value) -> None:
+        """An element a cycle; the word is used with its upper half, or the section's last one."""
+        expects = self._expects
+        end = self._element == expects.last_element
+        with m.If(self._last):
+            m.d.sync += self._bad[ImageStatus.BAD_SECTION].eq(1)
+            m.next = "CLOSE"
+        with m.Else():
+            self._fail(m, ImageStatus.BAD_LENGTH, too_long)
+            more = expects.narrow & ~self._upper & ~end
+            m.d.comb += [self._write.eq(1), self._used.eq(~more)]
+            m.d.sync += [self._element.eq(self._element + 1), self._upper.eq(more)]
+            with m.If(end):
+                m.next = "HEADER"
+                with m.If(self._lane != expects.last_lane):
+                    m.d.sync += self._lane.eq(self._lane + 1)
+                with m.Elif(expects.final):
+                    m.next = "PADDING"
+                with m.Else():
+                    m.d.sync += [self._lane.eq(0), self._table.eq(self._table + 1)]
+
+    def _write_element(self, m: Module) -> None:
+        """Extend the sign of an element; write it a cycle later, when its range is known."""
+        word, expects, config = self._word, self._expects, self.config
+        half = Mux(self._upper, word[WORD_BITS // 2 :], word[: WORD_BITS // 2])
+        top = Mux(expects.narrow, half[-1], word[-1])
+        sign = top & expects.signed
+        valid, negative = Signal(), Signal(reset_less=True)
+        excess = Signal(WORD_BITS, reset_less=True)
+        element = Signal(ELEMENT, reset_less=True)
+        m.d.sync += [
+            valid.eq(self._write),
+            negative.eq(sign),
+            excess.eq(expects.excess),
+            element.stage.eq(expects.stage),
+            element.kind.eq(expects.kind),
+            element.lane.eq(self._lane),
+            element.address.eq(self._element),
+            element.data.eq(Mux(expects.narrow, Cat(half, sign.replicate(WORD_BITS // 2)), word)),
+        ]
+        outside = ((element.data ^ negative.replicate(WORD_BITS)) & excess).any()
+        bad = Cat(self._bad.values()).any()
+        self._fail(m, ImageStatus.BAD_SECTION, valid & outside)
+        m.d.sync += config.valid.eq(valid & ~bad & ~outside)
+        m.d.sync += [getattr(config, name).eq(getattr(element, name)) for name in ELEMENT.members]
+
+    def _judge(self, m: Module, checksum_good: Value) -> None:
+        """Status of the image that has just ended: its first error."""
+        m.d.sync += self.status.eq(ImageStatus.OK)
+        for error in reversed(ERRORS):
+            found = ~checksum_good if error is ImageStatus.BAD_CRC else self._bad[error]
+            with m.If(found):
+                m.d.sync += self.status.eq(error)
+        with m.If(self._short):
+            m.d.sync += self.status.eq(ImageStatus.BAD_LENGTH)
