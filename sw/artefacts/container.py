@@ -185,4 +185,4 @@ def _read_array(archive: zipfile.ZipFile, name: str, spec: ArraySpec) -> np.ndar
     )
     data = content.read()
     _require(len(data) == spec.nbytes, f"{name} has {len(data)} bytes, needs {spec.nbytes}")
-    return np.frombuffer(data, dtype=spec.numpy_dtype).reshape(spec.shape)
+    return np.frombuffer(data, dtype=spec.numpy_dtype).reshape(spec.shape).copy()

@@ -1,0 +1,61 @@
+"""Shipped networks on real data: golden model, PyTorch and ONNX Runtime give the same logits."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hw.contract import presets
+from sim.golden import forward
+from sw.artefacts import QuantizedNetwork
+from sw.data.digits import digits
+from sw.data.gsc import features, labels, open_gsc
+from sw.export.onnx import export
+from sw.export.runtime import OnnxNetwork
+from sw.quantize.integer import forward_integer
+
+SHIPPED = sorted((Path(__file__).parents[1] / "sw" / "networks").glob("*.npz"))
+BETTER_THAN = 0.75
+"""Accuracy below which a shipped network is not a trained one."""
+
+
+@cache
+def speech() -> tuple[np.ndarray, np.ndarray]:
+    """Images and classes of the test split, or of a whole folder without lists."""
+    root = os.environ.get("TWOFOLD_GSC")
+    if not root:
+        pytest.skip("TWOFOLD_GSC is not set")
+    found = open_gsc(Path(root))
+    clips = found.clips("test" if found.splits.get("test") else "all")
+    return features(clips), labels(clips)
+
+
+def words(quantized: QuantizedNetwork) -> tuple[np.ndarray, np.ndarray]:
+    return speech() if quantized.network.labels == presets.GSC_LABELS else digits("test")
+
+
+@pytest.fixture(params=SHIPPED, ids=lambda path: path.stem)
+def quantized(request) -> QuantizedNetwork:
+    return QuantizedNetwork.load(request.param)
+
+
+def test_networks_are_shipped_under_the_name_of_their_preset(quantized):
+    name, _, variant = quantized.network.name.partition("-")
+    assert quantized.network == presets.network(name, variant)
+
+
+def test_all_readers_give_the_same_logits(quantized):
+    images, expected = words(quantized)
+    golden = forward(quantized, images, keep_activations=False)
+    onnx = OnnxNetwork(export(quantized).SerializeToString()).logits(images[:, np.newaxis])
+    assert np.array_equal(onnx, golden.logits)
+    in_torch = forward_integer(quantized, torch.from_numpy(images)).numpy()
+    assert np.array_equal(in_torch, golden.logits)
+    assert (golden.labels == expected).mean() > BETTER_THAN
+
+
+def test_there_are_networks():
+    assert SHIPPED, "sw/networks is empty"
