@@ -92,15 +92,16 @@ class StepFeed(wiring.Component):
             _connect(m, table, self.config, enable & (self.config.lane == stream))
             m.d.comb += table.address[0].eq(self.step)
             if stream:
-                flags, copy = (
-                    delayed(m, value, 1, name=f"{name}{stream}")
-                    for value, name in ((flags, "flags"), (copy, "copy"))
-                )
+                flags = self._later(m, flags, stream)
+                copy = delayed(m, copy, 1, name=f"copy{stream}")
             row = delayed(m, Value.cast(table.data[0]), stream, name=f"row{stream}")
-            self._step(
-                m, stream, data.View(element, row), data.View(self._flag_layout, flags), copy
-            )
+            self._step(m, stream, data.View(element, row), flags, copy)
         return m
+
+    def _later(self, m: Module, flags: data.View, stream: int) -> data.View:
+        later = Signal(self._flag_layout, name=f"flags{stream}", reset_less=True)
+        m.d.sync += later.eq(flags)
+        return later
 
     @property
     def _flag_layout(self) -> data.StructLayout:
@@ -108,10 +109,9 @@ class StepFeed(wiring.Component):
 
     def _flags(self, m: Module) -> data.View:
         """Flags of the step, in step with the tap table."""
+        rows: list[Any] = [vars(row) for row in step_flags(self.plan)]
         m.submodules.flags = flags = memory.Memory(
-            shape=self._flag_layout,
-            depth=self.plan.steps,
-            init=[vars(row) for row in step_flags(self.plan)],
+            shape=self._flag_layout, depth=self.plan.steps, init=rows
         )
         read = flags.read_port()
         output = Signal(self._flag_layout, reset_less=True)
@@ -119,7 +119,7 @@ class StepFeed(wiring.Component):
         m.d.sync += output.eq(read.data)
         return output
 
-    def _step(self, m: Module, stream: int, row, flags, copy: Value) -> None:
+    def _step(self, m: Module, stream: int, row: Any, flags: data.View, copy: Value) -> None:
         windows = self.windows
         looks = [
             windows.look_layout.const(windows.look(tap)) for tap in range(self.plan.stage.taps)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from amaranth.hdl import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.contract.arith import ACT_BITS
@@ -88,7 +88,7 @@ class GatherStage(wiring.Component):
         self._field(m, loader, control, valid)
         return m
 
-    def _control(self, m: Module, sequencer: StepSequencer) -> tuple[Signal, Value]:
+    def _control(self, m: Module, sequencer: StepSequencer) -> tuple[data.View, Value]:
         """What the tiles do, and whether a channel leaves them (see `control_layout`)."""
         m.submodules.steps = steps = StepFeed(self.plan)
         m.submodules.channels = channels = ChannelFeed(self.plan)
@@ -108,7 +108,7 @@ class GatherStage(wiring.Component):
         ]
         return control, channels.valid
 
-    def _field(self, m: Module, loader: WindowLoader, control: Signal, valid: Value) -> None:
+    def _field(self, m: Module, loader: WindowLoader, control: data.View, valid: Value) -> None:
         """Rows of tiles; all of them are in lock-step, so the first speaks for all."""
         rows, cols = self.folding.rows, self.folding.cols
         for number in range(rows):

@@ -8,6 +8,7 @@ and the number of the copy: some copies are computed on while others load.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from amaranth.hdl import *
 from amaranth.lib import data
@@ -128,7 +129,7 @@ class Windows:
         """``phases`` neighbouring pixels of a row, for one tile."""
         return data.ArrayLayout(ACT_BITS, self.plan.phases)
 
-    def look(self, tap: int) -> dict[str, list[int] | int]:
+    def look(self, tap: int) -> dict[int | str, Any]:
         """Value of `look_layout` for tap ``row * kernel width + column``."""
         row, column = divmod(tap, self.plan.stage.kernel[1])
         phases = self.plan.phases

@@ -4,6 +4,8 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from amaranth.sim import Simulator
@@ -16,6 +18,7 @@ from hw.gather.stage import GatherStage
 
 Image = list[list[int]]
 Beat = list[tuple[int, int]]
+"""Index and value of the entries of all tiles."""
 
 
 def _plan(shape: tuple[int, int], layer: Conv2d, folding: GatherFolding) -> GatherPlan:
@@ -30,19 +33,19 @@ def _plan(shape: tuple[int, int], layer: Conv2d, folding: GatherFolding) -> Gath
     return found
 
 
-def _sparse(counts: Sequence[int], **options: int) -> Conv2d:
-    side = options.pop("side", 3)
-    return Conv2d(
-        out_channels=len(counts),
-        kernel=(side, side),
-        sparsity=Taps(tuple(counts)),
-        multiplier=bool(options.pop("multiplier", False)),
-        **options,
-    )
+def _sparse(counts: Sequence[int], *, side: int = 3, **options: Any) -> Conv2d:
+    sparsity = Taps(tuple(counts))
+    return Conv2d(out_channels=len(counts), kernel=(side, side), sparsity=sparsity, **options)
 
 
-def _dense(channels: int, **options: int) -> Conv2d:
+def _dense(channels: int, **options: Any) -> Conv2d:
     return Conv2d(out_channels=channels, sparsity=Dense(), kernel=(3, 3), **options)
+
+
+def _wide(channels: int, **options: Any) -> Conv2d:
+    """All streams read the first row, which is overwritten first, up to the last step."""
+    sparsity = Taps((4,) * channels)
+    return Conv2d(out_channels=channels, kernel=(1, 4), sparsity=sparsity, **options)
 
 
 CASES = {
@@ -57,9 +60,10 @@ CASES = {
     "large stride": ((12, 11), _sparse([3] * 2, side=2, stride=3, k=1), GatherFolding(cols=2)),
     "dense": ((6, 6), _dense(4, pool=2, k=2), GatherFolding(rows=2, cols=1, streams=2)),
     "dense, streams": ((5, 5), _dense(12, pool=1, k=12), GatherFolding(rows=3, streams=12)),
+    "wide kernel": ((4, 9), _wide(8, pool=2, k=2), GatherFolding(cols=3, streams=4)),
     "one tap": ((4, 4), _sparse([1] * 3, side=1, pool=2, k=3), GatherFolding(rows=2, cols=2)),
     "multiplier": (
-        (6, 6), _sparse([4] * 4, pool=2, k=2, multiplier=1), GatherFolding(cols=2, streams=2),
+        (6, 6), _sparse([4] * 4, pool=2, k=2, multiplier=True), GatherFolding(cols=2, streams=2),
     ),
     "one channel": ((5, 5), _sparse([9]), GatherFolding(rows=3, cols=3)),
     "emission": ((4, 4), _sparse([1] * 8, side=2, pool=3, k=8), GatherFolding(streams=4)),
@@ -88,7 +92,7 @@ class Weights:
         ]
         self.add = [rng.randrange(-8000, 16000) for _ in range(stage.channels)]
         self.mul = [rng.randrange(1, 8) for _ in range(stage.channels)]
-        self.shift = rng.randrange(5, 9)
+        self.shift = rng.randrange(7, 11)
         if not stage.layer.multiplier:
             self.mul = [1] * stage.channels
 
@@ -154,7 +158,7 @@ class Bench:
         self.dut = GatherStage(plan, input_bytes=input_bytes, credits=credits)
         self.weights = Weights(plan, self.rng)
         _, self.height, self.width = plan.stage.in_shape
-        self.beats: list[list[Beat]] = []
+        self.beats: list[Beat] = []
         self.times: list[int] = []
         self.held = 0
 
@@ -178,7 +182,7 @@ class Bench:
             nonlocal cycle
             dut = self.dut
             while len(self.beats) < beats:
-                release = self._releases() > 0 and self.rng.random() >= waits
+                release = self.held > 0 and self.rng.random() >= waits
                 ctx.set(dut.o.release, release)
                 self.held -= release
                 await ctx.tick()
@@ -197,9 +201,6 @@ class Bench:
         sim.add_testbench(source)
         sim.add_testbench(sink)
         sim.run()
-
-    def _releases(self) -> int:
-        return self.held
 
     async def _load(self, ctx) -> None:
         bus = self.dut.config
@@ -281,6 +282,4 @@ def test_interval_is_the_plans(name: str) -> None:
     bench.check(images)
     word = plan.passes * plan.stage.k
     starts = bench.times[::word]
-    assert [late - early for early, late in zip(starts[2:], starts[3:], strict=False)] == [
-        plan.cycles
-    ] * 3
+    assert [late - early for early, late in pairwise(starts[2:])] == [plan.cycles] * 3
