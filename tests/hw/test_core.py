@@ -1,0 +1,131 @@
+"""The core end to end: random machines in Verilated RTL against the golden model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw.contract.errors import ToolError
+from hw.contract.folding import Folding, GatherFolding, ScatterFolding, plans
+from hw.contract.image import ImageStatus
+from hw.contract.network import Complementary, Conv2d, Dense, Linear, Network, Taps
+from sim.golden.model import Golden, forward
+from sim.golden.random_network import (
+    random_folding,
+    random_images,
+    random_network,
+    random_quantized,
+)
+from sim.rtl.machine import Machine
+from sw.pack.packer import pack
+
+WORDS = 12
+
+LABELS = ("a", "b", "c", "d", "e")
+SMALL = Network(
+    name="small",
+    input_shape=(1, 8, 8),
+    layers=(
+        Conv2d(out_channels=6, kernel=(3, 3), pool=2, k=2, sparsity=Taps((5, 4, 3, 3, 2, 1))),
+        Conv2d(out_channels=10, kernel=(2, 2), k=3, sparsity=Complementary(4), multiplier=True),
+        Linear(out_features=13, k=5, sparsity=Complementary(4)),
+        Linear(out_features=5, sparsity=Dense()),
+    ),
+    labels=LABELS,
+    zero_point=7,
+)
+SMALL_FOLDING = Folding(
+    (
+        GatherFolding(rows=1, cols=3, streams=2),
+        ScatterFolding(rows=2, engines=3, lanes=2),
+        ScatterFolding(engines=2, lanes=2, drain=2),
+        ScatterFolding(engines=2, lanes=5, drain=1),
+    ),
+    input_bytes=16,
+    frames=3,
+)
+
+
+def differences(machine: Machine, logits: np.ndarray, golden: Golden) -> dict[str, int]:
+    """Activations and logits that differ, by layer, where any do."""
+    found = [*machine.activations(), logits]
+    wanted = [*golden.activations, golden.logits]
+    counts = {
+        plan.stage.name: int((mine.reshape(theirs.shape) != theirs).sum())
+        for plan, mine, theirs in zip(machine.plans, found, wanted, strict=True)
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("build")
+
+
+@pytest.fixture(scope="module")
+def small(build: Path) -> Iterator[Machine]:
+    with Machine.build(SMALL, SMALL_FOLDING, build, probes=True) as machine:
+        yield machine
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_machines_equal_the_golden_model(build: Path, seed: int):
+    network = random_network(seed)
+    folding = random_folding(network, seed)
+    quantized = random_quantized(network, seed)
+    images = random_images(network, WORDS, seed)
+    golden = forward(quantized, images)
+    with Machine.build(network, folding, build, probes=True) as machine:
+        assert machine.load(pack(quantized, folding)) == ImageStatus.OK
+        for gap, stall in ((0.0, 0.0), (0.4, 0.0), (0.0, 0.9), (0.5, 0.5)):
+            run = machine.run(images, seed=seed + 1, gap=gap, stall=stall)
+            assert differences(machine, run.logits, golden) == {}
+            assert (run.labels == golden.labels).all()
+
+
+def test_words_follow_each_other_as_planned(small: Machine):
+    quantized = random_quantized(SMALL, 3)
+    assert small.load(pack(quantized, SMALL_FOLDING)) == ImageStatus.OK
+    images = random_images(SMALL, 40, 3)
+    run = small.run(images)
+    planned = max(plan.cycles for plan in plans(SMALL, SMALL_FOLDING))
+    assert run.cycles_per_word == planned
+    again = small.run(images)
+    assert (again.finished == run.finished).all(), "cycles depend on what was there before"
+    other = small.run(np.zeros_like(images))
+    assert other.cycles_per_word == planned, "cycles depend on the data"
+
+
+def test_weights_are_loaded_at_run_time(small: Machine):
+    images = random_images(SMALL, WORDS, 8)
+    for seed in (5, 6, 5):
+        quantized = random_quantized(SMALL, seed)
+        assert small.load(pack(quantized, SMALL_FOLDING)) == ImageStatus.OK
+        run = small.run(images, seed=seed, gap=0.1, stall=0.1)
+        assert differences(small, run.logits, forward(quantized, images)) == {}
+
+
+def test_no_word_without_a_good_image(build: Path):
+    quantized = random_quantized(SMALL, 1)
+    image = pack(quantized, SMALL_FOLDING)
+    images = random_images(SMALL, 2, 1)
+    with Machine.build(SMALL, SMALL_FOLDING, build, probes=True) as machine:
+        with pytest.raises(ToolError, match="0 beats of words taken, 0 results"):
+            machine.run(images)
+        damaged = bytearray(image)
+        damaged[len(image) // 2] ^= 1
+        assert machine.load(bytes(damaged)) == ImageStatus.BAD_CRC
+        with pytest.raises(ToolError, match="0 results given"):
+            machine.run(images)
+
+
+def test_a_good_image_repairs_a_bad_one(small: Machine):
+    quantized = random_quantized(SMALL, 2)
+    image = pack(quantized, SMALL_FOLDING)
+    assert small.load(image[:64]) == ImageStatus.BAD_LENGTH
+    assert small.load(bytes([1]) + image[1:]) == ImageStatus.BAD_MAGIC
+    assert small.load(image) == ImageStatus.OK
+    images = random_images(SMALL, WORDS, 4)
+    run = small.run(images)
+    assert differences(small, run.logits, forward(quantized, images)) == {}
