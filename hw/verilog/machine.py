@@ -39,9 +39,7 @@ def core_verilog(
     FoldingError: the folding does not fit the network.
     ToolError: Yosys is missing.
     """
-    flags = json.dumps({"probes": probes, "vendor": vendor})
-    versions = [f"{name}=={version(name)}" for name in GENERATORS]
-    key = digest([*_sources(), *versions, fingerprint(network, folding), flags])
+    key = machine_key(network, folding, probes=probes, vendor=vendor)
 
     def make(directory: Path) -> None:
         report("elaborate", 0, 1)
@@ -49,6 +47,13 @@ def core_verilog(
         report("elaborate", 1, 1)
 
     return read_verilog(cached(build / "verilog" / f"{network.name}-{key}", make))
+
+
+def machine_key(network: Network, folding: Folding, **flags: bool) -> str:
+    """Hash of whatever the Verilog of a machine is made from: sources, tools and parameters."""
+    versions = [f"{name}=={version(name)}" for name in GENERATORS]
+    parameters = [fingerprint(network, folding), json.dumps(flags)]
+    return digest([*_sources(), *versions, *parameters])
 
 
 def _sources() -> Iterator[bytes]:

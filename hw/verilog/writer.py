@@ -31,12 +31,12 @@ class Port:
 
 @dataclass(frozen=True)
 class Verilog:
-    """A top module named ``core`` in a file.
+    """A top module in a file: ``core``, or the kernel.
 
     Attributes
     ----------
     path: the file; its directory is named after the content.
-    ports: of the top module, without ``clk`` and ``rst``.
+    ports: of the top module, without clock and reset.
     """
 
     path: Path
@@ -60,9 +60,13 @@ def write_verilog(top: wiring.Component, directory: Path, *, vendor: bool = Fals
     """Write ``core.v`` and its list of ports into a directory. Raises ToolError when Yosys is
     missing.
     """
-    ports = tuple(ports_of(top))
+    return write_files(directory, emit(top, TOP, vendor=vendor), tuple(ports_of(top)))
+
+
+def write_files(directory: Path, text: str, ports: tuple[Port, ...]) -> Verilog:
+    """Write a Verilog text and the list of its ports, for `read_verilog`."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "core.v").write_text(emit(top, TOP, vendor=vendor), encoding="utf-8")
+    (directory / "core.v").write_text(text, encoding="utf-8")
     listing = json.dumps([asdict(port) for port in ports], indent=1)
     (directory / "ports.json").write_text(listing, encoding="utf-8")
     return Verilog(directory / "core.v", ports)
