@@ -1,0 +1,1 @@
+"""From kernel to bitstream: everything that Vivado and v++ need, generated from the contract."""

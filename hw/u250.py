@@ -1,0 +1,42 @@
+"""The Alveo U250: part, platform, regions and memory."""
+
+from dataclasses import dataclass
+
+PART = "xcu250-figd2104-2L-e"
+PLATFORM = "xilinx_u250_gen3x16_xdma_4_1_202210_1"
+CLOCK_MHZ = 300
+BANK_BYTES = 16 << 30
+REGION_COLUMNS = 8
+REGION_ROWS_PER_SLR = 4
+
+
+@dataclass(frozen=True)
+class Slr:
+    """A super logic region, and the memory bank whose controller is in it.
+
+    Attributes
+    ----------
+    index: from 0, bottom up.
+    """
+
+    index: int
+
+    @property
+    def name(self) -> str:
+        """As Vivado calls it."""
+        return f"SLR{self.index}"
+
+    @property
+    def bank(self) -> str:
+        """Memory bank, as v++ calls it."""
+        return f"DDR[{self.index}]"
+
+    @property
+    def clock_regions(self) -> str:
+        """Rectangle of clock regions."""
+        low = self.index * REGION_ROWS_PER_SLR
+        high = low + REGION_ROWS_PER_SLR - 1
+        return f"CLOCKREGION_X0Y{low}:CLOCKREGION_X{REGION_COLUMNS - 1}Y{high}"
+
+
+SLRS = tuple(Slr(index) for index in range(4))

@@ -1,0 +1,46 @@
+"""Verilog of a machine's kernel, cached by the content of whatever it is made from."""
+
+from pathlib import Path
+
+from hw.contract.folding import Folding
+from hw.contract.network import Network
+from hw.core import Core
+from hw.kernel.kernel import Kernel
+from hw.kernel.top import kernel_ports, kernel_verilog
+from hw.verilog.cache import Report, cached, silent
+from hw.verilog.machine import machine_key
+from hw.verilog.writer import Verilog, read_verilog, write_files
+
+
+def machine_kernel(
+    network: Network,
+    folding: Folding,
+    build: Path,
+    *,
+    vendor: bool = False,
+    report: Report = silent,
+) -> Verilog:
+    """Verilog of the kernel for a network and folding, made at most once for the same sources and
+    parameters.
+
+    The top module is `hw.contract.regs.KERNEL_NAME` with clock ``ap_clk`` and reset ``ap_rst_n``.
+
+    Parameters
+    ----------
+    build: directory of everything generated; the Verilog goes to ``verilog/`` in it.
+    vendor: with DSP48E2 and URAM288 cells in place of behavioural models.
+
+    Raises
+    ------
+    FoldingError: the folding does not fit the network, or not 64-byte beats.
+    ToolError: Yosys is missing.
+    """
+    key = machine_key(network, folding, kernel=True, vendor=vendor)
+
+    def make(directory: Path) -> None:
+        report("elaborate", 0, 1)
+        kernel = Kernel(Core(network, folding))
+        write_files(directory, kernel_verilog(kernel, vendor=vendor), kernel_ports(kernel))
+        report("elaborate", 1, 1)
+
+    return read_verilog(cached(build / "verilog" / f"{network.name}-kernel-{key}", make))
