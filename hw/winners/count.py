@@ -8,8 +8,10 @@ needed only once a group.
 from collections.abc import Sequence
 
 from amaranth.hdl import *
-from amaranth.lib import data, wiring
+from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
+
+from hw.tile import Tile
 
 GROUP = 6
 LEVELS_A_STAGE = 2
@@ -44,7 +46,7 @@ def _registers(m: Module, values: Sequence[Value], name: str) -> list[Value]:
     return found
 
 
-class PopCount(wiring.Component):
+class PopCount(Tile):
     """Number of ones in ``bits``, `latency` cycles later; one count a cycle, no handshake.
 
     Parameters
@@ -58,6 +60,7 @@ class PopCount(wiring.Component):
     total: Signal
 
     def __init__(self, width: int) -> None:
+        self.width = width
         self.latency = self.latency_of(width)
         super().__init__({"bits": In(width), "total": Out(range(width + 1))})
 
@@ -69,7 +72,11 @@ class PopCount(wiring.Component):
             latency, terms = latency + 1, -(-terms // cls.FAN_IN)
         return latency
 
-    def elaborate(self, _platform: object) -> Module:
+    @property
+    def parameters(self) -> int:
+        return self.width
+
+    def build(self, _platform: object, /) -> Module:
         m = Module()
         terms = _registers(m, [ones(group) for group in groups(self.bits)], "group")
         step = 0
@@ -89,7 +96,7 @@ def _sum(terms: Sequence[Value]) -> Value:
     return _sum(terms[:half]) + _sum(terms[half:])
 
 
-class PrefixCount(wiring.Component):
+class PrefixCount(Tile):
     """Ones in front of each group of ``bits``, and all of them, `latency` cycles later.
 
     Parameters
@@ -111,6 +118,7 @@ class PrefixCount(wiring.Component):
 
     def __init__(self, width: int) -> None:
         self.groups = -(-width // GROUP)
+        self.width = width
         self.latency = self.latency_of(width)
         count = range(width + 1)
         super().__init__(
@@ -127,7 +135,11 @@ class PrefixCount(wiring.Component):
         levels = (-(-width // GROUP) - 1).bit_length()
         return 1 + -(-levels // LEVELS_A_STAGE)
 
-    def elaborate(self, _platform: object) -> Module:
+    @property
+    def parameters(self) -> int:
+        return self.width
+
+    def build(self, _platform: object, /) -> Module:
         m = Module()
         sums = _registers(m, [ones(group) for group in groups(self.bits)], "group")
         level, reach = 0, 1

@@ -1,17 +1,18 @@
 """The level that decides who wins: half of a threshold search."""
 
 from amaranth.hdl import *
-from amaranth.lib import data, wiring
+from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from hw.delay import delayed
+from hw.tile import Tile
 from hw.winners.count import PopCount, one_of
 
 LEVEL_BITS = 4
 LEVELS = 1 << LEVEL_BITS
 
 
-class LevelSearch(wiring.Component):
+class LevelSearch(Tile):
     """Largest level that at least ``need`` members of a word reach.
 
     Counts, for each level, the members that reach it, while the rows of the word pass. All members
@@ -61,7 +62,11 @@ class LevelSearch(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    @property
+    def parameters(self) -> tuple[int, int]:
+        return self.channels, self.drain
+
+    def build(self, _platform: object, /) -> Module:
         m = Module()
         wait = 1 + self._count_latency
         valid = delayed(m, self.valid, wait, name="valid", reset=True)
