@@ -88,8 +88,7 @@ class InputFrame(wiring.Component):
         for image, advance in ((writing, taken), (reading, self.release)):
             with m.If(advance):
                 m.d.sync += image.eq(Mux(image == self.images - 1, 0, image + 1))
-        lines = 1 << (self.lines - 1).bit_length()
-        self._memories(m, part, writing * lines + line, reading * lines)
+        self._memories(m, part, Cat(line, writing), reading)
         return m
 
     def _position(self, m: Module) -> tuple[Signal, Signal, Value]:
@@ -107,7 +106,7 @@ class InputFrame(wiring.Component):
     def _memories(self, m: Module, part: Value, to: Value, image: Value) -> None:
         """Memory ``(bank, part)`` holds a part of every row ``line * banks + bank``."""
         pixels = min(self.beat, self.width)
-        lines = 1 << (self.lines - 1).bit_length()
+        depth = self.images << (self.lines - 1).bit_length()
         where = [divmod(row, self.banks) for row in range(self.height)]
         line = Array(C(line, range(self.lines)) for line, _ in where)[self.row]
         bank = Array(C(bank, range(self.banks)) for _, bank in where)[self.row]
@@ -115,13 +114,13 @@ class InputFrame(wiring.Component):
         for number in range(self.banks):
             parts: list[Value] = []
             for at in range(self.parts):
-                ram = LutRam(ACT_BITS * pixels, self.images * lines)
+                ram = LutRam(ACT_BITS * pixels, depth)
                 m.submodules[f"ram{number}_{at}"] = ram
                 m.d.comb += [
                     ram.write_en.eq(self.i.valid & self.i.ready & (part == at)),
                     ram.write_address.eq(to),
                     ram.write_data.eq(self.i.payload.word_select(number, ACT_BITS * pixels)),
-                    ram.address[0].eq(image + line),
+                    ram.address[0].eq(Cat(line, image)),
                 ]
                 parts.append(Value.cast(ram.data[0]))
             rows.append(Cat(*parts))

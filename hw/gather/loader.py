@@ -72,6 +72,7 @@ class WindowLoader(wiring.Component):
         busy = Signal()
         column, line = Signal(range(windows.columns)), Signal(range(plan.load_rows))
         down, along = Signal(range(blocks)), Signal(range(across))
+        row, top = Signal.like(self.row), Signal.like(self.row)
         row_over = column == windows.columns - 1
         over = busy & row_over & (line == plan.load_rows - 1)
         along_over = along == across - 1
@@ -91,28 +92,30 @@ class WindowLoader(wiring.Component):
         with m.If(busy):
             m.d.sync += column.eq(Mux(row_over, 0, column + 1))
             with m.If(row_over):
-                m.d.sync += line.eq(Mux(over, 0, line + 1))
+                m.d.sync += [line.eq(Mux(over, 0, line + 1)), row.eq(row + 1)]
         with m.If(over):
             m.d.sync += [busy.eq(0), holding.eq(~word_over), along.eq(along + 1)]
+            m.d.sync += row.eq(top)
             with m.If(along_over):
+                below = top + plan.folding.rows * plan.phases
                 m.d.sync += [along.eq(0), down.eq(Mux(word_over, 0, down + 1))]
+                m.d.sync += [row.eq(Mux(word_over, 0, below)), top.eq(Mux(word_over, 0, below))]
         with m.If(start):
             m.d.sync += [busy.eq(1), holding.eq(1)]
-        self._read(m, line, down, along, column)
+        m.d.comb += self.row.eq(row)
+        self._read(m, along, column)
         self._write(m, busy, over, column)
         return m
 
-    def _read(self, m: Module, line: Value, down: Value, along: Value, column: Value) -> None:
+    def _read(self, m: Module, along: Value, column: Value) -> None:
         """Take in a row of the block of tiles, then shift it column by column."""
         plan, windows = self.plan, self.windows
         cols = plan.folding.cols
-        height = plan.folding.rows * plan.phases
-        m.d.comb += self.row.eq(down * height + line)
         chunk = 8 * plan.phases
-        row = Value.cast(self.pixels_row)
+        pixels = Value.cast(self.pixels_row)
         length = chunk * (cols + windows.columns - 1)
         blocks = [
-            row[at * cols * chunk : at * cols * chunk + length]
+            pixels[at * cols * chunk : at * cols * chunk + length]
             for at in range(plan.stage.out_shape[2] // cols)
         ]
         passing = Signal(length, reset_less=True)
