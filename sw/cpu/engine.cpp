@@ -1,0 +1,172 @@
+// The library's interface for ctypes, and the threads that share out words.
+#include <atomic>
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "worker.hpp"
+
+namespace twofold {
+
+// Workers that take chunks of a call until none is left; the caller is the first of them.
+class Engine {
+public:
+    Engine(const LayerDescription *layers, int count, int zero_point, Isa isa, int threads)
+        : layers_(plan_network(layers, count, isa)),
+          size_(static_cast<int64_t>(layers[0].in_channels) * layers[0].in_rows *
+                layers[0].in_cols),
+          classes_(layers[count - 1].kernels) {
+        for (int i = 0; i < threads; i++)
+            workers_.push_back(std::make_unique<Worker>(layers_, zero_point));
+        try {
+            for (int i = 1; i < threads; i++)
+                threads_.emplace_back([this, i] { serve(*workers_[i]); });
+        } catch (...) { // a thread that could not start; those that did must end first
+            stop();
+            throw;
+        }
+    }
+
+    ~Engine() { stop(); }
+
+    Engine(const Engine &) = delete;
+    Engine &operator=(const Engine &) = delete;
+
+    // One call at a time.
+    void infer(const uint8_t *images, int64_t words, int32_t *logits) {
+        const int64_t threads = static_cast<int64_t>(workers_.size());
+        int64_t share = (words + threads - 1) / threads;
+        if (share > kBlockWords)
+            share = (share + kBlockWords - 1) / kBlockWords * kBlockWords;
+        images_ = images;
+        logits_ = logits;
+        words_ = words;
+        chunk_ = share < kChunkWords ? share : kChunkWords;
+        next_ = 0;
+        const bool shared = words > chunk_ && threads > 1;
+        if (shared) {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            call_++;
+            busy_ = static_cast<int>(threads_.size());
+        }
+        if (shared)
+            start_.notify_all();
+        work(*workers_[0]);
+        if (shared) {
+            std::unique_lock<std::mutex> lock(mutex_);
+            done_.wait(lock, [this] { return busy_ == 0; });
+        }
+    }
+
+    void time_layers(bool on) {
+        for (auto &worker : workers_)
+            worker->timed = on;
+    }
+
+    int64_t nanoseconds(size_t layer) const {
+        int64_t sum = 0;
+        for (const auto &worker : workers_)
+            sum += worker->nanoseconds[layer];
+        return sum;
+    }
+
+    const char *kernel(size_t layer) const { return layers_[layer]->kernel; }
+
+private:
+    void work(Worker &worker) {
+        for (int64_t at; (at = next_.fetch_add(chunk_)) < words_;) {
+            const int64_t left = words_ - at;
+            worker.run(images_ + at * size_, static_cast<int>(left < chunk_ ? left : chunk_),
+                       logits_ + at * classes_);
+        }
+    }
+
+    void serve(Worker &worker) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        for (uint64_t seen = 0;;) {
+            start_.wait(lock, [this, seen] { return call_ != seen || stopping_; });
+            if (stopping_)
+                return;
+            seen = call_;
+            lock.unlock();
+            work(worker);
+            lock.lock();
+            if (--busy_ == 0)
+                done_.notify_one();
+        }
+    }
+
+    void stop() {
+        {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            stopping_ = true;
+        }
+        start_.notify_all();
+        for (auto &thread : threads_)
+            thread.join();
+    }
+
+    const Layers layers_;
+    const int64_t size_, classes_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<std::thread> threads_;
+
+    const uint8_t *images_ = nullptr;
+    int32_t *logits_ = nullptr;
+    int64_t words_ = 0, chunk_ = 1;
+    std::atomic<int64_t> next_{0};
+
+    std::mutex mutex_;
+    std::condition_variable start_, done_;
+    uint64_t call_ = 0;
+    int busy_ = 0;
+    bool stopping_ = false;
+};
+
+} // namespace twofold
+
+extern "C" {
+
+// Names of the available instruction sets, separated by commas.
+const char *twofold_cpu_isas() {
+    static const std::string names = [] {
+        std::string all;
+        for (const std::string &name : twofold::available_isas())
+            all += (all.empty() ? "" : ",") + name;
+        return all;
+    }();
+    return names.c_str();
+}
+
+// Null where memory or threads ran out; `isa` counts as in twofold::Isa and must be available.
+void *twofold_cpu_create(const twofold::LayerDescription *layers, int count, int zero_point,
+                         int isa, int threads) {
+    try {
+        return new twofold::Engine(layers, count, zero_point, static_cast<twofold::Isa>(isa),
+                                   threads);
+    } catch (const std::exception &) {
+        return nullptr;
+    }
+}
+
+void twofold_cpu_destroy(void *engine) { delete static_cast<twofold::Engine *>(engine); }
+
+void twofold_cpu_infer(void *engine, const uint8_t *images, int64_t words, int32_t *logits) {
+    static_cast<twofold::Engine *>(engine)->infer(images, words, logits);
+}
+
+void twofold_cpu_time_layers(void *engine, int on) {
+    static_cast<twofold::Engine *>(engine)->time_layers(on != 0);
+}
+
+int64_t twofold_cpu_nanoseconds(void *engine, int layer) {
+    return static_cast<twofold::Engine *>(engine)->nanoseconds(static_cast<size_t>(layer));
+}
+
+const char *twofold_cpu_kernel(void *engine, int layer) {
+    return static_cast<twofold::Engine *>(engine)->kernel(static_cast<size_t>(layer));
+}
+
+} // extern "C"

@@ -1,0 +1,188 @@
+"""The CPU engine: a quantized network, compiled kernels and threads."""
+
+import os
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+
+from hw.contract.errors import ToolError
+from hw.contract.network import Linear, Stage
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from sw.cpu.library import ISAS, LayerDescription, available_isas, library
+from sw.errors import ArtefactError
+
+MOST_KERNELS = 8192
+"""Kernels of one layer at most: their winners are selected on the stack."""
+
+MOST_THREADS = 1024
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """Where the time went.
+
+    Attributes
+    ----------
+    name: of the layer, as in ``conv1``.
+    kernel: the routine that runs it.
+    seconds: of all threads together.
+    """
+
+    name: str
+    kernel: str
+    seconds: float
+
+
+class CpuEngine:
+    """Runs a quantized network on the processor, bit for bit as `hw.contract.arith` has it.
+
+    Threads share out words: a call of one word runs on the caller's thread alone. Calls on one
+    engine must not overlap.
+
+    Parameters
+    ----------
+    quantized: any network of the family whose accumulators fit 32 bits.
+    threads: threads that compute, the caller's included; None for every processor this process may
+        use.
+    isa: one of `available_isas()`; None for the fastest.
+
+    Raises
+    ------
+    ToolError: the compiled library is missing, the instruction set or the number of threads is not
+        available, or memory ran out.
+    ArtefactError: a layer is too large for the engine.
+    """
+
+    def __init__(
+        self, quantized: QuantizedNetwork, threads: int | None = None, isa: str | None = None
+    ) -> None:
+        self._handle: int | None = None
+        self.network = quantized.network
+        self.threads = len(os.sched_getaffinity(0)) if threads is None else threads
+        self.isa = _checked_isa(isa)
+        if not 1 <= self.threads <= MOST_THREADS:
+            raise ToolError(f"threads is {self.threads}, needs 1..{MOST_THREADS}")
+        self._library = library()
+        stages = self.network.stages
+        kept: list[np.ndarray] = []
+        layers = (LayerDescription * len(stages))(
+            *(
+                _describe(stage, layer, kept)
+                for stage, layer in zip(stages, quantized.layers, strict=True)
+            )
+        )
+        self._handle = self._library.twofold_cpu_create(
+            layers, len(stages), self.network.zero_point, ISAS.index(self.isa), self.threads
+        )
+        if self._handle is None:
+            raise ToolError(
+                f"the CPU engine ran out of memory or threads with {self.threads} threads; "
+                "ask for fewer"
+            )
+
+    def infer(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Classify images.
+
+        ``images`` is uint8 ``[words, channels, height, width]``, or without channels where the
+        network has one. Returns logits, int32 ``[words, classes]``, and labels, int64 ``[words]``
+        (ties to the lower index). Raises ArtefactError for any other shape or type, ToolError after
+        `close`.
+        """
+        images = self._checked(images)
+        logits = np.empty((len(images), len(self.network.labels)), dtype=np.int32)
+        self._library.twofold_cpu_infer(
+            self._open(), images.ctypes.data, len(images), logits.ctypes.data
+        )
+        return logits, logits.argmax(axis=1)
+
+    def time_layers(self, on: bool = True) -> None:
+        """Measure the time of each layer from now on; costs about 0.1 us a layer and call."""
+        self._library.twofold_cpu_time_layers(self._open(), int(on))
+
+    def layer_times(self) -> tuple[LayerTime, ...]:
+        """Time spent in each layer while it was measured."""
+        handle = self._open()
+        return tuple(
+            LayerTime(
+                name=stage.name,
+                kernel=self._library.twofold_cpu_kernel(handle, stage.index).decode(),
+                seconds=self._library.twofold_cpu_nanoseconds(handle, stage.index) * 1e-9,
+            )
+            for stage in self.network.stages
+        )
+
+    def close(self) -> None:
+        """End the threads and free the memory; the engine is of no use afterwards."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            self._library.twofold_cpu_destroy(handle)
+
+    def __enter__(self) -> "CpuEngine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _open(self) -> int:
+        if self._handle is None:
+            raise ToolError("the CPU engine is closed; make a new one")
+        return self._handle
+
+    def _checked(self, images: np.ndarray) -> np.ndarray:
+        channels, rows, cols = self.network.input_shape
+        shape = images.shape
+        if channels == 1 and len(shape) == 3:
+            shape = (shape[0], 1, *shape[1:])
+        if images.dtype != np.uint8 or len(shape) != 4 or shape[1:] != self.network.input_shape:
+            raise ArtefactError(
+                f"images are {images.dtype}{list(images.shape)}, "
+                f"needs uint8[words, {channels}, {rows}, {cols}]"
+            )
+        return np.ascontiguousarray(images)
+
+
+def _checked_isa(isa: str | None) -> str:
+    available = available_isas()
+    if isa is None:
+        return available[-1]
+    if isa not in available:
+        raise ToolError(f"isa is {isa!r}, this machine has {', '.join(available)}")
+    return isa
+
+
+def _describe(stage: Stage, layer: QuantizedLayer, kept: list[np.ndarray]) -> LayerDescription:
+    """Description of a layer; ``kept`` keeps its arrays alive."""
+    if stage.channels > MOST_KERNELS or stage.acc_bits > 32:
+        raise ArtefactError(
+            f"{stage.name}: {stage.channels} kernels with accumulators of {stage.acc_bits} bits, "
+            f"the CPU engine takes {MOST_KERNELS} of 32 bits"
+        )
+
+    def pointer(array: np.ndarray | None) -> int | None:
+        if array is None:
+            return None
+        kept.append(np.ascontiguousarray(array))
+        return kept[-1].ctypes.data
+
+    winners = 0 if stage.layer.k is None else stage.layer.k
+    return LayerDescription(
+        linear=isinstance(stage.layer, Linear),
+        in_channels=stage.in_shape[0], in_rows=stage.in_shape[1], in_cols=stage.in_shape[2],
+        kernels=stage.channels, kernel_rows=stage.kernel[0], kernel_cols=stage.kernel[1],
+        stride=stage.stride, padding=stage.padding, pool=stage.pool,
+        winners=winners, shift=layer.shift, last=stage.last,
+        narrow=layer.mul is None and stage.add_bits < 32,
+        most_active=stage.in_k,
+        weight=pointer(layer.weight), add=pointer(layer.add), mul=pointer(layer.mul),
+    )  # fmt: skip
+
+

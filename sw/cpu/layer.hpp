@@ -1,0 +1,119 @@
+// A layer as the kernels see it: shapes, constants and the tables that were derived from its
+// weights. Plain data, so that files compiled for different instruction sets can share it.
+//
+// A linear layer is a convolution whose window is its whole input. Input position (tap, channel)
+// counts taps row by row.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace twofold {
+
+constexpr int kBlock = 64;      // channels are stored in blocks of 64, one AVX-512 register of uint8
+constexpr int kBlockWords = 16; // words that convolutions take at a time
+constexpr int kChunkWords = 128; // words that linear layers take at a time
+constexpr int kMaxBlocks = 128;  // of the channels of a layer with winners
+
+inline int blocks_of(int channels) { return (channels + kBlock - 1) / kBlock; }
+
+// Activations, uint8. The channels of a pixel are contiguous; strides are in bytes.
+struct Plane {
+    uint8_t *data;
+    ptrdiff_t row, col, word;
+
+    uint8_t *at(int y, int x, int w) const { return data + y * row + x * col + w * word; }
+};
+
+// A non-zero activation of a pixel.
+struct Entry {
+    uint16_t channel, value;
+};
+
+struct Layer {
+    int in_channels, in_rows, in_cols; // rows and columns include the padding
+    int kernels, kernel_rows, kernel_cols, stride, pool;
+    int out_rows, out_cols; // after pooling
+    int winners;            // kept per pixel; 0 keeps all
+    int shift;
+    bool last;              // its outputs are logits
+    bool narrow;            // no multiplier, and accumulator plus `add` fit 32 bits
+    int most_active;        // non-zero activations of an input pixel at most
+    const int32_t *add;     // padded with zeros to whole blocks, as is `mul`
+    const int32_t *mul;     // null without multipliers
+    // For AVX-512 and AMX: `add` in the order in which sums of 16 kernels are packed to bytes: lane
+    // 4 l + i of group g is kernel 16 l + 4 g + i of its block.
+    const int32_t *packed_add;
+
+    // Rows of weights by input position, for `scatter`: the non-zero weights alone...
+    const uint32_t *row_start;
+    const uint16_t *row_kernel;
+    const int8_t *row_weight;
+    // ...or, where there are many, all of them, padded with zeros to whole blocks; else null.
+    const int16_t *dense_rows;
+
+    // Non-zero weights by kernel, for `gather`: byte offset in a window of the first layer.
+    const uint32_t *tap_start;
+    const int32_t *tap_offset;
+    const int16_t *tap_weight;
+
+    // For `patch` (AVX-512): per block of kernels, pooling position, step and group of 16 kernels
+    // the 64 bytes of a patch that the group looks at; and the weights per block, step and group.
+    // A patch is what all positions of a pooling window see: 8 rows of 8 bytes.
+    int patch_steps;
+    const uint8_t *patch_index;
+    const int8_t *patch_weight;
+
+    // For `lookup` (AVX-512): per kernel and tap, the weights of all 64 input channels.
+    const int8_t *lookup_weight;
+
+    // For `tiles` (AMX): per 16 kernels, tap and block of channels a tile of 16 rows (4 channels
+    // each) by 16 kernels by 4 channels.
+    const int8_t *tile_weight;
+
+    // For `logits` (AVX-512): all weights of a unit, in the order of the activations.
+    const int8_t *unit_weight;
+
+    int taps() const { return kernel_rows * kernel_cols; }
+    int positions() const { return taps() * in_channels; }
+    int channel_blocks() const { return blocks_of(in_channels); }
+    int kernel_blocks() const { return blocks_of(kernels); }
+};
+
+// Working memory of one thread; every area is aligned to 64 bytes.
+struct Scratch {
+    int32_t *acc;      // accumulators of one pixel, or of a block of words
+    Entry *entries;    // non-zero activations of the inputs of one word
+    int32_t *counts;   // how many of them each pixel has
+    uint8_t *lists;    // winners of a block of words, regrouped
+    int16_t *wide;     // the input of one word, widened
+};
+
+// What a kernel needs besides its layer.
+struct Call {
+    Plane in, out;
+    int32_t *logits; // of the first word; only for the last layer
+    int words;
+    Scratch *scratch;
+};
+
+using Run = void (*)(const Layer &, const Call &);
+
+// One set of functions for each instruction set; null where it has nothing of its own.
+struct Kernels {
+    Run gather;  // every position walks the weights: for dense inputs
+    Run scatter; // every non-zero activation walks its row of weights
+    Run patch;   // all kernels of a small window at once
+    Run lookup;  // winners look up their weights in registers
+    Run tiles;   // dense matrix tiles
+    Run logits;  // dense, few units
+};
+
+extern const Kernels kPortable;
+#if defined(__x86_64__)
+extern const Kernels kAvx2;
+extern const Kernels kAvx512;
+extern const Kernels kAmx;
+#endif
+
+} // namespace twofold

@@ -1,0 +1,159 @@
+#include "network.hpp"
+
+#include "tables.hpp"
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace twofold {
+
+namespace {
+
+#if defined(__x86_64__) && defined(__linux__)
+
+// Linux lets a process use AMX only after it has asked.
+bool request_amx() {
+    constexpr long kRequestPermission = 0x1023, kTileData = 18;
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+bool has_amx() {
+    unsigned a = 7, b, c = 0, d;
+    asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;
+    return (d & kTile) && (d & kInt8) && request_amx();
+}
+
+#else
+
+bool has_amx() { return false; }
+
+#endif
+
+Layer make_view(const LayerDescription &from) {
+    Layer to = {};
+    to.in_channels = from.in_channels;
+    to.in_rows = from.in_rows + 2 * from.padding;
+    to.in_cols = from.in_cols + 2 * from.padding;
+    to.kernels = from.kernels;
+    to.kernel_rows = from.kernel_rows;
+    to.kernel_cols = from.kernel_cols;
+    to.stride = from.stride;
+    to.pool = from.pool;
+    to.out_rows = ((to.in_rows - to.kernel_rows) / to.stride + 1) / to.pool;
+    to.out_cols = ((to.in_cols - to.kernel_cols) / to.stride + 1) / to.pool;
+    to.winners = from.winners < from.kernels ? from.winners : 0;
+    to.shift = from.shift;
+    to.last = from.last != 0;
+    to.narrow = from.narrow != 0;
+    to.most_active = from.most_active;
+    return to;
+}
+
+const Kernels &kernels_of(Isa isa) {
+#if defined(__x86_64__)
+    switch (isa) {
+    case Isa::avx2: return kAvx2;
+    case Isa::avx512:
+    case Isa::amx: return kAvx512;
+    case Isa::portable: break;
+    }
+#else
+    (void)isa;
+#endif
+    return kPortable;
+}
+
+// A pooling window's view fits the eight rows of eight bytes of a patch.
+bool fits_patch(const Layer &layer) {
+    const int move = (layer.pool - 1) * layer.stride;
+    return layer.narrow && !layer.last && move + layer.kernel_rows <= 8 &&
+           (move + layer.kernel_cols) * layer.in_channels <= 8;
+}
+
+bool fits_tiles(const Layer &layer) { return layer.narrow && !layer.last && layer.pool <= 5; }
+
+// Winners that look up beat products one at a time unless nearly all channels are active.
+bool fits_lookup(const Layer &layer) {
+    return layer.narrow && !layer.last && layer.in_channels <= kBlock && layer.stride == 1 &&
+           layer.pool <= 4;
+}
+
+void use(PlannedLayer &layer, const char *kernel, Run run) {
+    layer.kernel = kernel;
+    layer.run = run;
+}
+
+void choose(const LayerDescription &from, PlannedLayer &to, bool first, Isa isa) {
+    const Kernels &kernels = kernels_of(isa);
+    const Layer &view = to.view;
+    if (first && !to.linear) {
+        if (kernels.patch && fits_patch(view)) {
+            make_patches(from, to);
+            return use(to, "patch", kernels.patch);
+        }
+        make_taps(from, to);
+        return use(to, "gather", kernels.gather);
+    }
+#if defined(__x86_64__)
+    if (isa == Isa::amx && !first && fits_tiles(view)) {
+        make_tiles(from, to);
+        use(to, "tiles", kAmx.tiles);
+        if (to.linear) {
+            make_rows(from, to);
+            to.few = kernels.scatter;
+            to.few_below = 4;
+        }
+        return;
+    }
+#endif
+    if (!first && view.last && kernels.logits) {
+        make_units(from, to);
+        return use(to, "logits", kernels.logits);
+    }
+    make_rows(from, to);
+    use(to, "scatter", kernels.scatter);
+    if (!first && kernels.lookup && fits_lookup(view)) {
+        make_lookups(from, to);
+        use(to, "lookup", kernels.lookup);
+    }
+}
+
+} // namespace
+
+std::vector<std::string> available_isas() {
+    std::vector<std::string> names = {"portable"};
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
+          __builtin_cpu_supports("popcnt")))
+        return names;
+    names.push_back("avx2");
+    if (!(__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi") &&
+          __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni")))
+        return names;
+    names.push_back("avx512");
+    if (has_amx())
+        names.push_back("amx");
+#endif
+    return names;
+}
+
+Layers plan_network(const LayerDescription *layers, int count, Isa isa) {
+    Layers planned;
+    for (int i = 0; i < count; i++) {
+        auto layer = std::make_unique<PlannedLayer>();
+        layer->view = make_view(layers[i]);
+        layer->linear = layers[i].linear != 0;
+        layer->padding = layers[i].padding;
+        make_constants(layers[i], *layer);
+        choose(layers[i], *layer, i == 0, isa);
+        planned.push_back(std::move(layer));
+    }
+    return planned;
+}
+
+} // namespace twofold

@@ -1,0 +1,75 @@
+// First layers with a small window, with AVX-512 VBMI and VNNI: what a whole pooling window sees
+// fits one register, a byte permutation fetches four taps for each of 16 kernels, and one
+// instruction multiplies and adds them. Included like winners.hpp.
+
+// Eight rows of eight bytes.
+inline __m512i load_patch(const uint8_t *corner, ptrdiff_t row, int rows) {
+    const auto load = [](const uint8_t *from) {
+        return _mm_loadl_epi64(reinterpret_cast<const __m128i *>(from));
+    };
+    __m512i patch = _mm512_castsi128_si512(load(corner));
+#pragma GCC unroll 7
+    for (int y = 1; y < 8; y++)
+        if (y < rows)
+            patch = _mm512_mask_broadcastq_epi64(patch, static_cast<__mmask8>(1 << y),
+                                                 load(corner + y * row));
+    return patch;
+}
+
+// Sums of one position for 64 kernels; `index` and `weight` of its first step.
+template <int STEPS>
+inline Sums patch_sums(const Layer &layer, __m512i patch, const uint8_t *index,
+                       const int8_t *weight, const int32_t *add) {
+    Sums sums = load_sums(add);
+    const int steps = STEPS ? STEPS : layer.patch_steps;
+    for (int step = 0; step < steps; step++)
+#pragma GCC unroll 4
+        for (int g = 0; g < 4; g++) {
+            const int at = (step * 4 + g) * 64;
+            const __m512i taps =
+                _mm512_permutexvar_epi8(_mm512_load_si512(index + at), patch);
+            sums.group[g] =
+                _mm512_dpbusd_epi32(sums.group[g], taps, _mm512_load_si512(weight + at));
+        }
+    return sums;
+}
+
+template <int STEPS>
+inline void patch_row(const Layer &layer, const uint8_t *image, ptrdiff_t row, uint8_t *out,
+                      ptrdiff_t out_col) {
+    const int places = layer.pool * layer.pool, blocks = layer.kernel_blocks();
+    const int rows = (layer.pool - 1) * layer.stride + layer.kernel_rows;
+    const int move = layer.pool * layer.stride * layer.in_channels, size = layer.patch_steps * 256;
+    const __m128i shift = _mm_cvtsi32_si128(layer.shift);
+    for (int x = 0; x < layer.out_cols; x++, image += move, out += out_col) {
+        const __m512i patch = load_patch(image, row, rows);
+        const uint8_t *index = layer.patch_index;
+        const int8_t *weight = layer.patch_weight;
+        for (int block = 0; block < blocks; block++, weight += size) {
+            const int32_t *add = layer.packed_add + block * kBlock;
+            Sums best = patch_sums<STEPS>(layer, patch, index, weight, add);
+            index += size;
+            for (int place = 1; place < places; place++, index += size)
+                take_larger(best, patch_sums<STEPS>(layer, patch, index, weight, add));
+            if (blocks == 1)
+                store_winners(out, pack(best, shift), layer.winners);
+            else
+                _mm512_storeu_si512(out + block * kBlock, pack(best, shift));
+        }
+        if (blocks > 1)
+            keep_winners(layer, out);
+    }
+}
+
+inline void run_patch(const Layer &layer, const Call &call) {
+    const ptrdiff_t down = layer.pool * layer.stride * call.in.row;
+    for (int w = 0; w < call.words; w++)
+        for (int y = 0; y < layer.out_rows; y++) {
+            const uint8_t *image = call.in.at(0, 0, w) + y * down;
+            uint8_t *out = call.out.at(y, 0, w);
+            if (layer.patch_steps == 1)
+                patch_row<1>(layer, image, call.in.row, out, call.out.col);
+            else
+                patch_row<0>(layer, image, call.in.row, out, call.out.col);
+        }
+}

@@ -1,0 +1,14 @@
+// Kernels that run on every processor.
+#include "layer.hpp"
+
+#define LEVEL 0
+
+namespace twofold {
+namespace {
+#include "winners.hpp"
+#include "generic.hpp"
+} // namespace
+
+const Kernels kPortable = {run_gather, run_scatter, nullptr, nullptr, nullptr, nullptr};
+
+} // namespace twofold

@@ -1,0 +1,142 @@
+// Requantisation and k-winners of one pixel. Included by each instruction set's file inside an
+// anonymous namespace, after <cstdint> and layer.hpp; LEVEL says which instructions may be used.
+
+#if LEVEL >= 512
+using Values = __m512i; // 64 values
+inline Values load_values(const uint8_t *values) { return _mm512_loadu_si512(values); }
+#else
+using Values = const uint8_t *;
+inline Values load_values(const uint8_t *values) { return values; }
+#endif
+
+// Bit planes of 64 values: bit i of plane[b] is bit b of value i.
+inline void bit_planes(Values values, uint64_t *plane) {
+#if LEVEL >= 512
+#pragma GCC unroll 8
+    for (int b = 0; b < 8; b++)
+        plane[b] = _mm512_test_epi8_mask(values, _mm512_set1_epi8(static_cast<char>(1 << b)));
+#elif LEVEL >= 2
+    __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(values));
+    __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(values + 32));
+    for (int b = 7; b >= 0; b--) {
+        plane[b] = static_cast<uint32_t>(_mm256_movemask_epi8(low)) |
+                   static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(high))) << 32;
+        low = _mm256_add_epi8(low, low);
+        high = _mm256_add_epi8(high, high);
+    }
+#else
+    for (int b = 0; b < 8; b++)
+        plane[b] = 0;
+    for (int i = 0; i < 8; i++) {
+        uint64_t eight = 0;
+        for (int j = 0; j < 8; j++)
+            eight |= static_cast<uint64_t>(values[8 * i + j]) << (8 * j);
+        for (int b = 0; b < 8; b++) // the product collects the eight lowest bits in the top byte
+            plane[b] |= ((eight >> b & 0x0101010101010101) * 0x0102040810204080 >> 56) << (8 * i);
+    }
+#endif
+}
+
+// The `count` lowest set bits of `bits`; count <= 63 or the number of set bits.
+inline uint64_t lowest_bits(uint64_t bits, int count) {
+#if LEVEL >= 2
+    return _pdep_u64((uint64_t{1} << count) - 1, bits);
+#else
+    uint64_t chosen = 0;
+    for (; count > 0; count--) {
+        chosen |= bits & (~bits + 1);
+        bits &= bits - 1;
+    }
+    return chosen;
+#endif
+}
+
+// Mask of the k largest of 64 values, ties to the lower index. A radix selection from the top bit
+// down: `open` are the values equal to the k-th largest in the bits seen. 1 <= k < 64.
+inline uint64_t select_values(Values values, int k) {
+    uint64_t plane[8];
+    bit_planes(values, plane);
+    uint64_t open = ~uint64_t{0}, chosen = 0;
+#pragma GCC unroll 8
+    for (int b = 7; b >= 0; b--) {
+        const uint64_t set = open & plane[b];
+        const int count = __builtin_popcountll(set);
+        const bool enough = count >= k;
+        chosen |= enough ? 0 : set;
+        k -= enough ? 0 : count;
+        open = enough ? set : open ^ set;
+    }
+    return chosen | lowest_bits(open, k);
+}
+
+// The same over several blocks, k < 64 * blocks; `mask` gets one word a block.
+inline void select_blocks(const uint8_t *values, int blocks, int k, uint64_t *mask) {
+    uint64_t plane[kMaxBlocks][8], open[kMaxBlocks];
+    for (int i = 0; i < blocks; i++) {
+        bit_planes(load_values(values + kBlock * i), plane[i]);
+        open[i] = ~uint64_t{0};
+        mask[i] = 0;
+    }
+    for (int b = 7; b >= 0; b--) {
+        int count = 0;
+        for (int i = 0; i < blocks; i++)
+            count += __builtin_popcountll(open[i] & plane[i][b]);
+        const uint64_t few = count >= k ? 0 : ~uint64_t{0};
+        k -= count & static_cast<int>(few);
+        for (int i = 0; i < blocks; i++) {
+            const uint64_t set = open[i] & plane[i][b];
+            mask[i] |= set & few;
+            open[i] = (open[i] & few) ^ set;
+        }
+    }
+    for (int i = 0; i < blocks && k > 0; i++) {
+        const int count = __builtin_popcountll(open[i]);
+        mask[i] |= count <= k ? open[i] : lowest_bits(open[i], k);
+        k -= count;
+    }
+}
+
+// Sets the values outside `mask` to 0.
+inline void keep(uint8_t *values, uint64_t mask) {
+#if LEVEL >= 512
+    _mm512_storeu_si512(values, _mm512_maskz_loadu_epi8(mask, values));
+#else
+    for (int i = 0; i < kBlock; i++)
+        values[i] &= static_cast<uint8_t>(-static_cast<int>(mask >> i & 1));
+#endif
+}
+
+// Keeps the layer's winners of the channels of one pixel, stored in whole blocks. Missing channels
+// hold 0 and come last, so they never win over one that exists.
+inline void keep_winners(const Layer &layer, uint8_t *values) {
+    if (layer.winners == 0)
+        return;
+    const int blocks = layer.kernel_blocks();
+    if (blocks == 1) {
+        keep(values, select_values(load_values(values), layer.winners));
+        return;
+    }
+    uint64_t mask[kMaxBlocks];
+    select_blocks(values, blocks, layer.winners, mask);
+    for (int i = 0; i < blocks; i++)
+        keep(values + kBlock * i, mask[i]);
+}
+
+// Accumulators (whole blocks) to uint8 activations, then winners.
+inline void finish(const Layer &layer, const int32_t *acc, uint8_t *out) {
+    const int count = layer.kernel_blocks() * kBlock, shift = layer.shift;
+    if (layer.narrow) {
+        for (int i = 0; i < count; i++) {
+            const int32_t value = (acc[i] + layer.add[i]) >> shift;
+            const int32_t low = value < 0 ? 0 : value;
+            out[i] = static_cast<uint8_t>(low > 255 ? 255 : low);
+        }
+    } else {
+        for (int i = 0; i < count; i++) {
+            const int64_t scaled = layer.mul ? int64_t{acc[i]} * layer.mul[i] : acc[i];
+            const int64_t value = (scaled + layer.add[i]) >> shift;
+            out[i] = static_cast<uint8_t>(value < 0 ? 0 : value > 255 ? 255 : value);
+        }
+    }
+    keep_winners(layer, out);
+}

@@ -1,0 +1,127 @@
+#include "worker.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+namespace twofold {
+
+namespace {
+
+constexpr size_t kSlack = 4096;            // kernels read whole tiles past the last pixel
+constexpr size_t kGroupAcc = 64 * 16 * 64; // accumulators of a group of tiles
+
+int words_of(const PlannedLayer &layer) { return layer.linear ? kChunkWords : kBlockWords; }
+
+// Bytes of an input pixel: images as they come, activations in whole blocks.
+size_t pixel_bytes(const PlannedLayer &layer, size_t index) {
+    return static_cast<size_t>(index == 0 ? layer.view.in_channels
+                                          : layer.view.channel_blocks() * kBlock);
+}
+
+} // namespace
+
+Worker::Worker(const Layers &layers, int zero_point)
+    : nanoseconds(layers.size(), 0), layers_(layers), zero_point_(zero_point) {
+    size_t acc = kGroupAcc, pixels = 0, entries = 0, wide = 0, lists = 0;
+    for (size_t i = 0; i < layers.size(); i++) {
+        const PlannedLayer &layer = *layers[i];
+        const Layer &view = layer.view;
+        const size_t count = static_cast<size_t>(view.in_rows) * view.in_cols;
+        const size_t width = static_cast<size_t>(view.kernel_blocks()) * kBlock;
+        const size_t row = static_cast<size_t>(view.out_cols) * view.pool;
+        convolutions_ += !layer.linear;
+        pixels = std::max(pixels, count);
+        entries = std::max(entries, count * view.in_channels);
+        wide = std::max(wide, count * view.in_channels);
+        lists = std::max(lists, count * kBlockWords * 2 * kBlock);
+        acc = std::max({acc, 2 * width, (view.out_cols + 1) * width + 2 * row,
+                        row * view.pool * kBlockWords * kBlock});
+        inputs_.emplace_back(count * words_of(layer) * pixel_bytes(layer, i) + kSlack);
+    }
+    acc_.resize(acc);
+    counts_.resize(pixels);
+    entries_.resize(entries + 1); // one is written past the end before it is counted
+    wide_.resize(wide + kBlock);
+    lists_.resize(lists + kSlack);
+    scratch_ = {acc_.data(), entries_.data(), counts_.data(), lists_.data(), wide_.data()};
+}
+
+// Words side by side for convolutions, so that a tile can take them; a linear layer wants the
+// activations of a word together, and so do the kernels of first layers.
+Plane Worker::input_of(size_t index, int words) {
+    const PlannedLayer &layer = *layers_[index];
+    const ptrdiff_t bytes = static_cast<ptrdiff_t>(pixel_bytes(layer, index));
+    const ptrdiff_t cols = layer.view.in_cols, rows = layer.view.in_rows;
+    if (layer.linear || index == 0)
+        return {inputs_[index].data(), cols * bytes, bytes, rows * cols * bytes};
+    return {inputs_[index].data(), cols * words * bytes, words * bytes, bytes};
+}
+
+// The same without the padding.
+Plane Worker::inner(size_t index, Plane plane) const {
+    plane.data = plane.at(layers_[index]->padding, layers_[index]->padding, 0);
+    return plane;
+}
+
+void Worker::load_images(const uint8_t *images, int words) {
+    const PlannedLayer &layer = *layers_[0];
+    const int channels = layer.view.in_channels, rows = layer.view.in_rows - 2 * layer.padding,
+              cols = layer.view.in_cols - 2 * layer.padding;
+    if (layer.padding > 0)
+        std::fill(inputs_[0].begin(), inputs_[0].end(), static_cast<uint8_t>(zero_point_));
+    const Plane to = inner(0, input_of(0, words));
+    for (int w = 0; w < words; w++)
+        for (int c = 0; c < channels; c++)
+            for (int y = 0; y < rows; y++, images += cols) {
+                uint8_t *row = to.at(y, 0, w) + c;
+                if (channels == 1)
+                    std::memcpy(row, images, static_cast<size_t>(cols));
+                else
+                    for (int x = 0; x < cols; x++)
+                        row[x * channels] = images[x];
+            }
+}
+
+void Worker::run_layer(size_t index, const Call &call) {
+    const PlannedLayer &layer = *layers_[index];
+    const Run run = call.words < layer.few_below ? layer.few : layer.run;
+    if (!timed)
+        return run(layer.view, call);
+    const auto start = std::chrono::steady_clock::now();
+    run(layer.view, call);
+    const auto time = std::chrono::steady_clock::now() - start;
+    nanoseconds[index] += std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+}
+
+// Takes a block of words from the images to the input of the first linear layer, where it becomes
+// words `first` and following.
+void Worker::run_convolutions(const uint8_t *images, int first, int words) {
+    load_images(images, words);
+    for (size_t i = 0; i < convolutions_; i++) {
+        Plane out = input_of(i + 1, words);
+        if (layers_[i + 1]->linear)
+            out.data += first * out.word;
+        else if (layers_[i + 1]->padding > 0)
+            std::fill(inputs_[i + 1].begin(), inputs_[i + 1].end(), uint8_t{0});
+        run_layer(i, {input_of(i, words), inner(i + 1, out), nullptr, words, &scratch_});
+    }
+}
+
+void Worker::run(const uint8_t *images, int words, int32_t *logits) {
+    const Layer &view = layers_[0]->view;
+    const size_t rows = view.in_rows - 2 * layers_[0]->padding;
+    const size_t cols = view.in_cols - 2 * layers_[0]->padding;
+    const size_t size = rows * cols * view.in_channels;
+    if (convolutions_ == 0)
+        load_images(images, words);
+    else
+        for (int first = 0; first < words; first += kBlockWords)
+            run_convolutions(images + first * size, first, std::min(kBlockWords, words - first));
+    for (size_t i = convolutions_; i < layers_.size(); i++) {
+        const Plane out = i + 1 < layers_.size() ? input_of(i + 1, words) : Plane{};
+        run_layer(i, {input_of(i, words), out, logits, words, &scratch_});
+    }
+}
+
+} // namespace twofold
