@@ -2,6 +2,7 @@
 """The gather stage against a plain convolution, cycle for cycle where nothing holds it up."""
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,8 +14,11 @@ from amaranth.sim import Simulator
 from hw.contract.arith import requantise, winners
 from hw.contract.folding import Folding, GatherFolding, GatherPlan, ScatterFolding, plans
 from hw.contract.network import Conv2d, Dense, Linear, Network, Taps
+from hw.contract.presets import folding, network
 from hw.contract.tables import Table, TableKind, tables
 from hw.gather.stage import GatherStage
+from hw.gather.tile import GatherRow, GatherTile
+from hw.tile import emit
 
 Image = list[list[int]]
 Beat = list[tuple[int, int]]
@@ -283,3 +287,64 @@ def test_interval_is_the_plans(name: str) -> None:
     word = plan.passes * plan.stage.k
     starts = bench.times[::word]
     assert [late - early for early, late in pairwise(starts[2:])] == [plan.cycles] * 3
+
+
+def _divisor(rng: random.Random, number: int) -> int:
+    return rng.choice([size for size in range(1, number + 1) if number % size == 0])
+
+
+def _random_plan(rng: random.Random) -> GatherPlan:
+    """A small layer of any shape with any folding."""
+    kernel, stride = (rng.randrange(1, 4), rng.randrange(1, 4)), rng.choice((1, 1, 2))
+    pool = rng.randrange(1, 4 if stride == 1 else 3)
+    rows, cols = rng.randrange(1, 4), rng.randrange(1, 5)
+    height, width = (
+        side + (size * pool - 1) * stride + rng.randrange(stride)
+        for side, size in zip(kernel, (rows, cols), strict=True)
+    )
+    channels, taps = rng.randrange(1, 9), kernel[0] * kernel[1]
+    counts = [rng.randrange(1, taps + 1) for _ in range(channels)]
+    layer = Conv2d(
+        out_channels=channels,
+        kernel=kernel,
+        stride=stride,
+        pool=pool,
+        sparsity=rng.choice((Dense(), Taps(tuple(counts)))),
+        k=rng.randrange(1, channels + 1),
+        multiplier=rng.random() < 0.3,
+    )
+    folding = GatherFolding(
+        rows=_divisor(rng, rows), cols=_divisor(rng, cols), streams=_divisor(rng, channels)
+    )
+    return _plan((height, width), layer, folding)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_layer(seed: int) -> None:
+    rng = random.Random(seed)
+    plan = _random_plan(rng)
+    _, height, width = plan.stage.in_shape
+    bench = Bench(plan, seed, input_bytes=height * width, credits=2 + plan.passes * 8)
+    images = [bench.image() for _ in range(6)]
+    bench.run(images, gaps=0.0, waits=0.0)
+    bench.check(images)
+    starts = bench.times[:: plan.passes * plan.stage.k]
+    assert [late - early for early, late in pairwise(starts[2:])] == [plan.cycles] * 3
+
+
+def test_arguments() -> None:
+    plan = _plan(*CASES["one tile"])
+    with pytest.raises(ValueError, match="a beat of 4 pixels, needs a divisor or multiple of 6"):
+        GatherStage(plan, input_bytes=4, credits=2)
+    with pytest.raises(ValueError, match="at least 1 frame, not 0"):
+        GatherStage(plan, input_bytes=6, credits=0)
+
+
+def test_tiles_are_written_once() -> None:
+    plan = plans(network("gsc"), folding("gsc", size="full"))[0]
+    assert isinstance(plan, GatherPlan)
+    text = emit(GatherStage(plan, input_bytes=64, credits=4), "gather", vendor=True)
+    tile, row = GatherTile(plan).module_name, GatherRow(plan).module_name
+    assert re.findall(r"^module (\w+)", text, re.M) == [tile, row, "gather"]
+    assert len(re.findall(rf"^  {tile} tile\d+ \(", text, re.M)) == plan.folding.cols
+    assert len(re.findall(rf"^  {row} row\d+ \(", text, re.M)) == plan.folding.rows
