@@ -81,11 +81,11 @@ def _tiny(variant: str) -> Network:
         input_shape=(1, 8, 8),
         labels=DIGITS,
         layers=(
-            Conv2d(out_channels=16, kernel=(3, 3), pool=2, k=4 if winners else None,
+            Conv2d(out_channels=16, kernel=(3, 3), pool=2, k=6 if winners else None,
                    sparsity=Taps((4,) * 16) if sparse else Dense()),
-            Conv2d(out_channels=32, kernel=(2, 2), pool=2, k=8 if winners else None,
+            Conv2d(out_channels=32, kernel=(2, 2), pool=2, k=12 if winners else None,
                    sparsity=_sets(sparse, 8)),
-            Linear(out_features=64, k=16 if winners else None, sparsity=_sets(sparse, 16)),
+            Linear(out_features=64, k=20 if winners else None, sparsity=_sets(sparse, 16)),
             Linear(out_features=10),
         ),
     )  # fmt: skip
