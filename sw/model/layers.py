@@ -1,0 +1,143 @@
+"""Layers of a network in training: masked weights, normalisation, ReLU and k-winners.
+
+Activations between layers are [words, rows, cols, channels] or [words, units]; the order inside a
+layer is multiplication, max-pooling, BatchNorm, ReLU, k-winners, which equals normalising before
+pooling as long as every gain is positive.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hw.contract.network import Conv2d, Stage
+from sw.model import native
+
+GAIN_MIN = 0.01
+"""Gains are kept above this, so that pooling and normalisation commute."""
+EPSILON = 1e-5
+MOMENTUM = 0.02
+
+
+def winners(x: Tensor, k: int) -> Tensor:
+    """``x`` with all but the ``k`` largest of the last axis set to 0; ties keep more."""
+    if k >= x.shape[-1]:
+        return x
+    least = torch.topk(x, k, dim=-1).values[..., -1:]
+    return torch.where(x >= least, x, 0.0)
+
+
+class NormWinners(nn.Module):
+    """BatchNorm over all axes but the last, ReLU and k-winners over the last.
+
+    Attributes
+    ----------
+    k: winners kept; may be changed at any time.
+    fused: use the fast kernels instead of stock PyTorch.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, channels: int, k: int) -> None:
+        super().__init__()
+        self.k = k
+        self.fused = True
+        self.gain = nn.Parameter(torch.ones(channels))
+        self.shift = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """Scale and offset [channels] that the layer applies in evaluation."""
+        scale = self.gain / torch.sqrt(self.variance + EPSILON)
+        return scale, self.shift - self.mean * scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        half = x.dtype == torch.bfloat16
+        x = x.float().contiguous()
+        mean, variance = self._moments(x) if self.training else (self.mean, self.variance)
+        deviation = torch.sqrt(variance + EPSILON)
+        if self.fused and (self.training or not torch.is_grad_enabled()):
+            return native.norm_winners(
+                x, gain=self.gain, shift=self.shift, mean=mean, deviation=deviation,
+                k=self.k, half=half,
+            )  # fmt: skip
+        out = winners(torch.relu((x - mean) / deviation * self.gain + self.shift), self.k)
+        return out.to(torch.bfloat16) if half else out
+
+    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the batch; running averages are kept for evaluation."""
+        if self.fused:
+            mean, variance = native.moments(x)
+        else:
+            axes = tuple(range(x.ndim - 1))
+            mean, variance = x.mean(axes), x.var(axes, unbiased=False)
+        with torch.no_grad():
+            self.mean.lerp_(mean.detach(), MOMENTUM)
+            self.variance.lerp_(variance.detach(), MOMENTUM)
+        return mean, variance
+
+    @torch.no_grad()
+    def keep_positive(self) -> None:
+        """Bring gains back above `GAIN_MIN`; to be called after every optimiser step."""
+        self.gain.clamp_(min=GAIN_MIN)
+
+
+class Layer(nn.Module):
+    """One layer of a network, seen as a convolution or a matrix, in training.
+
+    The mask has the shape of the weights, is 1 where a weight exists, and is set from outside
+    (`sw.model.masks`). The gradient reaches all weights, existing or not, so that a masked one can
+    grow back until the mask is final.
+
+    Attributes
+    ----------
+    stage: the layer's description.
+    weight: float32 [out, in, rows, cols] or [out, in] (channel, row, column flattened).
+    """
+
+    mask: Tensor
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+        self.convolution = isinstance(stage.layer, Conv2d)
+        shape = (stage.channels, stage.in_shape[0], *stage.kernel)
+        self.weight = nn.Parameter(
+            torch.empty(shape if self.convolution else (shape[0], stage.inputs))
+        )
+        nn.init.normal_(self.weight, std=math.sqrt(2 / stage.inputs))
+        self.register_buffer("mask", torch.ones_like(self.weight))
+        self.bias = nn.Parameter(torch.zeros(stage.channels)) if stage.last else None
+        self.norm = None if stage.last else NormWinners(stage.channels, stage.k)
+        self.fused = True
+
+    def effective(self) -> Tensor:
+        """Weights that exist; the gradient passes to all."""
+        absent = (self.weight * (1 - self.mask)).detach()
+        return self.weight - absent
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Next activations of ``x``; float32 or bfloat16 in, the same out while training."""
+        weight = self.effective()
+        x = self._convolve(x, weight) if self.convolution else self._multiply(x, weight)
+        return x if self.norm is None else self.norm(x)
+
+    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        stage = self.stage
+        plain = stage.stride == 1 and stage.padding == 0 and stage.channels % native.LANES == 0
+        if self.fused and plain and stage.index == 0 and x.shape[-1] == 1:
+            out = native.conv_pool(x.float().permute(0, 3, 1, 2), weight, stage.pool)
+            return out.to(x.dtype)
+        out = F.conv2d(
+            x.permute(0, 3, 1, 2), weight.to(x.dtype), stride=stage.stride, padding=stage.padding
+        )
+        return F.max_pool2d(out, stage.pool).permute(0, 2, 3, 1)
+
+    def _multiply(self, x: Tensor, weight: Tensor) -> Tensor:
+        if x.ndim == 4:
+            x = x.permute(0, 3, 1, 2).flatten(1)
+        out = F.linear(x, weight.to(x.dtype))
+        return out if self.bias is None else out.float() + self.bias

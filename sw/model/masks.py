@@ -1,0 +1,100 @@
+"""Masks: which weights of a layer exist, chosen by magnitude within the hardware's structure."""
+
+import torch
+from torch import Tensor
+
+from hw.contract.network import Complementary, Dense, Stage, Taps
+from sw.model import native
+
+_ROUNDS = 150
+"""Rounds of the auction that shares a set's positions out evenly."""
+
+
+def open_share(stage: Stage, openness: float) -> int:
+    """Weights kept in an unfinished mask, in the unit of its structure.
+
+    ``openness`` runs from 1 (all weights exist) to 0 (the final structure): of a layer of taps,
+    taps of the largest kernel; of complementary sets, kernels that share a position; of a dense
+    layer always 1.
+    """
+    match stage.layer.sparsity:
+        case Taps(counts):
+            least, most = max(counts), stage.inputs
+        case Complementary():
+            least, most = 1, stage.slots
+        case Dense():
+            return 1
+    return round(least + (most - least) * openness)
+
+
+@torch.no_grad()
+def choose_mask(weight: Tensor, stage: Stage, openness: float = 0.0) -> Tensor:
+    """Mask of ones and zeros in the shape of ``weight`` that keeps large weights.
+
+    At ``openness`` 0 the mask is one that `hw.contract.network` accepts: exactly the taps of every
+    kernel, or one kernel of every set at each position and no kernel above the fan-in.
+    """
+    flat = weight.reshape(stage.channels, stage.inputs).abs()
+    kept = open_share(stage, openness)
+    match stage.layer.sparsity:
+        case Dense():
+            mask = torch.ones_like(flat)
+        case Taps(counts):
+            extra = kept - max(counts)
+            mask = _taps(flat, [min(count + extra, stage.inputs) for count in counts])
+        case Complementary(sets):
+            flat = flat / flat.square().mean(1, keepdim=True).sqrt().clamp(min=1e-12)
+            slots = _slots(flat, sets, stage.slots)
+            mask = _most(slots, kept) if kept > 1 else _one(slots, stage.fan_in)
+            mask = mask.reshape(-1, stage.inputs)[: stage.channels]
+    return mask.reshape(weight.shape).contiguous()
+
+
+def _taps(flat: Tensor, counts: list[int]) -> Tensor:
+    rank = flat.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    return (rank < torch.tensor(counts)[:, None]).to(flat.dtype)
+
+
+def _slots(flat: Tensor, sets: int, slots: int) -> Tensor:
+    """Kernels [out, inputs] as [slot, set, inputs]; missing kernels of the last slot never win."""
+    missing = slots * sets - len(flat)
+    return torch.cat([flat, flat.new_full((missing, flat.shape[1]), -1.0)]).view(slots, sets, -1)
+
+
+def _most(score: Tensor, kept: int) -> Tensor:
+    return torch.zeros_like(score).scatter_(0, score.topk(kept, dim=0).indices, 1.0)
+
+
+def _one(score: Tensor, fan_in: int) -> Tensor:
+    """One slot for each position of a set, no slot above ``fan_in`` positions.
+
+    An auction: prices rise on slots with too many positions until they spread evenly. The few that
+    are left over then go to the slots with room, the least loss first.
+    """
+    slots, sets, inputs = score.shape
+    worth = torch.where(score < 0, -1e9, score.clamp(min=1e-6).log()).contiguous()
+    price = torch.zeros(slots, sets)
+    owner, count = native.auction_round(worth, price)
+    for turn in range(_ROUNDS):
+        if int(count.max()) <= fan_in:
+            break
+        price += (0.5 * (1 - turn / _ROUNDS) + 0.02) * (count / (inputs / slots) - 1)
+        owner, count = native.auction_round(worth, price)
+    owner = owner.long()
+    for group in range(sets):
+        _repair((worth - price[..., None])[:, group], owner[group], fan_in)
+    return torch.zeros_like(score).scatter_(0, owner[None], 1.0)
+
+
+def _repair(worth: Tensor, owner: Tensor, fan_in: int) -> None:
+    """Move positions [inputs] of one set from slots above ``fan_in`` to others, in place."""
+    count = torch.bincount(owner, minlength=len(worth))
+    while int(count.max()) > fan_in:
+        free = torch.where(count < fan_in, 0.0, -torch.inf)[:, None] + worth
+        best, slot = free.max(0)
+        loss = worth.gather(0, owner[None])[0] - best
+        loss = torch.where(count[owner] > fan_in, loss, torch.inf)
+        position = int(loss.argmin())
+        count[owner[position]] -= 1
+        owner[position] = slot[position]
+        count[owner[position]] += 1

@@ -1,0 +1,191 @@
+"""The kernels of ``kernels.cpp`` as differentiable functions of tensors.
+
+The library is compiled once for this machine's instruction set and kept in the user's cache folder.
+`sw.model.layers` computes the same with stock PyTorch, which these are tested against.
+"""
+
+import ctypes
+import hashlib
+import os
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from hw.contract.errors import ToolError
+
+LANES = 16
+"""Channels of a convolution must be a multiple of this."""
+_SOURCE = Path(__file__).with_name("kernels.cpp")
+_FLAGS = ("-O3", "-march=native", "-ffast-math", "-std=c++17", "-shared", "-fPIC")
+
+
+class _Window(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in (
+            "words", "height", "width", "channels", "rows", "cols", "pool", "out_rows", "out_cols",
+        )
+    )  # fmt: skip
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The compiled kernels. Raises ToolError when there is no working g++."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twofold"
+    macros = _compile("-march=native", "-dM", "-E", "-x", "c++", os.devnull)
+    key = hashlib.sha256(macros + _SOURCE.read_bytes() + " ".join(_FLAGS).encode()).hexdigest()
+    built = folder / f"kernels-{key[:16]}.so"
+    if not built.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            _compile(*_FLAGS, str(_SOURCE), "-o", f"{work}/kernels.so")
+            Path(f"{work}/kernels.so").rename(built)
+    return ctypes.CDLL(str(built))
+
+
+def _compile(*arguments: str) -> bytes:
+    try:
+        return subprocess.run(["g++", *arguments], check=True, capture_output=True).stdout
+    except FileNotFoundError as error:
+        raise ToolError("training needs the compiler g++; install it (Debian: g++)") from error
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode(errors="replace").strip().splitlines()
+        raise ToolError(f"g++ fails: {lines[0] if lines else 'no message'}") from error
+
+
+def _pointers(*tensors: Tensor) -> list[ctypes.c_void_p]:
+    """Addresses of tensors that the caller keeps alive until the kernel has run."""
+    if any(not tensor.is_contiguous() for tensor in tensors):
+        raise ValueError("kernels take contiguous tensors")
+    return [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
+
+
+class _ConvPool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, weight: Tensor, pool: int) -> Tensor:
+        words, _, height, width = image.shape
+        channels, _, rows, cols = weight.shape
+        out_rows, out_cols = (height - rows + 1) // pool, (width - cols + 1) // pool
+        window = _Window(words, height, width, channels, rows, cols, pool, out_rows, out_cols)
+        taps = weight.detach().reshape(channels, rows * cols).t().contiguous()
+        image = image.contiguous()
+        out = torch.empty(words, out_rows, out_cols, channels)
+        winner = torch.empty(out.shape, dtype=torch.uint8)
+        library().conv_pool_forward(ctypes.byref(window), *_pointers(image, taps, out, winner))
+        ctx.save_for_backward(image, winner)
+        ctx.window, ctx.shape = window, weight.shape
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, Tensor, None]:
+        image, winner = ctx.saved_tensors
+        channels, _, rows, cols = ctx.shape
+        taps = torch.zeros(rows * cols, channels)
+        grad = grad_outputs[0].contiguous()
+        library().conv_pool_backward(
+            ctypes.byref(ctx.window), *_pointers(image, grad, winner, taps)
+        )
+        return None, taps.t().reshape(ctx.shape), None
+
+
+def conv_pool(image: Tensor, weight: Tensor, pool: int) -> Tensor:
+    """Convolution of one channel and max-pooling; no gradient reaches the image.
+
+    Parameters
+    ----------
+    image: float32 [words, 1, height, width].
+    weight: float32 [channels, 1, rows, cols]; channels a multiple of `LANES`.
+    pool: side and stride of the pooling window.
+
+    Returns
+    -------
+    float32 [words, out rows, out cols, channels].
+    """
+    return cast(Tensor, _ConvPool.apply(image, weight, pool))
+
+
+class _NormWinners(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, gain: Tensor, shift: Tensor, mean: Tensor, deviation: Tensor,
+        k: int, half: bool,
+    ) -> Tensor:  # fmt: skip
+        scale = gain / deviation
+        offset = shift - mean * scale
+        out = torch.empty(x.shape, dtype=torch.bfloat16 if half else torch.float32)
+        run = library().norm_winners_bf16 if half else library().norm_winners_float
+        channels = x.shape[-1]
+        x_at, scale_at, offset_at, out_at = _pointers(x, scale, offset, out)
+        sizes = ctypes.c_int64(x.numel() // channels), ctypes.c_int64(channels)
+        run(x_at, *sizes, scale_at, offset_at, ctypes.c_int64(k), out_at)
+        ctx.save_for_backward(out, x, mean, deviation, gain)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        out, x, mean, deviation, gain = ctx.saved_tensors
+        channels, grad = x.shape[-1], grad_outputs[0].contiguous()
+        grad_x, grad_gain, grad_shift = torch.empty_like(x), *torch.empty(2, channels)
+        half = out.dtype == torch.bfloat16
+        run = (
+            library().norm_winners_backward_bf16 if half else library().norm_winners_backward_float
+        )
+        sizes = ctypes.c_int64(x.numel() // channels), ctypes.c_int64(channels)
+        run(
+            *_pointers(grad, out, x), *sizes,
+            *_pointers(mean, deviation, gain, grad_x, grad_gain, grad_shift),
+        )  # fmt: skip
+        return grad_x, grad_gain, grad_shift, None, None, None, None
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance (biased) of every channel of ``x`` [..., channels], float32."""
+    mean, variance = torch.empty(2, x.shape[-1])
+    sizes = ctypes.c_int64(x.numel() // x.shape[-1]), ctypes.c_int64(x.shape[-1])
+    (at,) = _pointers(x)
+    library().column_moments(at, *sizes, *_pointers(mean, variance))
+    return mean, variance
+
+
+def norm_winners(
+    x: Tensor, *, gain: Tensor, shift: Tensor, mean: Tensor, deviation: Tensor, k: int, half: bool
+) -> Tensor:
+    """Normalisation, ReLU and k-winners over the last axis.
+
+    The gradient is that of normalisation by the batch's own ``mean`` and ``deviation``.
+
+    Parameters
+    ----------
+    x: float32 [..., channels].
+    gain, shift: trained scale and offset of every channel.
+    mean, deviation: of every channel; no gradient flows into them separately.
+    k: winners kept in every row; equal values may keep more.
+    half: return bfloat16 instead of float32.
+    """
+    return cast(Tensor, _NormWinners.apply(x, gain, shift, mean, deviation, k, half))
+
+
+def auction_round(worth: Tensor, price: Tensor) -> tuple[Tensor, Tensor]:
+    """Give every position of every set to the slot where it is worth most after the slot's price.
+
+    Parameters
+    ----------
+    worth: float32 [slots, sets, inputs].
+    price: float32 [slots, sets].
+
+    Returns
+    -------
+    Owner of every position, int32 [sets, inputs], and positions owned, float32 [slots, sets].
+    """
+    slots, sets, inputs = worth.shape
+    owner = torch.empty(sets, inputs, dtype=torch.int32)
+    count = torch.empty(slots, sets)
+    sizes = [ctypes.c_int64(size) for size in (slots, sets, inputs)]
+    worth_at, price_at, *results = _pointers(worth, price, owner, count)
+    library().auction_round(worth_at, price_at, *sizes, *results)
+    return owner, count

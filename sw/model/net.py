@@ -1,0 +1,76 @@
+"""A network of `hw.contract.network` as a PyTorch module."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from hw.contract.network import Network
+from sw.model.layers import Layer
+
+INPUT_SCALE = 64.0
+"""Steps of the input that make up 1.0."""
+
+
+class SparseNet(nn.Module):
+    """Floating-point network with masks and winners.
+
+    Parameters
+    ----------
+    network: its description; kernels are in canonical order from the start.
+    dropout: share of the inputs of linear layers dropped in training.
+    """
+
+    def __init__(self, network: Network, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.network = network
+        self.layers = nn.ModuleList(Layer(stage) for stage in network.stages)
+        self.dropout = nn.Dropout(dropout)
+        self.mixed = True
+
+    def each_layer(self) -> list[Layer]:
+        """The layers, in order."""
+        return [cast(Layer, layer) for layer in self.layers]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits float32 [words, classes] of images uint8 [words, (channels,) rows, cols].
+
+        In training most of the arithmetic is bfloat16 while ``mixed`` is set; in evaluation all is
+        float32.
+        """
+        return self._logits(images, half=self.mixed and self.training)
+
+    @torch.no_grad()
+    def opinion(self, images: Tensor) -> Tensor:
+        """Logits of a teacher: evaluation, as fast as training."""
+        training = self.training
+        self.eval()
+        logits = self._logits(images, half=self.mixed)
+        self.train(training)
+        return logits
+
+    def _logits(self, images: Tensor, *, half: bool) -> Tensor:
+        if images.ndim == 3:
+            images = images[:, None]
+        x = (images.float() - self.network.zero_point) / INPUT_SCALE
+        x = x.permute(0, 2, 3, 1).contiguous()
+        if half:
+            x = x.to(torch.bfloat16)
+        for layer in self.each_layer():
+            if not layer.convolution:
+                x = self.dropout(x)
+            x = layer(x)
+        return x.float()
+
+    def set_fused(self, fused: bool) -> None:
+        """Choose between the fast kernels and stock PyTorch."""
+        for layer in self.each_layer():
+            layer.fused = fused
+            if layer.norm is not None:
+                layer.norm.fused = fused
+
+    def keep_positive(self) -> None:
+        """Keep every gain positive; to be called after every optimiser step."""
+        for layer in self.each_layer():
+            if layer.norm is not None:
+                layer.norm.keep_positive()
