@@ -1,9 +1,10 @@
 """Google Speech Commands in its own folder layout, as the usual task of 12 classes.
 
 ``<word>/<speaker>_nohash_<n>.wav``, with ``validation_list.txt`` and ``testing_list.txt`` naming
-two of the splits and everything else being for training. The ten keywords are classes of their own,
-all other words are *unknown*. *Silence* are the clips of ``_silence_`` where that folder exists and,
-for training, every second of ``_background_noise_``. A folder without lists counts whole as ``all``.
+two of the splits and everything else being for training. The ten keywords are classes of their
+own, all other words are *unknown*. *Silence* are the clips of ``_silence_`` where that folder
+exists and, for training, every second of ``_background_noise_``. A folder without lists counts
+whole as split ``all``.
 """
 
 from collections.abc import Iterable, Sequence

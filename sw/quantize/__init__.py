@@ -1,0 +1,1 @@
+"""Quantization: from a trained float network to integers, and their evaluation in PyTorch."""

@@ -1,0 +1,112 @@
+"""Folding: BatchNorm and scales go into the weights, so that requantisation is one shift a layer.
+
+With ``A`` steps of an activation to 1.0 and ``n`` the shift of a layer, a float layer
+``y = scale * (W x) + offset`` becomes ``Y = (sum(Wq X) + add) >> n`` where ``Wq = round(W * scale *
+2**n * A_out / A_in)`` and ``add`` is the offset at the scale of the accumulator plus half a step.
+The shift is the largest for which the weights fit into int8.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hw.contract.arith import ACT_MAX, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN
+from hw.contract.network import Stage
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from sw.model.layers import Layer
+from sw.model.net import INPUT_SCALE, SparseNet
+
+PERCENTILE = 0.999
+"""Share of the non-zero activations that a layer's scale leaves room for."""
+_SAMPLE = 1_000_000
+
+
+@torch.no_grad()
+def activation_scales(net: SparseNet, images: Tensor) -> tuple[float, ...]:
+    """Steps to 1.0 of the input and of every hidden layer's activations.
+
+    ``images`` uint8 are typical inputs; a few hundred are enough.
+    """
+    peaks: list[float] = []
+
+    def record(_module: torch.nn.Module, _inputs: Any, out: Tensor) -> None:
+        positive = out[out > 0].float()
+        positive = positive[:: max(1, positive.numel() // _SAMPLE)]
+        rank = max(1, math.ceil(PERCENTILE * positive.numel()))
+        peaks.append(float(positive.kthvalue(rank).values) if positive.numel() else 1.0)
+
+    layers = [layer for layer in net.each_layer() if layer.norm is not None]
+    hooks = [layer.register_forward_hook(record) for layer in layers]
+    net.eval()
+    net(images)
+    for hook in hooks:
+        hook.remove()
+    return (INPUT_SCALE, *(ACT_MAX / peak for peak in peaks))
+
+
+@torch.no_grad()
+def fold(
+    net: SparseNet, scales: tuple[float, ...], provenance: Mapping[str, Any]
+) -> QuantizedNetwork:
+    """Integers of a trained network whose masks are final.
+
+    ``scales`` come from `activation_scales`. Raises ArtefactError when the network's masks are not
+    those of its description, or a layer's constants do not fit.
+    """
+    layers = net.each_layer()
+    folded: list[QuantizedLayer] = []
+    logit_scale = 1.0
+    for index, layer in enumerate(layers):
+        weight, offset = float_layer(layer)
+        if layer.norm is None:
+            factor = WEIGHT_MAX / float(weight.abs().max())
+            logit_scale = 1.0 / (factor * scales[index])
+            folded.append(integer_layer(layer.stage, weight * factor, offset / logit_scale, 0, 0))
+            continue
+        ratio = scales[index + 1] / scales[index]
+        shift = weight_shift(weight * ratio)
+        folded.append(
+            integer_layer(
+                layer.stage,
+                weight * (ratio * 2**shift),
+                offset * (scales[index + 1] * 2**shift),
+                shift,
+                net.network.zero_point if index == 0 else 0,
+            )
+        )
+    return QuantizedNetwork(net.network, tuple(folded), logit_scale, dict(provenance))
+
+
+def float_layer(layer: Layer) -> tuple[Tensor, Tensor]:
+    """Weights and offset [out] of a layer with its normalisation folded in."""
+    weight = layer.weight.detach() * layer.mask
+    if layer.norm is None:
+        bias = layer.bias
+        return weight, torch.zeros(len(weight)) if bias is None else bias.detach()
+    scale, offset = (value.detach() for value in layer.norm.affine())
+    return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), offset
+
+
+def weight_shift(weight: Tensor) -> int:
+    """Largest power of two that weights can be scaled by and stay within int8; never below 1."""
+    peak = max(float(weight.abs().max()), 1e-9)
+    return min(max(math.floor(math.log2((WEIGHT_MAX + 0.49) / peak)), 1), SHIFT_MAX)
+
+
+def integer_layer(
+    stage: Stage, weight: Tensor, offset: Tensor, shift: int, zero_point: int
+) -> QuantizedLayer:
+    """Round scaled weights and offset, and take in half a step and the input's zero point."""
+    whole = weight.double().round().clamp(WEIGHT_MIN, WEIGHT_MAX)
+    half = 1 << (shift - 1) if shift else 0
+    add = offset.double().round() + half - zero_point * whole.flatten(1).sum(1)
+    limit = 2 ** (stage.add_bits - 1)
+    return QuantizedLayer(
+        weight=whole.numpy().astype(np.int8),
+        add=add.clamp(-limit, limit - 1).numpy().astype(np.int32),
+        shift=shift,
+    )

@@ -1,0 +1,82 @@
+"""The exact integer law in PyTorch: floats that hold whole numbers, fast and without any rounding.
+
+Sums of a layer stay below 2**24, where float32 holds every whole number, so convolutions of float32
+are exact in whatever order they add. `sim.golden` computes the same independently.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hw.contract.arith import ACT_MAX
+from hw.contract.network import Conv2d, Stage
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from sw.errors import ArtefactError
+
+EXACT_BITS = 25
+"""Widest accumulator (signed) whose every value float32 holds."""
+BATCH = 256
+
+
+@torch.no_grad()
+def forward_integer(quantized: QuantizedNetwork, images: Tensor) -> Tensor:
+    """Logits int32 [N, classes] of images uint8 [N, rows, cols] or [N, channels, rows, cols].
+
+    Raises ArtefactError for a layer whose accumulator could leave the exact range of float32.
+    """
+    if images.ndim == 3:
+        images = images[:, None]
+    return torch.cat([_logits(quantized, block) for block in images.split(BATCH)])
+
+
+def _logits(quantized: QuantizedNetwork, images: Tensor) -> Tensor:
+    x = images.float()
+    for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
+        if stage.acc_bits > EXACT_BITS:
+            raise ArtefactError(
+                f"{stage.name}: accumulator of {stage.acc_bits} bits, "
+                f"float32 is exact to {EXACT_BITS}"
+            )
+        fill = float(quantized.network.zero_point) if stage.index == 0 else 0.0
+        x = accumulate(stage, x, torch.from_numpy(layer.weight).float(), fill)
+        x = finish(stage, layer, x)
+    return x.to(torch.int32)
+
+
+def accumulate(stage: Stage, x: Tensor, weight: Tensor, fill: float = 0.0) -> Tensor:
+    """Sums of products of a layer, max-pooled; ``x`` is [N, channels, rows, cols] or [N, units].
+
+    Padding holds ``fill``. With whole numbers in, the result is exact.
+    """
+    if not isinstance(stage.layer, Conv2d):
+        return F.linear(x.flatten(1), weight)
+    if stage.padding:
+        x = F.pad(x, (stage.padding,) * 4, value=fill)
+    out = F.conv2d(x, weight, stride=stage.stride)
+    return F.max_pool2d(out, stage.pool) if stage.pool > 1 else out
+
+
+def finish(stage: Stage, layer: QuantizedLayer, acc: Tensor) -> Tensor:
+    """Requantise and choose winners; of the last layer, add the bias. In integers throughout."""
+    shape = (-1,) + (1,) * (acc.ndim - 2)
+    whole = acc.to(torch.int64)
+    if layer.mul is not None:
+        whole = whole * torch.from_numpy(layer.mul.astype("int64")).view(shape)
+    whole = whole + torch.from_numpy(layer.add).long().view(shape)
+    if stage.last:
+        return whole
+    return keep_winners((whole >> layer.shift).clamp(0, ACT_MAX), stage.k).float()
+
+
+def keep_winners(values: Tensor, k: int) -> Tensor:
+    """Whole ``values`` [N, channels, ...] with all but the ``k`` winners of each pixel set to 0.
+
+    Higher value first, ties to the lower index: the index is the low part of a sort key.
+    """
+    channels = values.shape[1]
+    if k >= channels:
+        return values
+    order = torch.arange(channels - 1, -1, -1).view(-1, *[1] * (values.ndim - 2))
+    key = values.long() * channels + order
+    least = key.topk(k, dim=1).values[:, -1:]
+    return torch.where(key >= least, values, 0)

@@ -1,0 +1,69 @@
+"""Log-mel power of all training clips, computed once and kept in a file."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sw.data.features import BANDS, log_power
+from sw.data.gsc import Clip
+from sw.data.speech import Voice, speak
+from sw.train.augment import HOP
+
+_VERSION = 1
+_BLOCK = 64
+Spoken = tuple[str, Voice]
+
+
+def clip_power(
+    folder: Path, clips: Sequence[Clip], progress: Callable[[int, int], None]
+) -> NDArray[np.float16]:
+    """Log power [N, 125, 32] of clips of a data set; see `cached_power`."""
+    key = [[clip.name, clip.path.stat().st_size, clip.start] for clip in clips]
+    return cached_power(folder, "clips", key, [clip.samples for clip in clips], progress)
+
+
+def speech_power(
+    folder: Path, spoken: Sequence[Spoken], progress: Callable[[int, int], None]
+) -> NDArray[np.float16]:
+    """Log power [N, 125, 32] of rendered words; see `cached_power`."""
+    key = [[word, voice.name, voice.rate, voice.pitch] for word, voice in spoken]
+    makers = [lambda word=word, voice=voice: speak(word, voice) for word, voice in spoken]
+    return cached_power(folder, "speech", key, makers, progress)
+
+
+def cached_power(
+    folder: Path,
+    name: str,
+    key: object,
+    makers: Sequence[Callable[[], NDArray[np.float32]]],
+    progress: Callable[[int, int], None],
+) -> NDArray[np.float16]:
+    """Log power [N, 125, 32], frames 128 samples apart, of the clips that ``makers`` return.
+
+    Kept in ``folder`` under ``name`` and a digest of ``key``; ``progress(done, total)`` is called
+    while it is made.
+    """
+    text = json.dumps([_VERSION, HOP, key])
+    path = folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npy"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".unfinished")
+        with unfinished.open("wb") as file:
+            np.save(file, _power(makers, progress), allow_pickle=False)
+        unfinished.replace(path)
+    return np.load(path, allow_pickle=False)
+
+
+def _power(
+    makers: Sequence[Callable[[], NDArray[np.float32]]], progress: Callable[[int, int], None]
+) -> NDArray[np.float16]:
+    out = np.empty((len(makers), 16000 // HOP, BANDS), np.float16)
+    for at in range(0, len(makers), _BLOCK):
+        block = np.stack([make() for make in makers[at : at + _BLOCK]])
+        out[at : at + _BLOCK] = log_power(block, HOP)
+        progress(min(at + _BLOCK, len(makers)), len(makers))
+    return out

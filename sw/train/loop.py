@@ -1,0 +1,260 @@
+"""A phase of training: from a network and a plan to trained weights, resumable at any epoch."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hw.contract.errors import TwofoldError
+from hw.contract.network import Network
+from sw.model.masks import choose_mask
+from sw.model.net import SparseNet
+from sw.train import checkpoint
+from sw.train.sources import Source
+
+EVAL_BATCH = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """What a phase of training does.
+
+    Attributes
+    ----------
+    name: ``teacher``, ``student``, ...: names its files.
+    epochs: length.
+    rate: peak of the one-cycle learning rate.
+    batch, decay, smoothing: batch size, weight decay, label smoothing.
+    dropout: share of the inputs of linear layers dropped.
+    open_until: share of the phase in which masks and winners close to their final structure.
+    move_until: share of the phase after which the masks stay as they are.
+    distil: weight of the teacher's opinion; 0 without teacher.
+    temperature: of the teacher's opinion.
+    fade: factor on weights outside the mask at every choice of masks; 0 forgets them.
+    seed: of initialisation and of every batch.
+    """
+
+    name: str
+    epochs: int
+    rate: float
+    batch: int = 128
+    decay: float = 0.02
+    smoothing: float = 0.05
+    dropout: float = 0.0
+    open_until: float = 0.0
+    move_until: float = 0.8
+    distil: float = 0.0
+    temperature: float = 2.0
+    fade: float = 0.9
+    seed: int = 0
+
+
+@dataclass
+class Record:
+    """Figures of an epoch; a line of the journal."""
+
+    phase: str
+    epoch: int
+    epochs: int
+    loss: float
+    val_accuracy: float
+    rate: float
+    open: float
+    seconds: float = 0.0
+    step_seconds: float = field(default=0.0)
+
+
+Report = Callable[[Record], None]
+StepReport = Callable[[str, int, int], None]
+
+
+class Trainer:
+    """Runs phases on a data source, keeping a checkpoint of each in a folder.
+
+    Parameters
+    ----------
+    source: data.
+    folder: checkpoints go here, named after a digest of everything that decides about them.
+    report: told the figures of every epoch.
+    on_step: told phase, steps done and steps in all.
+    """
+
+    def __init__(
+        self, source: Source, folder: Path, *, report: Report, on_step: StepReport
+    ) -> None:
+        self.source, self.folder, self.report, self.on_step = source, folder, report, on_step
+
+    def run(
+        self, network: Network, phase: Phase, start: SparseNet | None = None, origin: str = ""
+    ) -> tuple[SparseNet, str]:
+        """Train ``network`` from the weights of ``start`` (also the teacher), or from random ones.
+
+        ``origin`` is the key of ``start``. Returns the trained network and its own key. Continues
+        where an earlier run of the same phase stopped; a finished one is read back.
+        """
+        key = self.key(network, phase, origin)
+        path = self.folder / f"{network.name}-{phase.name}-{key}.npz"
+        torch.manual_seed(phase.seed)
+        net = SparseNet(network, phase.dropout)
+        if start is not None:
+            copy_weights(start, net)
+        optimiser = torch.optim.AdamW(
+            parameter_groups(net, phase.decay), lr=phase.rate, betas=(0.9, 0.98), fused=True
+        )
+        epoch = 0
+        if path.exists():
+            epoch = restore(path, net, optimiser)
+        for current in range(epoch, phase.epochs):
+            self._epoch(net, optimiser, phase, current, start)
+            checkpoint.save(path, state(net, optimiser, current + 1))
+        net.eval()
+        return net, key
+
+    def key(self, network: Network, phase: Phase, origin: str = "") -> str:
+        """Digest of everything that decides about the result of a phase."""
+        parts = [network.to_json(), asdict(phase), origin, self.source.key]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+    def _epoch(
+        self, net: SparseNet, optimiser: torch.optim.Optimizer, phase: Phase, epoch: int,
+        teacher: SparseNet | None,
+    ) -> None:  # fmt: skip
+        generator = torch.Generator().manual_seed(phase.seed * 1_000_003 + epoch)
+        torch.manual_seed(phase.seed * 1_000_003 + epoch)
+        steps = self.source.epoch // phase.batch
+        total = steps * phase.epochs
+        losses: list[float] = []
+        net.train()
+        for step in range(epoch * steps, (epoch + 1) * steps):
+            rate = one_cycle(step / total) * phase.rate
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            if step % max(steps // 5, 1) == 0:
+                restructure(net, phase, step / total)
+            images, labels = self.source.batch(phase.batch, generator)
+            loss = objective(net(images), labels, phase, _opinion(teacher, images, phase))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            net.keep_positive()
+            losses.append(float(loss.detach()))
+            if not math.isfinite(losses[-1]):
+                raise TwofoldError(
+                    f"{phase.name}: loss is {losses[-1]}; lower the rate {phase.rate}"
+                )
+            self.on_step(phase.name, step + 1, total)
+        right = accuracy(net, *self.source.split("val"))
+        self.report(
+            Record(
+                phase.name, epoch + 1, phase.epochs, sum(losses) / len(losses), right,
+                one_cycle((epoch + 1) / phase.epochs) * phase.rate,
+                openness(phase, (epoch + 1) / phase.epochs),
+            )
+        )  # fmt: skip
+
+
+def one_cycle(progress: float) -> float:
+    """Learning rate as a share of its peak: up for the first tenth, then down a cosine."""
+    if progress < 0.1:
+        return 0.05 + 0.95 * progress / 0.1
+    return 0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))
+
+
+def openness(phase: Phase, progress: float) -> float:
+    """How far masks and winners are from their final structure, 1..0, falling steeply at first."""
+    if progress >= phase.open_until:
+        return 0.0
+    return (1 - progress / phase.open_until) ** 3
+
+
+def restructure(net: SparseNet, phase: Phase, progress: float) -> None:
+    """Choose masks anew and set the number of winners, as the phase has it at ``progress``."""
+    share = openness(phase, progress)
+    for layer in net.each_layer():
+        if progress <= phase.move_until:
+            layer.mask.copy_(choose_mask(layer.weight, layer.stage, share))
+            with torch.no_grad():
+                layer.weight.mul_(torch.where(layer.mask > 0, 1.0, phase.fade))
+        if layer.norm is not None:
+            k, channels = layer.stage.k, layer.stage.channels
+            layer.norm.k = round(k + (channels / 2 - k) * share) if k < channels else k
+
+
+def objective(logits: Tensor, labels: Tensor, phase: Phase, opinion: Tensor | None) -> Tensor:
+    """Cross entropy against the labels and, where there is a teacher, against its opinion."""
+    loss = F.cross_entropy(logits, labels, label_smoothing=phase.smoothing)
+    if opinion is None:
+        return loss
+    heat = phase.temperature
+    distance = F.kl_div(F.log_softmax(logits / heat, 1), opinion, reduction="batchmean") * heat**2
+    return (1 - phase.distil) * loss + phase.distil * distance
+
+
+def _opinion(teacher: SparseNet | None, images: Tensor, phase: Phase) -> Tensor | None:
+    if teacher is None or not phase.distil:
+        return None
+    with torch.no_grad():
+        return F.softmax(teacher.opinion(images) / phase.temperature, 1)
+
+
+def parameter_groups(net: SparseNet, decay: float) -> list[dict[str, Any]]:
+    """Weights with weight decay, everything else without."""
+    matrices = [p for p in net.parameters() if p.ndim > 1]
+    vectors = [p for p in net.parameters() if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+
+
+@torch.no_grad()
+def copy_weights(source: SparseNet, target: SparseNet) -> None:
+    """Start ``target`` from the weights and statistics of ``source``, not from its masks."""
+    kept = {name: value for name, value in source.state_dict().items() if "mask" not in name}
+    target.load_state_dict(kept, strict=False)
+
+
+def state(net: SparseNet, optimiser: torch.optim.Optimizer, epoch: int) -> dict[str, Any]:
+    """Everything needed to go on after ``epoch`` epochs."""
+    winners = [layer.norm.k for layer in net.each_layer() if layer.norm is not None]
+    return {
+        "epoch": epoch,
+        "net": net.state_dict(),
+        "winners": winners,
+        "optimiser": optimiser.state_dict()["state"],
+    }
+
+
+def restore(path: Path, net: SparseNet, optimiser: torch.optim.Optimizer) -> int:
+    """Read back what `state` gave; returns the epochs done."""
+    tree = checkpoint.load(path)
+    net.load_state_dict(tree["net"])
+    for layer, k in zip(net.each_layer(), tree["winners"], strict=False):
+        if layer.norm is not None:
+            layer.norm.k = k
+    whole = optimiser.state_dict()
+    whole["state"] = {int(key): value for key, value in tree["optimiser"].items()}
+    optimiser.load_state_dict(whole)
+    return int(tree["epoch"])
+
+
+@torch.no_grad()
+def logits_of(net: SparseNet, images: Tensor) -> Tensor:
+    """Logits of all images in evaluation, in blocks; leaves the network in the mode it was in."""
+    training = net.training
+    net.eval()
+    out = torch.cat([net(block) for block in images.split(EVAL_BATCH)])
+    net.train(training)
+    return out
+
+
+def accuracy(net: SparseNet, images: Tensor, labels: Tensor) -> float:
+    """Share of the images that the network gets right."""
+    return float((logits_of(net, images).argmax(1) == labels).float().mean())

@@ -1,0 +1,178 @@
+"""Training data as the loop sees it: random batches to learn from, fixed splits to measure on."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hw.contract.presets import GSC_LABELS
+from sw.data import gsc
+from sw.data.digits import digits
+from sw.data.speech import Voice
+from sw.train.augment import Augmentation, augment
+from sw.train.cache import clip_power, speech_power
+
+Split = tuple[Tensor, Tensor]
+"""Images uint8 [N, rows, cols] and classes int64 [N]."""
+Progress = Callable[[int, int], None]
+
+
+class Source(Protocol):
+    """Data of a task.
+
+    Attributes
+    ----------
+    name: task, for reports.
+    key: digest of everything that decides about the data.
+    epoch: images that count as an epoch.
+    """
+
+    name: str
+    key: str
+    epoch: int
+
+    def batch(self, size: int, generator: torch.Generator) -> Split:
+        """Random augmented images."""
+        ...
+
+    def split(self, name: str) -> Split:
+        """All images of split ``val`` or ``test``, unchanged."""
+        ...
+
+
+class DigitSource:
+    """scikit-learn's digits, shifted by a pixel and with a little noise."""
+
+    name = "digits"
+    key = "digits-2"
+    epoch = 1280
+
+    def __init__(self) -> None:
+        self._splits = {name: _tensors(*digits(name)) for name in ("train", "val", "test")}
+
+    def batch(self, size: int, generator: torch.Generator) -> Split:
+        """Random augmented images."""
+        images, labels = self._splits["train"]
+        chosen = torch.randint(len(images), (size,), generator=generator)
+        moved = torch.rand(size, 1, generator=generator) < 0.4
+        rows, cols = torch.where(moved, torch.randint(0, 3, (2, size, 1), generator=generator), 1)
+        padded = torch.nn.functional.pad(images[chosen].float(), (1, 1, 1, 1))
+        index = torch.arange(8)
+        cut = padded[
+            torch.arange(size)[:, None, None], (rows + index)[:, :, None], (cols + index)[:, None]
+        ]
+        level = 0.85 + 0.3 * torch.rand(size, 1, 1, generator=generator)
+        noise = 8 * torch.randn(size, 8, 8, generator=generator)
+        return (cut * level + noise).round().clamp(0, 255).to(torch.uint8), labels[chosen]
+
+    def split(self, name: str) -> Split:
+        """All images of a split."""
+        return self._splits[name]
+
+
+SPOKEN_UNKNOWN = (
+    "bed", "bird", "cat", "dog", "eight", "five", "four", "happy", "house", "marvin", "nine", "one",
+    "seven", "sheila", "six", "three", "tree", "two", "wow", "zero", "learn", "visual", "follow",
+    "forward", "backward", "maybe", "water", "paper", "window", "open", "hello",
+)  # fmt: skip
+_VARIANTS = (
+    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5",
+    "klatt2", "klatt4", "adam", "benjamin", "caleb", "david", "edward", "linda", "steph", "belinda",
+    "anika", "quincy",
+)  # fmt: skip
+_ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp")
+
+
+def training_voices(count: int) -> tuple[Voice, ...]:
+    """Different voices, accents, rates and pitches, drawn with a fixed seed."""
+    random = np.random.default_rng(1)
+    return tuple(
+        Voice(
+            f"{_ACCENTS[index % len(_ACCENTS)]}+{_VARIANTS[index % len(_VARIANTS)]}",
+            int(random.integers(110, 220)),
+            int(random.integers(25, 80)),
+        )
+        for index in range(count)
+    )
+
+
+class SpeechSource:
+    """Google Speech Commands, with rendered voices mixed in.
+
+    Parameters
+    ----------
+    folder: the data set.
+    cache: folder where log-mel power is kept.
+    progress: told how far the cache is.
+    how: augmentation.
+    rendered: share of the words of a batch that eSpeak speaks.
+    unknown, silence: shares of these two classes in a batch; keywords share the rest evenly.
+    """
+
+    name = "gsc"
+    epoch = 16_000
+
+    def __init__(
+        self, folder: Path, cache: Path, *, progress: Progress, how: Augmentation | None = None,
+        rendered: float = 0.08, unknown: float = 0.14, silence: float = 0.08,
+    ) -> None:  # fmt: skip
+        self._how = how or Augmentation()
+        data = gsc.open_gsc(folder)
+        clips = data.clips("train")
+        self._splits = {
+            name: _tensors(gsc.features(data.clips(name)), gsc.labels(data.clips(name)))
+            for name in ("val", "test")
+        }
+        speakers = 96
+        spoken = [(word, voice) for word in gsc.KEYWORDS for voice in training_voices(speakers)] + [
+            (word, voice) for word in SPOKEN_UNKNOWN for voice in training_voices(speakers // 4)
+        ]
+        power = clip_power(cache, clips, progress)
+        voices = speech_power(cache, spoken, progress)
+        self._power = torch.from_numpy(np.concatenate([power, voices]))
+        said = [GSC_LABELS.index(w) if w in gsc.KEYWORDS else gsc.UNKNOWN for w, _ in spoken]
+        self._labels = torch.cat([torch.from_numpy(gsc.labels(clips)), torch.tensor(said)])
+        self._noise = torch.tensor([i for i, clip in enumerate(clips) if clip.start is not None])
+        self._weights = self._sampling(len(clips), rendered, unknown, silence)
+        self.key = hashlib.sha256(
+            repr((how, rendered, unknown, silence, self._power.shape)).encode()
+            + self._labels.numpy().tobytes()
+            + self._splits["val"][0].numpy().tobytes()
+        ).hexdigest()[:16]
+
+    def _sampling(self, real: int, rendered: float, unknown: float, silence: float) -> Tensor:
+        keyword = (1 - unknown - silence) / len(gsc.KEYWORDS)
+        weights = torch.zeros(len(self._labels), dtype=torch.float64)
+        spoken = torch.arange(len(self._labels)) >= real
+        for label in range(len(GSC_LABELS)):
+            share = {gsc.UNKNOWN: unknown, gsc.SILENCE: silence}.get(label, keyword)
+            of_class = self._labels == label
+            part = rendered if bool((of_class & spoken).any()) else 0.0
+            for members, portion in ((of_class & ~spoken, 1 - part), (of_class & spoken, part)):
+                if portion:
+                    weights[members] = share * portion / int(members.sum())
+        return weights.cumsum(0)
+
+    def batch(self, size: int, generator: torch.Generator) -> Split:
+        """Random augmented clips."""
+        random = torch.rand(size, dtype=torch.float64, generator=generator)
+        chosen = torch.searchsorted(self._weights, random * self._weights[-1])
+        chosen = chosen.clamp(max=len(self._labels) - 1)
+        labels = self._labels[chosen]
+        log = self._power[chosen].float()
+        quieter = torch.rand(size, generator=generator) * 10
+        log = log - torch.where(labels == gsc.SILENCE, quieter, 0.0)[:, None, None]
+        other = self._noise[torch.randint(len(self._noise), (size,), generator=generator)]
+        return augment(log, self._power[other].float(), self._how, generator), labels
+
+    def split(self, name: str) -> Split:
+        """All clips of a split."""
+        return self._splits[name]
+
+
+def _tensors(images: np.ndarray, labels: np.ndarray) -> Split:
+    return torch.from_numpy(images), torch.from_numpy(labels)
