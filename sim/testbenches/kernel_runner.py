@@ -1,0 +1,97 @@
+"""Runs the test bench of the kernel: a machine from memory to memory, results from the golden
+model.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.folding import Folding
+from hw.contract.regs import BEAT_BYTES, KERNEL_NAME, LABEL_OFFSET, word_bytes, word_stride
+from hw.kernel.top import CLOCK, RESET
+from hw.verilog.cache import Report, silent
+from hw.verilog.kernel import machine_kernel
+from hw.verilog.writer import Verilog
+from sim.golden.model import forward
+from sim.testbenches.kernel_job import BENCH, TESTS, VARIABLE, KernelJob, Measured
+from sim.testbenches.runner import build_simulator, run_tests
+from sw.artefacts import QuantizedNetwork
+from sw.pack.packer import pack
+
+
+@dataclass(frozen=True)
+class KernelOutcome:
+    """What the test bench found.
+
+    Attributes
+    ----------
+    measured: figures of the run behind a memory latency of 300 cycles.
+    failures: messages of failed tests by name; empty when all is well.
+    """
+
+    measured: Measured | None
+    failures: dict[str, str]
+
+
+def run_kernel_bench(
+    quantized: QuantizedNetwork,
+    folding: Folding,
+    images: NDArray[np.uint8],
+    build: Path,
+    report: Report = silent,
+) -> KernelOutcome:
+    """Build the kernel and run every test of its bench with these images (at least two).
+
+    Raises FoldingError or ToolError.
+    """
+    kernel = machine_kernel(quantized.network, folding, build, report=report)
+    simulator = build_kernel_bench(kernel, build, report)
+    job = create_job(quantized, folding, images, simulator / "job")
+    return run_job(simulator, job)
+
+
+def build_kernel_bench(kernel: Verilog, build: Path, report: Report = silent) -> Path:
+    """Directory with the simulator of a kernel, made once for the same content. Raises
+    ToolError.
+    """
+    name = kernel.path.parent.name.rpartition("-")[0]
+    ports = (CLOCK, RESET, *(port.name for port in kernel.ports))
+    return build_simulator(kernel.path, KERNEL_NAME, ports, build / "bench" / name, report)
+
+
+def create_job(
+    quantized: QuantizedNetwork, folding: Folding, images: NDArray[np.uint8], directory: Path
+) -> KernelJob:
+    """Image, words and results as they lie in the card's memory."""
+    return KernelJob.create(
+        directory,
+        image=pack(quantized, folding),
+        words=words_in_memory(quantized, images),
+        results=results_in_memory(quantized, images),
+    )
+
+
+def run_job(simulator: Path, job: KernelJob) -> KernelOutcome:
+    """Run every test of the bench on a simulator. Raises ToolError when it breaks off."""
+    environment = {VARIABLE: str(job.directory.absolute())}
+    failures = run_tests(simulator, KERNEL_NAME, BENCH, TESTS, job.directory, environment, job.seed)
+    return KernelOutcome(None if "speed" in failures else job.read("speed"), failures)
+
+
+def words_in_memory(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> bytes:
+    """Images as input words, padded to whole beats."""
+    flat = images.reshape(len(images), word_bytes(quantized.network))
+    padded = np.zeros((len(images), word_stride(quantized.network)), np.uint8)
+    padded[:, : flat.shape[1]] = flat
+    return padded.tobytes()
+
+
+def results_in_memory(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> bytes:
+    """What the golden model says of images, as results."""
+    golden = forward(quantized, images, keep_activations=False)
+    beats = np.zeros((len(images), BEAT_BYTES // 4), "<i4")
+    beats[:, : golden.logits.shape[1]] = golden.logits
+    beats[:, LABEL_OFFSET // 4] = golden.labels
+    return beats.tobytes()
