@@ -2,6 +2,7 @@
 
 import itertools
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +63,8 @@ def test_words_are_padded_to_whole_beats():
 def test_result_is_read_from_its_documented_places():
     beat = struct.pack("<12i", *range(-6, 6)) + bytes(12) + struct.pack("<I", 11)
     assert regs.result(beat, 12) == (tuple(range(-6, 6)), 11)
+
+
+def test_readme_has_the_table():
+    readme = Path(regs.__file__).parents[1] / "kernel" / "README.md"
+    assert regs.markdown() in readme.read_text()
