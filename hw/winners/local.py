@@ -81,7 +81,7 @@ class LocalWinners(wiring.Component):
         cells = Signal(data.ArrayLayout(self.o.shape(), self.k))
         larger = Signal(self.k)
         m.d.comb += [
-            larger[at].eq(self.first | (self.value > cells[at].value)) for at in range(self.k)
+            larger[at].eq(self.first | self._overtakes(cells[at].value)) for at in range(self.k)
         ]
         new = Signal(self.o.shape())
         m.d.comb += [new.index.eq(self.index), new.value.eq(self.value)]
@@ -95,6 +95,10 @@ class LocalWinners(wiring.Component):
                         with m.If(self.first):
                             m.d.sync += cells[at].eq(0)
         return cells
+
+    def _overtakes(self, listed: Value) -> Value:
+        """Whether the channel that arrives goes in front of a value in the list."""
+        return self.value > listed
 
     def _leave(self, m: Module, cells: "data.View[data.ArrayLayout]") -> None:
         """Copy the finished list, then shift it out."""

