@@ -42,14 +42,18 @@ class Kernel(wiring.Component):
     m_axi_gmem: input words and images are read, results written.
     interrupt: level.
 
-    Latency: an input word is requested 6 cycles after the run is started, and its beats reach the
-    core 3 cycles after they arrive; a result that has no successor is on the bus 5 cycles after it
-    left the core.
+    Latency: input is requested `REQUEST` cycles after the write that starts a run, and a beat is
+    offered to the core `INWARD` cycles after it arrived. The last result of a run is on the bus
+    `OUTWARD` cycles after it left the core.
 
     Raises
     ------
     FoldingError: the network or the folding does not go with 64-byte beats.
     """
+
+    REQUEST = 7
+    INWARD = 3
+    OUTWARD = 4
 
     s_axi_control: Any
     m_axi_gmem: Any

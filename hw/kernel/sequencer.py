@@ -40,7 +40,7 @@ class Sequencer(wiring.Component):
     written_all: every result is in memory.
     image_busy, image_status: of the core.
 
-    Latency: ``start`` comes 3 cycles after ``queued``.
+    Latency: ``start`` comes 2 cycles after ``queued``.
     """
 
     queued: Signal

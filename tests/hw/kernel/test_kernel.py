@@ -37,11 +37,13 @@ class Bench:
         self.host = host(self.kernel.s_axi_control)
         memory.bytes[IMAGE : IMAGE + IMAGE_BYTES] = image()
 
-    def play(self, bench):
+    def play(self, bench, watch=None):
         sim = Simulator(self.kernel)
         sim.add_clock(1e-8)
         self.memory.attach(sim, self.kernel.m_axi_gmem)
         sim.add_testbench(bench)
+        if watch is not None:
+            sim.add_testbench(watch, background=True)
         sim.run()
 
     async def load(self, ctx, **changes):
@@ -280,6 +282,45 @@ def test_the_machine_never_waits_behind_a_latency_of_300_cycles(make_bench):
         assert 16 + 16 < told["latency"] < 16 + 16 + 6
 
     bench.play(play)
+
+
+def test_latencies_are_those_of_the_documentation(make_bench):
+    bench = make_bench(pixels=64)
+    bus, core, control = bench.kernel.m_axi_gmem, bench.core, bench.kernel.s_axi_control
+    events = {
+        "start": control.wvalid & control.wready,
+        "request": bus.arvalid,
+        "data": bus.rvalid,
+        "input": core.i.valid,
+        "output": core.o.valid & core.o.ready,
+        "result": bus.wvalid,
+    }
+    seen: dict[str, list[int]] = {name: [] for name in events}
+
+    async def watch(ctx):
+        now = 0
+        while True:
+            *_, start, request, data, taken, output, result = await ctx.tick().sample(
+                *events.values()
+            )
+            for name, happens in zip(
+                events, (start, request, data, taken, output, result), strict=True
+            ):
+                if happens:
+                    seen[name].append(now)
+            now += 1
+
+    async def play(ctx):
+        assert await bench.load(ctx) == Status.OK
+        for times in seen.values():
+            times.clear()
+        assert await bench.run(ctx, 1) == Status.OK
+        last_write = max(at for at in seen["start"] if at < seen["request"][0])
+        assert seen["request"][0] - last_write == Kernel.REQUEST
+        assert seen["input"][0] - seen["data"][0] == Kernel.INWARD
+        assert seen["result"][0] - seen["output"][0] == Kernel.OUTWARD
+
+    bench.play(play, watch)
 
 
 def test_waiting_is_counted(make_bench):
