@@ -83,8 +83,9 @@ class LutRam(wiring.Component):
 class TableRam(wiring.Component):
     """Memory of a table: written while it is configured, read while the machine runs.
 
-    The first read port and the write port share an address in ultra memories, which have two ports:
-    what the read ports say during a write, and `LATENCY` cycles later, is undefined.
+    The first read port and the write port share an address in ultra memories, and in block memories
+    with two read ports, as neither has a third: what the read ports say during a write, and
+    `LATENCY` cycles later, is undefined.
 
     Parameters
     ----------
@@ -144,28 +145,44 @@ class TableRam(wiring.Component):
             self._behaviour(m)
         return m
 
+    @property
+    def _separate(self) -> bool:
+        """Whether the write port has an address of its own."""
+        return self.style == "distributed" or (self.style == "block" and self.reads == 1)
+
+    def _addresses(self) -> list[Value]:
+        """Addresses of the ports that read; the first also writes, unless that is separate."""
+        if self._separate:
+            return [*self.address]
+        return [Mux(self.write_en.any(), self.write_address, self.address[0]), *self.address[1:]]
+
     def _behaviour(self, m: Module) -> None:
         m.submodules.ram = ram = memory.Memory(
             shape=self.bits, depth=self.depth, init=[], attrs={"ram_style": self.style}
         )
         write = ram.write_port(granularity=self.bits // self.lanes)
+        addresses = self._addresses()
+        shared = Signal.like(self.write_address)
         m.d.comb += [
+            shared.eq(addresses[0]),
             write.en.eq(self.write_en),
-            write.addr.eq(self.write_address),
+            write.addr.eq(self.write_address if self._separate else shared),
             write.data.eq(self.write_data),
         ]
-        for port, (address, element) in enumerate(zip(self.address, self.data, strict=True)):
+        for port, (address, element) in enumerate(zip(addresses, self.data, strict=True)):
             read = ram.read_port()
             output = Signal(self.bits, name=f"output{port}", reset_less=True)
-            m.d.comb += [read.addr.eq(address), Value.cast(element).eq(output)]
+            m.d.comb += [
+                read.addr.eq(shared if port == 0 else address),
+                Value.cast(element).eq(output),
+            ]
             m.d.sync += output.eq(read.data)
 
     def _ultra(self, m: Module) -> None:
         """Banks of URAM288 by width and depth; the bank of an address is chosen at the output."""
         banks = -(-self.depth // URAM_DEPTH)
         cells = _cells(self.bits // self.lanes, self.lanes)
-        first = Mux(self.write_en.any(), self.write_address, self.address[0])
-        addresses = [first, *self.address[1:]]
+        addresses = self._addresses()
         words: list[list[Value]] = [[] for _ in range(self.reads)]
         for bank in range(banks):
             chosen = (self.write_address >> 12) == bank

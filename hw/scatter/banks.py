@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import *
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.contract.folding import ScatterPlan
@@ -124,15 +124,9 @@ class PixelBanks(wiring.Component):
         """What ``values`` has for the place of the walk one cycle before."""
         if len(set(values)) == 1:
             return Const(values[0])
-        m.submodules[name] = table = memory.Memory(
-            shape=range(max(values) + 1),
-            depth=len(values),
-            init=values,
-            attrs={"rom_style": "distributed"},
-        )
-        port = table.read_port()
-        m.d.comb += port.addr.eq(self.walk.place)
-        return port.data
+        found = Signal(range(max(values) + 1), name=name, reset_less=True)
+        m.d.sync += found.eq(Array(values)[self.walk.place])
+        return found
 
     def _banks(self, m: Module, at: Value, addresses: Sequence[Value]) -> list[data.View]:
         """The entry at every port, three cycles after the walk."""
