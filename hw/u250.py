@@ -6,8 +6,6 @@ PART = "xcu250-figd2104-2L-e"
 PLATFORM = "xilinx_u250_gen3x16_xdma_4_1_202210_1"
 CLOCK_MHZ = 300
 BANK_BYTES = 16 << 30
-REGION_COLUMNS = 8
-REGION_ROWS_PER_SLR = 4
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,9 @@ class Slr:
         return f"DDR[{self.index}]"
 
     @property
-    def clock_regions(self) -> str:
-        """Rectangle of clock regions."""
-        low = self.index * REGION_ROWS_PER_SLR
-        high = low + REGION_ROWS_PER_SLR - 1
-        return f"CLOCKREGION_X0Y{low}:CLOCKREGION_X{REGION_COLUMNS - 1}Y{high}"
+    def pblock(self) -> str:
+        """Part of the region that the platform leaves to kernels."""
+        return f"pblock_dynamic_{self.name}"
 
 
 SLRS = tuple(Slr(index) for index in range(4))

@@ -99,20 +99,22 @@ def link_cfg() -> str:
 
 def floorplan_tcl() -> str:
     """Vivado script, run before placement: each unit stays within its SLR."""
-    rows = "\n".join(f"    {unit_name(one.index)} {one.clock_regions}" for one in SLRS)
+    rows = "\n".join(f"    {unit_name(one.index)} {one.name} {one.pblock}" for one in SLRS)
     return f"""\
-# keeps each compute unit in its SLR; the platform's own logic may share the SLR
-foreach {{unit regions}} {{
+# keeps each compute unit in its SLR, inside what the platform leaves to kernels there
+foreach {{unit slr pblock}} {{
 {rows}
 }} {{
     set cells [get_cells -hierarchical -filter "NAME =~ */$unit"]
     if {{[llength $cells] != 1}} {{
         error "floorplan: [llength $cells] cells are named $unit, expected 1"
     }}
-    set block [create_pblock pblock_$unit]
-    resize_pblock $block -add $regions
+    set block [get_pblocks -quiet $pblock]
+    if {{$block eq {{}}}} {{
+        error "floorplan: the platform has no $pblock; is it {PLATFORM}?"
+    }}
     add_cells_to_pblock $block $cells
-    set_property IS_SOFT false $block
+    set_property USER_SLR_ASSIGNMENT $slr $cells
 }}
 """
 

@@ -38,8 +38,6 @@ COMMANDS = {
     "close_project": "",
     "package_xo": "-force -xo_path file -kernel_name name -ip_directory directory -kernel_xml file",
     "set_property": "name value object",
-    "create_pblock": "name",
-    "resize_pblock": "block -add range",
     "add_cells_to_pblock": "block cells",
 }
 """Commands with one form, word by word: a word with a dash is an option, any other a value."""
@@ -127,31 +125,43 @@ CELLS = """
 proc get_cells {args} {
     if {[lrange $args 0 1] ne {-hierarchical -filter}} { error "bad get_cells $args" }
     if {![regexp {^NAME =~ \\*/(twofold_\\d)$} [lindex $args 2] all unit]} { error "bad $args" }
-    return $cells
+    return CELLS
+}
+proc get_pblocks {quiet name} {
+    if {$quiet ne {-quiet}} { error "bad get_pblocks $quiet" }
+    return PBLOCKS
 }
 """
 
 
+def cells(found="level0_i/ulp/$unit", pblocks="$name"):
+    return CELLS.replace("CELLS", found).replace("PBLOCKS", pblocks)
+
+
 @needs_tclsh
-def test_every_unit_gets_its_own_region(tmp_path):
-    done, calls = play(floorplan_tcl(), tmp_path, CELLS.replace("$cells", "level0_i/ulp/$unit"))
+def test_every_unit_stays_in_its_own_slr(tmp_path):
+    done, calls = play(floorplan_tcl(), tmp_path, cells())
     assert (done.returncode, done.stderr) == (0, "")
-    regions = [call[-1] for call in calls if call[0] == "resize_pblock"]
-    assert regions == [one.clock_regions for one in SLRS]
-    cells = [call[-1] for call in calls if call[0] == "add_cells_to_pblock"]
-    assert cells == [f"level0_i/ulp/twofold_{index}" for index in (1, 2, 3, 4)]
+    units = [f"level0_i/ulp/twofold_{index}" for index in (1, 2, 3, 4)]
+    placed = [call[1:] for call in calls if call[0] == "add_cells_to_pblock"]
+    wanted = [f"pblock_dynamic_SLR{index}" for index in range(4)]
+    assert placed == [list(pair) for pair in zip(wanted, units, strict=True)]
+    assigned = [call[2:] for call in calls if call[:2] == ["set_property", "USER_SLR_ASSIGNMENT"]]
+    assert assigned == [[f"SLR{index}", unit] for index, unit in enumerate(units)]
 
 
 @needs_tclsh
-def test_a_missing_unit_stops_the_floorplan(tmp_path):
-    done, _ = play(floorplan_tcl(), tmp_path, CELLS.replace("$cells", "{}"))
+@pytest.mark.parametrize(
+    ("scene", "message"),
+    [
+        ({"found": "{}"}, "0 cells are named twofold_1"),
+        ({"pblocks": "{}"}, "the platform has no pblock_dynamic_SLR0; is it xilinx_u250"),
+    ],
+)
+def test_a_missing_unit_or_region_stops_the_floorplan(scene, message, tmp_path):
+    done, _ = play(floorplan_tcl(), tmp_path, cells(**scene))
     assert done.returncode != 0
-    assert "0 cells are named twofold_1" in done.stderr
-
-
-def test_regions_cover_the_device_once():
-    assert SLRS[0].clock_regions == "CLOCKREGION_X0Y0:CLOCKREGION_X7Y3"
-    assert SLRS[3].clock_regions == "CLOCKREGION_X0Y12:CLOCKREGION_X7Y15"
+    assert message in done.stderr
 
 
 def test_kernel_xml_lists_the_arguments_of_the_table():
