@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -482,6 +482,64 @@ def test_words_back_to_back_at_the_planned_interval(plan: ScatterPlan) -> None:
         interval = max(plan.cycles, plan.source.passes * plan.stage.in_k)
     ends = bench.word_cycles
     assert [after - before for before, after in pairwise(ends[2:])] == [interval] * 3
+
+
+def random_plan(rng: random.Random) -> ScatterPlan:
+    """A small layer of any kind, behind any kind, folded at random."""
+
+    def divisor(number: int) -> int:
+        return rng.choice([each for each in range(1, number + 1) if number % each == 0])
+
+    def sets(channels: int, *, last: bool = False) -> Complementary | Dense:
+        count = divisor(channels) if last else rng.randint(1, channels)
+        return rng.choice((Dense(), Complementary(count)))
+
+    def fold(rows: int, cols: int, sparsity: Complementary | Dense, channels: int, taps: int):
+        lanes = divisor(sparsity.sets if isinstance(sparsity, Complementary) else channels)
+        engines, drain = rng.randint(1, min(4, taps)), divisor(lanes)
+        return ScatterFolding(
+            rows=divisor(rows), cols=divisor(cols), engines=engines, lanes=lanes, drain=drain
+        )
+
+    height, width, channels = rng.randint(1, 5), rng.randint(1, 5), rng.randint(1, 6)
+    k = rng.choice((None, rng.randint(1, channels)))
+    layers: list[Layer] = [Conv2d(out_channels=channels, k=k, **CONV1)]
+    foldings: list[LayerFolding] = [GatherFolding(rows=divisor(height), cols=divisor(width))]
+    features, multiplier = rng.randint(1, 9), rng.random() < 0.3
+    sparsity, k = sets(features), rng.choice((None, rng.randint(1, features)))
+    if rng.random() < 0.5:
+        kernel = rng.randint(1, min(3, height)), rng.randint(1, min(3, width))
+        stride, pool = rng.randint(1, 2), rng.randint(1, 3)
+        rows, cols = (
+            ((size - window) // stride + 1)
+            for size, window in zip((height, width), kernel, strict=True)
+        )
+        pool = min(pool, rows, cols)
+        shape = {"kernel": kernel, "stride": stride, "pool": pool, "multiplier": multiplier}
+        layers.append(Conv2d(out_channels=features, k=k, sparsity=sparsity, **shape))
+        taps = kernel[0] * kernel[1]
+        folding = fold(rows // pool, cols // pool, sparsity, features, taps)
+        return plan_of((height, width), layers, [*foldings, replace(folding, drain=1)])
+    if rng.random() < 0.3:
+        sparsity = sets(features, last=True)
+        layers.append(Linear(out_features=features, sparsity=sparsity))
+        foldings.append(fold(1, 1, sparsity, features, height * width))
+        return plan_of((height, width), layers, foldings)
+    layers.append(Linear(out_features=features, k=k, sparsity=sparsity, multiplier=multiplier))
+    foldings.append(fold(1, 1, sparsity, features, height * width))
+    if k is not None and rng.random() < 0.5:
+        return plan_of((height, width), layers, foldings)
+    classes = rng.randint(1, 7)
+    sparsity = sets(classes, last=True)
+    layers.append(Linear(out_features=classes, sparsity=sparsity))
+    foldings.append(fold(1, 1, sparsity, classes, 4))
+    return plan_of((height, width), layers, foldings, at=2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_layers_under_random_waits(seed: int) -> None:
+    rng = random.Random(seed)
+    Bench(random_plan(rng), words=3, gaps=rng.choice((0.0, 0.2, 0.6)), seed=seed).run()
 
 
 @pytest.mark.parametrize("plan", [CASES[0], CASES[8]])
