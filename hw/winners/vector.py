@@ -116,31 +116,40 @@ class GlobalWinners(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        reads = 2 if self.k < self.channels else 1
-        depth = self.WORDS * self.rows
-        style: Style = "distributed" if depth <= LUT_RAM_DEPTH else "block"
-        m.submodules.ram = ram = TableRam(ACT_BITS * self.drain, depth, reads, style)
         m.submodules.thresholds = thresholds = Queue(self._threshold, self.WORDS)
         row = Signal(data.ArrayLayout(ACT_BITS, self.drain), reset_less=True)
-        valid, last = self._store(m, ram, row)
-        if self.k < self.channels:
-            self._search(m, ram, thresholds, row=row, valid=valid, last=last)
+        searching = self.k < self.channels
+        # A read port each: a memory with two could not be written at the same time.
+        m.submodules.third_rows = third_rows = self._memory()
+        memories = [third_rows]
+        if searching:
+            m.submodules.second_rows = second_rows = self._memory()
+            memories.append(second_rows)
+        valid, last = self._store(m, memories, row)
+        if searching:
+            self._search(m, memories[-1], thresholds, row=row, valid=valid, last=last)
         else:
             m.d.comb += thresholds.valid.eq(valid & last)
-        self._emit(m, ram, thresholds)
+        self._emit(m, third_rows, thresholds)
         return m
 
-    def _store(self, m: Module, ram: TableRam, row: Value) -> tuple[Signal, Signal]:
+    def _memory(self) -> TableRam:
+        depth = self.WORDS * self.rows
+        style: Style = "distributed" if depth <= LUT_RAM_DEPTH else "block"
+        return TableRam(ACT_BITS * self.drain, depth, 1, style)
+
+    def _store(self, m: Module, memories: list[TableRam], row: Value) -> tuple[Signal, Signal]:
         """Rows that arrive, one cycle later, go to memory; whether there is one, and the last."""
         valid = Signal()
         m.submodules.arrival = scan = RowScan(self.WORDS, self.rows)
         m.d.sync += [valid.eq(self.i.valid), row.eq(self.i.values)]
-        m.d.comb += [
-            scan.step.eq(valid),
-            ram.write_en.eq(valid),
-            ram.write_address.eq(scan.address),
-            ram.write_data.eq(row),
-        ]
+        m.d.comb += scan.step.eq(valid)
+        for ram in memories:
+            m.d.comb += [
+                ram.write_en.eq(valid),
+                ram.write_address.eq(scan.address),
+                ram.write_data.eq(row),
+            ]
         return valid, scan.last
 
     def _search(
@@ -201,7 +210,7 @@ class GlobalWinners(wiring.Component):
             credits.take.eq(scan.step),
             credits.release.eq(marked.o.valid & marked.o.ready),
             thresholds.o.ready.eq(credits.available & scan.last),
-            ram.address[-1].eq(scan.address),
+            ram.address[0].eq(scan.address),
         ]
         m.d.sync += self.i.release.eq(scan.step & scan.last)
         wait = TableRam.LATENCY
@@ -209,7 +218,7 @@ class GlobalWinners(wiring.Component):
             select.valid.eq(delayed(m, scan.step, wait, name="read", reset=True)),
             select.first.eq(delayed(m, scan.first, wait, name="read_first")),
             select.last.eq(delayed(m, scan.last, wait, name="read_last")),
-            select.values.eq(ram.data[-1]),
+            select.values.eq(ram.data[0]),
             select.threshold.eq(delayed(m, threshold.value, wait, name="threshold")),
             select.ties.eq(delayed(m, threshold.ties, wait, name="ties")),
             marked.valid.eq(select.o_valid),
