@@ -11,6 +11,16 @@ from hw.links import Credits
 from hw.memory import LutRam
 
 
+def check_beat(width: int, beat: int) -> None:
+    """Raise ValueError unless beats of ``beat`` pixels make rows of ``width``, or the reverse."""
+    if min(width, beat) < 1:
+        raise ValueError(f"input frame: a beat of {beat} and a row of {width} pixels, need >= 1")
+    if beat % width and width % beat:
+        raise ValueError(
+            f"input frame: a beat of {beat} pixels, needs a divisor or multiple of {width}"
+        )
+
+
 class InputFrame(wiring.Component):
     """Turns beats into image rows and keeps a few images.
 
@@ -47,15 +57,9 @@ class InputFrame(wiring.Component):
     o: data.View
 
     def __init__(self, *, height: int, width: int, beat: int, images: int = 2) -> None:
-        if min(height, width, beat, images) < 1:
-            raise ValueError(
-                f"input frame: {images} images of {height} x {width}, {beat} pixels a beat, "
-                "need >= 1"
-            )
-        if beat % width and width % beat:
-            raise ValueError(
-                f"input frame: a beat of {beat} pixels, needs a divisor or multiple of {width}"
-            )
+        if min(height, images) < 1:
+            raise ValueError(f"input frame: {images} images of {height} rows, need >= 1")
+        check_beat(width, beat)
         self.height, self.width, self.beat, self.images = height, width, beat, images
         self.parts = max(1, width // beat)
         self.banks = max(1, beat // width)

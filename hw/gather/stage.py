@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.contract.arith import ACT_BITS
 from hw.contract.folding import GatherPlan
 from hw.gather.feed import ChannelFeed, StepFeed
-from hw.gather.frame import InputFrame
+from hw.gather.frame import InputFrame, check_beat
 from hw.gather.loader import WindowLoader
 from hw.gather.sequencer import StepSequencer
 from hw.gather.tile import GatherRow, control_layout
@@ -49,13 +49,11 @@ class GatherStage(wiring.Component):
     o: Any
 
     def __init__(self, plan: GatherPlan, *, input_bytes: int, credits: int) -> None:
+        check_beat(plan.stage.in_shape[2], input_bytes)
+        if credits < 1:
+            raise ValueError(f"gather stage: {credits} credits, needs >= 1")
         self.plan, self.folding = plan, plan.folding
-        _, height, width = plan.stage.in_shape
-        beats = -(-height * width // input_bytes)
-        self.frame = InputFrame(
-            height=height, width=width, beat=input_bytes, images=_images(plan, beats)
-        )
-        self.credits = Credits(credits)
+        self.input_bytes, self.credits = input_bytes, credits
         tiles = plan.folding.rows * plan.folding.cols
         super().__init__(
             {
@@ -67,10 +65,14 @@ class GatherStage(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.frame = frame = self.frame
+        _, height, width = self.plan.stage.in_shape
+        images = _images(self.plan, -(-height * width // self.input_bytes))
+        m.submodules.frame = frame = InputFrame(
+            height=height, width=width, beat=self.input_bytes, images=images
+        )
         m.submodules.loader = loader = WindowLoader(self.plan)
         m.submodules.sequencer = sequencer = StepSequencer(self.plan)
-        m.submodules.credits = credits = self.credits
+        m.submodules.credits = credits = Credits(self.credits)
         connect(m, flipped(self.i), frame.i)
         m.d.comb += [
             loader.available.eq(frame.available),

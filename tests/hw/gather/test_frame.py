@@ -62,5 +62,7 @@ def test_rows_come_back(height: int, width: int, beat: int, images: int) -> None
 def test_arguments() -> None:
     with pytest.raises(ValueError, match="a beat of 4 pixels, needs a divisor or multiple of 6"):
         InputFrame(height=4, width=6, beat=4)
-    with pytest.raises(ValueError, match="need >= 1"):
+    with pytest.raises(ValueError, match="a beat of 0 and a row of 6 pixels, need >= 1"):
         InputFrame(height=4, width=6, beat=0)
+    with pytest.raises(ValueError, match="0 images of 4 rows, need >= 1"):
+        InputFrame(height=4, width=6, beat=6, images=0)

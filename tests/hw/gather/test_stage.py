@@ -336,7 +336,7 @@ def test_arguments() -> None:
     plan = _plan(*CASES["one tile"])
     with pytest.raises(ValueError, match="a beat of 4 pixels, needs a divisor or multiple of 6"):
         GatherStage(plan, input_bytes=4, credits=2)
-    with pytest.raises(ValueError, match="at least 1 frame, not 0"):
+    with pytest.raises(ValueError, match="0 credits, needs >= 1"):
         GatherStage(plan, input_bytes=6, credits=0)
 
 
