@@ -59,8 +59,14 @@ class AxiMemory:
         assert address // PAGE == (address + beats * BEAT - 1) // PAGE, f"{address:#x} {beats}"
         return address, beats
 
+    def _steady(self, before, ready, valid, payload):
+        """A master may neither withdraw nor change what it offers; returns what it offers now."""
+        assert before is None or (valid and payload == before), "an offer was changed"
+        return payload if valid and not ready else None
+
     def _reading(self, axi):
         async def bench(ctx):
+            offer = None
             coming: deque[tuple[int, int, bool]] = deque()
             now, held = 0, None
             while True:
@@ -81,6 +87,7 @@ class AxiMemory:
                 )
                 if held is not None and taken:
                     held = None
+                offer = self._steady(offer, ready, valid, (address, length))
                 if valid and ready:
                     start, beats = self._burst(address, length, size, kind)
                     self.reads.append((start, beats))
@@ -94,6 +101,7 @@ class AxiMemory:
 
     def _writing(self, axi):
         async def bench(ctx):
+            offer = w_offer = None
             bursts: deque[tuple[int, int]] = deque()
             beats: deque[tuple[int, int]] = deque()
             answers: deque[tuple[int, int]] = deque()
@@ -107,16 +115,19 @@ class AxiMemory:
                 ctx.set(axi.bvalid, held is not None)
                 if held is not None:
                     ctx.set(axi.bresp, held[1])
-                *_, valid, address, length, size, kind, data, w_valid, last, taken = (
+                *_, valid, address, length, size, kind, data, strobes, w_valid, last, taken = (
                     await ctx.tick().sample(
                         axi.awvalid, axi.awaddr, axi.awlen, axi.awsize, axi.awburst,
-                        axi.wdata, axi.wvalid, axi.wlast, axi.bready,
+                        axi.wdata, axi.wstrb, axi.wvalid, axi.wlast, axi.bready,
                     )
                 )  # fmt: skip
                 if held is not None and taken:
                     held = None
+                offer = self._steady(offer, aw_ready, valid, (address, length))
+                w_offer = self._steady(w_offer, w_ready, w_valid, (data, last))
                 if valid and aw_ready:
                     bursts.append(self._burst(address, length, size, kind))
+                assert not w_valid or strobes == (1 << BEAT) - 1
                 if w_valid and w_ready:
                     beats.append((data, last))
                 while bursts and len(beats) >= bursts[0][1]:

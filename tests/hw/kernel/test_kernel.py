@@ -341,7 +341,7 @@ def test_long_mixed_sessions_end_well(make_bench):
     async def play(ctx):
         first = 0
         assert await bench.load(ctx) == Status.OK
-        for _ in range(12):
+        for _ in range(6):
             count, source = rng.randrange(1, 40), 0x2000 + 64 * rng.randrange(256)
             output = OUTPUT + 64 * rng.randrange(100)
             assert await bench.run(ctx, count, input=source, output=output) == Status.OK
