@@ -1,5 +1,7 @@
 """Constants of requantisation: their tables, and reading them in drain order."""
 
+from typing import Any
+
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -33,8 +35,11 @@ class Constants(wiring.Component):
 
     LATENCY = TableRam.LATENCY
 
-    config: wiring.PureInterface
+    config: Any
     step: Signal
+    add: Any
+    mul: Any
+    shift: Signal
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan

@@ -7,9 +7,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.contract.arith import ACT_BITS, WEIGHT_BITS
+from hw.delay import delayed
 from hw.dsp import SPACING, PackedMultiply
 from hw.memory import LutRam
-from hw.scatter.delay import delayed
 
 PRODUCT_BITS = SPACING - 1
 CHOICE_BITS = 2
@@ -146,12 +146,12 @@ class ScatterEngine(wiring.Component):
 
     LATENCY = PackedMultiply.LATENCY
 
-    row: data.View
+    row: Any
     value: Signal
     base: Signal
     bank: Signal
-    drain: data.View
-    sums: data.View
+    drain: Any
+    sums: Any
 
     def __init__(
         self, *, lanes: int, slots: int, rounds: int, acc_bits: int, drain: int = 1

@@ -4,14 +4,16 @@ Both kinds have the ports that `ScatterStage` needs: ``go`` in, and ``take``, ``
 and ``done`` out.
 """
 
+from typing import Any
+
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.contract.folding import ScatterPlan
+from hw.delay import delayed
 from hw.links import PixelLink, entry_layout, winner_stream
 from hw.scatter.banks import PixelBanks
-from hw.scatter.delay import delayed
 from hw.scatter.sequencer import PassSequencer
 from hw.scatter.weights import step_layout
 
@@ -52,10 +54,11 @@ class PixelFeed(wiring.Component):
 
     LATENCY = 1 + PixelBanks.LATENCY
 
+    i: Any
     go: Signal
     take: Signal
-    entries: data.View
-    step: data.View
+    entries: Any
+    step: Any
     done: Signal
 
     def __init__(self, plan: ScatterPlan, frames: int) -> None:
@@ -104,10 +107,11 @@ class WinnerFeed(wiring.Component):
     Latency: entries are one cycle behind the beat.
     """
 
+    i: Any
     go: Signal
     take: Signal
-    entries: data.View
-    step: data.View
+    entries: Any
+    step: Any
     done: Signal
 
     def __init__(self, plan: ScatterPlan) -> None:

@@ -1,5 +1,7 @@
 """Sequencers of a scatter layer: what its engines look at, and what leaves its accumulators."""
 
+from typing import Any
+
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -47,7 +49,7 @@ class PassSequencer(wiring.Component):
 
     go: Signal
     take: Signal
-    walk: data.View
+    walk: Any
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
@@ -129,8 +131,8 @@ class DrainSequencer(wiring.Component):
     start: Signal
     ready: Signal
     bank: Signal
-    drain: data.View
-    channel: data.View
+    drain: Any
+    channel: Any
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan

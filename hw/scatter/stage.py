@@ -1,5 +1,8 @@
 """The scatter stage: a layer behind another one, from winners to winners, rows or logits."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -7,10 +10,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.contract.arith import ACT_BITS, LOGIT_BITS, add_bits
 from hw.contract.folding import ScatterPlan
 from hw.contract.network import Conv2d
+from hw.delay import delayed
 from hw.links import ConfigBus, Credits, PixelLink, RowLink, winner_stream
 from hw.requantise import Requantise
 from hw.scatter.constants import Constants
-from hw.scatter.delay import delayed
 from hw.scatter.feed import PixelFeed, WinnerFeed
 from hw.scatter.sequencer import DrainSequencer
 from hw.scatter.tile import PixelTile, ScatterTile
@@ -42,6 +45,10 @@ class ScatterStage(wiring.Component):
     Raises FoldingError when the feed cannot serve the layer.
     """
 
+    i: Any
+    config: Any
+    o: Any
+
     def __init__(self, plan: ScatterPlan, *, frames: int, credits: int) -> None:
         self.plan, self.frames, self.credits = plan, frames, credits
         stage, folding, source = plan.stage, plan.folding, plan.source
@@ -72,10 +79,26 @@ class ScatterStage(wiring.Component):
             credits.take.eq(feed.take),
             credits.release.eq(self.o.release),
         ]
-        convolution = isinstance(plan.stage.layer, Conv2d)
-        tiles: list[PixelTile | ScatterTile] = []
-        for at in range(plan.folding.rows * plan.folding.cols):
-            tile = PixelTile(plan) if convolution else ScatterTile(plan)
+        if isinstance(plan.stage.layer, Conv2d):
+            pixels = [PixelTile(plan) for _ in range(plan.folding.rows * plan.folding.cols)]
+            self._field(m, feed, drain, writer, pixels)
+            self._pixels(m, drain.channel, constants, pixels)
+        else:
+            tile = ScatterTile(plan)
+            self._field(m, feed, drain, writer, [tile])
+            self._rows(m, drain.channel, constants, tile)
+        return m
+
+    def _field(
+        self,
+        m: Module,
+        feed: PixelFeed | WinnerFeed,
+        drain: DrainSequencer,
+        writer: WeightWriter,
+        tiles: Sequence[PixelTile | ScatterTile],
+    ) -> None:
+        """All tiles in lock-step, each with its own entries."""
+        for at, tile in enumerate(tiles):
             m.submodules[f"tile{at}"] = tile
             readers = len(tile.entries)
             m.d.comb += [
@@ -85,17 +108,11 @@ class ScatterStage(wiring.Component):
                 tile.bank.eq(drain.bank),
                 tile.drain.eq(drain.drain),
             ]
-            tiles.append(tile)
         delay = tiles[0].bank_delay + 1
         m.d.comb += drain.start.eq(delayed(m, feed.done, delay, name="done", reset=True))
-        if convolution:
-            self._pixels(m, drain.channel, constants, tiles)
-        else:
-            self._rows(m, drain.channel, constants, tiles[0])
-        return m
 
     def _pixels(
-        self, m: Module, channel: data.View, constants: Constants, tiles: list[PixelTile]
+        self, m: Module, channel: Any, constants: Constants, tiles: list[PixelTile]
     ) -> None:
         """Constants and channels to all tiles, their winners to the link."""
         first = tiles[0]
@@ -117,7 +134,7 @@ class ScatterStage(wiring.Component):
                 m.d.comb += tile.constants.mul.eq(constants.mul[0])
         m.d.comb += self.o.valid.eq(first.o_valid)
 
-    def _rows(self, m: Module, channel: data.View, constants: Constants, tile: ScatterTile) -> None:
+    def _rows(self, m: Module, channel: Any, constants: Constants, tile: ScatterTile) -> None:
         """Requantised rows, or logits, to the link."""
         early = tile.drain_latency - Constants.LATENCY
         m.d.comb += constants.step.eq(delayed(m, channel.index, early, name="step"))

@@ -1,6 +1,7 @@
 """Scatter tiles: the engines of a pooling window, and for convolutions the tail of the pixel."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
@@ -8,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from hw.contract.arith import MUL_BITS, add_bits
 from hw.contract.folding import ScatterPlan
+from hw.delay import delayed
 from hw.links import entry_layout
 from hw.requantise import SHIFT_BITS, Requantise
-from hw.scatter.delay import delayed
 from hw.scatter.engine import ScatterEngine, choice_levels, drain_layout
 from hw.scatter.routing import engine_spans
 from hw.scatter.weights import WeightRows, row_latency, step_layout, write_layout
@@ -82,12 +83,12 @@ class ScatterTile(Tile):
     Latency: all fixed; one step and one drained row a cycle.
     """
 
-    entries: data.View
-    step: data.View
+    entries: Any
+    step: Any
     bank: Signal
-    drain: data.View
-    write: data.View
-    o: data.View
+    drain: Any
+    write: Any
+    o: Any
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
@@ -117,7 +118,7 @@ class ScatterTile(Tile):
         return m
 
     def _position(
-        self, m: Module, position: int, write: Value, bank: Value, drain: data.View
+        self, m: Module, position: int, write: Value, bank: Value, drain: Any
     ) -> list[ScatterEngine]:
         """Weight memories and engines of one position."""
         plan, stage = self.plan, self.plan.stage
@@ -164,15 +165,15 @@ class PixelTile(Tile):
     Latency: as of its parts; every tile of a layer gives its winners in the same cycles.
     """
 
-    entries: data.View
-    step: data.View
+    entries: Any
+    step: Any
     bank: Signal
-    drain: data.View
-    write: data.View
-    constants: data.View
-    channel: data.View
+    drain: Any
+    write: Any
+    constants: Any
+    channel: Any
     o_valid: Signal
-    o: data.View
+    o: Any
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
@@ -204,8 +205,8 @@ class PixelTile(Tile):
         m.submodules.winners = winners = LocalWinners(stage.channels, stage.k)
         for name in _control(self.plan):
             m.d.comb += getattr(tile, name).eq(getattr(self, name))
-        constants = Signal(self.constants.shape(), reset_less=True)
-        channel = Signal(self.channel.shape())
+        constants: Any = Signal(self.constants.shape(), reset_less=True)
+        channel: Any = Signal(self.channel.shape())
         m.d.sync += [constants.eq(self.constants), channel.eq(self.channel)]
         m.d.comb += [
             requantise.acc.eq(tile.o[0]),

@@ -1,5 +1,7 @@
 """Weight memories of a scatter layer: writing them, and looking up the rows of winners."""
 
+from typing import Any
+
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -8,9 +10,9 @@ from hw.contract.arith import ACT_BITS
 from hw.contract.folding import ScatterPlan
 from hw.contract.network import Conv2d
 from hw.contract.tables import TableKind, channels_in, index_bits
+from hw.delay import delayed
 from hw.links import ConfigBus, entry_layout
 from hw.memory import TableRam
-from hw.scatter.delay import delayed
 from hw.scatter.engine import element_layout
 from hw.scatter.routing import engine_spans
 
@@ -71,6 +73,9 @@ class WeightWriter(wiring.Component):
     write: a write to the memories, one cycle later (see `write_layout`).
     """
 
+    config: Any
+    write: Any
+
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
         super().__init__({"config": In(ConfigBus()), "write": Out(write_layout(plan))})
@@ -112,11 +117,11 @@ class WeightRows(wiring.Component):
     Latency: `row_latency`, a row a cycle for each engine.
     """
 
-    entries: data.View
-    step: data.View
-    write: data.View
-    rows: data.View
-    values: data.View
+    entries: Any
+    step: Any
+    write: Any
+    rows: Any
+    values: Any
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan

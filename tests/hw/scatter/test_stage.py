@@ -304,7 +304,7 @@ class Bench:
         if not self.plan.streamed:
             async for _, _, release in ctx.tick().sample(self.dut.i.release):
                 self.free += release
-                assert self.free <= self.frames or self.reset, "freed more frames than there are"
+                assert self.free <= self.frames, "freed more frames than there are"
 
     async def _collect(self, ctx) -> None:
         """Take beats; give a credit back for each whole word, late if there are gaps."""
