@@ -85,6 +85,13 @@ def test_stopping_ends_at_the_end_of_a_unit(axi_memory, unit):
     assert got == memory.bytes[BEAT * 5 : BEAT * 5 + len(got)]
 
 
+def test_stopping_between_two_units_begins_no_other(axi_memory):
+    memory = axi_memory(latency=30)
+    ((got, _, _),) = run(Reader(unit=4, burst=4, depth=8), memory, [(0, 80)], stop_after=0)
+    assert got == b""
+    assert memory.reads == []
+
+
 @pytest.mark.parametrize("code", [Response.SLVERR, Response.DECERR])
 def test_errors_are_told_and_forgotten_at_the_next_start(axi_memory, code):
     memory = axi_memory(
