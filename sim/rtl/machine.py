@@ -158,5 +158,8 @@ class Machine:
         uint8 ``[words, channels, rows, columns]`` for a convolution, ``[words, units]`` for a
         linear layer; losers are 0.
         """
-        beats = [self._model.probe(index) for index in range(len(self.plans) - 1)]
-        return decode_probes(self.plans, beats)
+        return decode_probes(self.plans, [self.beats(at) for at in range(len(self.plans) - 1)])
+
+    def beats(self, layer: int) -> Images:
+        """Beats ``[n, bytes]`` that left a layer in the last run, from its probe."""
+        return self._model.probe(layer)
