@@ -1,13 +1,13 @@
-// Kernels for AVX-512 with VBMI, VBMI2 and VNNI.
+// Kernels for AVX-512 with VBMI, VBMI2, VNNI, VPOPCNTDQ and GFNI (Ice Lake, Zen 4 and later).
 #include "layer.hpp"
 
 #if defined(__x86_64__)
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2," \
-    "avx512vbmi,avx512vbmi2,avx512vnni,bmi,bmi2,popcnt"))), apply_to = function)
+    "avx512vbmi,avx512vbmi2,avx512vnni,avx512vpopcntdq,gfni,bmi,bmi2,popcnt"))), apply_to = function)
 #else
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx2,bmi,bmi2,popcnt")
-#pragma GCC target("avx512vbmi,avx512vbmi2,avx512vnni")
+#pragma GCC target("avx512vbmi,avx512vbmi2,avx512vnni,avx512vpopcntdq,gfni")
 #endif
 #include <immintrin.h>
 

@@ -1,7 +1,7 @@
 // The library's interface for ctypes, and the threads that share out words.
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstring>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -35,15 +35,16 @@ public:
     Engine &operator=(const Engine &) = delete;
 
     // One call at a time.
-    void infer(const uint8_t *images, int64_t words, int32_t *logits) {
+    void infer(const uint8_t *images, int64_t words, int32_t *logits, int64_t *labels) {
         const int64_t threads = static_cast<int64_t>(workers_.size());
         int64_t share = (words + threads - 1) / threads;
         if (share > kBlockWords)
             share = (share + kBlockWords - 1) / kBlockWords * kBlockWords;
         images_ = images;
         logits_ = logits;
+        labels_ = labels;
         words_ = words;
-        chunk_ = share < kChunkWords ? share : kChunkWords;
+        chunk_ = std::clamp<int64_t>(share, 1, kChunkWords);
         next_ = 0;
         const bool shared = words > chunk_ && threads > 1;
         if (shared) {
@@ -77,9 +78,12 @@ public:
 private:
     void work(Worker &worker) {
         for (int64_t at; (at = next_.fetch_add(chunk_)) < words_;) {
-            const int64_t left = words_ - at;
-            worker.run(images_ + at * size_, static_cast<int>(left < chunk_ ? left : chunk_),
-                       logits_ + at * classes_);
+            const int64_t count = std::min(chunk_, words_ - at);
+            worker.run(images_ + at * size_, static_cast<int>(count), logits_ + at * classes_);
+            for (int64_t w = at; w < at + count; w++) {
+                const int32_t *first = logits_ + w * classes_;
+                labels_[w] = std::max_element(first, first + classes_) - first;
+            }
         }
     }
 
@@ -115,6 +119,7 @@ private:
 
     const uint8_t *images_ = nullptr;
     int32_t *logits_ = nullptr;
+    int64_t *labels_ = nullptr;
     int64_t words_ = 0, chunk_ = 1;
     std::atomic<int64_t> next_{0};
 
@@ -153,8 +158,9 @@ void *twofold_cpu_create(const twofold::LayerDescription *layers, int count, int
 
 void twofold_cpu_destroy(void *engine) { delete static_cast<twofold::Engine *>(engine); }
 
-void twofold_cpu_infer(void *engine, const uint8_t *images, int64_t words, int32_t *logits) {
-    static_cast<twofold::Engine *>(engine)->infer(images, words, logits);
+void twofold_cpu_infer(void *engine, const uint8_t *images, int64_t words, int32_t *logits,
+                       int64_t *labels) {
+    static_cast<twofold::Engine *>(engine)->infer(images, words, logits, labels);
 }
 
 void twofold_cpu_time_layers(void *engine, int on) {

@@ -91,10 +91,11 @@ class CpuEngine:
         """
         images = self._checked(images)
         logits = np.empty((len(images), len(self.network.labels)), dtype=np.int32)
+        labels = np.empty(len(images), dtype=np.int64)
         self._library.twofold_cpu_infer(
-            self._open(), images.ctypes.data, len(images), logits.ctypes.data
+            self._open(), _address(images), len(images), _address(logits), _address(labels)
         )
-        return logits, logits.argmax(axis=1)
+        return logits, labels
 
     def time_layers(self, on: bool = True) -> None:
         """Measure the time of each layer from now on; costs about 0.1 us a layer and call."""
@@ -150,6 +151,11 @@ class CpuEngine:
         return np.ascontiguousarray(images)
 
 
+def _address(array: np.ndarray) -> int:
+    """Where an array's memory is; several times as fast as ``array.ctypes.data``."""
+    return array.__array_interface__["data"][0]
+
+
 def _checked_isa(isa: str | None) -> str:
     available = available_isas()
     if isa is None:
@@ -184,5 +190,3 @@ def _describe(stage: Stage, layer: QuantizedLayer, kept: list[np.ndarray]) -> La
         most_active=stage.in_k,
         weight=pointer(layer.weight), add=pointer(layer.add), mul=pointer(layer.mul),
     )  # fmt: skip
-
-

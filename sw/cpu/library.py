@@ -23,12 +23,12 @@ _INTEGERS = (
 class LayerDescription(ctypes.Structure):
     """`twofold::LayerDescription`; the arrays are copied while an engine is made."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = (
         *((name, ctypes.c_int32) for name in _INTEGERS),
         ("weight", ctypes.c_void_p),
         ("add", ctypes.c_void_p),
         ("mul", ctypes.c_void_p),
-    ]
+    )
 
 
 _SIGNATURES = {
@@ -40,7 +40,7 @@ _SIGNATURES = {
     "twofold_cpu_destroy": (None, [ctypes.c_void_p]),
     "twofold_cpu_infer": (
         None,
-        [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p],
+        [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p],
     ),
     "twofold_cpu_time_layers": (None, [ctypes.c_void_p, ctypes.c_int]),
     "twofold_cpu_nanoseconds": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int]),

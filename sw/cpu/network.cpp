@@ -133,7 +133,8 @@ std::vector<std::string> available_isas() {
     names.push_back("avx2");
     if (!(__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi") &&
-          __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni")))
+          __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni") &&
+          __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("gfni")))
         return names;
     names.push_back("avx512");
     if (has_amx())

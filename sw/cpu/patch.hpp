@@ -36,7 +36,7 @@ inline Sums patch_sums(const Layer &layer, __m512i patch, const uint8_t *index,
 
 template <int STEPS>
 inline void patch_row(const Layer &layer, const uint8_t *image, ptrdiff_t row, uint8_t *out,
-                      ptrdiff_t out_col) {
+                      ptrdiff_t out_col, WinnerQueue &queue) {
     const int places = layer.pool * layer.pool, blocks = layer.kernel_blocks();
     const int rows = (layer.pool - 1) * layer.stride + layer.kernel_rows;
     const int move = layer.pool * layer.stride * layer.in_channels, size = layer.patch_steps * 256;
@@ -52,7 +52,7 @@ inline void patch_row(const Layer &layer, const uint8_t *image, ptrdiff_t row, u
             for (int place = 1; place < places; place++, index += size)
                 take_larger(best, patch_sums<STEPS>(layer, patch, index, weight, add));
             if (blocks == 1)
-                store_winners(out, pack(best, shift), layer.winners);
+                queue.push(out, pack(best, shift));
             else
                 _mm512_storeu_si512(out + block * kBlock, pack(best, shift));
         }
@@ -63,13 +63,15 @@ inline void patch_row(const Layer &layer, const uint8_t *image, ptrdiff_t row, u
 
 inline void run_patch(const Layer &layer, const Call &call) {
     const ptrdiff_t down = layer.pool * layer.stride * call.in.row;
+    WinnerQueue queue(layer.winners);
     for (int w = 0; w < call.words; w++)
         for (int y = 0; y < layer.out_rows; y++) {
             const uint8_t *image = call.in.at(0, 0, w) + y * down;
             uint8_t *out = call.out.at(y, 0, w);
             if (layer.patch_steps == 1)
-                patch_row<1>(layer, image, call.in.row, out, call.out.col);
+                patch_row<1>(layer, image, call.in.row, out, call.out.col, queue);
             else
-                patch_row<0>(layer, image, call.in.row, out, call.out.col);
+                patch_row<0>(layer, image, call.in.row, out, call.out.col, queue);
         }
+    queue.flush();
 }

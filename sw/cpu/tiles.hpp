@@ -113,7 +113,7 @@ inline void multiply_group(const Layer &layer, const Plane &in, const uint8_t *c
 
 // Pools, requantises and stores the sums of a group for one block of kernels.
 inline void finish_group(const Layer &layer, const Call &call, const Group &group, int y, int x,
-                         int block, const int32_t *acc) {
+                         int block, const int32_t *acc, WinnerQueue &queue) {
     const __m128i shift = _mm_cvtsi32_si128(layer.shift);
     const Sums add = load_sums(layer.packed_add + block * kBlock);
     const int places = layer.pool * layer.pool, words = call.words;
@@ -129,7 +129,7 @@ inline void finish_group(const Layer &layer, const Call &call, const Group &grou
                 best.group[g] = _mm512_add_epi32(best.group[g], add.group[g]);
             uint8_t *out = call.out.at(y, x + col, w);
             if (single)
-                store_winners(out, pack(best, shift), layer.winners);
+                queue.push(out, pack(best, shift));
             else
                 _mm512_storeu_si512(out + block * kBlock, pack(best, shift));
         }
@@ -141,6 +141,7 @@ inline void run_tiles(const Layer &layer, const Call &call) {
     int cols = call.words < 16 ? layer.out_cols : 1;
     while (!plan_group(layer, call.words, cols, group))
         cols = cols > 1 ? (cols + 1) / 2 : 1;
+    WinnerQueue queue(layer.winners);
     configure_tiles();
     for (int y = 0; y < layer.out_rows; y++)
         for (int x = 0; x < layer.out_cols; x += cols) {
@@ -149,12 +150,13 @@ inline void run_tiles(const Layer &layer, const Call &call) {
             const uint8_t *corner = call.in.at(y * step, x * step, 0);
             for (int block = 0; block < blocks; block++) {
                 multiply_group(layer, call.in, corner, group, block, call.scratch->acc);
-                finish_group(layer, call, group, y, x, block, call.scratch->acc);
+                finish_group(layer, call, group, y, x, block, call.scratch->acc, queue);
             }
             if (group.cols != cols)
                 plan_group(layer, call.words, cols, group);
         }
     _tile_release();
+    queue.flush();
     if (blocks == 1)
         return;
     for (int y = 0; y < layer.out_rows; y++)

@@ -60,11 +60,11 @@ inline uint64_t select_values(Values values, int k) {
 #pragma GCC unroll 8
     for (int b = 7; b >= 0; b--) {
         const uint64_t set = open & plane[b];
-        const int count = __builtin_popcountll(set);
-        const bool enough = count >= k;
-        chosen |= enough ? 0 : set;
-        k -= enough ? 0 : count;
-        open = enough ? set : open ^ set;
+        const int64_t count = __builtin_popcountll(set);
+        const int64_t few = (count - k) >> 63; // all ones where they are not enough: no branch
+        chosen |= set & few;
+        k -= static_cast<int>(count & few);
+        open = (open & few) ^ set;
     }
     return chosen | lowest_bits(open, k);
 }
@@ -122,19 +122,25 @@ inline void keep_winners(const Layer &layer, uint8_t *values) {
         keep(values + kBlock * i, mask[i]);
 }
 
+// clamp((acc + add) >> shift, 0, 255) of `count` channels, where nothing needs more than 32 bits.
+inline void requantise(const int32_t *__restrict acc, const int32_t *__restrict add, int shift,
+                       int count, uint8_t *__restrict out) {
+    for (int i = 0; i < count; i++) {
+        const int32_t value = (acc[i] + add[i]) >> shift;
+        const int32_t low = value < 0 ? 0 : value;
+        out[i] = static_cast<uint8_t>(low > 255 ? 255 : low);
+    }
+}
+
 // Accumulators (whole blocks) to uint8 activations, then winners.
 inline void finish(const Layer &layer, const int32_t *acc, uint8_t *out) {
-    const int count = layer.kernel_blocks() * kBlock, shift = layer.shift;
+    const int count = layer.kernel_blocks() * kBlock;
     if (layer.narrow) {
-        for (int i = 0; i < count; i++) {
-            const int32_t value = (acc[i] + layer.add[i]) >> shift;
-            const int32_t low = value < 0 ? 0 : value;
-            out[i] = static_cast<uint8_t>(low > 255 ? 255 : low);
-        }
+        requantise(acc, layer.add, layer.shift, count, out);
     } else {
         for (int i = 0; i < count; i++) {
             const int64_t scaled = layer.mul ? int64_t{acc[i]} * layer.mul[i] : acc[i];
-            const int64_t value = (scaled + layer.add[i]) >> shift;
+            const int64_t value = (scaled + layer.add[i]) >> layer.shift;
             out[i] = static_cast<uint8_t>(value < 0 ? 0 : value > 255 ? 255 : value);
         }
     }

@@ -1,8 +1,8 @@
 #include "worker.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
+#include <ctime>
 
 namespace twofold {
 
@@ -19,6 +19,13 @@ size_t pixel_bytes(const PlannedLayer &layer, size_t index) {
                                           : layer.view.channel_blocks() * kBlock);
 }
 
+// Processor time of this thread: other programs on the machine do not count.
+int64_t thread_nanoseconds() {
+    timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
+}
+
 } // namespace
 
 Worker::Worker(const Layers &layers, int zero_point)
@@ -29,11 +36,11 @@ Worker::Worker(const Layers &layers, int zero_point)
         const Layer &view = layer.view;
         const size_t count = static_cast<size_t>(view.in_rows) * view.in_cols;
         const size_t width = static_cast<size_t>(view.kernel_blocks()) * kBlock;
-        const size_t row = static_cast<size_t>(view.out_cols) * view.pool;
+        const size_t row = static_cast<size_t>(view.out_cols) * view.pool + 16;
         convolutions_ += !layer.linear;
         pixels = std::max(pixels, count);
         entries = std::max(entries, count * view.in_channels);
-        wide = std::max(wide, count * view.in_channels);
+        wide = std::max(wide, (count + 16 * view.stride) * view.in_channels);
         lists = std::max(lists, count * kBlockWords * 2 * kBlock);
         acc = std::max({acc, 2 * width, (view.out_cols + 1) * width + 2 * row,
                         row * view.pool * kBlockWords * kBlock});
@@ -41,7 +48,7 @@ Worker::Worker(const Layers &layers, int zero_point)
     }
     acc_.resize(acc);
     counts_.resize(pixels);
-    entries_.resize(entries + 1); // one is written past the end before it is counted
+    entries_.resize(entries);
     wide_.resize(wide + kBlock);
     lists_.resize(lists + kSlack);
     scratch_ = {acc_.data(), entries_.data(), counts_.data(), lists_.data(), wide_.data()};
@@ -88,10 +95,9 @@ void Worker::run_layer(size_t index, const Call &call) {
     const Run run = call.words < layer.few_below ? layer.few : layer.run;
     if (!timed)
         return run(layer.view, call);
-    const auto start = std::chrono::steady_clock::now();
+    const int64_t start = thread_nanoseconds();
     run(layer.view, call);
-    const auto time = std::chrono::steady_clock::now() - start;
-    nanoseconds[index] += std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+    nanoseconds[index] += thread_nanoseconds() - start;
 }
 
 // Takes a block of words from the images to the input of the first linear layer, where it becomes

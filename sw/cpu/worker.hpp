@@ -14,7 +14,7 @@ public:
     // Runs `words` <= kChunkWords images through; images [word][channel][row][column].
     void run(const uint8_t *images, int words, int32_t *logits);
 
-    // Nanoseconds spent in each layer since the start, when `timed` is set.
+    // Processor time spent in each layer since the start, while `timed` is set.
     bool timed = false;
     std::vector<int64_t> nanoseconds;
 

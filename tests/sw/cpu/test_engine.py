@@ -1,0 +1,213 @@
+"""The CPU engine equals the golden model on every instruction set of this machine."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hw.contract import presets
+from hw.contract.errors import ToolError
+from hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
+from sim.golden import forward
+from sim.golden.random_network import random_images, random_network, random_quantized
+from sw.artefacts import QuantizedNetwork
+from sw.cpu import CpuEngine, available_isas
+from sw.errors import ArtefactError
+
+ISAS = available_isas()
+
+
+def check(quantized: QuantizedNetwork, images: np.ndarray, counts: tuple[int, ...]) -> None:
+    """Compare the first words of ``images`` for every count and instruction set."""
+    golden = forward(quantized, images, keep_activations=False)
+    for isa in ISAS:
+        with CpuEngine(quantized, threads=2, isa=isa) as engine:
+            for count in counts:
+                logits, labels = engine.infer(images[:count])
+                where = f"{quantized.network.name}, {isa}, {count} words"
+                np.testing.assert_array_equal(logits, golden.logits[:count], where)
+                np.testing.assert_array_equal(labels, golden.labels[:count], where)
+                assert (logits.dtype, labels.dtype) == (np.int32, np.int64)
+
+
+def classes(count: int) -> tuple[str, ...]:
+    return tuple(f"class {index}" for index in range(count))
+
+
+@given(seed=st.integers(0, 2**31), machine=st.booleans(), words=st.integers(1, 40))
+@settings(max_examples=60, deadline=None)
+def test_random_networks(seed: int, machine: bool, words: int):
+    quantized = random_quantized(random_network(seed, machine=machine), seed)
+    check(quantized, random_images(quantized.network, words, seed), (words, 1))
+
+
+@given(seed=st.integers(0, 2**31), data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_wide_layers(seed: int, data: st.DataObject):
+    """More channels than a register holds, large windows, many winners, thin last blocks."""
+    draw = data.draw
+    convolutions = [
+        Conv2d(
+            out_channels=draw(st.sampled_from((40, 64, 70, 130))),
+            kernel=(draw(st.integers(1, 5 - 3 * index)), draw(st.integers(1, 5 - 3 * index))),
+            pool=draw(st.integers(1, 3 - index)),
+            stride=draw(st.integers(1, 2 - index)),
+            padding=draw(st.integers(0, 2)),
+        )
+        for index in range(draw(st.integers(1, 2)))
+    ]
+    layers = [
+        replace(layer, k=draw(st.sampled_from((None, 1, 6, 13, layer.out_channels))))
+        for layer in convolutions
+    ]
+    layers[1:] = [replace(layer, sparsity=Complementary(8)) for layer in layers[1:]]
+    units = draw(st.sampled_from((65, 200)))
+    network = Network(
+        name="wide",
+        input_shape=(draw(st.integers(1, 2)), 20, 18),
+        layers=(
+            *layers,
+            Linear(out_features=units, sparsity=Complementary(units // 5), k=units // 9),
+            Linear(out_features=3),
+        ),
+        labels=classes(3),
+        zero_point=draw(st.integers(0, 255)),
+    )
+    quantized = random_quantized(network, seed)
+    check(quantized, random_images(network, 21, seed), (21, 2))
+
+
+@pytest.mark.parametrize("variant", presets.VARIANTS)
+def test_gsc(variant: str):
+    quantized = random_quantized(presets.network("gsc", variant), 7)
+    check(quantized, random_images(quantized.network, 35, 7), (35, 16, 5, 1))
+
+
+def test_more_words_than_a_chunk():
+    quantized = random_quantized(presets.network("tiny"), 3)
+    check(quantized, random_images(quantized.network, 600, 3), (600, 257, 0))
+
+
+def test_extreme_integers():
+    """All weights -128 or 127 and all activations 255: nothing saturates on the way."""
+    network = Network(
+        name="extreme",
+        input_shape=(1, 12, 12),
+        layers=(
+            Conv2d(out_channels=64, kernel=(5, 5), pool=2, sparsity=Taps((25,) * 64)),
+            Conv2d(out_channels=64, kernel=(3, 3)),
+            Linear(out_features=64),
+            Linear(out_features=2),
+        ),
+        labels=classes(2),
+    )
+    quantized = random_quantized(network, 1)
+    for weight in (-128, 127):
+        layers = tuple(
+            replace(layer, weight=np.full_like(layer.weight, weight), add=layer.add * 0, shift=0)
+            for layer in quantized.layers
+        )
+        extreme = replace(quantized, layers=layers)
+        check(extreme, np.full((17, 1, 12, 12), 255, dtype=np.uint8), (17, 1))
+
+
+def test_equal_values_keep_the_lower_index():
+    """Every channel the same: the first k win, which the last layer can tell apart."""
+    network = Network(
+        name="ties",
+        input_shape=(1, 4, 4),
+        layers=(
+            Conv2d(out_channels=70, kernel=(1, 1), sparsity=Taps((1,) * 70), k=9),
+            Linear(out_features=100, k=11),
+            Linear(out_features=3),
+        ),
+        labels=classes(3),
+    )
+    quantized = random_quantized(network, 5)
+    first, second, last = quantized.layers
+    even = (
+        replace(first, weight=np.ones_like(first.weight), add=first.add * 0, shift=0),
+        replace(second, weight=np.ones_like(second.weight), add=second.add * 0, shift=8),
+        last,
+    )
+    check(replace(quantized, layers=even), random_images(network, 20, 5), (20, 1))
+
+
+def test_images_without_channels_and_not_contiguous():
+    quantized = random_quantized(presets.network("tiny"), 2)
+    images = random_images(quantized.network, 8, 2)
+    with CpuEngine(quantized) as engine:
+        logits, _ = engine.infer(images)
+        np.testing.assert_array_equal(engine.infer(images[:, 0])[0], logits)
+        np.testing.assert_array_equal(engine.infer(images[::2])[0], logits[::2])
+
+
+def test_engines_on_several_threads():
+    quantized = random_quantized(presets.network("tiny"), 4)
+    images = random_images(quantized.network, 300, 4)
+    expected = forward(quantized, images, keep_activations=False).logits
+    differing: list[int] = []
+
+    def work() -> None:
+        with CpuEngine(quantized, threads=2) as engine:
+            for _ in range(20):
+                differing.append(int((engine.infer(images)[0] != expected).sum()))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert differing == [0] * 60
+
+
+def test_layer_times():
+    quantized = random_quantized(presets.network("gsc"), 2)
+    images = random_images(quantized.network, 32, 2)
+    with CpuEngine(quantized, threads=1) as engine:
+        engine.infer(images)
+        assert all(layer.seconds == 0 for layer in engine.layer_times())
+        engine.time_layers()
+        engine.infer(images)
+        times = engine.layer_times()
+    assert [layer.name for layer in times] == ["conv1", "conv2", "linear1", "linear2"]
+    assert all(layer.seconds > 0 and layer.kernel for layer in times)
+
+
+def test_wrong_images():
+    quantized = random_quantized(presets.network("tiny"), 2)
+    with CpuEngine(quantized, threads=1) as engine:
+        for images, found in (
+            (np.zeros((2, 1, 8, 7), dtype=np.uint8), r"uint8\[2, 1, 8, 7\]"),
+            (np.zeros((2, 1, 8, 8), dtype=np.int8), r"int8\[2, 1, 8, 8\]"),
+            (np.zeros((8, 8), dtype=np.uint8), r"uint8\[8, 8\]"),
+        ):
+            with pytest.raises(ArtefactError, match=found):
+                engine.infer(images)
+
+
+def test_wrong_arguments():
+    quantized = random_quantized(presets.network("tiny"), 2)
+    with pytest.raises(ToolError, match="isa is 'sse9', this machine has portable"):
+        CpuEngine(quantized, isa="sse9")
+    with pytest.raises(ToolError, match=r"threads is 0, needs 1\.\.1024"):
+        CpuEngine(quantized, threads=0)
+    engine = CpuEngine(quantized)
+    engine.close()
+    engine.close()
+    with pytest.raises(ToolError, match="closed"):
+        engine.infer(random_images(quantized.network, 1))
+
+
+def test_a_layer_that_is_too_wide():
+    network = Network(
+        name="wide",
+        input_shape=(1, 2, 2),
+        layers=(Linear(out_features=8193), Linear(out_features=2)),
+        labels=classes(2),
+    )
+    with pytest.raises(ArtefactError, match="linear1: 8193 kernels"):
+        CpuEngine(random_quantized(network))

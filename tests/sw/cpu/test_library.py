@@ -1,0 +1,37 @@
+"""Finding, loading and missing the compiled library."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hw.contract.errors import ToolError
+from sw.cpu import library
+from sw.cpu.library import ISAS, available_isas
+
+
+@pytest.fixture
+def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in which the library is looked for instead; restored afterwards."""
+    monkeypatch.setattr(library, "__file__", str(tmp_path / "library.py"))
+    library.library.cache_clear()
+    yield tmp_path
+    library.library.cache_clear()
+
+
+def test_instruction_sets_are_in_order():
+    available = available_isas()
+    assert available[0] == "portable"
+    assert [isa for isa in ISAS if isa in available] == list(available)
+
+
+def test_without_a_library(moved: Path):
+    with pytest.raises(ToolError, match=r"not built in .*: install a C\+\+17 compiler"):
+        available_isas()
+    assert list(moved.iterdir()) == []
+
+
+def test_a_library_that_does_not_load(moved: Path):
+    (moved / f"_engine{library.EXTENSION_SUFFIXES[0]}").write_bytes(b"not a library")
+    with pytest.raises(ToolError, match="does not load"):
+        available_isas()
