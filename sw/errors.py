@@ -1,10 +1,10 @@
-"""Errors of the software that a user can act on; see `hw.contract.errors` for the rules they keep."""
+"""Errors of the software that a user can act on; `hw.contract.errors` has the rules they keep."""
 
 from hw.contract.errors import TwofoldError
 
 
 class AudioError(TwofoldError):
-    """Audio that cannot be read, or whose channels, rate or length are outside what is supported."""
+    """Audio that cannot be read, or whose channels, rate or length are not supported."""
 
     exit_code = 7
 
@@ -16,7 +16,7 @@ class DatasetError(TwofoldError):
 
 
 class ArtefactError(TwofoldError):
-    """A file of weights or a checkpoint that is damaged, of another version or unfit for its network."""
+    """A file of weights or a checkpoint that is damaged, of another version or does not fit."""
 
     exit_code = 9
 
@@ -25,3 +25,9 @@ class OnnxError(TwofoldError):
     """A network that cannot be exported to ONNX, or an export that does not check."""
 
     exit_code = 10
+
+
+class TrainingError(TwofoldError):
+    """Training that cannot go on."""
+
+    exit_code = 11

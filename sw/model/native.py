@@ -21,7 +21,12 @@ from hw.contract.errors import ToolError
 LANES = 16
 """Channels of a convolution must be a multiple of this."""
 _SOURCE = Path(__file__).with_name("kernels.cpp")
-_FLAGS = ("-O3", "-march=native", "-ffast-math", "-std=c++17", "-shared", "-fPIC")
+_FLAGS = (
+    "-O3", "-march=native", "-std=c++17", "-shared", "-fPIC",
+    # -ffast-math but for its start-up code, which would switch off denormals in the whole process
+    "-fno-math-errno", "-fassociative-math", "-freciprocal-math", "-ffinite-math-only",
+    "-fno-signed-zeros", "-fno-trapping-math",
+)  # fmt: skip
 
 
 class _Window(ctypes.Structure):

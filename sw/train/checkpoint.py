@@ -28,7 +28,7 @@ def save(path: Path, tree: dict[str, Any]) -> None:
 def load(path: Path) -> dict[str, Any]:
     """Read what `save` wrote. Raises ArtefactError when the file is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             tree = json.loads(file[_HEADER].tobytes())
             return _fill(tree, file)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -3,23 +3,29 @@
 import hashlib
 import json
 import math
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hw.contract.errors import TwofoldError
 from hw.contract.network import Network
+from sw.artefacts import QuantizedNetwork
+from sw.errors import TrainingError
+from sw.model.layers import NormWinners
 from sw.model.masks import choose_mask
 from sw.model.net import SparseNet
+from sw.quantize.finetune import IntegerNet
 from sw.train import checkpoint
 from sw.train.sources import Source
 
 EVAL_BATCH = 256
+MASK_CHOICES = 5
+"""Times an epoch that masks are chosen anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +62,19 @@ class Phase:
     seed: int = 0
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Record:
-    """Figures of an epoch; a line of the journal."""
+    """Figures of an epoch; a line of the journal.
+
+    Attributes
+    ----------
+    phase, epoch, epochs: which, from 1, of how many.
+    loss: mean over the epoch.
+    val_accuracy: share of the validation split that is right after the epoch.
+    rate: learning rate at the end.
+    open: how far masks and winners are from their final structure, 1..0.
+    seconds: the epoch took.
+    """
 
     phase: str
     epoch: int
@@ -67,8 +83,7 @@ class Record:
     val_accuracy: float
     rate: float
     open: float
-    seconds: float = 0.0
-    step_seconds: float = field(default=0.0)
+    seconds: float
 
 
 Report = Callable[[Record], None]
@@ -99,23 +114,50 @@ class Trainer:
         ``origin`` is the key of ``start``. Returns the trained network and its own key. Continues
         where an earlier run of the same phase stopped; a finished one is read back.
         """
-        key = self.key(network, phase, origin)
-        path = self.folder / f"{network.name}-{phase.name}-{key}.npz"
         torch.manual_seed(phase.seed)
         net = SparseNet(network, phase.dropout)
         if start is not None:
             copy_weights(start, net)
+        return net, self._train(net, phase, start, origin)
+
+    def polish(
+        self, start: QuantizedNetwork, phase: Phase, teacher: SparseNet, origin: str
+    ) -> tuple[QuantizedNetwork, str]:
+        """Train the integers ``start`` themselves; ``origin`` is the key of their source."""
+        net = IntegerNet(start)
+        key = self._train(net, phase, teacher, origin)
+        return net.quantized(start.provenance), key
+
+    def _train(
+        self, net: SparseNet | IntegerNet, phase: Phase, teacher: SparseNet | None, origin: str
+    ) -> str:
+        key = self.key(net.network, phase, origin)
+        path = self.folder / f"{net.network.name}-{phase.name}-{key}.npz"
         optimiser = torch.optim.AdamW(
             parameter_groups(net, phase.decay), lr=phase.rate, betas=(0.9, 0.98), fused=True
         )
-        epoch = 0
-        if path.exists():
-            epoch = restore(path, net, optimiser)
-        for current in range(epoch, phase.epochs):
-            self._epoch(net, optimiser, phase, current, start)
-            checkpoint.save(path, state(net, optimiser, current + 1))
+        records = restore(path, net, optimiser) if path.exists() else []
+        for record in records:
+            self.report(record)
+        for epoch in range(len(records), phase.epochs):
+            started = time.monotonic()
+            loss = self._epoch(net, optimiser, phase, epoch, teacher)
+            progress = (epoch + 1) / phase.epochs
+            record = Record(
+                phase=phase.name,
+                epoch=epoch + 1,
+                epochs=phase.epochs,
+                loss=loss,
+                val_accuracy=accuracy(net, *self.source.split("val")),
+                rate=one_cycle(progress) * phase.rate,
+                open=openness(phase, progress),
+                seconds=time.monotonic() - started,
+            )
+            records.append(record)
+            checkpoint.save(path, state(net, optimiser, records))
+            self.report(record)
         net.eval()
-        return net, key
+        return key
 
     def key(self, network: Network, phase: Phase, origin: str = "") -> str:
         """Digest of everything that decides about the result of a phase."""
@@ -123,41 +165,37 @@ class Trainer:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
     def _epoch(
-        self, net: SparseNet, optimiser: torch.optim.Optimizer, phase: Phase, epoch: int,
+        self,
+        net: SparseNet | IntegerNet,
+        optimiser: torch.optim.Optimizer,
+        phase: Phase,
+        epoch: int,
         teacher: SparseNet | None,
-    ) -> None:  # fmt: skip
-        generator = torch.Generator().manual_seed(phase.seed * 1_000_003 + epoch)
-        torch.manual_seed(phase.seed * 1_000_003 + epoch)
+    ) -> float:
+        """One epoch; all its randomness comes from the phase's seed and its number. Mean loss."""
+        seed = phase.seed * 1_000_003 + epoch
+        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)
         steps = self.source.epoch // phase.batch
-        total = steps * phase.epochs
-        losses: list[float] = []
+        total, loss_sum = steps * phase.epochs, 0.0
         net.train()
         for step in range(epoch * steps, (epoch + 1) * steps):
-            rate = one_cycle(step / total) * phase.rate
             for group in optimiser.param_groups:
-                group["lr"] = rate
-            if step % max(steps // 5, 1) == 0:
+                group["lr"] = one_cycle(step / total) * phase.rate
+            if isinstance(net, SparseNet) and step % max(steps // MASK_CHOICES, 1) == 0:
                 restructure(net, phase, step / total)
             images, labels = self.source.batch(phase.batch, generator)
             loss = objective(net(images), labels, phase, _opinion(teacher, images, phase))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            net.keep_positive()
-            losses.append(float(loss.detach()))
-            if not math.isfinite(losses[-1]):
-                raise TwofoldError(
-                    f"{phase.name}: loss is {losses[-1]}; lower the rate {phase.rate}"
-                )
+            if isinstance(net, SparseNet):
+                net.keep_positive()
+            loss_sum += float(loss.detach())
+            if not math.isfinite(loss_sum):
+                raise TrainingError(f"{phase.name}: the loss overflows; lower rate {phase.rate}")
             self.on_step(phase.name, step + 1, total)
-        right = accuracy(net, *self.source.split("val"))
-        self.report(
-            Record(
-                phase.name, epoch + 1, phase.epochs, sum(losses) / len(losses), right,
-                one_cycle((epoch + 1) / phase.epochs) * phase.rate,
-                openness(phase, (epoch + 1) / phase.epochs),
-            )
-        )  # fmt: skip
+        return loss_sum / steps
 
 
 def one_cycle(progress: float) -> float:
@@ -204,7 +242,7 @@ def _opinion(teacher: SparseNet | None, images: Tensor, phase: Phase) -> Tensor 
         return F.softmax(teacher.opinion(images) / phase.temperature, 1)
 
 
-def parameter_groups(net: SparseNet, decay: float) -> list[dict[str, Any]]:
+def parameter_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Weights with weight decay, everything else without."""
     matrices = [p for p in net.parameters() if p.ndim > 1]
     vectors = [p for p in net.parameters() if p.ndim <= 1]
@@ -221,32 +259,40 @@ def copy_weights(source: SparseNet, target: SparseNet) -> None:
     target.load_state_dict(kept, strict=False)
 
 
-def state(net: SparseNet, optimiser: torch.optim.Optimizer, epoch: int) -> dict[str, Any]:
-    """Everything needed to go on after ``epoch`` epochs."""
-    winners = [layer.norm.k for layer in net.each_layer() if layer.norm is not None]
+def state(
+    net: SparseNet | IntegerNet, optimiser: torch.optim.Optimizer, records: list[Record]
+) -> dict[str, Any]:
+    """Everything needed to go on after the epochs of ``records``."""
+    norms = _norms(net)
     return {
-        "epoch": epoch,
+        "records": [asdict(record) for record in records],
         "net": net.state_dict(),
-        "winners": winners,
+        "winners": [norm.k for norm in norms],
         "optimiser": optimiser.state_dict()["state"],
     }
 
 
-def restore(path: Path, net: SparseNet, optimiser: torch.optim.Optimizer) -> int:
+def restore(
+    path: Path, net: SparseNet | IntegerNet, optimiser: torch.optim.Optimizer
+) -> list[Record]:
     """Read back what `state` gave; returns the epochs done."""
     tree = checkpoint.load(path)
     net.load_state_dict(tree["net"])
-    for layer, k in zip(net.each_layer(), tree["winners"], strict=False):
-        if layer.norm is not None:
-            layer.norm.k = k
+    for norm, k in zip(_norms(net), tree["winners"], strict=True):
+        norm.k = k
     whole = optimiser.state_dict()
     whole["state"] = {int(key): value for key, value in tree["optimiser"].items()}
     optimiser.load_state_dict(whole)
-    return int(tree["epoch"])
+    return [Record(**record) for record in tree["records"]]
+
+
+def _norms(net: SparseNet | IntegerNet) -> list[NormWinners]:
+    layers = net.each_layer() if isinstance(net, SparseNet) else []
+    return [layer.norm for layer in layers if layer.norm is not None]
 
 
 @torch.no_grad()
-def logits_of(net: SparseNet, images: Tensor) -> Tensor:
+def logits_of(net: SparseNet | IntegerNet, images: Tensor) -> Tensor:
     """Logits of all images in evaluation, in blocks; leaves the network in the mode it was in."""
     training = net.training
     net.eval()
@@ -255,6 +301,6 @@ def logits_of(net: SparseNet, images: Tensor) -> Tensor:
     return out
 
 
-def accuracy(net: SparseNet, images: Tensor, labels: Tensor) -> float:
+def accuracy(net: SparseNet | IntegerNet, images: Tensor, labels: Tensor) -> float:
     """Share of the images that the network gets right."""
     return float((logits_of(net, images).argmax(1) == labels).float().mean())

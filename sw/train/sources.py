@@ -139,7 +139,7 @@ class SpeechSource:
         self._noise = torch.tensor([i for i, clip in enumerate(clips) if clip.start is not None])
         self._weights = self._sampling(len(clips), rendered, unknown, silence)
         self.key = hashlib.sha256(
-            repr((how, rendered, unknown, silence, self._power.shape)).encode()
+            repr((self._how, rendered, unknown, silence, self._power.shape)).encode()
             + self._labels.numpy().tobytes()
             + self._splits["val"][0].numpy().tobytes()
         ).hexdigest()[:16]

@@ -1,0 +1,120 @@
+"""Quantization-aware training: gradients for integers that already obey the exact law.
+
+The forward pass computes exactly what the hardware does, whole numbers in float32. Backwards,
+rounding is taken for the identity, the clamp passes gradients inside its range only, and losers of
+k-winners pass none.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hw.contract.arith import ACT_MAX, WEIGHT_MAX, WEIGHT_MIN
+from hw.contract.network import Conv2d, Network, Stage
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from sw.model import native
+from sw.quantize.integer import accumulate, keep_winners
+
+UNIT = 64.0
+"""Integer weights for 1.0 of the trained parameter, so that usual learning rates fit."""
+
+
+class IntegerLayer(nn.Module):
+    """One layer of integers under training.
+
+    Weights that are 0 at the start are outside the mask and stay 0.
+    """
+
+    mask: Tensor
+
+    def __init__(self, stage: Stage, layer: QuantizedLayer, zero_point: int) -> None:
+        super().__init__()
+        whole = torch.from_numpy(layer.weight).float()
+        self.stage, self.shift, self.zero_point = stage, layer.shift, zero_point
+        self.rounding = float(1 << (layer.shift - 1)) if layer.shift else 0.0
+        bias = torch.from_numpy(layer.add).float() - self.rounding
+        bias += zero_point * whole.flatten(1).sum(1)
+        self.bias_unit = UNIT * 2.0**layer.shift if layer.shift else float(bias.abs().max()) + 1.0
+        self.weight = nn.Parameter(whole / UNIT)
+        self.bias = nn.Parameter(bias / self.bias_unit)
+        self.register_buffer("mask", (whole != 0).float())
+
+    def integers(self) -> tuple[Tensor, Tensor]:
+        """Weights and additive constants: whole numbers, with the gradient of the parameters."""
+        weight = _straight(self.weight * UNIT, torch.round)
+        weight = weight.clamp(WEIGHT_MIN, WEIGHT_MAX) * self.mask
+        bias = _straight(self.bias * self.bias_unit, torch.round)
+        add = bias + self.rounding - self.zero_point * weight.flatten(1).sum(1)
+        limit = 2.0 ** (self.stage.add_bits - 1)
+        return weight, add.clamp(-limit, limit - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Next activations [N, channels, rows, cols] or [N, units]: whole numbers in float32."""
+        weight, add = self.integers()
+        pixels = (1, 1) if isinstance(self.stage.layer, Conv2d) else ()
+        acc = self._accumulate(x, weight) + add.view(-1, *pixels)
+        if self.stage.last:
+            return acc
+        scaled = _straight(acc / 2.0**self.shift, torch.floor).clamp(0, ACT_MAX)
+        with torch.no_grad():
+            won = keep_winners(scaled, self.stage.k) > 0
+        return scaled * won
+
+    def _accumulate(self, x: Tensor, weight: Tensor) -> Tensor:
+        stage = self.stage
+        plain = stage.index == 0 and stage.stride == 1 and stage.padding == 0
+        if plain and x.shape[1] == 1 and stage.channels % native.LANES == 0:
+            return native.conv_pool(x, weight, stage.pool).permute(0, 3, 1, 2)
+        return accumulate(stage, x, weight, float(self.zero_point))
+
+    def quantized(self) -> QuantizedLayer:
+        """The integers as they are now."""
+        weight, add = (value.detach() for value in self.integers())
+        return QuantizedLayer(
+            weight=weight.to(torch.int8).numpy(), add=add.to(torch.int32).numpy(), shift=self.shift
+        )
+
+
+class IntegerNet(nn.Module):
+    """A quantized network under training; its logits are always those of the exact law.
+
+    Parameters
+    ----------
+    start: the integers to begin with. Layers with multipliers are not supported (ValueError).
+    """
+
+    def __init__(self, start: QuantizedNetwork) -> None:
+        super().__init__()
+        if any(layer.mul is not None for layer in start.layers):
+            raise ValueError("layers with multipliers are not trained in integers")
+        self.network: Network = start.network
+        self.logit_scale = start.logit_scale
+        zero_points = [self.network.zero_point] + [0] * (len(start.layers) - 1)
+        self.layers = nn.ModuleList(
+            IntegerLayer(stage, layer, zero)
+            for stage, layer, zero in zip(
+                self.network.stages, start.layers, zero_points, strict=True
+            )
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Scaled logits [N, classes] of images uint8 [N, (channels,) rows, cols]."""
+        x = (images[:, None] if images.ndim == 3 else images).float()
+        for layer in self.layers:
+            x = layer(x)
+        return x * self.logit_scale
+
+    def quantized(self, provenance: Mapping[str, Any]) -> QuantizedNetwork:
+        """The network as it is now."""
+        layers = [layer.quantized() for layer in self.layers if isinstance(layer, IntegerLayer)]
+        return QuantizedNetwork(self.network, tuple(layers), self.logit_scale, provenance)
+
+
+def _straight(value: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
+    """Rounded ``value`` with the gradient of ``value``.
+
+    Both the difference and the sum are exact in floating point, so the result is the whole number.
+    """
+    return value + (rounding(value) - value).detach()

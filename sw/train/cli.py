@@ -1,0 +1,137 @@
+"""``twofold train``: from a folder of audio to a quantized sparse network."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hw.contract.presets import ALIASES, NETWORKS, VARIANTS, canonical_variant
+from sw.errors import DatasetError
+
+if TYPE_CHECKING:
+    from sw.train.journal import Journal
+    from sw.train.loop import Record, Report, StepReport
+    from sw.train.sources import Progress, Source
+
+HELP = "train a network and quantize it; a run that was stopped goes on where it was"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="task (default %(default)s)")
+    parser.add_argument(
+        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="default %(default)s"
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="unpacked Google Speech Commands (for --net gsc)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="network (.npz)")
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", default=Path("build/train"),
+        help="checkpoints and cached features (default %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    parser.add_argument(
+        "--scale", type=_positive, default=1.0, metavar="X", help="factor on the number of epochs"
+    )
+    parser.add_argument("--json", action="store_true", help="print the accuracies as JSON")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0..1000")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; writes the network, its journal (.jsonl) and its curves (.png).
+
+    Raises DatasetError without data, and what the phases raise.
+    """
+    from sw.train.journal import Journal
+    from sw.train.loop import Trainer
+    from sw.train.recipe import recipe
+    from sw.train.run import rows, train
+
+    plan = recipe(args.net, canonical_variant(args.variant), seed=args.seed, scale=args.scale)
+    journal = Journal(args.out.with_suffix(".jsonl"))
+    journal.clear()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with _display(journal) as (report, on_step, on_cache):
+        source = _source(args, on_cache)
+        trainer = Trainer(source, args.work, report=report, on_step=on_step)
+        outcome = train(plan, source, trainer)
+    provenance = {**outcome.quantized.provenance, "seed": args.seed}
+    replace(outcome.quantized, provenance=provenance).save(args.out)
+    journal.draw(args.out.with_suffix(".png"))
+    if args.json:
+        print(json.dumps({"out": str(args.out), "accuracy": outcome.accuracy}))
+    else:
+        _print_table(rows(outcome.accuracy), args.out)
+    return 0
+
+
+def _source(args: argparse.Namespace, progress: "Progress") -> "Source":
+    from sw.train.sources import DigitSource, SpeechSource
+
+    if args.net == "tiny":
+        return DigitSource()
+    if args.data is None:
+        raise DatasetError(
+            "no data: give --data DIR (or TWOFOLD_GSC=DIR to make), "
+            "a folder in the layout of Google Speech Commands"
+        )
+    return SpeechSource(args.data, args.work, progress=progress)
+
+
+@contextmanager
+def _display(journal: "Journal") -> Iterator[tuple["Report", "StepReport", "Progress"]]:
+    """Progress bars on standard error, and the journal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False),
+        TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def on_step(name: str, done: int, total: int) -> None:
+            if name not in bars:
+                bars[name] = progress.add_task(name, total=total, completed=done, note="")
+            progress.update(bars[name], completed=done)
+
+        def report(record: "Record") -> None:
+            journal.add(record)
+            note = f"loss {record.loss:.3f}, val {100 * record.val_accuracy:.2f} %"
+            if record.phase not in bars:  # read back, not run
+                bars[record.phase] = progress.add_task(record.phase, total=record.epochs, note="")
+            bar = progress.tasks[bars[record.phase]]
+            done = (bar.total or 0) * record.epoch / record.epochs
+            progress.update(bar.id, completed=done, note=note)
+
+        yield report, on_step, lambda done, total: on_step("features", done, total)
+
+
+def _print_table(rows: Sequence[tuple[str, str, str]], out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("accuracy, %", "val", "test", title=str(out))
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,66 @@
+"""Recipes: the phases that lead to each network, and the numbers that they were found to need."""
+
+from dataclasses import dataclass, replace
+
+from hw.contract import presets
+from hw.contract.network import Dense, Network
+from sw.train.loop import Phase
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    network: what comes out.
+    dense: the same shape with all weights and activations: the teacher.
+    teacher: phase of the dense network.
+    student: phase that makes ``network`` from it; None when the dense network is wanted.
+    polish: phase of quantization-aware training at the end.
+    """
+
+    network: Network
+    dense: Network
+    teacher: Phase
+    student: Phase | None
+    polish: Phase
+
+
+_TEACHERS = {
+    "gsc": Phase(name="teacher", epochs=45, rate=4e-3, dropout=0.2),
+    "tiny": Phase(name="teacher", epochs=300, rate=4e-3, dropout=0.2),
+}
+_STUDENTS = {
+    "gsc": Phase(name="student", epochs=100, rate=3e-3, open_until=0.6, distil=0.7),
+    "tiny": Phase(name="student", epochs=400, rate=4e-3, open_until=0.5, distil=0.7),
+}
+_POLISH = {
+    "gsc": Phase(name="polish", epochs=4, rate=2e-4, distil=0.7, move_until=0.0),
+    "tiny": Phase(name="polish", epochs=40, rate=2e-4, distil=0.7, move_until=0.0),
+}
+
+
+def recipe(name: str, variant: str, *, seed: int = 0, scale: float = 1.0) -> Recipe:
+    """Recipe of a shipped network; raises NetworkError for unknown names.
+
+    Parameters
+    ----------
+    name, variant: as in `hw.contract.presets.network`.
+    seed: of everything random.
+    scale: factor on the epochs of every phase, for quick trials; one epoch is the least.
+    """
+    network = presets.network(name, variant)
+    dense = presets.network(name, "dense")
+
+    def adapt(phase: Phase) -> Phase:
+        return replace(phase, seed=seed, epochs=max(1, round(phase.epochs * scale)))
+
+    sparse = any(not isinstance(stage.layer.sparsity, Dense) for stage in network.stages)
+    return Recipe(
+        network=network,
+        dense=dense,
+        teacher=adapt(_TEACHERS[name]),
+        student=adapt(_STUDENTS[name]) if sparse else None,
+        polish=adapt(_POLISH[name]),
+    )

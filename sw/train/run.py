@@ -1,0 +1,104 @@
+"""A whole training run: teacher, student, integers, polish; from data to the shipped artefact."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sw.artefacts import QuantizedNetwork
+from sw.model.net import SparseNet
+from sw.quantize.fold import activation_scales, fold
+from sw.quantize.integer import forward_integer
+from sw.train.loop import Trainer, accuracy
+from sw.train.recipe import Recipe
+from sw.train.sources import Source
+
+_CALIBRATION = 512
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leads to.
+
+    Attributes
+    ----------
+    quantized: the network.
+    accuracy: of every stage of it, on ``val`` and ``test``.
+    """
+
+    quantized: QuantizedNetwork
+    accuracy: dict[str, dict[str, float]]
+
+
+def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
+    """Run all phases of a recipe; phases that are done already are read back.
+
+    One thread, so that sums have a fixed order: the same seed gives the same logits.
+    """
+    torch.set_num_threads(1)
+    accuracies: dict[str, dict[str, float]] = {}
+    teacher, key = trainer.run(recipe.dense, recipe.teacher)
+    accuracies["dense float"] = measure(teacher, source)
+    net = teacher
+    if recipe.student is not None:
+        net, key = trainer.run(recipe.network, recipe.student, teacher, key)
+        accuracies["sparse float"] = measure(net, source)
+    folded = fold(net, activation_scales(net, calibration(source)), {})
+    accuracies["int8, folded"] = measure(folded, source)
+    polished, key = trainer.polish(folded, recipe.polish, teacher, key)
+    accuracies["int8, polished"] = measure(polished, source)
+    quantized = better(polished, folded, accuracies)
+    accuracies["int8"] = measure(quantized, source)
+    return Outcome(with_provenance(quantized, recipe, source, key, accuracies["int8"]), accuracies)
+
+
+def better(
+    polished: QuantizedNetwork, folded: QuantizedNetwork, accuracies: dict[str, dict[str, float]]
+) -> QuantizedNetwork:
+    """The polished network, unless it lost on the validation split."""
+    won = accuracies["int8, polished"]["val"] >= accuracies["int8, folded"]["val"]
+    return polished if won else folded
+
+
+def calibration(source: Source) -> Tensor:
+    """Images that activation scales are taken from."""
+    images, _ = source.batch(_CALIBRATION, torch.Generator().manual_seed(0))
+    return images
+
+
+def measure(net: SparseNet | QuantizedNetwork, source: Source) -> dict[str, float]:
+    """Accuracy on ``val`` and ``test``; of a quantized network by the exact integer law."""
+    found: dict[str, float] = {}
+    for name in ("val", "test"):
+        images, labels = source.split(name)
+        if isinstance(net, QuantizedNetwork):
+            right = forward_integer(net, images).argmax(1) == labels
+            found[name] = float(right.float().mean())
+        else:
+            found[name] = accuracy(net, images, labels)
+    return {name: round(value, 5) for name, value in found.items()}
+
+
+def with_provenance(
+    quantized: QuantizedNetwork, recipe: Recipe, source: Source, key: str, right: dict[str, float]
+) -> QuantizedNetwork:
+    """The same integers, with how they came about."""
+    phases = (recipe.teacher, recipe.student, recipe.polish)
+    provenance: dict[str, Any] = {
+        "task": source.name,
+        "data": source.key,
+        "run": key,
+        "phases": [asdict(phase) for phase in phases if phase is not None],
+        "accuracy": right,
+    }
+    return QuantizedNetwork(quantized.network, quantized.layers, quantized.logit_scale, provenance)
+
+
+def rows(accuracies: dict[str, dict[str, float]]) -> Sequence[tuple[str, str, str]]:
+    """Lines of a table: stage, accuracy on val and on test in %."""
+    return [
+        (stage, f"{100 * right['val']:.2f}", f"{100 * right['test']:.2f}")
+        for stage, right in accuracies.items()
+    ]

@@ -1,0 +1,66 @@
+"""PyTorch's integers are those of the contract and of the golden model, in every bit."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import sw.networks
+from hw.contract import arith
+from hw.contract.network import Linear, Network
+from sim.golden import forward
+from sim.golden.random_network import random_images, random_network, random_quantized
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from sw.data import gsc
+from sw.data.digits import digits
+from sw.errors import ArtefactError
+from sw.quantize.integer import forward_integer, keep_winners
+
+GSC = os.environ.get("TWOFOLD_GSC")
+SHIPPED = Path(next(iter(sw.networks.__path__)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks_equal_golden(seed: int) -> None:
+    quantized = random_quantized(random_network(seed, machine=seed % 2 == 0), seed)
+    images = random_images(quantized.network, 9, seed)
+    logits = forward_integer(quantized, torch.from_numpy(images)).numpy()
+    np.testing.assert_array_equal(logits, forward(quantized, images).logits)
+    assert logits.dtype == np.int32
+
+
+@pytest.mark.parametrize("k", [1, 3, 7, 8])
+def test_winners_are_those_of_the_contract(k: int) -> None:
+    values = np.random.default_rng(k).integers(0, 4, (50, 8))
+    kept = keep_winners(torch.from_numpy(values), k).numpy()
+    for row, result in zip(values, kept, strict=True):
+        chosen = arith.winners(row.tolist(), k)
+        assert result.tolist() == [v if i in chosen else 0 for i, v in enumerate(row)]
+
+
+def test_refuses_sums_that_float32_cannot_hold() -> None:
+    network = Network("wide", (1, 32, 32), (Linear(out_features=1),), ("a",))
+    layer = QuantizedLayer(np.zeros((1, 1024), np.int8), np.zeros(1, np.int32), 0)
+    with pytest.raises(ArtefactError, match="accumulator of 26 bits"):
+        forward_integer(QuantizedNetwork(network, (layer,), 1.0), torch.zeros(1, 32, 32))
+
+
+def test_shipped_digits_reach_96_percent() -> None:
+    quantized = QuantizedNetwork.load(SHIPPED / "tiny-fast.npz")
+    for split in ("val", "test"):
+        images, labels = digits(split)
+        logits = forward_integer(quantized, torch.from_numpy(images)).numpy()
+        np.testing.assert_array_equal(logits, forward(quantized, images).logits)
+        assert (logits.argmax(1) == labels).mean() >= 0.96
+
+
+@pytest.mark.skipif(GSC is None, reason="TWOFOLD_GSC is not set")
+def test_shipped_speech_on_the_test_split() -> None:
+    quantized = QuantizedNetwork.load(SHIPPED / "gsc-fast.npz")
+    clips = gsc.open_gsc(Path(GSC or "")).clips("test")
+    images, labels = gsc.features(clips), gsc.labels(clips)
+    logits = forward_integer(quantized, torch.from_numpy(images)).numpy()
+    np.testing.assert_array_equal(logits, forward(quantized, images).logits)
+    assert (logits.argmax(1) == labels).mean() >= 0.86

@@ -1,0 +1,67 @@
+"""Augmentation against the features it stands for."""
+
+import numpy as np
+import torch
+
+from sw.data.features import log_mel, log_power
+from sw.data.speech import speak
+from sw.train.augment import FLOOR, HOP, Augmentation, augment
+
+STILL = Augmentation(shift=0, stretch=0, warp=0, gain=0, noisy=0, frames=0, bands=0)
+
+
+def power(*clips: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(log_power(np.stack(clips), HOP)).float()
+
+
+def run(log: torch.Tensor, how: Augmentation, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return augment(log, torch.full_like(log, FLOOR), how, generator)
+
+
+def test_nothing_changed_gives_the_features() -> None:
+    clips = np.stack([speak("yes"), speak("no")])
+    difference = run(power(*clips), STILL).int() - torch.from_numpy(log_mel(clips)).int()
+    assert difference.abs().max() <= 1 and (difference != 0).float().mean() < 0.02
+
+
+def test_shift_moves_the_word() -> None:
+    clip = speak("stop")
+    log = power(clip).expand(200, -1, -1)
+    moved = run(log, Augmentation(shift=12, stretch=0, warp=0, gain=0, noisy=0, frames=0, bands=0))
+    time = torch.arange(32.0)
+    energy = moved.float().sum(2)
+    centre = (energy * time).sum(1) / energy.sum(1)
+    assert centre.max() - centre.min() > 3.0  # 24 frames of the cache are 6 of the features
+
+
+def test_shift_of_a_frame_equals_shifted_samples() -> None:
+    clip = speak("go")
+    later = np.roll(clip, 512)
+    log = torch.roll(power(clip), 4, dims=1)
+    difference = run(log, STILL).int() - torch.from_numpy(log_mel(later)).int()
+    assert difference[0, 1:-1].abs().max() <= 1
+
+
+def test_gain_noise_and_masks() -> None:
+    log = power(speak("left")).expand(64, -1, -1)
+    loud = run(log, Augmentation(shift=0, stretch=0, warp=0, gain=3, noisy=0, frames=0, bands=0))
+    means = loud.float().mean((1, 2))
+    assert means.max() - means.min() > 20
+    still = run(log, STILL)
+    generator = torch.Generator().manual_seed(0)
+    how = Augmentation(
+        shift=0, stretch=0, warp=0, gain=0, noisy=1, noise=(-3, -3), frames=0, bands=0
+    )
+    noisy = augment(log, torch.zeros_like(log), how, generator)
+    assert (noisy >= still).all() and int(noisy.min()) >= round((12 - 3) * 255 / 22) - 1
+    masked = run(log, Augmentation(shift=0, stretch=0, warp=0, gain=0, noisy=0, frames=6, bands=5))
+    changed = masked != still
+    assert changed.any(2).sum(1).float().mean() > 2
+    assert 0 < changed.float().mean() < 0.4
+
+
+def test_same_seed_same_images() -> None:
+    log = power(speak("up"), speak("down"))
+    assert torch.equal(run(log, Augmentation(), 3), run(log, Augmentation(), 3))
+    assert not torch.equal(run(log, Augmentation(), 3), run(log, Augmentation(), 4))

@@ -1,0 +1,75 @@
+"""``twofold train`` as a user runs it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from sw.artefacts import QuantizedNetwork
+from sw.cli.main import main
+from sw.data.gsc import KEYWORDS, open_gsc
+from sw.data.speech import VOICES, speak
+from sw.train.cache import clip_power
+from sw.train.journal import Journal
+
+
+def test_trains_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "net.npz"
+    arguments = ["train", "--net", "tiny", "--out", str(out), "--work", str(tmp_path / "work")]
+    assert main([*arguments, "--scale", "0.01", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    quantized = QuantizedNetwork.load(out)
+    assert quantized.network.name == "tiny-fast" and quantized.provenance["seed"] == 0
+    assert summary["accuracy"]["int8"] == quantized.provenance["accuracy"]
+    records = Journal(out.with_suffix(".jsonl")).records()
+    assert [(record.phase, record.epoch) for record in records[:2]] == [
+        ("teacher", 1),
+        ("teacher", 2),
+    ]
+    assert {record.phase for record in records} == {"teacher", "student", "polish"}
+    assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    first = out.read_bytes()
+    assert main([*arguments, "--scale", "0.01"]) == 0
+    assert out.read_bytes() == first
+    assert Journal(out.with_suffix(".jsonl")).records() == records
+
+
+def test_needs_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "net.npz")
+    assert main(["train", "--out", out]) == 8
+    assert "no data: give --data DIR" in capsys.readouterr().err
+    assert main(["train", "--out", out, "--data", str(tmp_path)]) == 8
+    assert "not Google Speech Commands" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["train", "--out", out, "--scale", "0"])
+    assert not (tmp_path / "net.npz").exists()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data set of rendered words."""
+    root = tmp_path / "data"
+    noise = np.random.default_rng(0).normal(0, 0.05, 40_000)
+    for index, word in enumerate((*KEYWORDS, "bed", "cat")):
+        (root / word).mkdir(parents=True)
+        for voice in range(3):
+            path = root / word / f"v{voice}_nohash_0.wav"
+            soundfile.write(path, speak(word, VOICES[(index + voice) % len(VOICES)]), 16_000)
+    (root / "_background_noise_").mkdir()
+    soundfile.write(root / "_background_noise_/hum.wav", noise, 16_000)
+    for split, voice in (("validation", 1), ("testing", 2)):
+        names = [f"{word}/v{voice}_nohash_0.wav" for word in (*KEYWORDS, "bed")]
+        (root / f"{split}_list.txt").write_text("\n".join(names))
+    return root
+
+
+def test_features_are_kept(folder: Path, tmp_path: Path) -> None:
+    clips = open_gsc(folder).clips("train")
+    calls: list[tuple[int, int]] = []
+    first = clip_power(tmp_path / "cache", clips, lambda *done: calls.append(done))
+    assert first.shape == (len(clips), 125, 32) and calls[-1] == (len(clips), len(clips))
+    calls.clear()
+    np.testing.assert_array_equal(clip_power(tmp_path / "cache", clips, lambda *_: None), first)
+    assert not calls and len(list((tmp_path / "cache").iterdir())) == 1

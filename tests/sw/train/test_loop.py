@@ -1,0 +1,107 @@
+"""Training: repeatable, resumable, and really learning."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from hw.contract.presets import network
+from sw.errors import ArtefactError
+from sw.model.masks import choose_mask
+from sw.train import checkpoint
+from sw.train.loop import Phase, Record, Trainer, accuracy, logits_of, one_cycle, openness
+from sw.train.recipe import recipe
+from sw.train.run import train
+from sw.train.sources import DigitSource
+
+TEACHER = Phase(name="teacher", epochs=12, rate=5e-3)
+STUDENT = Phase(name="student", epochs=6, rate=4e-3, open_until=0.5, distil=0.7)
+
+
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.fixture(scope="module")
+def source() -> DigitSource:
+    return DigitSource()
+
+
+def trainer(source: DigitSource, folder: Path, stop: Iterator[int] | None = None) -> Trainer:
+    def on_step(_name: str, _done: int, _total: int) -> None:
+        if stop is not None and next(stop, None) is None:
+            raise StoppedError
+
+    return Trainer(source, folder, report=lambda _record: None, on_step=on_step)
+
+
+def both_phases(
+    source: DigitSource, folder: Path, stop: Iterator[int] | None = None
+) -> torch.Tensor:
+    runner = trainer(source, folder, stop)
+    teacher, key = runner.run(network("tiny", "dense"), TEACHER)
+    net, _ = runner.run(network("tiny", "fast"), STUDENT, teacher, key)
+    return logits_of(net, source.split("test")[0])
+
+
+def test_killed_runs_end_where_whole_ones_do(source: DigitSource, tmp_path: Path) -> None:
+    expected = both_phases(source, tmp_path / "whole")
+    folder = tmp_path / "killed"
+    for steps in (37, 61, 55):
+        with pytest.raises(StoppedError):
+            both_phases(source, folder, iter(range(steps)))
+    assert torch.equal(both_phases(source, folder), expected)
+    taken: list[int] = []
+    again = Trainer(source, folder, report=lambda _record: None, on_step=lambda *_: taken.append(1))
+    teacher, _ = again.run(network("tiny", "dense"), TEACHER)
+    assert not taken  # finished phases are read back
+    assert accuracy(teacher, *source.split("val")) > 0.6
+    other = Phase(name="teacher", epochs=1, rate=5e-3, seed=1)
+    first, _ = again.run(network("tiny", "dense"), other)
+    assert taken and not torch.equal(logits_of(first, source.split("test")[0]), expected)
+
+
+def test_masks_are_final_after_a_student(source: DigitSource, tmp_path: Path) -> None:
+    runner = trainer(source, tmp_path)
+    net, _ = runner.run(network("tiny", "fast"), STUDENT)
+    for layer in net.each_layer():
+        assert layer.mask.sum() == choose_mask(layer.weight, layer.stage).sum()
+        if layer.norm is not None:
+            assert layer.norm.k == layer.stage.k
+
+
+def test_whole_recipe(source: DigitSource, tmp_path: Path) -> None:
+    records: list[Record] = []
+    runner = Trainer(source, tmp_path, report=records.append, on_step=lambda *_: None)
+    outcome = train(recipe("tiny", "fast", scale=0.1), source, runner)
+    assert [record.phase for record in records[:1] + records[-1:]] == ["teacher", "polish"]
+    assert set(outcome.accuracy) >= {"dense float", "sparse float", "int8"}
+    assert outcome.accuracy["int8"]["val"] > 0.8
+    assert abs(outcome.accuracy["int8"]["val"] - outcome.accuracy["sparse float"]["val"]) < 0.06
+    assert outcome.quantized.provenance["accuracy"] == outcome.accuracy["int8"]
+
+
+def test_schedules() -> None:
+    assert one_cycle(0) < 0.1 and one_cycle(0.1) == pytest.approx(1) and one_cycle(1) < 0.01
+    assert openness(STUDENT, 0) == 1 and openness(STUDENT, 0.5) == 0 and openness(STUDENT, 0.9) == 0
+    assert openness(TEACHER, 0) == 0
+
+
+def test_checkpoint_round_trip(tmp_path: Path) -> None:
+    tree = {"a": [torch.arange(5), {"b": 3, "c": [1.5, "x"]}], "d": torch.tensor(2.5)}
+    path = tmp_path / "a" / "checkpoint.npz"
+    checkpoint.save(path, tree)
+    back = checkpoint.load(path)
+    assert torch.equal(back["a"][0], tree["a"][0]) and back["a"][1] == {"b": 3, "c": [1.5, "x"]}
+    assert back["d"].shape == () and float(back["d"]) == 2.5
+    assert [entry.name for entry in path.parent.iterdir()] == ["checkpoint.npz"]
+
+
+@pytest.mark.parametrize("cut", [0, 10, 300])
+def test_damaged_checkpoint(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "checkpoint.npz"
+    checkpoint.save(path, {"a": torch.arange(100)})
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ArtefactError, match="damaged checkpoint"):
+        checkpoint.load(path)
