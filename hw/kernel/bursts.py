@@ -55,7 +55,7 @@ class BurstCursor(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         split = BEAT_SHIFT + (self.burst - 1).bit_length()
         chunk = Signal(64 - split)

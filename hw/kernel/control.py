@@ -76,7 +76,7 @@ class ControlBlock(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         write = self._write_port(m)
         for one in ARGUMENTS:

@@ -70,7 +70,7 @@ class Kernel(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         unit = word_stride(self.core.network) // BEAT_BYTES
         control: Any = ControlBlock()

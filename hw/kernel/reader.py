@@ -73,7 +73,7 @@ class Reader(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         fifo: Any = SyncFIFOBuffered(width=512, depth=self.depth)
         m.submodules.fifo = fifo

@@ -80,7 +80,7 @@ class Sequencer(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         loaded = Signal()
         verdict = self._verdict(m, loaded)
@@ -98,7 +98,6 @@ class Sequencer(wiring.Component):
                     m.next = "END"
                 with m.Else():
                     m.d.comb += self.start.eq(1)
-                    m.d.sync += loaded.eq(loaded & ~loads)
                     m.next = "LOAD"
                     with m.If(~loads):
                         m.next = "RUN"

@@ -48,7 +48,7 @@ class Statistics(wiring.Component):
         layout = data.StructLayout(dict.fromkeys(COUNTERS, COUNTER_BITS))
         super().__init__({**dict.fromkeys(INPUTS, In(1)), "kept": Out(layout)})
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         begun, answered = Signal(), Signal()
         result = self.output_valid & self.output_ready

@@ -47,7 +47,7 @@ class Narrow(wiring.Component):
         self.bits = bits
         super().__init__({"i": In(marked_stream(BEAT_BITS)), "o": Out(marked_stream(bits))})
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         rest = Signal(BEAT_BITS, reset_less=True)
         last = Signal(reset_less=True)
@@ -99,7 +99,7 @@ class Widen(wiring.Component):
             {"i": In(marked_stream(BEAT_BITS)), "o": Out(marked_stream(BEAT_BITS * beats))}
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         held = Signal(BEAT_BITS * self.beats, reset_less=True)
         last = Signal(reset_less=True)

@@ -59,7 +59,7 @@ class Writer(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         fifo: Any = SyncFIFOBuffered(width=512, depth=2 * self.burst)
         m.submodules.fifo = fifo
