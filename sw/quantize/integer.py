@@ -4,7 +4,9 @@ Sums of a layer stay below 2**24, where float32 holds every whole number, so con
 are exact in whatever order they add. `sim.golden` computes the same independently.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,6 +29,11 @@ def forward_integer(quantized: QuantizedNetwork, images: Tensor) -> Tensor:
     if images.ndim == 3:
         images = images[:, None]
     return torch.cat([_logits(quantized, block) for block in images.split(BATCH)])
+
+
+def integer_logits(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """`forward_integer` for arrays."""
+    return forward_integer(quantized, torch.from_numpy(images)).numpy()
 
 
 def _logits(quantized: QuantizedNetwork, images: Tensor) -> Tensor:

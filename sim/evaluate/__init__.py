@@ -1,0 +1,1 @@
+"""``twofold eval``: every backend on the same clips."""

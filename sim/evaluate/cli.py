@@ -1,0 +1,163 @@
+"""``twofold eval``: accuracy of a network on a folder of audio, by any backend."""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS, canonical_variant
+from sim.cli import DATA_VARIABLE, shipped
+from sw.errors import DatasetError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sim.evaluate.backends import Backend
+    from sw.artefacts import QuantizedNetwork
+    from sw.evaluate.metrics import Evaluation
+
+HELP = "measure accuracy: confusion, recall and confidence interval, by any backend"
+BACKENDS = ("golden", "torch", "onnx", "rtl")
+SPLITS = ("train", "val", "test", "all")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
+    parser.add_argument(
+        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
+    )
+    parser.add_argument("--network", type=Path, help="quantized network (.npz) to take instead")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get(DATA_VARIABLE) or None,
+        help=f"folder of Google Speech Commands (default: ${DATA_VARIABLE})",
+    )
+    parser.add_argument("--split", choices=SPLITS, default="test", help="default: %(default)s")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="golden", help="default: %(default)s"
+    )
+    parser.add_argument("--folding", choices=SIZES, default="small", help="for backend rtl")
+    parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="confusion matrix (.png)")
+    parser.add_argument(
+        "--robust", action="store_true", help="accuracy under noise, shifts and gains instead"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and print; returns 1 when a backend's logits differ from the golden model's.
+
+    Raises DatasetError without data, and the errors of the network file and of the backend.
+    """
+    from sim.evaluate.backends import backend
+    from sw.artefacts import QuantizedNetwork
+
+    path = args.network or shipped(args.net, canonical_variant(args.variant))
+    quantized = QuantizedNetwork.load(path)
+    chosen = backend(args.backend, args.build, args.folding)
+    if args.robust:
+        return _robust(args, quantized, chosen)
+    images, truth = _split(quantized, args)
+    figures, evaluation = measure(quantized, chosen, images, truth)
+    figures.update(network=quantized.network.name, split=args.split, backend=args.backend)
+    if args.picture:
+        from sw.evaluate.picture import draw_confusion
+
+        title = f"{quantized.network.name}, {args.split}: {100 * evaluation.accuracy:.2f} %"
+        draw_confusion(evaluation, args.picture, title)
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        _show(evaluation, figures)
+    return 1 if figures["mismatches_vs_golden"] else 0
+
+
+def measure(
+    quantized: "QuantizedNetwork", backend: "Backend", images: "np.ndarray", truth: "np.ndarray"
+) -> tuple[dict[str, Any], "Evaluation"]:
+    """Figures of a backend on images uint8 [N, rows, cols] with classes ``truth`` [N]."""
+    from sim.evaluate.backends import golden
+    from sw.evaluate.metrics import evaluate
+
+    started = time.perf_counter()
+    logits = backend(quantized, images)
+    seconds = time.perf_counter() - started
+    expected = logits if backend is golden else golden(quantized, images)
+    evaluation = evaluate(quantized.network.labels, truth, logits.argmax(axis=1))
+    figures = evaluation.to_json()
+    figures["mismatches_vs_golden"] = int((logits != expected).any(axis=1).sum())
+    figures["words_per_second"] = round(len(images) / seconds, 1)
+    return figures, evaluation
+
+
+def _split(
+    quantized: "QuantizedNetwork", args: argparse.Namespace
+) -> tuple["np.ndarray", "np.ndarray"]:
+    if quantized.network.input_shape == (1, 8, 8):
+        from sw.data.digits import digits
+
+        return digits(args.split)
+    from sw.data.gsc import features, labels, open_gsc
+
+    clips = open_gsc(_folder(args)).clips(args.split)
+    return features(clips), labels(clips)
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    if args.data is None:
+        raise DatasetError(
+            f"no data: give --data DIR or set {DATA_VARIABLE} to a folder of Google Speech Commands"
+        )
+    return args.data
+
+
+def _robust(args: argparse.Namespace, quantized: "QuantizedNetwork", backend: "Backend") -> int:
+    """Accuracy under every perturbation."""
+    import numpy as np
+
+    from sw.data.features import log_mel
+    from sw.data.gsc import labels, open_gsc
+    from sw.evaluate.metrics import evaluate
+    from sw.evaluate.perturb import PERTURBATIONS, perturb
+
+    data = open_gsc(_folder(args))
+    clips = data.clips(args.split)
+    noise = np.stack([clip.samples() for clip in data.clips("all") if clip.start is not None])
+    samples, truth = np.stack([clip.samples() for clip in clips]), labels(clips)
+    found: dict[str, float] = {}
+    for how in PERTURBATIONS:
+        logits = backend(quantized, log_mel(perturb(samples, how, noise)))
+        evaluation = evaluate(quantized.network.labels, truth, logits.argmax(axis=1))
+        found[how.name] = evaluation.accuracy
+        if not args.json:
+            print(f"{how.name:<16} {100 * evaluation.accuracy:6.2f} %", flush=True)
+    if args.json:
+        print(json.dumps({"network": quantized.network.name, "split": args.split, "robust": found}))
+    return 0
+
+
+def _show(evaluation: "Evaluation", figures: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sw.evaluate.metrics import wilson
+
+    low, high = figures["interval95"]
+    table = Table(
+        "class", "clips", "right", "recall, %", "95 % interval",
+        title=f"{figures['network']}, {figures['split']}, {figures['backend']}",
+        caption=f"{evaluation.correct} of {evaluation.clips} right: "
+        f"{100 * evaluation.accuracy:.2f} % "
+        f"({100 * low:.1f}..{100 * high:.1f}), {figures['words_per_second']} words/s, "
+        f"{figures['mismatches_vs_golden']} words differ from the golden model",
+    )  # fmt: skip
+    for name, found, total in evaluation.recall():
+        bottom, top = wilson(found, total)
+        share = f"{100 * found / total:.1f}" if total else "-"
+        table.add_row(name, str(total), str(found), share, f"{100 * bottom:.0f}..{100 * top:.0f}")
+    Console().print(table)
