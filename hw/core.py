@@ -93,7 +93,7 @@ class Core(wiring.Component):
                 ports[f"probe_{index}"] = Out(_probe(layout))
         super().__init__(ports)
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.loader = loader = ImageLoader(
             self.plans, fingerprint(self.network, self.folding)

@@ -144,7 +144,7 @@ class ImageLoader(wiring.Component):
         self._table = Signal(range(max(2, len(self._tables))))
         self._expects: Any = Signal(EXPECTED)
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         crc: Any = catalog.CRC32_ISO_HDLC(data_width=WORD_BITS).create()
         m.submodules.crc = crc

@@ -63,7 +63,7 @@ class LutRam(wiring.Component):
         self.shape, self.depth, self.reads = shape, depth, reads
         super().__init__(_ports(shape, depth, reads))
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.ram = ram = memory.Memory(
             shape=self.shape, depth=self.depth, init=[], attrs={"ram_style": "distributed"}

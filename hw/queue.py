@@ -43,7 +43,7 @@ class Queue(wiring.Component):
         self.shape, self.depth = shape, depth
         super().__init__({"valid": In(1), "payload": In(shape), "o": Out(stream.Signature(shape))})
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         pointer_bits = max(1, (self.depth - 1).bit_length())
         m.submodules.ram = ram = LutRam(Shape.cast(self.shape).width, 1 << pointer_bits)

@@ -59,7 +59,7 @@ class Requantise(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         acc, add, shift = self.acc, self.add, self.shift
         if self.multiplier:

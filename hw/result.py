@@ -62,7 +62,7 @@ class Result(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         row = Signal(data.ArrayLayout(signed(LOGIT_BITS), self.drain), reset_less=True)
         valid, last = Signal(), Signal()

@@ -30,7 +30,7 @@ class LocalWinnersBench(wiring.Component):
         self.dut, self.value_max = dut, value_max
         super().__init__({"valid": In(1), "value": In(ACT_BITS)})
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.dut = dut = self.dut
         channels, k = dut.channels, dut.k
@@ -100,7 +100,7 @@ class CreditsBench(wiring.Component):
         self.dut, self.frames = dut, frames
         super().__init__({"take": In(1), "release": In(1)})
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.dut = dut = self.dut
         take, release = self.take, self.release
@@ -135,7 +135,7 @@ class QueueBench(wiring.Component):
         self.dut, self.patient = dut, patient
         super().__init__({"push": In(1), "element": In(dut.shape), "ready": In(1)})
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.dut = dut = self.dut
         push, ready, element = self.push, self.ready, self.element

@@ -77,7 +77,7 @@ class StepFeed(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         flags = self._flags(m)
         active = delayed(m, self.active, TableRam.LATENCY, name="active", reset=True)
@@ -167,7 +167,7 @@ class ChannelFeed(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         stage, streams, timing = self.plan.stage, self.plan.folding.streams, TileTiming(self.plan)
         active, stream = Signal(), Signal(range(streams))

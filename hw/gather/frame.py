@@ -75,7 +75,7 @@ class InputFrame(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.space = space = Credits(self.images)
         m.submodules.full = full = Credits(self.images, initial=0)

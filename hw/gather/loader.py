@@ -64,7 +64,7 @@ class WindowLoader(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, windows = self.plan, self.windows
         blocks = plan.stage.out_shape[1] // plan.folding.rows

@@ -51,7 +51,7 @@ class StepSequencer(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, copies = self.plan, self.windows.copies
         length = max(plan.steps, plan.stage.k)

@@ -63,7 +63,7 @@ class GatherStage(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         _, height, width = self.plan.stage.in_shape
         images = _images(self.plan, -(-height * width // self.input_bytes))

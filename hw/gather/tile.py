@@ -118,7 +118,7 @@ class GatherTile(Tile):
     def parameters(self) -> GatherPlan:
         return self.plan
 
-    def build(self, _platform: object) -> Module:
+    def build(self, platform: object) -> Module:
         m = Module()
         control = Signal.like(self.control, reset_less=True)
         valid = Signal()
@@ -283,7 +283,7 @@ class GatherRow(Tile):
     def parameters(self) -> GatherPlan:
         return self.plan
 
-    def build(self, _platform: object) -> Module:
+    def build(self, platform: object) -> Module:
         m = Module()
         control = Signal.like(self.control, reset_less=True)
         valid = Signal()

@@ -27,6 +27,16 @@ def kernel_verilog(kernel: Kernel, *, vendor: bool = False) -> str:
     return "\n".join([inside, *_wrapper(tuple(ports_of(kernel)), inside), ""])
 
 
+def split(text: str) -> tuple[str, str]:
+    """What `kernel_verilog` wrote, as two texts: the machine, and the top module around it.
+
+    The machine has immediate assertions, for which some tools want to be told that it is
+    SystemVerilog; the top module is plain Verilog.
+    """
+    at = text.index(f"module {KERNEL_NAME} (")
+    return text[:at], text[at:]
+
+
 def _flat(name: str) -> str:
     interface, separator, signal = name.rpartition("__")
     return port_name(interface, signal) if separator else signal

@@ -13,6 +13,7 @@ from hw.contract.folding import Folding
 from hw.contract.identity import fingerprint
 from hw.contract.network import Network
 from hw.contract.regs import KERNEL_VERSION
+from hw.kernel.top import split
 from hw.package.metadata import kernel_xml
 from hw.package.scripts import (
     BINARY,
@@ -60,8 +61,10 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
     on where it stopped. Raises FoldingError or ToolError.
     """
     kernel = machine_kernel(machine.network, machine.folding, build, vendor=True)
+    inside, top = split(kernel.text)
     files = {
-        "kernel.v": kernel.text,
+        "kernel.sv": inside,
+        "kernel.v": top,
         "kernel.xml": kernel_xml(),
         "package.tcl": package_tcl(),
         "link.cfg": link_cfg(),

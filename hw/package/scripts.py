@@ -15,7 +15,7 @@ def unit_name(index: int) -> str:
 
 
 def package_tcl() -> str:
-    """Vivado script that packages ``kernel.v`` and ``kernel.xml`` as an object for v++."""
+    """Vivado script that packages the kernel's Verilog and XML as an object for v++."""
     interfaces = f"{CONTROL_PORT} {MEMORY_PORT}"
     return f"""\
 # vivado -mode batch -source package.tcl
@@ -24,7 +24,7 @@ set work [file join $here package]
 file delete -force $work [file join $here {OBJECT}]
 
 create_project kernel [file join $work project] -part {PART}
-add_files -norecurse [list [file join $here kernel.v]]
+add_files -norecurse [list [file join $here kernel.v] [file join $here kernel.sv]]
 set_property top {KERNEL_NAME} [current_fileset]
 update_compile_order -fileset sources_1
 ipx::package_project -root_dir [file join $work ip] -vendor {KERNEL_NAME} -library kernel \\
@@ -132,7 +132,7 @@ JOBS ?= 8
 		--save-temps --temp_dir link --log_dir link/log --report_dir link/report \\
 		-o $@ {OBJECT} > link.log 2>&1
 
-{OBJECT}: package.tcl kernel.v kernel.xml
+{OBJECT}: package.tcl kernel.v kernel.sv kernel.xml
 	vivado -mode batch -nojournal -log package-vivado.log -source package.tcl > package.log 2>&1
 
 .DELETE_ON_ERROR:

@@ -56,7 +56,7 @@ class Constants(wiring.Component):
                 ports["shift"] = Out(shape)
         super().__init__(ports)
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         for kind in (TableKind.ADD, TableKind.MUL):
             if kind in self.tables:

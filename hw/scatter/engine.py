@@ -79,7 +79,7 @@ class Accumulators(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         bank, total = Signal(), Signal(signed(self.acc_bits))
         m.d.sync += bank.eq(self.bank)
@@ -170,7 +170,7 @@ class ScatterEngine(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes: list[Accumulators] = []
         for lane, product in enumerate(self._products(m)):

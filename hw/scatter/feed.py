@@ -68,7 +68,7 @@ class PixelFeed(wiring.Component):
         link = PixelLink(tiles, plan.stage.in_shape[0])
         super().__init__({"i": In(link)} | _ports(plan, len(self._banks.routing.readers)))
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.banks = banks = self._banks
         m.submodules.sequencer = sequencer = PassSequencer(self.plan)
@@ -120,7 +120,7 @@ class WinnerFeed(wiring.Component):
         link = winner_stream(plan.stage.in_shape[0], engines)
         super().__init__({"i": In(link)} | _ports(plan, engines))
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, beat = self.plan, self.i.payload
         turn = Signal(range(plan.rounds), name="round")

@@ -55,7 +55,7 @@ class PassSequencer(wiring.Component):
         self.plan = plan
         super().__init__({"go": In(1), "take": Out(1), "walk": Out(walk_layout(plan))})
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, walk = self.plan, self.walk
         running, resting = Signal(), Signal()
@@ -149,7 +149,7 @@ class DrainSequencer(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, channel = self.plan, self.channel
         active, step = Signal(), Signal(range(plan.drain_steps))

@@ -63,7 +63,7 @@ class ScatterStage(wiring.Component):
             out = RowLink(folding.drain, signed(LOGIT_BITS) if stage.last else unsigned(ACT_BITS))
         super().__init__({"i": In(link), "config": In(ConfigBus()), "o": Out(out)})
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self.plan
         m.submodules.feed = feed = self._feed

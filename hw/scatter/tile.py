@@ -103,7 +103,7 @@ class ScatterTile(Tile):
     def parameters(self) -> ScatterPlan:
         return self.plan
 
-    def build(self, _platform: object) -> Module:
+    def build(self, platform: object) -> Module:
         m = Module()
         bank, drain, write = Signal(), Signal.like(self.drain), Signal.like(self.write)
         m.d.sync += [bank.eq(self.bank), drain.eq(self.drain), write.eq(self.write)]
@@ -195,7 +195,7 @@ class PixelTile(Tile):
     def parameters(self) -> ScatterPlan:
         return self.plan
 
-    def build(self, _platform: object) -> Module:
+    def build(self, platform: object) -> Module:
         m = Module()
         stage = self.plan.stage
         m.submodules.tile = tile = ScatterTile(self.plan)

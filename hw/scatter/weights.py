@@ -80,7 +80,7 @@ class WeightWriter(wiring.Component):
         self.plan = plan
         super().__init__({"config": In(ConfigBus()), "write": Out(write_layout(plan))})
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, config, write = self.plan, self.config, self.write
         mine = Signal()
@@ -138,7 +138,7 @@ class WeightRows(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self.plan
         style = "ultra" if isinstance(plan.stage.layer, Conv2d) else "block"

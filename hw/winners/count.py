@@ -5,7 +5,8 @@ it is known as the group and the ones before it within the group; so counts that
 needed only once a group.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from amaranth.hdl import *
 from amaranth.lib import data
@@ -17,9 +18,12 @@ GROUP = 6
 LEVELS_A_STAGE = 2
 
 
-def groups(bits: Sequence[Value] | Value) -> list[list[Value]]:
-    """Bits in groups of `GROUP`; the last one may be smaller."""
-    every = list(bits)
+Member = TypeVar("Member")
+
+
+def groups(members: Iterable[Member]) -> list[list[Member]]:
+    """Members in groups of `GROUP`; the last one may be smaller."""
+    every = list(members)
     return [every[at : at + GROUP] for at in range(0, len(every), GROUP)]
 
 
@@ -76,7 +80,7 @@ class PopCount(Tile):
     def parameters(self) -> int:
         return self.width
 
-    def build(self, _platform: object, /) -> Module:
+    def build(self, platform: object, /) -> Module:
         m = Module()
         terms = _registers(m, [ones(group) for group in groups(self.bits)], "group")
         step = 0
@@ -139,7 +143,7 @@ class PrefixCount(Tile):
     def parameters(self) -> int:
         return self.width
 
-    def build(self, _platform: object, /) -> Module:
+    def build(self, platform: object, /) -> Module:
         m = Module()
         sums = _registers(m, [ones(group) for group in groups(self.bits)], "group")
         level, reach = 0, 1

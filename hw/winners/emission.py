@@ -51,7 +51,7 @@ class Emission(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.credits = credits = Credits(self.DEPTH)
         m.submodules.queue = queue = Queue(winner_layout(self.channels, self.emit), self.DEPTH)

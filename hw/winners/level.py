@@ -66,7 +66,7 @@ class LevelSearch(Tile):
     def parameters(self) -> tuple[int, int]:
         return self.channels, self.drain
 
-    def build(self, _platform: object, /) -> Module:
+    def build(self, platform: object, /) -> Module:
         m = Module()
         wait = 1 + self._count_latency
         valid = delayed(m, self.valid, wait, name="valid", reset=True)

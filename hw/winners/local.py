@@ -64,7 +64,7 @@ class LocalWinners(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         if self.k == self.channels:
             m.d.sync += [

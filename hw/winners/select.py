@@ -76,7 +76,7 @@ class Select(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         above, equal = self._compare(m)
         limits = self._limits(m, equal)

@@ -43,23 +43,29 @@ class RowScan(wiring.Component):
             {
                 "step": In(1),
                 "address": Out(range(max(2, words * rows))),
-                "first": Out(1, init=1),
-                "last": Out(1, init=int(rows == 1)),
+                "first": Out(1),
+                "last": Out(1),
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         row = Signal(range(max(2, self.rows)))
         following = Signal.like(row, name="following")
-        m.d.comb += following.eq(Mux(self.last, 0, row + 1))
+        first = Signal(init=1)
+        last = Signal(init=int(self.rows == 1))
+        m.d.comb += [
+            following.eq(Mux(last, 0, row + 1)),
+            self.first.eq(first),
+            self.last.eq(last),
+        ]
         end = self.words * self.rows - 1
         with m.If(self.step):
             m.d.sync += [
                 row.eq(following),
                 self.address.eq(Mux(self.address == end, 0, self.address + 1)),
-                self.first.eq(self.last),
-                self.last.eq(following == self.rows - 1),
+                first.eq(last),
+                last.eq(following == self.rows - 1),
             ]
         return m
 
@@ -114,7 +120,7 @@ class GlobalWinners(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.thresholds = thresholds = Queue(self._threshold, self.WORDS)
         row = Signal(data.ArrayLayout(ACT_BITS, self.drain), reset_less=True)
@@ -138,7 +144,7 @@ class GlobalWinners(wiring.Component):
         style: Style = "distributed" if depth <= LUT_RAM_DEPTH else "block"
         return TableRam(ACT_BITS * self.drain, depth, 1, style)
 
-    def _store(self, m: Module, memories: list[TableRam], row: Value) -> tuple[Signal, Signal]:
+    def _store(self, m: Module, memories: list[TableRam], row: Any) -> tuple[Signal, Signal]:
         """Rows that arrive, one cycle later, go to memory; whether there is one, and the last."""
         valid = Signal()
         m.submodules.arrival = scan = RowScan(self.WORDS, self.rows)

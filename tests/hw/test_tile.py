@@ -51,7 +51,7 @@ class Pair(Tile):
     def parameters(self) -> tuple[()]:
         return ()
 
-    def build(self, _platform: object) -> Module:
+    def build(self, platform: object) -> Module:
         m = Module()
         for lane in range(2):
             m.submodules[f"one{lane}"] = one = Adder(1)
@@ -70,7 +70,7 @@ class Field(wiring.Component):
         lanes = data.ArrayLayout(8, 2)
         super().__init__({"i": In(lanes), "o": Out(lanes)})
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         value = self.i
         for at in range(3):

@@ -54,7 +54,7 @@ class SmallCore(wiring.Component):
             }
         )
 
-    def elaborate(self, _platform: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         key, total, beat = Signal(signed(32)), Signal(11), Signal(range(BEATS))
         m.d.comb += self.image.ready.eq(1)

@@ -3,6 +3,7 @@
 import argparse
 
 import pytest
+
 from hw.contract.errors import ImageError, ToolError, TwofoldError
 from sw.cli import main as cli
 
@@ -48,9 +49,7 @@ def test_error_is_one_line_with_its_exit_code(monkeypatch, capsys, error):
     monkeypatch.setattr(
         cli, "parser", lambda: argparse.ArgumentParser(argument_default=argparse.SUPPRESS)
     )
-    monkeypatch.setattr(
-        argparse.ArgumentParser, "parse_args", lambda *_: arguments(failing(error))
-    )
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", lambda *_: arguments(failing(error)))
     assert cli.main([]) == error.exit_code
     err = capsys.readouterr().err
     assert err.count("\n") == 1
