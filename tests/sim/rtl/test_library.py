@@ -17,6 +17,7 @@ from hw.verilog.writer import Verilog, write_verilog
 from sim.rtl.beats import image_beats
 from sim.rtl.library import Drive, Model, build_library, cpp_name, probe_ports, storage_bytes
 from sim.rtl.probes import unpack_field
+from sim.rtl.verilate import tile_settings
 
 INPUT_BYTES = 2
 BEATS = 4
@@ -211,3 +212,17 @@ def test_storage_follows_verilator(bits: int, size: int):
 def test_names_in_cpp(built: tuple[Verilog, Path]):
     assert cpp_name("probe_0__valid") == "probe_0___05Fvalid"
     assert [port.bits for port in probe_ports(built[0].ports)] == [WIDE, 11]
+
+
+def test_tiles_stay_modules_of_their_own():
+    verilog = (
+        "module top(clk, a);\n  input clk;\n  input a;\nendmodule\n"
+        "module lane_0123abcd(clk, rst, i, o);\n  input clk;\n  wire clk;\n  input rst;\n"
+        "  input [7:0] i;\n  output [7:0] o;\nendmodule\n"
+        "module \\lane_0123abcd.part (clk, j);\n  input clk;\n  input j;\nendmodule\n"
+    )
+    assert tile_settings(verilog).splitlines() == [
+        "`verilator_config",
+        'no_inline -module "lane_0123abcd"',
+        'public_flat_rw -module "lane_0123abcd" -var "i"',
+    ]
