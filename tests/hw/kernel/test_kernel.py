@@ -197,14 +197,17 @@ def test_read_errors_end_the_run_and_the_next_one_works(make_bench, code, status
     bench.play(play)
 
 
-def test_a_huge_run_on_missing_memory_ends_soon(make_bench):
+@pytest.mark.parametrize(
+    ("place", "status"), [("input", Status.READ_DECERR), ("output", Status.WRITE_DECERR)]
+)
+def test_a_huge_run_on_missing_memory_ends_soon(make_bench, place, status):
     bench = make_bench()
-    bench.memory.response = lambda address: Response.DECERR if address >= 1 << 16 else 0
+    bench.memory.response = lambda address: Response.DECERR if address >= 1 << 40 else 0
 
     async def play(ctx):
         assert await bench.load(ctx) == Status.OK
-        assert await bench.run(ctx, 0xFFFFFFFF, input=1 << 40) == Status.READ_DECERR
-        assert await bench.host.read(ctx, "cycles") < 3000
+        assert await bench.run(ctx, 0xFFFFFFFF, **{place: 1 << 40}) == status
+        assert await bench.host.read(ctx, "cycles") < 6000
 
     bench.play(play)
 

@@ -62,9 +62,9 @@ def test_folder_holds_everything_and_a_manifest_of_it(machine, folder):
     assert {path.name for path in folder.iterdir()} == {*manifest["files"], "manifest.json"}
     for name, digest in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
-    verilog = (folder / "kernel.v").read_text()
-    assert "module twofold (" in verilog
-    assert "DSP48E2" in verilog
+    top, inside = (folder / "kernel.v").read_text(), (folder / "kernel.sv").read_text()
+    assert top.startswith("module twofold (") and "assert" not in top
+    assert "DSP48E2" in inside and "module twofold (" not in inside
 
 
 def test_missing_tools_are_named_and_the_folder_stays(folder, monkeypatch, tmp_path):
