@@ -1,4 +1,4 @@
-"""Entry point of ``twofold``: finds the commands, runs one, turns errors into one line and an exit code.
+"""Entry point of ``twofold``: finds and runs a command; an error is one line and an exit code.
 
 A command is a module registered under the entry point group ``twofold.commands``. It has
 
@@ -6,7 +6,8 @@ A command is a module registered under the entry point group ``twofold.commands`
 - ``add_arguments(parser)``: declares its options,
 - ``run(args) -> int``: does the work and returns the exit code.
 
-Command modules import what they need inside ``run``, so that the overview works with any set of extras installed.
+Command modules import what they need inside ``run``, so that the overview works with any set of
+extras installed.
 """
 
 import argparse
@@ -40,7 +41,8 @@ def commands() -> dict[str, Command]:
 def parser() -> argparse.ArgumentParser:
     """Parser with a sub-command for each registered command."""
     top = argparse.ArgumentParser(
-        prog="twofold", description="Sparse-sparse neural inference: simulate, train, pack, build, run."
+        prog="twofold",
+        description="Sparse-sparse neural inference: simulate, train, pack, build, run.",
     )
     subparsers = top.add_subparsers(metavar="COMMAND", required=True)
     for name, command in commands().items():
@@ -59,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         return args.run(args)
     except ModuleNotFoundError as error:
         raise ToolError(
-            f"this command needs the Python package {error.name!r}; run `make setup` to install every role"
+            f"this command needs the Python package {error.name!r}; "
+            "run `make setup` to install every role"
         ) from error
 
 
