@@ -85,7 +85,7 @@ def make_bench(sum_core, axi_memory, axi_host):
         {"pixels": 256},
         {"pixels": 1024, "pause": 0},
         {"pixels": 64, "input_bytes": 8},
-        {"pixels": 72, "input_bytes": 8, "pause": 40},
+        {"pixels": 136, "input_bytes": 8, "pause": 40},
         {"pixels": 256, "input_bytes": 128},
     ],
 )

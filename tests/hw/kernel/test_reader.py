@@ -87,7 +87,7 @@ def test_stopping_ends_at_the_end_of_a_unit(axi_memory, unit):
 
 def test_stopping_between_two_units_begins_no_other(axi_memory):
     memory = axi_memory(latency=30)
-    ((got, _, _),) = run(Reader(unit=4, burst=4, depth=8), memory, [(0, 80)], stop_after=0)
+    ((got, _, _),) = run(Reader(unit=3, burst=4, depth=8), memory, [(0, 81)], stop_after=0)
     assert got == b""
     assert memory.reads == []
 
