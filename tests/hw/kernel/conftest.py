@@ -218,7 +218,7 @@ class SumCore(wiring.Component):
 
     An image is good when it starts with the magic and the exclusive or of its words is 0; the word
     behind the magic is the image's key. Logits are the sum, its negative, the number of the word
-    since the image was loaded (0 unless ``numbered``), and the key.
+    since the image was loaded, and the key.
     """
 
     image: Any
@@ -227,10 +227,10 @@ class SumCore(wiring.Component):
     i: Any
     o: Any
 
-    def __init__(self, *, pixels=256, input_bytes=64, pause=3, numbered=True):
+    def __init__(self, *, pixels=256, input_bytes=64, pause=3):
         self.network = Network("sums", (1, 1, pixels), (Linear(out_features=4),), tuple("abcd"))
         self.folding = Folding((), input_bytes)
-        self.pause, self.numbered = pause, numbered
+        self.pause = pause
         super().__init__(
             {
                 "image": In(image_stream()),
@@ -263,7 +263,7 @@ class SumCore(wiring.Component):
             with m.If(wait != self.pause):
                 m.d.sync += wait.eq(wait + 1)
             with m.Elif(fifo.w_rdy):
-                m.d.sync += [number.eq(number + self.numbered), total.eq(0), at.eq(0), wait.eq(0)]
+                m.d.sync += [number.eq(number + 1), total.eq(0), at.eq(0), wait.eq(0)]
         with m.If(self.busy):
             m.d.sync += number.eq(0)
         return m
