@@ -17,10 +17,11 @@ namespace twofold {
 namespace {
 #include "winners.hpp"
 #include "packed.hpp"
+#include "groups.hpp"
 #include "tiles.hpp"
 } // namespace
 
-extern const Kernels kAmx = {nullptr, nullptr, nullptr, nullptr, run_tiles, nullptr};
+extern const Kernels kAmx = {nullptr, nullptr, nullptr, nullptr, nullptr, run_tiles, nullptr};
 
 } // namespace twofold
 

@@ -17,7 +17,7 @@ namespace {
 #include "generic.hpp"
 } // namespace
 
-extern const Kernels kAvx2 = {run_gather, run_scatter, nullptr, nullptr, nullptr, nullptr};
+extern const Kernels kAvx2 = {run_gather, run_scatter, nullptr, nullptr, nullptr, nullptr, nullptr};
 
 } // namespace twofold
 

@@ -19,10 +19,13 @@ namespace {
 #include "generic.hpp"
 #include "packed.hpp"
 #include "patch.hpp"
+#include "groups.hpp"
+#include "lookup.hpp"
+#include "sets.hpp"
 #include "logits.hpp"
 } // namespace
 
-extern const Kernels kAvx512 = {run_gather, run_scatter, run_patch, nullptr, nullptr, run_logits};
+extern const Kernels kAvx512 = {run_gather, run_scatter, run_patch, run_lookup, run_sets, nullptr, run_logits};
 
 } // namespace twofold
 

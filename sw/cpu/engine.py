@@ -7,7 +7,7 @@ from types import TracebackType
 import numpy as np
 
 from hw.contract.errors import ToolError
-from hw.contract.network import Linear, Stage
+from hw.contract.network import Complementary, Linear, Stage
 from sw.artefacts import QuantizedLayer, QuantizedNetwork
 from sw.cpu.library import ISAS, LayerDescription, available_isas, library
 from sw.errors import ArtefactError
@@ -188,5 +188,6 @@ def _describe(stage: Stage, layer: QuantizedLayer, kept: list[np.ndarray]) -> La
         winners=winners, shift=layer.shift, last=stage.last,
         narrow=layer.mul is None and stage.add_bits < 32,
         most_active=stage.in_k,
+        sets=stage.sets if isinstance(stage.layer.sparsity, Complementary) else 0,
         weight=pointer(layer.weight), add=pointer(layer.add), mul=pointer(layer.mul),
     )  # fmt: skip

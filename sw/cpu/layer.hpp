@@ -13,6 +13,7 @@ namespace twofold {
 constexpr int kBlock = 64;      // channels are stored in blocks of 64, one AVX-512 register of uint8
 constexpr int kBlockWords = 16; // words that convolutions take at a time
 constexpr int kChunkWords = 128; // words that linear layers take at a time
+constexpr int kFewWords = 48;    // below which a linear layer's weights are not worth streaming
 constexpr int kMaxBlocks = 128;  // of the channels of a layer with winners
 
 inline int blocks_of(int channels) { return (channels + kBlock - 1) / kBlock; }
@@ -39,6 +40,7 @@ struct Layer {
     bool last;              // its outputs are logits
     bool narrow;            // no multiplier, and accumulator plus `add` fit 32 bits
     int most_active;        // non-zero activations of an input pixel at most
+    int sets;               // complementary; 0 where weights have no such structure
     const int32_t *add;     // padded with zeros to whole blocks, as is `mul`
     const int32_t *mul;     // null without multipliers
     // For AVX-512 and AMX: `add` in the order in which sums of 16 kernels are packed to bytes: lane
@@ -64,8 +66,13 @@ struct Layer {
     const uint8_t *patch_index;
     const int8_t *patch_weight;
 
-    // For `lookup` (AVX-512): per kernel and tap, the weights of all 64 input channels.
+    // For `lookup` (AVX-512): per kernel (in packed order) and tap, the weights of all 64 channels.
     const int8_t *lookup_weight;
+
+    // For `sets` (AVX-512): per input position and block of 64 sets, the weights and then the slots
+    // of the kernels in their set; and `add` by slot and block of sets, in packed order.
+    const int8_t *set_rows;
+    const int32_t *set_add;
 
     // For `tiles` (AMX): per 16 kernels, tap and block of channels a tile of 16 rows (4 channels
     // each) by 16 kernels by 4 channels.
@@ -105,6 +112,7 @@ struct Kernels {
     Run scatter; // every non-zero activation walks its row of weights
     Run patch;   // all kernels of a small window at once
     Run lookup;  // winners look up their weights in registers
+    Run sets;    // winners hand their rows of a weight a set to the kernels
     Run tiles;   // dense matrix tiles
     Run logits;  // dense, few units
 };

@@ -49,6 +49,7 @@ Layer make_view(const LayerDescription &from) {
     to.last = from.last != 0;
     to.narrow = from.narrow != 0;
     to.most_active = from.most_active;
+    to.sets = from.sets;
     return to;
 }
 
@@ -73,12 +74,17 @@ bool fits_patch(const Layer &layer) {
            (move + layer.kernel_cols) * layer.in_channels <= 8;
 }
 
-bool fits_tiles(const Layer &layer) { return layer.narrow && !layer.last && layer.pool <= 5; }
+bool fits_tiles(const Layer &layer) { return layer.narrow && !layer.last && layer.pool <= 4; }
 
-// Winners that look up beat products one at a time unless nearly all channels are active.
 bool fits_lookup(const Layer &layer) {
-    return layer.narrow && !layer.last && layer.in_channels <= kBlock && layer.stride == 1 &&
-           layer.pool <= 4;
+    return fits_tiles(layer) && layer.in_channels <= kBlock;
+}
+
+// Few winners meet many sets; with more of them, other kernels are faster even for a single word.
+bool fits_sets(const Layer &layer) {
+    const int active = layer.most_active * layer.taps();
+    return layer.narrow && !layer.last && layer.sets >= 16 && layer.kernels <= 256 * layer.sets &&
+           layer.positions() < 65536 && active * 6 <= layer.positions();
 }
 
 void use(PlannedLayer &layer, const char *kernel, Run run) {
@@ -97,28 +103,26 @@ void choose(const LayerDescription &from, PlannedLayer &to, bool first, Isa isa)
         make_taps(from, to);
         return use(to, "gather", kernels.gather);
     }
-#if defined(__x86_64__)
-    if (isa == Isa::amx && !first && fits_tiles(view)) {
-        make_tiles(from, to);
-        use(to, "tiles", kAmx.tiles);
-        if (to.linear) {
-            make_rows(from, to);
-            to.few = kernels.scatter;
-            to.few_below = 4;
-        }
-        return;
-    }
-#endif
     if (!first && view.last && kernels.logits) {
         make_units(from, to);
         return use(to, "logits", kernels.logits);
     }
-    make_rows(from, to);
-    use(to, "scatter", kernels.scatter);
+    if (!first && to.linear && kernels.sets && fits_sets(view)) {
+        make_sets(from, to);
+        to.few = kernels.sets;
+    }
+#if defined(__x86_64__)
+    if (!first && isa == Isa::amx && fits_tiles(view)) {
+        make_tiles(from, to);
+        return use(to, "tiles", kAmx.tiles);
+    }
+#endif
     if (!first && kernels.lookup && fits_lookup(view)) {
         make_lookups(from, to);
-        use(to, "lookup", kernels.lookup);
+        return use(to, "lookup", kernels.lookup);
     }
+    make_rows(from, to);
+    use(to, "scatter", kernels.scatter);
 }
 
 } // namespace

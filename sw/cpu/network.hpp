@@ -14,7 +14,7 @@ namespace twofold {
 // A layer as Python describes it; `weight` is [kernel][channel][tap], whatever the kind.
 struct LayerDescription {
     int32_t linear, in_channels, in_rows, in_cols, kernels, kernel_rows, kernel_cols, stride,
-        padding, pool, winners, shift, last, narrow, most_active;
+        padding, pool, winners, shift, last, narrow, most_active, sets;
     const int8_t *weight;
     const int32_t *add;
     const uint16_t *mul; // null without multipliers
@@ -41,14 +41,13 @@ struct PlannedLayer {
     bool linear = false;
     int padding = 0;
     Run run = nullptr;
-    Run few = nullptr; // for fewer than `few_below` words; may be null
-    int few_below = 0;
+    Run few = nullptr; // for fewer than kFewWords words; may be null
     const char *kernel = "";
 
-    Table<int32_t> add, mul, packed_add, tap_offset;
+    Table<int32_t> add, mul, packed_add, set_add, tap_offset;
     Table<uint32_t> row_start, tap_start;
     Table<uint16_t> row_kernel;
-    Table<int8_t> row_weight, patch_weight, lookup_weight, tile_weight, unit_weight;
+    Table<int8_t> row_weight, patch_weight, lookup_weight, set_rows, tile_weight, unit_weight;
     Table<int16_t> dense_rows, tap_weight;
     Table<uint8_t> patch_index;
 };

@@ -9,6 +9,6 @@ namespace {
 #include "generic.hpp"
 } // namespace
 
-const Kernels kPortable = {run_gather, run_scatter, nullptr, nullptr, nullptr, nullptr};
+const Kernels kPortable = {run_gather, run_scatter, nullptr, nullptr, nullptr, nullptr, nullptr};
 
 } // namespace twofold

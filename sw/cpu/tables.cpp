@@ -126,11 +126,37 @@ void make_patches(const LayerDescription &from, PlannedLayer &to) {
 
 void make_lookups(const LayerDescription &from, PlannedLayer &to) {
     const int width = to.view.kernel_blocks() * kBlock;
-    for (int kernel = 0; kernel < width; kernel++)
+    for (int lane = 0; lane < width; lane++) {
+        const int kernel = packed_kernel(lane / kBlock, lane % kBlock / 16, lane % 16);
         for (int tap = 0; tap < to.view.taps(); tap++)
             for (int channel = 0; channel < kBlock; channel++)
                 to.lookup_weight.push_back(weight_at(from, kernel, tap, channel));
+    }
     to.view.lookup_weight = to.lookup_weight.data();
+}
+
+void make_sets(const LayerDescription &from, PlannedLayer &to) {
+    const int sets = from.sets, blocks = blocks_of(sets), slots = (from.kernels + sets - 1) / sets;
+    const size_t size = static_cast<size_t>(blocks) * 2 * kBlock;
+    to.set_rows.assign(static_cast<size_t>(to.view.positions()) * size, 0);
+    for (int kernel = 0; kernel < from.kernels; kernel++)
+        for (int tap = 0; tap < to.view.taps(); tap++)
+            for (int channel = 0; channel < from.in_channels; channel++)
+                if (const int8_t weight = weight_at(from, kernel, tap, channel)) {
+                    const int set = kernel % sets;
+                    const size_t row = static_cast<size_t>(tap) * from.in_channels + channel;
+                    int8_t *at = to.set_rows.data() + row * size + set / kBlock * 2 * kBlock;
+                    at[set % kBlock] = weight;
+                    at[kBlock + set % kBlock] = static_cast<int8_t>(kernel / sets);
+                }
+    for (int slot = 0; slot < slots; slot++)
+        for (int lane = 0; lane < blocks * kBlock; lane++) {
+            const int set = packed_kernel(lane / kBlock, lane % kBlock / 16, lane % 16);
+            const int kernel = slot * sets + set;
+            to.set_add.push_back(set < sets && kernel < from.kernels ? from.add[kernel] : 0);
+        }
+    to.view.set_rows = to.set_rows.data();
+    to.view.set_add = to.set_add.data();
 }
 
 void make_tiles(const LayerDescription &from, PlannedLayer &to) {

@@ -10,6 +10,7 @@ void make_rows(const LayerDescription &from, PlannedLayer &to);
 void make_taps(const LayerDescription &from, PlannedLayer &to);
 void make_patches(const LayerDescription &from, PlannedLayer &to);
 void make_lookups(const LayerDescription &from, PlannedLayer &to);
+void make_sets(const LayerDescription &from, PlannedLayer &to);
 void make_tiles(const LayerDescription &from, PlannedLayer &to);
 void make_units(const LayerDescription &from, PlannedLayer &to);
 

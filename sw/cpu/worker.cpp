@@ -9,7 +9,7 @@ namespace twofold {
 namespace {
 
 constexpr size_t kSlack = 4096;            // kernels read whole tiles past the last pixel
-constexpr size_t kGroupAcc = 64 * 16 * 64; // accumulators of a group of tiles
+constexpr size_t kGroupAcc = 32 * 16 * 64; // accumulators of a group of tiles
 
 int words_of(const PlannedLayer &layer) { return layer.linear ? kChunkWords : kBlockWords; }
 
@@ -41,7 +41,13 @@ Worker::Worker(const Layers &layers, int zero_point)
         pixels = std::max(pixels, count);
         entries = std::max(entries, count * view.in_channels);
         wide = std::max(wide, (count + 16 * view.stride) * view.in_channels);
-        lists = std::max(lists, count * kBlockWords * 2 * kBlock);
+        if (view.lookup_weight)
+            lists = std::max(lists, (count * words_of(layer) + 16) * 2 * kBlock);
+        if (view.set_rows) {
+            lists = std::max(lists, 3 * (count * view.in_channels + 2 * kBlock));
+            const size_t slots = static_cast<size_t>(view.kernels / view.sets + 1);
+            acc = std::max(acc, slots * kBlock + (count * view.in_channels + 4) / 4 * 8 * 16);
+        }
         acc = std::max({acc, 2 * width, (view.out_cols + 1) * width + 2 * row,
                         row * view.pool * kBlockWords * kBlock});
         inputs_.emplace_back(count * words_of(layer) * pixel_bytes(layer, i) + kSlack);
@@ -92,7 +98,7 @@ void Worker::load_images(const uint8_t *images, int words) {
 
 void Worker::run_layer(size_t index, const Call &call) {
     const PlannedLayer &layer = *layers_[index];
-    const Run run = call.words < layer.few_below ? layer.few : layer.run;
+    const Run run = call.words < kFewWords && layer.few ? layer.few : layer.run;
     if (!timed)
         return run(layer.view, call);
     const int64_t start = thread_nanoseconds();

@@ -1,0 +1,216 @@
+"""Speed of the CPU engine: ``python -m sw.cpu.bench --network FILE``.
+
+Configurations take turns, so that noise of the machine hits all of them; each turn repeats one call
+for a fraction of a second. A row holds the median over the turns and their quartiles, in words per
+second of the clock, and the same per second of processor time, which other programs on the machine
+disturb less.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from hw.contract.errors import TwofoldError
+from sw.artefacts import QuantizedNetwork
+from sw.cpu.engine import CpuEngine
+from sw.cpu.library import available_isas
+from sw.errors import ArtefactError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration's result.
+
+    Attributes
+    ----------
+    engine, network, isa, batch, threads: what was run.
+    words_per_second: median over the turns, by the clock.
+    spread: lower and upper quartile of the same.
+    words_per_core_second: median over the turns, by processor time of all threads.
+    best_per_core_second: the best turn by processor time.
+    logits_ok: the logits equal those of the portable kernels.
+    """
+
+    engine: str
+    network: str
+    isa: str
+    batch: int
+    threads: int
+    words_per_second: float
+    spread: tuple[float, float]
+    words_per_core_second: float
+    best_per_core_second: float
+    logits_ok: bool
+
+
+class Configuration:
+    """An engine, the images of one call, and the turns taken so far."""
+
+    def __init__(
+        self, quantized: QuantizedNetwork, images: np.ndarray, *, isa: str, threads: int
+    ) -> None:
+        self.engine = CpuEngine(quantized, threads, isa)
+        self.images = images
+        self.clock: list[float] = []
+        self.core: list[float] = []
+
+    def turn(self, seconds: float) -> None:
+        """Call the engine for about ``seconds`` after one call to warm up; note the rates."""
+        self.engine.infer(self.images)
+        calls = 0
+        start, start_core = time.perf_counter(), time.process_time()
+        while calls == 0 or time.perf_counter() - start < seconds:
+            self.engine.infer(self.images)
+            calls += 1
+        words = calls * len(self.images)
+        self.clock.append(words / (time.perf_counter() - start))
+        self.core.append(words / max(time.process_time() - start_core, 1e-9))
+
+    def row(self, expected: np.ndarray) -> Row:
+        """The result; ``expected`` are the logits of at least as many images."""
+        logits, _ = self.engine.infer(self.images)
+        low, middle, high = (float(rate) for rate in np.percentile(self.clock, (25, 50, 75)))
+        return Row(
+            engine="twofold-cpu",
+            network=self.engine.network.name,
+            isa=self.engine.isa,
+            batch=len(self.images),
+            threads=self.engine.threads,
+            words_per_second=middle,
+            spread=(low, high),
+            words_per_core_second=float(np.median(self.core)),
+            best_per_core_second=max(self.core),
+            logits_ok=bool(np.array_equal(logits, expected[: len(logits)])),
+        )
+
+    def layers(self, seconds: float) -> list[dict[str, object]]:
+        """Processor time of each layer, in microseconds a word, over about ``seconds``."""
+        self.engine.time_layers()
+        calls, start = 0, time.perf_counter()
+        while calls == 0 or time.perf_counter() - start < seconds:
+            self.engine.infer(self.images)
+            calls += 1
+        self.engine.time_layers(False)
+        words = calls * len(self.images)
+        return [
+            {
+                "isa": self.engine.isa, "batch": len(self.images), "threads": self.engine.threads,
+                "layer": layer.name, "kernel": layer.kernel,
+                "microseconds": layer.seconds / words * 1e6,
+            }
+            for layer in self.engine.layer_times()
+        ]  # fmt: skip
+
+
+def random_images(quantized: QuantizedNetwork, count: int) -> np.ndarray:
+    """Uniform noise of the network's input shape, always the same."""
+    shape = (count, *quantized.network.input_shape)
+    return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+
+
+def load_images(path: Path) -> np.ndarray:
+    """Images from an ``.npy`` file. Raises ArtefactError."""
+    try:
+        images = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{path}: not an .npy file of images: {error}") from error
+    if not isinstance(images, np.ndarray) or images.ndim < 3 or len(images) == 0:
+        raise ArtefactError(f"{path}: needs uint8 images, [words, channels, height, width]")
+    return images
+
+
+def _positive(text: str) -> list[int]:
+    values = [int(part) for part in text.split(",")]
+    if min(values) < 1:
+        raise ValueError(text)
+    return values
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sw.cpu.bench", description=__doc__)
+    parser.add_argument("--network", type=Path, required=True, help="quantized network (.npz)")
+    parser.add_argument("--images", type=Path, help="uint8 images (.npy); noise without")
+    parser.add_argument("--batch", type=_positive, default=[1, 64, 1024], help="words a call")
+    parser.add_argument("--threads", type=_positive, default=[1], help="numbers of threads")
+    parser.add_argument("--isa", help="instruction sets, or `all`; the fastest without")
+    parser.add_argument("--turns", type=int, default=15, help="turns of each configuration")
+    parser.add_argument("--seconds", type=float, default=0.1, help="length of a turn")
+    parser.add_argument("--layers", action="store_true", help="also the time of each layer")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser.parse_args(argv)
+
+
+def _isas(text: str | None) -> list[str]:
+    if text == "all":
+        return list(available_isas())
+    return text.split(",") if text else [available_isas()[-1]]
+
+
+def _table(rows: list[dict[str, object]]) -> Table:
+    table = Table()
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "))
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+    if isinstance(value, tuple):
+        return " .. ".join(_cell(part) for part in value)
+    return str(value)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print; exit code 1 when an instruction set gives other logits."""
+    quantized = QuantizedNetwork.load(args.network)
+    images = load_images(args.images) if args.images else random_images(quantized, max(args.batch))
+    images = np.resize(images, (max(args.batch), *images.shape[1:]))
+    with CpuEngine(quantized, isa="portable") as engine:
+        expected, _ = engine.infer(images)
+    configurations = [
+        Configuration(quantized, images[:batch], isa=isa, threads=threads)
+        for isa in _isas(args.isa)
+        for batch in args.batch
+        for threads in args.threads
+    ]
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("measuring", total=args.turns * len(configurations))
+        for _ in range(args.turns):
+            for configuration in configurations:
+                configuration.turn(args.seconds)
+                progress.advance(task)
+    rows = [configuration.row(expected) for configuration in configurations]
+    layers = [part for one in configurations for part in one.layers(args.seconds)]
+    if args.json:
+        print(json.dumps({"rows": [asdict(row) for row in rows], "layers": layers}, indent=1))
+    else:
+        console = Console()
+        console.print(_table([asdict(row) for row in rows]))
+        if args.layers:
+            console.print(_table(layers))
+    return 0 if all(row.logits_ok for row in rows) else 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run with ``argv``; errors become one line on stderr and their exit code."""
+    try:
+        return run(_arguments(argv))
+    except TwofoldError as error:
+        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
