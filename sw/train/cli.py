@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw.contract.presets import ALIASES, NETWORKS, VARIANTS, canonical_variant
+from hw.contract.presets import ALIASES, NETWORKS, VARIANTS, canonical_variant, network
 from sw.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale", type=_positive, default=1.0, metavar="X", help="factor on the number of epochs"
     )
+    parser.add_argument("--taps", type=float, metavar="N", help="mean taps of a conv1 kernel")
+    parser.add_argument("--winners", type=_numbers, metavar="K,K,K", help="k of every layer")
+    parser.add_argument("--sets", type=_numbers, metavar="N,N", help="complementary sets")
     parser.add_argument("--json", action="store_true", help="print the accuracies as JSON")
 
 
@@ -47,6 +50,10 @@ def _positive(text: str) -> float:
     return value
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
 def run(args: argparse.Namespace) -> int:
     """Train; writes the network, its journal (.jsonl) and its curves (.png).
 
@@ -54,10 +61,13 @@ def run(args: argparse.Namespace) -> int:
     """
     from sw.train.journal import Journal
     from sw.train.loop import Trainer
+    from sw.train.point import move
     from sw.train.recipe import recipe
     from sw.train.run import rows, train
 
-    plan = recipe(args.net, canonical_variant(args.variant), seed=args.seed, scale=args.scale)
+    variant = canonical_variant(args.variant)
+    wanted = move(network(args.net, variant), taps=args.taps, winners=args.winners, sets=args.sets)
+    plan = recipe(args.net, variant, seed=args.seed, scale=args.scale, network=wanted)
     journal = Journal(args.out.with_suffix(".jsonl"))
     journal.clear()
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -41,16 +41,19 @@ _POLISH = {
 }
 
 
-def recipe(name: str, variant: str, *, seed: int = 0, scale: float = 1.0) -> Recipe:
+def recipe(
+    name: str, variant: str, *, seed: int = 0, scale: float = 1.0, network: Network | None = None
+) -> Recipe:
     """Recipe of a shipped network; raises NetworkError for unknown names.
 
     Parameters
     ----------
     name, variant: as in `hw.contract.presets.network`.
     seed: of everything random.
+    network: a point near the preset (`sw.train.point`), to take instead of it.
     scale: factor on the epochs of every phase, for quick trials; one epoch is the least.
     """
-    network = presets.network(name, variant)
+    network = network or presets.network(name, variant)
     dense = presets.network(name, "dense")
 
     def adapt(phase: Phase) -> Phase:

@@ -1,0 +1,60 @@
+"""Other points in the trade of accuracy against multiplications: a preset with other numbers."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hw.contract.errors import NetworkError
+from hw.contract.network import Complementary, Layer, Network, Taps
+
+
+def move(
+    network: Network,
+    *,
+    taps: float | None = None,
+    winners: Sequence[int] | None = None,
+    sets: Sequence[int] | None = None,
+) -> Network:
+    """The same layers with other sparsity; unchanged numbers stay.
+
+    Parameters
+    ----------
+    taps: mean taps of a kernel in layers of taps; a fraction is shared out to the first kernels.
+    winners: k of every layer that chooses winners, in order.
+    sets: of every complementary layer, in order.
+
+    Raises
+    ------
+    NetworkError: a list has the wrong length or a number does not fit its layer.
+    """
+    layers = list(network.layers)
+    if taps is not None:
+        places = [at for at, layer in enumerate(layers) if isinstance(layer.sparsity, Taps)]
+        for at in places:
+            layers[at] = replace(layers[at], sparsity=_spread(layers[at], taps))
+    if winners is not None:
+        places = [at for at, layer in enumerate(layers) if layer.k is not None]
+        for at, k in _matched(places, winners, "winners"):
+            layers[at] = replace(layers[at], k=k)
+    if sets is not None:
+        complementary = [
+            at for at, layer in enumerate(layers) if isinstance(layer.sparsity, Complementary)
+        ]
+        for at, count in _matched(complementary, sets, "sets"):
+            layers[at] = replace(layers[at], sparsity=Complementary(count))
+    return replace(network, layers=tuple(layers))
+
+
+def _spread(layer: Layer, taps: float) -> Taps:
+    kernels = len(layer.sparsity.counts) if isinstance(layer.sparsity, Taps) else 0
+    least = math.floor(taps)
+    more = round((taps - least) * kernels)
+    return Taps((least + 1,) * more + (least,) * (kernels - more))
+
+
+def _matched(places: list[int], values: Sequence[int], what: str) -> list[tuple[int, int]]:
+    if len(places) != len(values):
+        raise NetworkError(
+            f"{what}: {len(values)} numbers for {len(places)} layers that have {what}"
+        )
+    return list(zip(places, values, strict=True))
