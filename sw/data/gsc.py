@@ -73,10 +73,8 @@ class SpeechCommands:
         if split not in SPLITS:
             raise DatasetError(f"split is {split!r}, choose one of {', '.join(SPLITS)}")
         if not self.splits.get(split):
-            raise DatasetError(
-                f"{self.root}: no clips of split {split!r}; "
-                f"without {' and '.join(LISTS.values())} only split 'all' exists"
-            )
+            present = ", ".join(name for name in SPLITS if self.splits.get(name))
+            raise DatasetError(f"{self.root}: no clips of split {split!r}, only of {present}")
         return self.splits[split]
 
 

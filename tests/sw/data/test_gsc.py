@@ -68,7 +68,7 @@ def test_folder_without_lists_counts_whole(folder: Path) -> None:
         (folder / name).unlink()
     data = gsc.open_gsc(folder)
     assert len(data.clips("all")) == 9
-    with pytest.raises(DatasetError, match="no clips of split 'test'"):
+    with pytest.raises(DatasetError, match="no clips of split 'test', only of all"):
         data.clips("test")
 
 
@@ -91,7 +91,7 @@ def test_refuses_what_is_not_the_data_set(folder: Path, tmp_path: Path) -> None:
 def test_real_data_set() -> None:
     data = gsc.open_gsc(Path(GSC or ""))
     test = data.clips("test")
-    names = {split: {clip.name for clip in data.clips(split)} for split in ("train", "val", "test")}
+    names = {split: {clip.name for clip in clips} for split, clips in data.splits.items()}
     assert not names["train"] & names["val"] and not names["test"] & (names["train"] | names["val"])
     assert set(gsc.labels(test).tolist()) == set(range(12))
     values = gsc.features(test[::50])
