@@ -1,7 +1,9 @@
-// Fused training kernels, one thread each: where stock PyTorch spends its time on networks of this family.
+// Fused training kernels, one thread each: where stock PyTorch spends its time on networks of this
+// family.
 //
-// Tensors are contiguous, channels last. `conv_pool` keeps only the pooled maximum and which position won it; the
-// backward pass needs no gradient of the image. `norm_winners` is BatchNorm, ReLU and k-winners of every row in one go.
+// Tensors are contiguous, channels last. `conv_pool` keeps only the pooled maximum and which
+// position won it; the backward pass needs no gradient of the image. `norm_winners` is BatchNorm,
+// ReLU and k-winners of every row in one go.
 
 #include <algorithm>
 #include <cmath>
@@ -40,7 +42,8 @@ struct Window {
 };
 
 template <int BLOCKS>
-void conv_pool_block(const Window &s, const float *image, const float *weights, float *out, uint8_t *winner) {
+void conv_pool_block(const Window &s, const float *image, const float *weights, float *out,
+                     uint8_t *winner) {
     Vector best[BLOCKS];
     Whole chosen[BLOCKS] = {};
     for (int64_t position = 0; position < s.pool * s.pool; position++) {
@@ -65,9 +68,11 @@ void conv_pool_block(const Window &s, const float *image, const float *weights, 
     }
 }
 
-// Gradient of ROWS x COLS taps of one block of channels; the sums stay in registers over the whole batch.
+// Gradient of ROWS x COLS taps of one block of channels; the sums stay in registers over the whole
+// batch.
 template <int ROWS, int COLS>
-void weight_gradient(const Window &s, const float *image, const float *grad, const uint8_t *winner, float *out) {
+void weight_gradient(const Window &s, const float *image, const float *grad, const uint8_t *winner,
+                     float *out) {
     Vector sum[ROWS * COLS] = {};
     for (int64_t word = 0, at = 0; word < s.words; word++)
         for (int64_t y = 0; y < s.out_rows; y++)
@@ -86,7 +91,8 @@ void weight_gradient(const Window &s, const float *image, const float *grad, con
     for (int tap = 0; tap < ROWS * COLS; tap++) *(Vector *)(out + tap * s.channels) += sum[tap];
 }
 
-// The k-th largest of `count` floats >= 0, found by halving the range of their bit patterns, which order as they do.
+// The k-th largest of `count` floats >= 0, found by halving the range of their bit patterns, which
+// order as they do.
 float kth_largest(const float *values, int64_t count, int64_t k) {
     const int32_t *bits = reinterpret_cast<const int32_t *>(values);
     int32_t low = 0, high = 1;
@@ -95,8 +101,10 @@ float kth_largest(const float *values, int64_t count, int64_t k) {
         const int32_t middle = low + (high - low) / 2;
         int32_t above = 0;
         for (int64_t i = 0; i < count; i++) above += bits[i] >= middle;
-        if (above >= k) low = middle;
-        else high = middle;
+        if (above >= k)
+            low = middle;
+        else
+            high = middle;
         if (above == k) break;
     }
     float value;
@@ -105,8 +113,8 @@ float kth_largest(const float *values, int64_t count, int64_t k) {
 }
 
 template <typename T>
-void norm_winners(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift, int64_t k,
-                  T *out) {
+void norm_winners(const float *x, int64_t rows, int64_t channels, const float *scale,
+                  const float *shift, int64_t k, T *out) {
     std::vector<float> row(channels);
     for (int64_t r = 0; r < rows; r++, x += channels, out += channels) {
         for (int64_t c = 0; c < channels; c++) row[c] = std::max(x[c] * scale[c] + shift[c], 0.0f);
@@ -116,9 +124,9 @@ void norm_winners(const float *x, int64_t rows, int64_t channels, const float *s
 }
 
 template <typename T>
-void norm_winners_backward(const T *grad, const T *out, const float *x, int64_t rows, int64_t channels,
-                           const float *mean, const float *deviation, const float *gain, float *grad_x,
-                           float *grad_gain, float *grad_shift) {
+void norm_winners_backward(const T *grad, const T *out, const float *x, int64_t rows,
+                           int64_t channels, const float *mean, const float *deviation,
+                           const float *gain, float *grad_x, float *grad_gain, float *grad_shift) {
     std::fill(grad_gain, grad_gain + channels, 0.0f);
     std::fill(grad_shift, grad_shift + channels, 0.0f);
     std::vector<float> inverse(channels);
@@ -135,7 +143,8 @@ void norm_winners_backward(const T *grad, const T *out, const float *x, int64_t 
             const int64_t i = r * channels + c;
             const float g = float(out[i]) > 0.0f ? float(grad[i]) : 0.0f;
             const float normal = (x[i] - mean[c]) * inverse[c];
-            grad_x[i] = gain[c] * inverse[c] * (g - (grad_shift[c] + normal * grad_gain[c]) / float(rows));
+            grad_x[i] =
+                gain[c] * inverse[c] * (g - (grad_shift[c] + normal * grad_gain[c]) / float(rows));
         }
 }
 
@@ -143,8 +152,10 @@ void norm_winners_backward(const T *grad, const T *out, const float *x, int64_t 
 
 extern "C" {
 
-// image [words, height, width], weights [rows * cols, channels] -> out, winner [words, out_rows, out_cols, channels]
-void conv_pool_forward(const Window *shape, const float *image, const float *weights, float *out, uint8_t *winner) {
+// image [words, height, width], weights [rows * cols, channels] -> out, winner [words, out_rows,
+// out_cols, channels]
+void conv_pool_forward(const Window *shape, const float *image, const float *weights, float *out,
+                       uint8_t *winner) {
     const Window s = *shape;
     for (int64_t word = 0; word < s.words; word++)
         for (int64_t y = 0; y < s.out_rows; y++)
@@ -159,13 +170,16 @@ void conv_pool_forward(const Window *shape, const float *image, const float *wei
             }
 }
 
-// grad, winner [words, out_rows, out_cols, channels] -> grad_weights [rows * cols, channels], which must start at 0
-void conv_pool_backward(const Window *shape, const float *image, const float *grad, const uint8_t *winner,
-                        float *grad_weights) {
+// grad, winner [words, out_rows, out_cols, channels] -> grad_weights [rows * cols, channels], which
+// must start at 0
+void conv_pool_backward(const Window *shape, const float *image, const float *grad,
+                        const uint8_t *winner, float *grad_weights) {
     const Window s = *shape;
     for (int64_t c = 0; c < s.channels; c += LANES) {
-        if (s.rows == 5 && s.cols == 5) weight_gradient<5, 5>(s, image, grad + c, winner + c, grad_weights + c);
-        else if (s.rows == 3 && s.cols == 3) weight_gradient<3, 3>(s, image, grad + c, winner + c, grad_weights + c);
+        if (s.rows == 5 && s.cols == 5)
+            weight_gradient<5, 5>(s, image, grad + c, winner + c, grad_weights + c);
+        else if (s.rows == 3 && s.cols == 3)
+            weight_gradient<3, 3>(s, image, grad + c, winner + c, grad_weights + c);
         else
             for (int64_t row = 0; row < s.rows; row++)
                 for (int64_t col = 0; col < s.cols; col++)
@@ -191,32 +205,37 @@ void column_moments(const float *x, int64_t rows, int64_t channels, float *mean,
     }
 }
 
-void norm_winners_float(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift,
-                        int64_t k, float *out) {
+void norm_winners_float(const float *x, int64_t rows, int64_t channels, const float *scale,
+                        const float *shift, int64_t k, float *out) {
     norm_winners(x, rows, channels, scale, shift, k, out);
 }
 
-void norm_winners_bf16(const float *x, int64_t rows, int64_t channels, const float *scale, const float *shift,
-                       int64_t k, Bf16 *out) {
+void norm_winners_bf16(const float *x, int64_t rows, int64_t channels, const float *scale,
+                       const float *shift, int64_t k, Bf16 *out) {
     norm_winners(x, rows, channels, scale, shift, k, out);
 }
 
-void norm_winners_backward_float(const float *grad, const float *out, const float *x, int64_t rows, int64_t channels,
-                                 const float *mean, const float *deviation, const float *gain, float *grad_x,
-                                 float *grad_gain, float *grad_shift) {
-    norm_winners_backward(grad, out, x, rows, channels, mean, deviation, gain, grad_x, grad_gain, grad_shift);
+void norm_winners_backward_float(const float *grad, const float *out, const float *x, int64_t rows,
+                                 int64_t channels, const float *mean, const float *deviation,
+                                 const float *gain, float *grad_x, float *grad_gain,
+                                 float *grad_shift) {
+    norm_winners_backward(grad, out, x, rows, channels, mean, deviation, gain, grad_x, grad_gain,
+                          grad_shift);
 }
 
-void norm_winners_backward_bf16(const Bf16 *grad, const Bf16 *out, const float *x, int64_t rows, int64_t channels,
-                                const float *mean, const float *deviation, const float *gain, float *grad_x,
-                                float *grad_gain, float *grad_shift) {
-    norm_winners_backward(grad, out, x, rows, channels, mean, deviation, gain, grad_x, grad_gain, grad_shift);
+void norm_winners_backward_bf16(const Bf16 *grad, const Bf16 *out, const float *x, int64_t rows,
+                                int64_t channels, const float *mean, const float *deviation,
+                                const float *gain, float *grad_x, float *grad_gain,
+                                float *grad_shift) {
+    norm_winners_backward(grad, out, x, rows, channels, mean, deviation, gain, grad_x, grad_gain,
+                          grad_shift);
 }
 
-// A round of an auction: worth [slots, sets, inputs] less price [slots, sets] decides the owner of every position.
+// A round of an auction: worth [slots, sets, inputs] less price [slots, sets] decides the owner of
+// every position.
 // -> owner [sets, inputs], count [slots, sets] of positions owned
-void auction_round(const float *worth, const float *price, int64_t slots, int64_t sets, int64_t inputs,
-                   int32_t *owner, float *count) {
+void auction_round(const float *worth, const float *price, int64_t slots, int64_t sets,
+                   int64_t inputs, int32_t *owner, float *count) {
     std::vector<float> best(inputs);
     std::fill(count, count + slots * sets, 0.0f);
     for (int64_t set = 0; set < sets; set++) {
@@ -234,5 +253,4 @@ void auction_round(const float *worth, const float *price, int64_t slots, int64_
         for (int64_t i = 0; i < inputs; i++) count[owned[i] * sets + set] += 1.0f;
     }
 }
-
 }
