@@ -1,0 +1,195 @@
+"""Cells of UltraScale+ as Yosys maps to them: what they take, and how long they take.
+
+Delays are typical figures of routed UltraScale+ designs of speed grade -2 as public timing reports
+and data sheet DS923 show them, rounded up; they are not the vendor's speed files. `ASSUMPTIONS`
+says it for reports.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+ASSUMPTIONS = (
+    "typical -2 cell delays from public timing reports and DS923, rounded up; LUT 0.15 ns, clock to"
+    " output 0.09 ns, setup 0.05 ns; a net takes 0.30 ns and 0.04 ns for each doubling of its loads"
+    " up to 64, beyond which drivers are taken to be copied; nothing is placed or routed; LUTs are"
+    " not packed in pairs"
+)
+LUT_NS, MUX_NS, CARRY_IN_NS, CARRY_BIT_NS, CARRY_OUT_NS = 0.15, 0.08, 0.20, 0.01, 0.12
+NET_NS, DOUBLING_NS, LOADS_MAX = 0.30, 0.04, 64
+SETUP_NS = {"FD": 0.05, "DSP48E2": 0.25, "RAMB": 0.25, "URAM288": 0.30, "RAM": 0.20, "SRL": 0.15}
+LAUNCH_NS = {"FD": 0.09, "DSP48E2": 0.30, "RAMB": 1.00, "URAM288": 0.50, "RAM": 0.60, "SRL": 0.60}
+DSP_UNREGISTERED_NS = {"PREG": 0.6, "MREG": 1.0}
+CLOCKS = {"C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK"}
+
+_RAM_LUTS = {"RAM32M16": 8, "RAM64M8": 8, "RAM32M": 4, "RAM64M": 4, "RAM512X1S": 8}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a piece of hardware takes of the device."""
+
+    lut: float = 0
+    ff: float = 0
+    bram36: float = 0
+    uram: float = 0
+    dsp: float = 0
+
+    def __add__(self, other: "Resources") -> "Resources":
+        return Resources(*(mine + its for mine, its in zip(self.values, other.values, strict=True)))
+
+    def __mul__(self, count: float) -> "Resources":
+        return Resources(*(count * value for value in self.values))
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The figures in the order of the fields."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    def as_dict(self) -> dict[str, float]:
+        """For JSON: whole numbers, half block memories excepted."""
+        return {
+            field.name: round(value, 1) if value % 1 else round(value)
+            for field, value in zip(fields(self), self.values, strict=True)
+        }
+
+
+SLR = Resources(lut=345_000, ff=690_000, bram36=500, uram=320, dsp=2877)
+"""What the platform leaves to kernels in a super logic region of the U250."""
+CEILINGS = Resources(lut=0.70, ff=0.50, bram36=0.80, uram=0.80, dsp=0.80)
+"""Shares up to which a region is known to close timing."""
+
+
+@dataclass(frozen=True)
+class Arc:
+    """A way through a cell, from a bit of the netlist to another.
+
+    Attributes
+    ----------
+    delay: ns. luts: levels of LUTs. carry: bits of a carry chain.
+    direct: reached without general routing.
+    """
+
+    source: int
+    target: int
+    delay: float
+    luts: int = 0
+    carry: int = 0
+    direct: bool = False
+
+
+def resources(kind: str) -> Resources:
+    """What one cell of that type takes. An inverter goes into the LUT behind it."""
+    if re.fullmatch(r"LUT[1-6]|SRL16E|SRLC\d+E", kind):
+        return Resources(lut=1)
+    if kind.startswith("FD"):
+        return Resources(ff=1)
+    if kind in _RAM_LUTS:
+        return Resources(lut=_RAM_LUTS[kind])
+    if found := re.fullmatch(r"RAM(\d+)X(\d+)([SD])", kind):
+        depth, width, ports = int(found[1]), int(found[2]), 2 if found[3] == "D" else 1
+        return Resources(lut=max(1, depth // 64) * width * ports)
+    return {
+        "RAMB36E2": Resources(bram36=1),
+        "RAMB18E2": Resources(bram36=0.5),
+        "URAM288": Resources(uram=1),
+        "DSP48E2": Resources(dsp=1),
+    }.get(kind, Resources())
+
+
+def family(kind: str) -> str | None:
+    """Key of a clocked cell in `SETUP_NS` and `LAUNCH_NS`; None for combinational cells."""
+    return next((name for name in SETUP_NS if kind.startswith(name)), None)
+
+
+def launch(cell: dict[str, Any]) -> float:
+    """Time from the clock to the outputs of a clocked cell, with the registers it has."""
+    kind, parameters = family(cell["type"]), cell.get("parameters", {})
+    late = LAUNCH_NS[kind or "FD"]
+    if kind == "DSP48E2":
+        late += sum(
+            delay
+            for name, delay in DSP_UNREGISTERED_NS.items()
+            if name in parameters and int(str(parameters[name]), 2) == 0
+        )
+    if kind == "RAMB" and _is_set(parameters, "DOA_REG") and _is_set(parameters, "DOB_REG"):
+        return 0.35
+    return late
+
+
+def arcs(cell: dict[str, Any]) -> Iterator[Arc]:
+    """Combinational ways through a cell."""
+    kind, ports = cell["type"], cell["connections"]
+    if kind.startswith("CARRY"):
+        yield from _carry(ports)
+    elif kind.startswith("RAM") and not kind.startswith("RAMB"):
+        yield from _lut_ram(ports)
+    elif kind.startswith("SRL"):
+        addresses = [bit for name, bits in ports.items() if name.startswith("A") for bit in bits]
+        yield from _all(addresses, ports.get("Q", []), LUT_NS, 1)
+    elif kind.startswith("LUT"):
+        inputs = [bit for name, bits in ports.items() if name.startswith("I") for bit in bits]
+        yield from _all(inputs, ports["O"], LUT_NS, 1)
+    elif kind.startswith("MUXF"):
+        yield from _all([*ports["I0"], *ports["I1"]], ports["O"], MUX_NS, 0, direct=True)
+        yield from _all(ports["S"], ports["O"], MUX_NS, 0)
+    elif kind in ("INV", "BUF", "BUFG"):
+        yield from _all(ports["I"], ports["O"], 0.0, 0, direct=True)
+
+
+def net_delay(loads: int) -> float:
+    """Time through general routing to ``loads`` pins."""
+    return NET_NS + DOUBLING_NS * (min(max(loads, 1), LOADS_MAX) - 1).bit_length()
+
+
+def _is_set(parameters: dict[str, Any], name: str) -> bool:
+    return name in parameters and int(str(parameters[name]), 2) == 1
+
+
+def _wires(bits: list[Any]) -> Iterator[int]:
+    return (bit for bit in bits if isinstance(bit, int))
+
+
+def _all(
+    inputs: list[Any], outputs: list[Any], delay: float, luts: int, *, direct: bool = False
+) -> Iterator[Arc]:
+    for target in _wires(outputs):
+        for source in _wires(inputs):
+            yield Arc(source, target, delay, luts, direct=direct)
+
+
+def _carry(ports: dict[str, list[Any]]) -> Iterator[Arc]:
+    """From the inputs of a bit to its outputs, and from the carry into a bit to those of the bit.
+
+    What enters through S or DI comes from the LUT beside it, without routing.
+    """
+    into = [*ports.get("CI", []), *ports.get("CYINIT", [])]
+    sums, carries = ports.get("O", []), ports.get("CO", [])
+    for bit, (select, data) in enumerate(zip(ports["S"], ports["DI"], strict=True)):
+        own = [select, data]
+        out, carry = sums[bit : bit + 1], carries[bit : bit + 1]
+        for source in _wires(own):
+            for target in _wires(out):
+                yield Arc(source, target, CARRY_IN_NS, carry=1, direct=True)
+            for target in _wires(carry):
+                yield Arc(source, target, CARRY_IN_NS, carry=1, direct=True)
+        for source in _wires(into):
+            for target in _wires(out):
+                yield Arc(source, target, CARRY_OUT_NS, carry=1, direct=True)
+            for target in _wires(carry):
+                yield Arc(source, target, CARRY_BIT_NS, carry=1, direct=True)
+        into = carry
+
+
+def _lut_ram(ports: dict[str, list[Any]]) -> Iterator[Arc]:
+    """From the read addresses to the outputs of a memory in LUTs."""
+    for name, outputs in ports.items():
+        if name.startswith("DO"):
+            yield from _all(ports.get(f"ADDR{name[2:]}", []), outputs, LUT_NS, 1)
+        elif name in ("SPO", "DPO", "O"):
+            prefix = "DPRA" if name == "DPO" else "A"
+            addresses = [
+                bit for port, bits in ports.items() if port.startswith(prefix) for bit in bits
+            ]
+            yield from _all(addresses, outputs, LUT_NS, 1)

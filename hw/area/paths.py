@@ -1,0 +1,226 @@
+"""Longest register-to-register paths of a netlist, in LUT levels and in estimated time.
+
+A part is analysed with what is known of the parts in it: for each of their pins, the longest way
+from a register to an output, from an input to a register, and from input to output. So paths that
+cross the border of parts are found although every part is looked at once.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from hw.area.cells import CLOCKS, SETUP_NS, Arc, arcs, family, launch, net_delay
+from hw.contract.errors import ToolError
+
+Pin = tuple[str, int]
+Key = Callable[["Path"], tuple[float, ...]]
+
+
+class Path(NamedTuple):
+    """Length of a path: LUT levels, bits of carry chains, ns."""
+
+    luts: int = 0
+    carry: int = 0
+    delay: float = 0.0
+
+    def plus(self, other: "Path") -> "Path":
+        """One path behind the other."""
+        return Path(self.luts + other.luts, self.carry + other.carry, self.delay + other.delay)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a part looks like from outside, by pin (port and bit).
+
+    Attributes
+    ----------
+    launches: longest path from a register within to each output.
+    captures: longest path from each input to a register within.
+    through: longest path for each pair of input and output that are connected.
+    """
+
+    launches: dict[Pin, Path] = field(default_factory=dict)
+    captures: dict[Pin, Path] = field(default_factory=dict)
+    through: dict[tuple[Pin, Pin], Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Longest paths of a part, and its interface, by one measure of length."""
+
+    worst: Path
+    interface: Interface
+
+
+def by_levels(path: Path) -> tuple[float, ...]:
+    """Measure: LUT levels, then time."""
+    return path.luts, path.delay
+
+
+def by_delay(path: Path) -> tuple[float, ...]:
+    """Measure: time."""
+    return (path.delay,)
+
+
+def analyse(netlist: dict[str, Any], parts: Mapping[str, Interface], key: Key) -> Timing:
+    """Longest paths of a netlist (see `hw.area.synthesis.netlist`).
+
+    ``parts``: interface, by the same measure, of every part that it instantiates. Raises ToolError
+    for a combinational loop.
+    """
+    return _Analysis(netlist, parts, key).run()
+
+
+class _Analysis:
+    def __init__(self, netlist: dict[str, Any], parts: Mapping[str, Interface], key: Key) -> None:
+        self.key, self.ports = key, netlist["ports"]
+        self.loads: Counter[int] = Counter()
+        self.starts: dict[int, Path] = {}
+        self.ends: dict[int, Path] = {}
+        self.into: defaultdict[int, list[tuple[int, Path, bool]]] = defaultdict(list)
+        self.arcs: list[tuple[Arc, Path]] = []
+        for cell in netlist["cells"].values():
+            self._count(cell)
+        for cell in netlist["cells"].values():
+            self._add(cell, parts)
+
+    def run(self) -> Timing:
+        order = self._order()
+        arrivals = self._arrivals(order, self.starts)
+        worst = Path()
+        for bit, end in self.ends.items():
+            if bit in arrivals:
+                worst = max(worst, arrivals[bit].plus(end), key=self.key)
+        outputs = dict(self._pins("output"))
+        inputs = dict(self._pins("input"))
+        launches = {pin: arrivals[bit] for pin, bit in outputs.items() if bit in arrivals}
+        tails = self._tails(order, self.ends)
+        captures = {pin: tails[bit] for pin, bit in inputs.items() if bit in tails}
+        return Timing(worst, Interface(launches, captures, self._through(order, inputs, outputs)))
+
+    def _through(
+        self, order: list[int], inputs: dict[Pin, int], outputs: dict[Pin, int]
+    ) -> dict[tuple[Pin, Pin], Path]:
+        reached = self._arrivals(order, dict.fromkeys(inputs.values(), Path()))
+        pin_of: defaultdict[int, list[Pin]] = defaultdict(list)
+        for pin, bit in inputs.items():
+            pin_of[bit].append(pin)
+        found: dict[tuple[Pin, Pin], Path] = {}
+        for out, bit in outputs.items():
+            if bit not in reached:
+                continue
+            cone = self._cone(bit)
+            tails = self._tails([one for one in order if one in cone], {bit: Path()})
+            for source in cone & pin_of.keys():
+                found |= {(pin, out): tails[source] for pin in pin_of[source]}
+        return found
+
+    def _cone(self, bit: int) -> set[int]:
+        seen, open_bits = {bit}, [bit]
+        while open_bits:
+            for source, _, _ in self.into.get(open_bits.pop(), ()):
+                if source not in seen:
+                    seen.add(source)
+                    open_bits.append(source)
+        return seen
+
+    def _arrivals(self, order: Iterable[int], starts: dict[int, Path]) -> dict[int, Path]:
+        """Longest path to every bit that is reached from ``starts``."""
+        found = dict(starts)
+        for bit in order:
+            for source, step, _ in self.into.get(bit, ()):
+                if source in found:
+                    path = found[source].plus(step)
+                    if bit not in found or self.key(path) > self.key(found[bit]):
+                        found[bit] = path
+        return found
+
+    def _tails(self, order: list[int], ends: dict[int, Path]) -> dict[int, Path]:
+        """Longest path from every bit that reaches ``ends``."""
+        found = dict(ends)
+        for bit in reversed(order):
+            if bit in found:
+                for source, step, _ in self.into.get(bit, ()):
+                    path = step.plus(found[bit])
+                    if source not in found or self.key(path) > self.key(found[source]):
+                        found[source] = path
+        return found
+
+    def _order(self) -> list[int]:
+        """Bits that are driven by combinational cells, each behind those that drive it."""
+        waiting = {bit: len(sources) for bit, sources in self.into.items()}
+        fans: defaultdict[int, list[int]] = defaultdict(list)
+        for bit, sources in self.into.items():
+            for source, _, _ in sources:
+                fans[source].append(bit)
+        ready = [bit for bit in fans if bit not in waiting]
+        order: list[int] = []
+        while ready:
+            bit = ready.pop()
+            order.append(bit)
+            for target in fans.get(bit, ()):
+                waiting[target] -= 1
+                if waiting[target] == 0:
+                    ready.append(target)
+        if any(waiting.values()):
+            raise ToolError(
+                f"timing: a combinational loop through {sum(map(bool, waiting.values()))} nets"
+            )
+        return order
+
+    def _pins(self, direction: str) -> Iterable[tuple[Pin, int]]:
+        for name, port in self.ports.items():
+            if port["direction"] == direction:
+                for at, bit in enumerate(port["bits"]):
+                    if isinstance(bit, int):
+                        yield (name, at), bit
+
+    def _count(self, cell: dict[str, Any]) -> None:
+        directions = cell.get("port_directions", {})
+        for name, bits in cell["connections"].items():
+            if directions.get(name) == "input":
+                self.loads.update(bit for bit in bits if isinstance(bit, int))
+
+    def _add(self, cell: dict[str, Any], parts: Mapping[str, Interface]) -> None:
+        kind = cell["type"]
+        if kind in parts:
+            self._add_part(cell, parts[kind])
+            return
+        for arc in arcs(cell):
+            self._connect(arc.source, arc.target, Path(arc.luts, arc.carry, arc.delay), arc.direct)
+        clocked = family(kind)
+        if clocked is None:
+            return
+        for name, bits in cell["connections"].items():
+            for bit in bits:
+                if not isinstance(bit, int) or name in CLOCKS:
+                    continue
+                if cell["port_directions"][name] == "output":
+                    self._start(bit, Path(delay=launch(cell)))
+                else:
+                    self._end(bit, Path(delay=SETUP_NS[clocked]))
+
+    def _add_part(self, cell: dict[str, Any], part: Interface) -> None:
+        connections = cell["connections"]
+        for (name, at), path in part.launches.items():
+            self._start(connections.get(name, [])[at], path)
+        for (name, at), path in part.captures.items():
+            self._end(connections.get(name, [])[at], path)
+        for ((source, source_at), (target, target_at)), path in part.through.items():
+            into, out = connections[source][source_at], connections[target][target_at]
+            self._connect(into, out, path, False)
+
+    def _connect(self, source: Any, target: Any, path: Path, direct: bool) -> None:
+        if isinstance(source, int) and isinstance(target, int):
+            net = Path() if direct else Path(delay=net_delay(self.loads[source]))
+            self.into[target].append((source, net.plus(path), direct))
+
+    def _start(self, bit: Any, path: Path) -> None:
+        if isinstance(bit, int):
+            self.starts[bit] = max(self.starts.get(bit, path), path, key=self.key)
+
+    def _end(self, bit: Any, path: Path) -> None:
+        if isinstance(bit, int):
+            path = Path(delay=net_delay(self.loads[bit])).plus(path)
+            self.ends[bit] = max(self.ends.get(bit, path), path, key=self.key)

@@ -1,0 +1,76 @@
+"""Synthesis of one part for UltraScale+ with Yosys, cached by the content of its Verilog."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from hw.contract.errors import ToolError
+from hw.verilog.cache import cached, digest
+
+PACKAGE = "pyosys"
+NETLIST = "netlist.json.gz"
+SECONDS = 1800
+RUNNER = (
+    "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1], y.Design())"
+)
+SCRIPT = """\
+read_verilog -sv part.v
+synth_xilinx -family xcup -top {top} -flatten -noiopad -noclkbuf -run begin:map_luts
+splitnets -format _SN_
+rename -hide w:*
+synth_xilinx -family xcup -top {top} -flatten -noiopad -noclkbuf -run map_luts:
+write_json netlist.json
+"""
+"""The wires are split and renamed in between because the technology mapper trips over the names of
+split memories otherwise."""
+
+
+def netlist(verilog: str, top: str, build: Path) -> dict[str, Any]:
+    """Netlist of module ``top`` in the cells of the device, as Yosys' JSON has it.
+
+    Kept under ``build/area``. Raises ToolError when Yosys is missing or fails.
+    """
+    try:
+        tool = version(PACKAGE)
+    except PackageNotFoundError as error:
+        raise ToolError("pyosys is missing; install the extra named area") from error
+    key = digest([verilog, top, SCRIPT, tool])
+    folder = cached(build / "area" / key, lambda folder: _synthesise(folder, verilog, top))
+    with gzip.open(folder / NETLIST, "rt", encoding="utf-8") as file:
+        return json.load(file)["modules"][top]
+
+
+def _synthesise(folder: Path, verilog: str, top: str) -> None:
+    (folder / "part.v").write_text(verilog, encoding="utf-8")
+    (folder / "part.ys").write_text(SCRIPT.format(top=_escaped(top)), encoding="utf-8")
+    with (folder / "yosys.log").open("wb") as log:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", RUNNER, "part.ys"],
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=SECONDS,
+                check=False,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ToolError(f"yosys: {top} took longer than {SECONDS} s") from error
+    if done.returncode:
+        lines = (folder / "yosys.log").read_text(errors="replace").strip().splitlines()
+        errors = [line for line in lines if line.startswith("ERROR")]
+        raise ToolError(f"yosys: {top}: {(errors or lines[-1:] or ['no output'])[0]}")
+    written = folder / "netlist.json"
+    with gzip.open(folder / NETLIST, "wb", compresslevel=3) as file:
+        file.write(written.read_bytes())
+    for name in ("netlist.json", "part.v", "yosys.log"):
+        (folder / name).unlink()
+
+
+def _escaped(name: str) -> str:
+    return f"\\{name}" if "." in name else name
