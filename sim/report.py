@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -28,13 +29,13 @@ def show(simulation: Simulation, console: Console) -> None:
     """Print a table of the words, or of the classes where there are many, and the figures."""
     few = len(simulation.words) <= BENCH_WORDS
     console.print(_word_table(simulation) if few else _class_table(simulation))
-    console.print(_summary(simulation))
+    console.print(_summary(simulation), soft_wrap=True)
     for name, message in simulation.failures.items():
         console.print(f"[bold red]{name}[/]: {message}", highlight=False)
 
 
 def _word_table(simulation: Simulation) -> Table:
-    table = Table("word", "label", *_right(*COLUMNS))
+    table = Table("word", "label", *_right(*COLUMNS), box=SIMPLE, pad_edge=False)
     dense = f"{simulation.figures['multiplications_dense']:,}"
     for word in simulation.words:
         table.add_row(
@@ -51,7 +52,7 @@ def _word_table(simulation: Simulation) -> Table:
 
 
 def _class_table(simulation: Simulation) -> Table:
-    table = Table("class", *_right("words", "correct", "mismatches"))
+    table = Table("class", *_right("words", "correct", "mismatches"), box=SIMPLE, pad_edge=False)
     classes = Counter(word.expected or "?" for word in simulation.words)
     for name, count in sorted(classes.items()):
         words = [word for word in simulation.words if (word.expected or "?") == name]

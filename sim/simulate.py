@@ -169,6 +169,10 @@ def _in_library(
     build: Path,
     report: Report,
 ) -> _Outcome:
+
+    def later(before: int) -> Report:
+        return lambda step, done, _: report(step, before + done, len(images))
+
     begun = time.perf_counter()
     network = quantized.network
     with Machine.build(network, folding, build, probes=True, report=report) as machine:
@@ -180,7 +184,7 @@ def _in_library(
         interval, loaded = 0.0, time.perf_counter()
         for at in range(0, len(images), SLICE):
             part = slice(at, at + SLICE)
-            found, steady = _slice(machine, images[part], _part(golden, part), report)
+            found, steady = _slice(machine, images[part], _part(golden, part), later(at))
             findings += found
             interval = interval or steady
         return _Outcome(
