@@ -8,7 +8,6 @@ from amaranth.lib import data, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
-from hw.contract.errors import FoldingError
 from hw.contract.folding import Plan
 from hw.contract.image import (
     ALIGN_BYTES,
@@ -25,7 +24,6 @@ from hw.links import ConfigBus, image_stream
 WORD_BITS = 32
 WORD_BYTES = WORD_BITS // 8
 COUNT_BITS = (LENGTH_MAX // WORD_BYTES).bit_length()
-DEPTH_MAX = 1 << 16
 
 ERRORS = (
     ImageStatus.BAD_MAGIC,
@@ -95,7 +93,6 @@ class ImageLoader(wiring.Component):
 
     Raises
     ------
-    FoldingError: a table is too long for the configuration bus.
     ValueError: the fingerprint has the wrong length.
     """
 
@@ -108,12 +105,6 @@ class ImageLoader(wiring.Component):
         if len(fingerprint) != FINGERPRINT_BYTES:
             raise ValueError(f"fingerprint: {len(fingerprint)} bytes, needs {FINGERPRINT_BYTES}")
         self._tables = [table for plan in plans for table in tables(plan)]
-        for table in self._tables:
-            if table.depth > DEPTH_MAX:
-                raise FoldingError(
-                    f"stage {table.stage} {table.kind.name}: {table.depth} elements in a memory, "
-                    f"the configuration bus takes {DEPTH_MAX}; use more lanes"
-                )
         self._sections = len(expected_sections(plans))
         self._fingerprint = [
             int.from_bytes(fingerprint[at : at + WORD_BYTES], "little")

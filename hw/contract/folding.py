@@ -17,55 +17,25 @@ several passes. Cycle counts follow from shapes and folding alone, never from th
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any
 
 from hw.contract.errors import FoldingError
 from hw.contract.network import Complementary, Conv2d, Dense, Network, Stage, Taps
+from hw.contract.plan import (
+    GatherFolding,
+    GatherPlan,
+    LayerFolding,
+    Plan,
+    ScatterFolding,
+    ScatterPlan,
+)
 
 STAGES_MAX = 1 << 8
 LANES_MAX = 1 << 16
 SLOTS_MAX = 1 << 8
 TAPS_MAX = 1 << 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatherFolding:
-    """Folding of a gather layer.
-
-    Parameters
-    ----------
-    rows, cols: tiles built, dividing the rows and columns of the pooled output.
-    streams: kernels computed at a time, dividing the number of kernels.
-    """
-
-    rows: int = 1
-    cols: int = 1
-    streams: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScatterFolding:
-    """Folding of a scatter layer.
-
-    Parameters
-    ----------
-    rows, cols: tiles built, dividing the rows and columns of the pooled output (1 and 1 for a
-        linear layer).
-    engines: per position, sharing out the taps; for a linear layer behind global winners, winners
-        taken a cycle.
-    lanes: sets an engine serves at a time, dividing the number of sets.
-    drain: channels leaving a tile a cycle, dividing the lanes; 1 for a convolution.
-    """
-
-    rows: int = 1
-    cols: int = 1
-    engines: int = 1
-    lanes: int = 1
-    drain: int = 1
-
-
-LayerFolding = GatherFolding | ScatterFolding
+DEPTH_MAX = 1 << 16
+"""Rows of a table at most: as far as the loader's addresses reach."""
 
 
 @dataclass(frozen=True)
@@ -110,161 +80,6 @@ def folding_from_json(tree: Any) -> Folding:
         return Folding(chosen, **fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FoldingError(f"folding: {type(error).__name__}: {error}") from error
-
-
-@dataclass(frozen=True)
-class GatherPlan:
-    """A gather layer with its folding, and everything that follows from the two.
-
-    Attributes
-    ----------
-    stage, folding: what it was made from.
-    groups: for each group of ``streams`` neighbouring kernels, the steps it takes: the longest tap
-        list in the group, and at least ``streams`` so that results leave one a cycle.
-    """
-
-    stage: Stage
-    folding: GatherFolding
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """Taps of every kernel."""
-        match self.stage.layer.sparsity:
-            case Taps(counts):
-                return counts
-            case _:
-                return (self.stage.taps,) * self.stage.channels
-
-    @cached_property
-    def groups(self) -> tuple[int, ...]:
-        streams, counts = self.folding.streams, self.counts
-        return tuple(
-            max(streams, *counts[at : at + streams]) for at in range(0, len(counts), streams)
-        )
-
-    @property
-    def passes(self) -> int:
-        """Blocks of tiles in a word, row by row."""
-        return _passes(self.stage, self.folding)
-
-    @property
-    def steps(self) -> int:
-        """Cycles of multiplication in a pass; also the depth of the tap table."""
-        return sum(self.groups)
-
-    @property
-    def window(self) -> tuple[int, int]:
-        """Height and width of the input window of a tile."""
-        span = (self.stage.pool - 1) * self.stage.stride
-        return self.stage.kernel[0] + span, self.stage.kernel[1] + span
-
-    @property
-    def phases(self) -> int:
-        """Window columns loaded a cycle, and memories a window is split into by column."""
-        return self.stage.pool * self.stage.stride
-
-    @property
-    def load_rows(self) -> int:
-        """Image rows that the tiles of a pass look at."""
-        return (self.folding.rows - 1) * self.stage.pool * self.stage.stride + self.window[0]
-
-    @property
-    def load_steps(self) -> int:
-        """Cycles it takes to load the windows of a pass, one image row after another."""
-        return self.load_rows * -(-self.window[1] // self.phases)
-
-    @property
-    def interval(self) -> int:
-        """Cycles from pass to pass: the longest of steps, loading and emission."""
-        return max(self.steps, self.load_steps, self.stage.k)
-
-    @property
-    def cycles(self) -> int:
-        """Cycles a word."""
-        return self.passes * self.interval
-
-
-@dataclass(frozen=True)
-class ScatterPlan:
-    """A scatter layer with its folding, and everything that follows from the two.
-
-    Attributes
-    ----------
-    stage, folding: what it was made from.
-    source: the plan of the layer before.
-    emit: global winners leaving the layer a cycle: as many as the next layer takes.
-    """
-
-    stage: Stage
-    folding: ScatterFolding
-    source: "Plan"
-    emit: int = 1
-
-    @property
-    def streamed(self) -> bool:
-        """Whether winners come straight out of global winners, instead of from lists per pixel."""
-        return not isinstance(self.source.stage.layer, Conv2d)
-
-    @property
-    def passes(self) -> int:
-        """Blocks of tiles in a word, row by row."""
-        return _passes(self.stage, self.folding)
-
-    @property
-    def rounds(self) -> int:
-        """Times an engine looks at each winner, once for every group of ``lanes`` sets."""
-        return self.stage.sets // self.folding.lanes
-
-    @property
-    def engine_taps(self) -> int:
-        """Taps of the window that one engine walks."""
-        return -(-self.stage.taps // self.folding.engines)
-
-    @property
-    def winner_beats(self) -> int:
-        """Cycles in which winners arrive: list entries of all taps, or the longest stream."""
-        if isinstance(self.source, ScatterPlan) and self.streamed:
-            return self.source.emission
-        return self.engine_taps * self.stage.in_k
-
-    @property
-    def steps(self) -> int:
-        """Cycles of multiplication in a pass."""
-        return self.winner_beats * self.rounds
-
-    @property
-    def drain_steps(self) -> int:
-        """Cycles in which a pass's results leave the accumulators."""
-        return self.stage.slots * self.stage.sets // self.folding.drain
-
-    @property
-    def emission(self) -> int:
-        """Cycles in which a pass's results leave, at most: list entries, or beats of winners.
-
-        Global winners leave ``emit`` a cycle, row by row of ``drain`` candidates; a row costs at
-        least one cycle.
-        """
-        if isinstance(self.stage.layer, Conv2d) or self.stage.last:
-            return self.stage.k
-        rows, row_beats = self.drain_steps, -(-self.folding.drain // self.emit)
-        return min(-(-self.stage.k // self.emit) + rows, rows * row_beats)
-
-    @property
-    def interval(self) -> int:
-        """Cycles from pass to pass: the longest of steps, drain and emission."""
-        return max(self.steps, self.drain_steps, self.emission)
-
-    @property
-    def cycles(self) -> int:
-        """Cycles a word."""
-        return self.passes * self.interval
-
-
-Plan = GatherPlan | ScatterPlan
-
-
-def _passes(stage: Stage, folding: LayerFolding) -> int:
-    return (stage.out_shape[1] // folding.rows) * (stage.out_shape[2] // folding.cols)
 
 
 def plans(network: Network, folding: Folding) -> tuple[Plan, ...]:
@@ -341,13 +156,14 @@ def _check_gather(plan: GatherPlan) -> None:
         f"{stage.name}: the gather engine takes taps or dense weights, not {stage.layer.sparsity}",
     )
     _require(
-        stage.channels % folding.streams == 0,
-        f"{stage.name}: {folding.streams} streams do not divide {stage.channels} kernels",
+        folding.streams <= stage.channels,
+        f"{stage.name}: {folding.streams} streams for {stage.channels} kernels, at most one each",
     )
     _require(
         stage.taps <= TAPS_MAX,
         f"{stage.name}: {stage.taps} taps in a window, the packed format takes {TAPS_MAX}",
     )
+    _check_depth(plan)
 
 
 def _check_scatter(plan: ScatterPlan) -> None:
@@ -387,8 +203,41 @@ def _check_scatter(plan: ScatterPlan) -> None:
             folding.engines <= stage.taps,
             f"{stage.name}: {folding.engines} engines for {stage.taps} taps, at most one a tap",
         )
+    _check_depth(plan)
+
+
+def _check_depth(plan: Plan) -> None:
+    more = "streams" if isinstance(plan, GatherPlan) else "lanes"
+    _require(
+        plan.weight_rows <= DEPTH_MAX,
+        f"{plan.stage.name}: {plan.weight_rows} rows of weights, the packed format takes "
+        f"{DEPTH_MAX}; fold it with more {more}",
+    )
+    _require(
+        plan.channel_rows <= DEPTH_MAX,
+        f"{plan.stage.name}: {plan.channel_rows} rows of constants, the packed format takes "
+        f"{DEPTH_MAX}",
+    )
 
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise FoldingError(message)
+
+
+__all__ = [
+    "DEPTH_MAX",
+    "LANES_MAX",
+    "SLOTS_MAX",
+    "STAGES_MAX",
+    "TAPS_MAX",
+    "Folding",
+    "GatherFolding",
+    "GatherPlan",
+    "LayerFolding",
+    "Plan",
+    "ScatterFolding",
+    "ScatterPlan",
+    "folding_from_json",
+    "plans",
+]

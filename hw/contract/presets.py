@@ -128,7 +128,7 @@ _FOLDINGS = {
     ),
     ("gsc", "fast", "full"): Folding(
         (
-            GatherFolding(rows=14, cols=14, streams=4),
+            GatherFolding(rows=14, cols=14, streams=3),
             ScatterFolding(rows=5, cols=5, engines=2, lanes=4),
             ScatterFolding(engines=2, lanes=60, drain=60),
             ScatterFolding(engines=2, lanes=12, drain=1),

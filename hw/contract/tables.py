@@ -7,7 +7,8 @@ where signed).
 WEIGHTS of a gather layer: ``weight | tap << 8``.
     One lane for each stream. Groups of ``streams`` neighbouring kernels follow each other, lane
     ``s`` holding kernel ``group * streams + s``, its taps ascending (``row * kernel width +
-    column``); lists shorter than the group's steps are padded with weight 0, tap 0.
+    column``); lists shorter than the group's steps are padded with weight 0, tap 0, and so are the
+    lanes of kernels that a last, incomplete group does not have.
 
 WEIGHTS of a scatter layer: ``weight | slot << 8``.
     The element at ``(tap << index_bits | channel) * rounds + round`` of lane ``l`` belongs to set
@@ -79,7 +80,7 @@ class Table:
 
 def index_bits(plan: ScatterPlan) -> int:
     """Bits of the channel in a row address (0 for a single channel)."""
-    return (plan.stage.in_shape[0] - 1).bit_length()
+    return plan.index_bits
 
 
 def channels_in(plan: ScatterPlan) -> int:
@@ -95,13 +96,16 @@ def weights_table(plan: Plan) -> Table:
             plan.stage.index,
             TableKind.WEIGHTS,
             plan.folding.streams,
-            plan.steps,
+            plan.weight_rows,
             WEIGHT_BITS + tap_bits,
         )
     slot_bits = (plan.stage.slots - 1).bit_length()
-    depth = plan.stage.taps * channels_in(plan) * plan.rounds
     return Table(
-        plan.stage.index, TableKind.WEIGHTS, plan.folding.lanes, depth, WEIGHT_BITS + slot_bits
+        plan.stage.index,
+        TableKind.WEIGHTS,
+        plan.folding.lanes,
+        plan.weight_rows,
+        WEIGHT_BITS + slot_bits,
     )
 
 
@@ -109,7 +113,7 @@ def tables(plan: Plan) -> tuple[Table, ...]:
     """Shapes of all tables of a layer, in the order in which the packed image holds them."""
     stage = plan.stage
     lanes = 1 if isinstance(plan, GatherPlan) else plan.folding.drain
-    depth = stage.slots * stage.sets // lanes
+    depth = plan.channel_rows
     found = [
         weights_table(plan),
         Table(stage.index, TableKind.ADD, lanes, depth, stage.add_bits, signed=True),

@@ -178,6 +178,8 @@ class ChannelFeed(wiring.Component):
             m.d.sync += stream.eq(Mux(stream_over, 0, stream + 1))
             with m.If(stream_over):
                 m.d.sync += active.eq(0)
+            with m.If(over):
+                m.d.sync += [active.eq(0), stream.eq(0)]
         with m.If(self.done):
             m.d.sync += active.eq(1)
 

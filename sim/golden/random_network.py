@@ -199,7 +199,7 @@ def _random_gather(source: random.Random, stage: Stage) -> GatherFolding:
     return GatherFolding(
         rows=source.choice(_divisors(rows)),
         cols=source.choice(_divisors(cols)),
-        streams=source.choice(_divisors(stage.channels)[:3]),
+        streams=source.randint(1, min(stage.channels, 4)),
     )
 
 

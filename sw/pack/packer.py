@@ -85,8 +85,7 @@ def _gather_rows(plan: GatherPlan, weight: np.ndarray) -> np.ndarray:
     rows = np.zeros((streams, plan.steps), dtype=np.int64)
     start = 0
     for group, steps in enumerate(plan.groups):
-        for stream in range(streams):
-            kernel = kernels[group * streams + stream]
+        for stream, kernel in enumerate(kernels[group * streams : (group + 1) * streams]):
             taps = _tap_list(plan.stage, kernel)
             rows[stream, start : start + len(taps)] = kernel[taps] & WEIGHT_MASK | taps << 8
         start += steps
@@ -148,6 +147,8 @@ def _weights_of_gather(plan: GatherPlan, rows: np.ndarray) -> np.ndarray:
     _check_range(plan.stage, "tap", taps, plan.stage.taps)
     stream, step = np.nonzero(values)
     kernels = group_of_step[step] * plan.folding.streams + stream
+    if kernels.size:
+        _check_range(plan.stage, "kernel", kernels, plan.stage.channels)
     weight[kernels, taps[stream, step]] = values[stream, step]
     return weight
 

@@ -130,7 +130,7 @@ def with_network(index, **changes) -> Network:
         (NETWORK, with_layer(1, GATHER), "conv2: the gather engine serves a first convolution"),
         (NETWORK, with_layer(0, GatherFolding(rows=2)), "conv1: 2 tile rows do not divide 3"),
         (NETWORK, with_layer(0, GatherFolding(cols=2)), "conv1: 2 tile columns do not divide 3"),
-        (NETWORK, with_layer(0, GatherFolding(streams=3)), "conv1: 3 streams do not divide 4"),
+        (NETWORK, with_layer(0, GatherFolding(streams=5)), "conv1: 5 streams for 4 kernels"),
         (NETWORK, with_layer(0, GatherFolding(streams=0)), "conv1: folding .* below 1"),
         (NETWORK, with_layer(1, ScatterFolding(lanes=2)), "conv2: 2 lanes do not divide 3 sets"),
         (
@@ -155,6 +155,16 @@ def with_network(index, **changes) -> Network:
             with_network(2, out_features=600, sparsity=Complementary(2)),
             FOLDING,
             "linear1: 300 kernels in a set, the packed format takes 256",
+        ),
+        (
+            with_network(2, out_features=6000, sparsity=Complementary(6000)),
+            FOLDING,
+            "linear1: 192000 rows of weights, the packed format takes 65536; .* more lanes",
+        ),
+        (
+            with_network(2, out_features=65700, k=2, sparsity=Complementary(300)),
+            with_layer(2, ScatterFolding(lanes=300)),
+            "linear1: 65700 rows of constants, the packed format takes 65536",
         ),
         (
             replace(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from amaranth.sim import Simulator
 
-from hw.contract.errors import FoldingError, ImageError
+from hw.contract.errors import ImageError
 from hw.contract.folding import Folding, GatherFolding, ScatterFolding, plans
 from hw.contract.identity import fingerprint
 from hw.contract.image import (
@@ -275,12 +275,3 @@ def test_random_damage() -> None:
 def test_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match="31 bytes, needs 32"):
         ImageLoader(PLANS, bytes(31))
-    wide = Network(
-        name="wide",
-        input_shape=(1, 32, 32),
-        layers=(Conv2d(out_channels=1, kernel=(1, 1)), Linear(out_features=100)),
-        labels=tuple(map(str, range(100))),
-    )
-    folding = Folding((GatherFolding(), ScatterFolding()), input_bytes=32)
-    with pytest.raises(FoldingError, match="stage 1 WEIGHTS: 102400 elements"):
-        ImageLoader(plans(wide, folding), FINGERPRINT)

@@ -57,6 +57,8 @@ CASES = {
     "all tiles": ((6, 6), _sparse([4] * 8, pool=2, k=3), GatherFolding(rows=2, cols=2, streams=4)),
     "row of tiles": ((8, 6), _sparse([3] * 6, pool=2, k=6), GatherFolding(cols=2, streams=3)),
     "uneven": ((7, 7), _sparse([4, 3, 2, 1, 1, 1], pool=1, k=2), GatherFolding(cols=5, streams=2)),
+    "rest": ((6, 6), _sparse([4] * 7, pool=2, k=2), GatherFolding(rows=2, cols=2, streams=3)),
+    "rest of one": ((5, 5), _sparse([9, 3, 1], k=3), GatherFolding(rows=3, cols=1, streams=2)),
     "many streams": ((6, 6), _sparse([2] * 6, pool=2, k=1), GatherFolding(rows=2, streams=6)),
     "stride": ((9, 9), _sparse([4] * 4, pool=2, stride=2, k=2), GatherFolding(rows=1, cols=1)),
     "stride, no pool": ((7, 7), _sparse([4] * 4, stride=2, k=4), GatherFolding(cols=3, streams=2)),
@@ -115,7 +117,8 @@ class Weights:
     def _taps(self, lane: int) -> list[int]:
         found: list[int] = []
         for group, steps in enumerate(self.plan.groups):
-            kernel = self.kernels[group * self.plan.folding.streams + lane]
+            number = group * self.plan.folding.streams + lane
+            kernel = self.kernels[number] if number < len(self.kernels) else {}
             row = [(weight & 255) | tap << 8 for tap, weight in kernel.items()]
             found += row + [0] * (steps - len(row))
         return found
@@ -314,7 +317,7 @@ def _random_plan(rng: random.Random) -> GatherPlan:
         multiplier=rng.random() < 0.3,
     )
     folding = GatherFolding(
-        rows=_divisor(rng, rows), cols=_divisor(rng, cols), streams=_divisor(rng, channels)
+        rows=_divisor(rng, rows), cols=_divisor(rng, cols), streams=rng.randrange(1, channels + 1)
     )
     return _plan((height, width), layer, folding)
 
