@@ -7,7 +7,7 @@ from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.contract.arith import ACT_BITS, LOGIT_BITS, add_bits
+from hw.contract.arith import ACT_BITS, LOGIT_BITS
 from hw.contract.folding import ScatterPlan
 from hw.contract.network import Conv2d
 from hw.delay import delayed
@@ -162,7 +162,7 @@ class ScatterStage(wiring.Component):
         """Activation of a lane, and the latency up to it."""
         stage = self.plan.stage
         m.submodules[f"requantise{lane}"] = requantise = Requantise(
-            stage.acc_bits, add_bits(stage.products), multiplier=stage.layer.multiplier
+            stage.acc_bits, stage.add_bits, multiplier=stage.layer.multiplier
         )
         m.d.comb += [
             requantise.acc.eq(acc),

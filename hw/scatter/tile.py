@@ -7,7 +7,7 @@ from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.contract.arith import MUL_BITS, add_bits
+from hw.contract.arith import MUL_BITS
 from hw.contract.folding import ScatterPlan
 from hw.delay import delayed
 from hw.links import entry_layout
@@ -21,7 +21,7 @@ from hw.winners import LocalWinners
 
 def constants_layout(plan: ScatterPlan) -> data.StructLayout:
     """Constants of one value: ``add``, ``shift``, and ``mul`` where there is a multiplier."""
-    fields = {"add": signed(add_bits(plan.stage.products)), "shift": unsigned(SHIFT_BITS)}
+    fields = {"add": signed(plan.stage.add_bits), "shift": unsigned(SHIFT_BITS)}
     if plan.stage.layer.multiplier:
         fields["mul"] = unsigned(MUL_BITS)
     return data.StructLayout(fields)
@@ -200,7 +200,7 @@ class PixelTile(Tile):
         stage = self.plan.stage
         m.submodules.tile = tile = ScatterTile(self.plan)
         m.submodules.requantise = requantise = Requantise(
-            stage.acc_bits, add_bits(stage.products), multiplier=stage.layer.multiplier
+            stage.acc_bits, stage.add_bits, multiplier=stage.layer.multiplier
         )
         m.submodules.winners = winners = LocalWinners(stage.channels, stage.k)
         for name in _control(self.plan):
