@@ -61,7 +61,7 @@ struct Layer {
 
     // For `patch` (AVX-512): per block of kernels, pooling position, step and group of 16 kernels
     // the 64 bytes of a patch that the group looks at; and the weights per block, step and group.
-    // A patch is what all positions of a pooling window see: 8 rows of 8 bytes.
+    // A patch is what all positions of a pooling window see: 8 columns of 8 bytes.
     int patch_steps;
     const uint8_t *patch_index;
     const int8_t *patch_weight;

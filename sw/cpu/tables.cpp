@@ -99,7 +99,7 @@ void make_patches(const LayerDescription &from, PlannedLayer &to) {
             for (int channel = 0; channel < from.in_channels; channel++)
                 if (const int8_t weight = weight_at(from, kernel, tap, channel)) {
                     const int y = tap / from.kernel_cols, x = tap % from.kernel_cols;
-                    const int at = 8 * y + x * from.in_channels + channel;
+                    const int at = 8 * (x * from.in_channels + channel) + y;
                     taps[kernel].push_back({static_cast<uint8_t>(at), weight});
                 }
         longest = std::max(longest, taps[kernel].size());
@@ -108,7 +108,7 @@ void make_patches(const LayerDescription &from, PlannedLayer &to) {
     for (int block = 0; block < width / kBlock; block++)
         for (int place = 0; place < places; place++) {
             const int y = place / from.pool * from.stride, x = place % from.pool * from.stride;
-            const int corner = 8 * y + x * from.in_channels;
+            const int corner = 8 * x * from.in_channels + y;
             for (int byte = 0; byte < steps * 256; byte++) {
                 const int step = byte / 256, group = byte / 64 % 4, lane = byte / 4 % 16;
                 const auto &list = taps[packed_kernel(block, group, lane)];

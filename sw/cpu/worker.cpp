@@ -41,6 +41,9 @@ Worker::Worker(const Layers &layers, int zero_point)
         pixels = std::max(pixels, count);
         entries = std::max(entries, count * view.in_channels);
         wide = std::max(wide, (count + 16 * view.stride) * view.in_channels);
+        if (view.patch_index)
+            lists = std::max(lists, 8 * (static_cast<size_t>(view.in_cols) * view.in_channels + 7) *
+                                        view.out_rows);
         if (view.lookup_weight)
             lists = std::max(lists, (count * words_of(layer) + 16) * 2 * kBlock);
         if (view.set_rows) {
@@ -60,13 +63,13 @@ Worker::Worker(const Layers &layers, int zero_point)
     scratch_ = {acc_.data(), entries_.data(), counts_.data(), lists_.data(), wide_.data()};
 }
 
-// Words side by side for convolutions, so that a tile can take them; a linear layer wants the
-// activations of a word together, and so do the kernels of first layers.
+// Words side by side, so that a tile can take them; but kernels of first layers want an image of its
+// own for each word.
 Plane Worker::input_of(size_t index, int words) {
     const PlannedLayer &layer = *layers_[index];
     const ptrdiff_t bytes = static_cast<ptrdiff_t>(pixel_bytes(layer, index));
     const ptrdiff_t cols = layer.view.in_cols, rows = layer.view.in_rows;
-    if (layer.linear || index == 0)
+    if (index == 0)
         return {inputs_[index].data(), cols * bytes, bytes, rows * cols * bytes};
     return {inputs_[index].data(), cols * words * bytes, words * bytes, bytes};
 }
@@ -107,12 +110,13 @@ void Worker::run_layer(size_t index, const Call &call) {
 }
 
 // Takes a block of words from the images to the input of the first linear layer, where it becomes
-// words `first` and following.
-void Worker::run_convolutions(const uint8_t *images, int first, int words) {
+// words `first` and following of a chunk.
+void Worker::run_convolutions(const uint8_t *images, int first, int words, int chunk) {
     load_images(images, words);
     for (size_t i = 0; i < convolutions_; i++) {
-        Plane out = input_of(i + 1, words);
-        if (layers_[i + 1]->linear)
+        const bool linear = layers_[i + 1]->linear;
+        Plane out = input_of(i + 1, linear ? chunk : words);
+        if (linear)
             out.data += first * out.word;
         else if (layers_[i + 1]->padding > 0)
             std::fill(inputs_[i + 1].begin(), inputs_[i + 1].end(), uint8_t{0});
@@ -129,7 +133,8 @@ void Worker::run(const uint8_t *images, int words, int32_t *logits) {
         load_images(images, words);
     else
         for (int first = 0; first < words; first += kBlockWords)
-            run_convolutions(images + first * size, first, std::min(kBlockWords, words - first));
+            run_convolutions(images + first * size, first, std::min(kBlockWords, words - first),
+                             words);
     for (size_t i = convolutions_; i < layers_.size(); i++) {
         const Plane out = i + 1 < layers_.size() ? input_of(i + 1, words) : Plane{};
         run_layer(i, {input_of(i, words), out, logits, words, &scratch_});

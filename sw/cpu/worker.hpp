@@ -19,7 +19,7 @@ public:
     std::vector<int64_t> nanoseconds;
 
 private:
-    void run_convolutions(const uint8_t *images, int first, int words);
+    void run_convolutions(const uint8_t *images, int first, int words, int chunk);
     void load_images(const uint8_t *images, int words);
     void run_layer(size_t index, const Call &call);
     Plane input_of(size_t index, int words);
