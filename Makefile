@@ -14,7 +14,7 @@ SIM_OPTIONS = --net $(NET) --variant $(VARIANT) --folding $(FOLDING) \
 	$(if $(WORDS),--words $(WORDS)) $(if $(WAV),--wav "$(WAV)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test lint rtl train clean distclean
+.PHONY: help setup sim test lint rtl train bitstream clean distclean
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ rtl: $(VENV)/.sim  ## Verilog of the core under build/rtl
 train: $(VENV)/.all  ## train a network (TWOFOLD_GSC=folder VARIANT=fast OUT=file)
 	@$(BIN)/twofold train --net $(NET) --variant $(VARIANT) $(if $(TWOFOLD_GSC),--data "$(TWOFOLD_GSC)") \
 		--out $(or $(OUT),build/train/$(NET)-$(VARIANT).npz)
+
+bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build where Vivado and v++ are
+	@$(BIN)/twofold bitstream --net $(NET) --variant $(VARIANT) --folding $(FOLDING)
 
 setup: $(VENV)/.all  ## install every role into .venv
 
