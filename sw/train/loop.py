@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from hw.contract.network import Network
 from sw.artefacts import QuantizedNetwork
-from sw.errors import TrainingError
+from sw.errors import ArtefactError, TrainingError
 from sw.model.layers import NormWinners
 from sw.model.masks import choose_mask
 from sw.model.net import SparseNet
@@ -275,15 +275,20 @@ def state(
 def restore(
     path: Path, net: SparseNet | IntegerNet, optimiser: torch.optim.Optimizer
 ) -> list[Record]:
-    """Read back what `state` gave; returns the epochs done."""
+    """Read back what `state` gave; returns the epochs done. Raises ArtefactError."""
     tree = checkpoint.load(path)
-    net.load_state_dict(tree["net"])
-    for norm, k in zip(_norms(net), tree["winners"], strict=True):
-        norm.k = k
-    whole = optimiser.state_dict()
-    whole["state"] = {int(key): value for key, value in tree["optimiser"].items()}
-    optimiser.load_state_dict(whole)
-    return [Record(**record) for record in tree["records"]]
+    try:
+        net.load_state_dict(tree["net"])
+        for norm, k in zip(_norms(net), tree["winners"], strict=True):
+            norm.k = k
+        whole = optimiser.state_dict()
+        whole["state"] = {int(key): value for key, value in tree["optimiser"].items()}
+        optimiser.load_state_dict(whole)
+        return [Record(**record) for record in tree["records"]]
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ArtefactError(
+            f"{path}: checkpoint of another version ({type(error).__name__}); delete it"
+        ) from error
 
 
 def _norms(net: SparseNet | IntegerNet) -> list[NormWinners]:

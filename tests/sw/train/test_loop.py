@@ -105,3 +105,14 @@ def test_damaged_checkpoint(tmp_path: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(ArtefactError, match="damaged checkpoint"):
         checkpoint.load(path)
+
+
+def test_checkpoint_of_another_version(source: DigitSource, tmp_path: Path) -> None:
+    phase = Phase(name="teacher", epochs=1, rate=5e-3)
+    trainer(source, tmp_path).run(network("tiny", "dense"), phase)
+    (path,) = tmp_path.iterdir()
+    tree = checkpoint.load(path)
+    for damaged in ({**tree, "net": {}}, {"net": tree["net"]}, {**tree, "records": [{"loss": 1}]}):
+        checkpoint.save(path, damaged)
+        with pytest.raises(ArtefactError, match="checkpoint of another version"):
+            trainer(source, tmp_path).run(network("tiny", "dense"), phase)
