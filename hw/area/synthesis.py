@@ -14,7 +14,7 @@ from hw.verilog.cache import cached, digest
 
 PACKAGE = "pyosys"
 NETLIST = "netlist.json.gz"
-SECONDS = 1800
+SECONDS = 3600
 RUNNER = (
     "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1], y.Design())"
 )
@@ -30,22 +30,27 @@ write_json netlist.json
 split memories otherwise."""
 
 
-def netlist(verilog: str, top: str, build: Path) -> dict[str, Any]:
+class SynthesisTimeoutError(ToolError):
+    """A part took longer to synthesise than it was given."""
+
+
+def netlist(verilog: str, top: str, build: Path, *, seconds: float = SECONDS) -> dict[str, Any]:
     """Netlist of module ``top`` in the cells of the device, as Yosys' JSON has it.
 
-    Kept under ``build/area``. Raises ToolError when Yosys is missing or fails.
+    Kept under ``build/area``. Raises ToolError when Yosys is missing or fails, and
+    SynthesisTimeoutError when it takes longer than ``seconds``.
     """
     try:
         tool = version(PACKAGE)
     except PackageNotFoundError as error:
         raise ToolError("pyosys is missing; install the extra named area") from error
     key = digest([verilog, top, SCRIPT, tool])
-    folder = cached(build / "area" / key, lambda folder: _synthesise(folder, verilog, top))
+    folder = cached(build / "area" / key, lambda folder: _synthesise(folder, verilog, top, seconds))
     with gzip.open(folder / NETLIST, "rt", encoding="utf-8") as file:
         return json.load(file)["modules"][top]
 
 
-def _synthesise(folder: Path, verilog: str, top: str) -> None:
+def _synthesise(folder: Path, verilog: str, top: str, seconds: float) -> None:
     (folder / "part.v").write_text(verilog, encoding="utf-8")
     (folder / "part.ys").write_text(SCRIPT.format(top=_escaped(top)), encoding="utf-8")
     with (folder / "yosys.log").open("wb") as log:
@@ -55,12 +60,14 @@ def _synthesise(folder: Path, verilog: str, top: str) -> None:
                 cwd=folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                timeout=SECONDS,
+                timeout=seconds,
                 check=False,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
             )
         except subprocess.TimeoutExpired as error:
-            raise ToolError(f"yosys: {top} took longer than {SECONDS} s") from error
+            raise SynthesisTimeoutError(
+                f"yosys: {top} took longer than {seconds:.0f} s; give it more with --seconds"
+            ) from error
     if done.returncode:
         lines = (folder / "yosys.log").read_text(errors="replace").strip().splitlines()
         errors = [line for line in lines if line.startswith("ERROR")]

@@ -1,0 +1,88 @@
+"""Calibration of the area model: synthesis of shipped machines divided by the formulas."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from hw.area.cells import Resources
+from hw.area.estimate import by_kind, estimate
+from hw.contract.folding import plans
+from hw.contract.presets import folding, network
+from hw.fold.area import CALIBRATION, LOADER, Component, layer_components
+from hw.verilog.cache import Report, write_atomically
+from hw.verilog.machine import core_verilog
+
+MACHINES = (
+    ("tiny", "fast", "small"),
+    ("tiny", "fast", "full"),
+    ("gsc", "fast", "small"),
+    ("gsc", "fast", "full"),
+)
+
+
+def calibrate(build: Path, seconds: float, report: Report) -> str:
+    """Write ``calibration.json`` anew and return how far the formulas are from synthesis.
+
+    A component with a part whose synthesis takes longer than ``seconds`` is left out, and a kind
+    without any component keeps its factors. Raises ToolError without Yosys.
+    """
+    pairs: defaultdict[str, list[tuple[Resources, Resources]]] = defaultdict(list)
+    rows: list[dict[str, object]] = []
+    for machine in MACHINES:
+        for component, found in _compared(machine, build, seconds, report):
+            pairs[component.kind].append((component.total, found))
+            rows.append(
+                {
+                    "machine": " ".join(machine),
+                    "layer": component.layer,
+                    "kind": component.kind,
+                    "count": component.count,
+                    "formula": component.total.as_dict(),
+                    "synthesis": found.as_dict(),
+                }
+            )
+    tree = json.loads(CALIBRATION.read_text(encoding="utf-8"))
+    factors = tree["factors"] | {kind: _factors(each) for kind, each in pairs.items()}
+    tree = {
+        "command": "twofold resources --calibrate",
+        "factors": factors,
+        "largest_error": {kind: _error(each, factors[kind]) for kind, each in pairs.items()},
+        "components": rows,
+    }
+    write_atomically(CALIBRATION, json.dumps(tree, indent=1) + "\n")
+    return json.dumps(tree["largest_error"], indent=1)
+
+
+def _compared(
+    machine: tuple[str, str, str], build: Path, seconds: float, report: Report
+) -> list[tuple[Component, Resources]]:
+    """Components of a machine by formula, with what synthesis found."""
+    net, variant, size = machine
+    chosen, shape = network(net, variant), folding(net, variant, size)
+    known = [one for plan in plans(chosen, shape) for one in layer_components(plan, shape)]
+    known.append(Component("", "loader", 1, LOADER))
+    text = core_verilog(chosen, shape, build, vendor=True).text
+    fallback = [*known, Component("", "core", 1, Resources())]
+    parts = estimate(text, build, model=fallback, seconds=seconds, report=report)
+    missing = set(by_kind(part for part in parts if not part.synthesised))
+    synthesised = by_kind(parts)
+    return [
+        (one, synthesised[one.layer, one.kind])
+        for one in known
+        if (one.layer, one.kind) in synthesised.keys() - missing
+    ]
+
+
+def _factors(pairs: list[tuple[Resources, Resources]]) -> dict[str, float]:
+    return {
+        "lut": round(sum(its.lut for _, its in pairs) / sum(our.lut for our, _ in pairs), 3),
+        "ff": round(sum(its.ff for _, its in pairs) / sum(our.ff for our, _ in pairs), 3),
+    }
+
+
+def _error(pairs: list[tuple[Resources, Resources]], factors: dict[str, float]) -> dict[str, float]:
+    """Largest deviation of the scaled formulas, as a share of what synthesis found."""
+    return {
+        "lut": round(max(abs(our.lut * factors["lut"] / its.lut - 1) for our, its in pairs), 3),
+        "ff": round(max(abs(our.ff * factors["ff"] / its.ff - 1) for our, its in pairs), 3),
+    }

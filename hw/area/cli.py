@@ -1,0 +1,71 @@
+"""``twofold resources``: area and timing of a machine, estimated by synthesis."""
+
+import argparse
+from pathlib import Path
+
+from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
+
+HELP = "estimate area and logic depth of a machine by synthesis of its tiles"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold resources``."""
+    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
+    parser.add_argument(
+        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
+    )
+    parser.add_argument("--folding", choices=SIZES, default="full", help="size of the machine")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=3600,
+        help="for the synthesis of one part; one that takes longer is taken from the area model",
+    )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="derive the factors of the area model from everything synthesised instead",
+    )
+    parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Estimate, print and write. Raises FoldingError or ToolError."""
+    from hw.area.calibrate import calibrate
+    from hw.area.estimate import estimate
+    from hw.area.report import picture, variant_figures, write
+    from hw.area.show import table
+    from hw.contract.folding import plans
+    from hw.contract.presets import canonical_variant, folding, network
+    from hw.fold.area import components
+    from hw.verilog.cache import write_atomically
+    from hw.verilog.machine import core_verilog
+
+    def report(step: str, done: int, total: int) -> None:
+        print(f"[{done}/{total}] {step}", flush=True)
+
+    if args.calibrate:
+        print(calibrate(args.build, args.seconds, report))
+        return 0
+    variant = canonical_variant(args.variant)
+    chosen, shape = network(args.net, variant), folding(args.net, variant, args.folding)
+    found = plans(chosen, shape)
+    verilog = core_verilog(chosen, shape, args.build, vendor=True)
+    parts = estimate(
+        verilog.text,
+        args.build,
+        model=components(found, shape),
+        seconds=args.seconds,
+        report=report,
+    )
+    reports = args.build / "reports"
+    figures = variant_figures(
+        parts, found, net=args.net, variant=variant, folding=args.folding, reports=reports
+    )
+    whole = args.net == "gsc" and args.folding == "full"
+    key = variant if whole else f"{args.net}-{variant}-{args.folding}"
+    write(reports / "resources.json", key, figures)
+    write_atomically(reports / f"resources-{key}.svg", picture(figures, f"{chosen.name}"))
+    table(figures)
+    print(f"written to {reports / 'resources.json'} and {reports / f'resources-{key}.svg'}")
+    return 0

@@ -1,0 +1,199 @@
+"""Estimate of a machine: each of its parts synthesised, counted and timed."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw.area.cells import Resources, resources
+from hw.area.hierarchy import Hierarchy
+from hw.area.paths import Interface, analyse, by_delay, by_levels
+from hw.area.paths import Path as Length
+from hw.area.synthesis import SECONDS, SynthesisTimeoutError, netlist
+from hw.fold.area import Component
+from hw.verilog.cache import Report, silent
+
+CORE = "core"
+KINDS = (
+    ("gather_tile_", "gather tile"),
+    ("gather_row_", "gather stage"),
+    ("pixel_tile_", "pixel tail"),
+    ("scatter_tile_", "scatter tile"),
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A distinct part of a machine.
+
+    Attributes
+    ----------
+    name: of its module.
+    engine: child of the core that it belongs to, or "core".
+    kind: as in `hw.fold.area`.
+    count: instances in the machine.
+    each: what one takes, without the parts in it.
+    levels, slowest: the path with most LUT levels, and the one that takes longest; of those that
+        cross into parts within as well. None where there is no netlist.
+    synthesised: whether the figures come from a netlist, or from the area model.
+    """
+
+    name: str
+    engine: str
+    kind: str
+    count: int
+    each: Resources
+    levels: Length | None
+    slowest: Length | None
+    synthesised: bool = True
+
+    @property
+    def total(self) -> Resources:
+        """What all instances take."""
+        return self.each * self.count
+
+
+def estimate(
+    text: str,
+    build: Path,
+    *,
+    model: Iterable[Component] = (),
+    seconds: float = SECONDS,
+    report: Report = silent,
+) -> list[Part]:
+    """Estimate the Verilog of a machine with vendor cells, part by part.
+
+    Parameters
+    ----------
+    text: as `hw.verilog.machine.core_verilog` writes it.
+    build: netlists are kept in ``area/`` in it.
+    model: what is taken for a part whose synthesis takes longer than ``seconds``. Its paths are not
+        looked at. Without a model such a part is an error.
+
+    Raises ToolError when Yosys is missing or fails.
+    """
+    hierarchy = Hierarchy(text, CORE)
+    modelled = {(one.layer, one.kind): one.total for one in model}
+    levels: dict[str, Interface] = {}
+    delays: dict[str, Interface] = {}
+    owners = _owners(hierarchy)
+    found: list[Part] = []
+    for done, name in enumerate(hierarchy.parts):
+        report(f"synthesis of {name}", done, len(hierarchy.parts))
+        kinds = {engine: _kind(name, engine, hierarchy) for engine in owners[name]}
+        try:
+            cells = netlist(hierarchy.verilog(name), name, build, seconds=seconds)
+        except SynthesisTimeoutError:
+            if not all((layer_of(engine), kind) in modelled for engine, kind in kinds.items()):
+                raise
+            levels[name] = delays[name] = Interface()
+            for engine, kind in kinds.items():
+                rest = _rest(modelled[layer_of(engine), kind], engine, kind, found)
+                count = owners[name][engine]
+                each = rest * (1 / count)
+                found.append(Part(name, engine, kind, count, each, None, None, synthesised=False))
+            continue
+        by_level = analyse(cells, levels, by_levels)
+        by_time = analyse(cells, delays, by_delay)
+        levels[name], delays[name] = by_level.interface, by_time.interface
+        each = _sum(resources(cell["type"]) for cell in cells["cells"].values())
+        for engine, kind in kinds.items():
+            count = owners[name][engine]
+            found.append(Part(name, engine, kind, count, each, by_level.worst, by_time.worst))
+    report("synthesis", len(hierarchy.parts), len(hierarchy.parts))
+    return found
+
+
+def layer_of(engine: str) -> str:
+    """Name of the layer of an engine, "" for what belongs to none."""
+    return "" if engine in (CORE, "loader") else engine.split("_")[0]
+
+
+def _rest(whole: Resources, engine: str, kind: str, found: Iterable[Part]) -> Resources:
+    """What the model has for a component, without the parts of it that were synthesised."""
+    known = _sum(part.total for part in found if (part.engine, part.kind) == (engine, kind))
+    return Resources(*map(max, zip((whole + known * -1).values, Resources().values, strict=True)))
+
+
+def total(self) -> Resources:
+    """What all instances take."""
+    return self.each * self.count
+
+
+def estimate(text: str, build: Path, *, top: str = CORE, report: Report = silent) -> list[Part]:
+    """Estimate the Verilog of a machine with vendor cells, part by part.
+
+    Parameters
+    ----------
+    text: as `hw.verilog.machine.core_verilog` writes it.
+    build: netlists are kept in ``area/`` in it.
+
+    Raises ToolError when Yosys is missing or fails.
+    """
+    hierarchy = Hierarchy(text, top)
+    levels: dict[str, Interface] = {}
+    delays: dict[str, Interface] = {}
+    owners = _owners(hierarchy)
+    found: list[Part] = []
+    for done, name in enumerate(hierarchy.parts):
+        report(f"synthesis of {name}", done, len(hierarchy.parts))
+        cells = netlist(hierarchy.verilog(name), name, build)
+        by_level = analyse(cells, levels, by_levels)
+        by_time = analyse(cells, delays, by_delay)
+        levels[name], delays[name] = by_level.interface, by_time.interface
+        each = _sum(resources(cell["type"]) for cell in cells["cells"].values())
+        for engine, count in sorted(owners[name].items()):
+            kind = _kind(name, engine, hierarchy)
+            found.append(Part(name, engine, kind, count, each, by_level.worst, by_time.worst))
+    report("synthesis", len(hierarchy.parts), len(hierarchy.parts))
+    return found
+
+
+def total(parts: Iterable[Part]) -> Resources:
+    """What parts take together."""
+    return _sum(part.total for part in parts)
+
+
+def by_engine(parts: Iterable[Part]) -> dict[str, Resources]:
+    """What each engine takes."""
+    found: dict[str, Resources] = {}
+    for part in parts:
+        found[part.engine] = found.get(part.engine, Resources()) + part.total
+    return found
+
+
+def by_kind(parts: Iterable[Part]) -> dict[tuple[str, str], Resources]:
+    """What the components of each layer and kind take (see `hw.fold.area.Component`)."""
+    found: dict[tuple[str, str], Resources] = {}
+    for part in parts:
+        key = layer_of(part.engine), part.kind
+        found[key] = found.get(key, Resources()) + part.total
+    return found
+
+
+def _owners(hierarchy: Hierarchy) -> dict[str, Counter[str]]:
+    """For each part the engines it belongs to, and how often it is in them."""
+    owners: dict[str, Counter[str]] = {name: Counter() for name in hierarchy.parts}
+    owners[hierarchy.top][CORE] = 1
+    for child, count in hierarchy.children(hierarchy.top).items():
+        engine = child.removeprefix(f"{hierarchy.top}.")
+        for name, inside in hierarchy.counts(child).items():
+            owners[name][engine] += count * inside
+    return owners
+
+
+def _kind(name: str, engine: str, hierarchy: Hierarchy) -> str:
+    for prefix, kind in KINDS:
+        if name.startswith(prefix):
+            return kind
+    for kind in ("winners", "result"):
+        if engine.endswith(f"_{kind}"):
+            return kind
+    if engine in (CORE, "loader"):
+        return engine
+    rows = any(child.startswith("gather_") for child in hierarchy.children(name))
+    return "gather stage" if rows else "scatter stage"
+
+
+def _sum(each: Iterable[Resources]) -> Resources:
+    return sum(each, Resources())

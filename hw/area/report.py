@@ -1,0 +1,154 @@
+"""``resources.json``: what the variants take, how deep their logic is, and how fast they ran."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from hw.area.cells import ASSUMPTIONS, CEILINGS, SLR, Resources
+from hw.area.estimate import Part, by_engine, total
+from hw.area.paths import Path as Length
+from hw.contract.folding import Plan
+from hw.u250 import CLOCK_MHZ
+from hw.verilog.cache import write_atomically
+
+NAMES = tuple(field.name for field in fields(Resources))
+MEASURED = ("cycles_per_word", "latency_cycles")
+LEVELS_MAX = 4
+
+
+def shares(taken: Resources) -> dict[str, float]:
+    """Shares of a super logic region."""
+    each = zip(NAMES, taken.values, SLR.values, strict=True)
+    return {name: round(value / whole, 4) for name, value, whole in each}
+
+
+def variant_figures(
+    parts: list[Part], plans: Iterable[Plan], *, net: str, variant: str, folding: str, reports: Path
+) -> dict[str, Any]:
+    """Everything that ``resources.json`` says of a variant.
+
+    ``reports``: directory with the reports of RTL simulations, which cycles and latency are taken
+    from.
+    """
+    taken = total(parts)
+    analysed = [part for part in parts if part.levels is not None and part.slowest is not None]
+    deepest = max(analysed, key=lambda part: part.levels or Length())
+    slowest = max(analysed, key=lambda part: (part.slowest or Length()).delay)
+    return {
+        "network": f"{net}-{variant}",
+        "folding": folding,
+        "area": "estimated",
+        **taken.as_dict(),
+        "share_of_slr": shares(taken),
+        "over_ceiling": [
+            name
+            for name, value, size, ceiling in zip(
+                NAMES, taken.values, SLR.values, CEILINGS.values, strict=True
+            )
+            if value > size * ceiling
+        ],
+        "engines": {name: each.as_dict() for name, each in by_engine(parts).items()},
+        "depth_lut_levels": (deepest.levels or Length()).luts,
+        "deepest": {"part": deepest.name, **_length(deepest.levels)},
+        "slowest": {"part": slowest.name, **_length(slowest.slowest)},
+        "clock_ns": round(1000 / CLOCK_MHZ, 2),
+        "modelled_parts": [part.name for part in parts if not part.synthesised],
+        "parts": [_part(part) for part in parts],
+        "cycles_per_word_planned": max(plan.cycles for plan in plans),
+        **measured(reports, net=net, variant=variant, folding=folding),
+    }
+
+
+def measured(reports: Path, *, net: str, variant: str, folding: str) -> dict[str, Any]:
+    """Cycles and latency of an RTL simulation of this machine; the reason where there is none."""
+    wanted = {"net": net, "variant": variant, "folding": folding}
+    for path in sorted(reports.glob("*.json")):
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        same = all(isinstance(tree, dict) and tree.get(key) == wanted[key] for key in wanted)
+        if same and not tree.get("failures"):
+            return {name: tree[name] for name in MEASURED} | {"measured_in": path.name}
+    command = f"twofold sim --net {net} --variant {variant} --folding {folding}"
+    return {"not_measured": f"no report of an RTL simulation in {reports}; run `{command}`"}
+
+
+def write(path: Path, variant: str, figures: dict[str, Any]) -> None:
+    """Put a variant's figures into the report; what it says of others stays."""
+    tree = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    variants = {**tree.get("variants", {}), variant: figures}
+    tree = {
+        "device": "one SLR of the Alveo U250",
+        "slr": SLR.as_dict(),
+        "ceilings": dict(zip(NAMES, CEILINGS.values, strict=True)),
+        "tool": "Yosys, synth_xilinx -family xcup; estimated, nothing is placed or routed",
+        "timing_assumptions": ASSUMPTIONS,
+        "variants": variants,
+    }
+    write_atomically(path, json.dumps(tree, indent=1) + "\n")
+
+
+def picture(figures: dict[str, Any], title: str) -> str:
+    """Shares of an SLR as an SVG: a bar for each resource, in the colours of the engines."""
+    colours = (
+        "#4477aa",
+        "#66ccee",
+        "#228833",
+        "#ccbb44",
+        "#ee6677",
+        "#aa3377",
+        "#bbbbbb",
+        "#444444",
+    )
+    engines = dict(zip(figures["engines"], colours, strict=False))
+    rows: list[str] = []
+    for at, (name, size, ceiling) in enumerate(
+        zip(NAMES, SLR.values, CEILINGS.values, strict=True)
+    ):
+        left, y = 90.0, 50 + 34 * at
+        rows.append(f'<text x="80" y="{y + 16}" text-anchor="end">{name}</text>')
+        for engine, colour in engines.items():
+            width = 500 * figures["engines"][engine][name] / size
+            rows.append(
+                f'<rect x="{left:.1f}" y="{y}" width="{width:.1f}" height="22" fill="{colour}">'
+                f"<title>{engine}: {figures['engines'][engine][name]:,}</title></rect>"
+            )
+            left += width
+        share = 100 * figures["share_of_slr"][name]
+        rows.append(f'<text x="{left + 6:.1f}" y="{y + 16}">{share:.1f} %</text>')
+        edge = 90 + 500 * ceiling
+        rows.append(
+            f'<line x1="{edge}" x2="{edge}" y1="{y - 3}" y2="{y + 25}" stroke="black"'
+            ' stroke-dasharray="3 2"/>'
+        )
+    for at, (engine, colour) in enumerate(engines.items()):
+        x, y = 90 + 150 * (at % 4), 240 + 20 * (at // 4)
+        rows.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/>')
+        rows.append(f'<text x="{x + 18}" y="{y + 11}">{engine}</text>')
+    body = "\n".join(rows)
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="720" height="290" font-family="sans-serif"'
+        f' font-size="13">\n<text x="90" y="28" font-size="15">{title}: shares of an SLR, estimated;'
+        f" dashed: ceilings</text>\n{body}\n</svg>\n"
+    )
+
+
+def _length(path: Length | None) -> dict[str, float]:
+    path = path or Length()
+    return {
+        "lut_levels": path.luts,
+        "carry_bits": path.carry,
+        "delay_ns_estimated": round(path.delay, 2),
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    paths = {"deepest": part.levels, "slowest": part.slowest}
+    return {
+        "name": part.name,
+        "engine": part.engine,
+        "count": part.count,
+        "source": "synthesised" if part.synthesised else "modelled",
+        "each": part.each.as_dict(),
+        **{name: _length(path) for name, path in paths.items() if path is not None},
+    }

@@ -1,0 +1,329 @@
+"""What a folding takes of the device: a formula for each component, scaled by synthesis.
+
+The formulas count what the engines are built of. DSPs, URAMs and block memories are exact; LUTs and
+flip-flops are multiplied by the factors in ``calibration.json``, which ``twofold resources
+--calibrate`` derives from synthesis of the shipped machines: for each kind of component, what
+synthesis found divided by what the formulas say, over all machines together.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from hw.area.cells import Resources
+from hw.contract.arith import ACT_BITS, LOGIT_BITS, MUL_BITS, SHIFT_MAX
+from hw.contract.errors import FoldingError
+from hw.contract.folding import (
+    Folding,
+    GatherFolding,
+    GatherPlan,
+    Plan,
+    ScatterFolding,
+    ScatterPlan,
+)
+from hw.contract.network import Conv2d
+from hw.fold.primitives import (
+    block_rams,
+    insertion_list,
+    lut_ram_luts,
+    mux_luts,
+    requantise,
+    ultra_rams,
+)
+from hw.gather.window import Windows
+from hw.scatter.constants import DISTRIBUTED_DEPTH
+from hw.scatter.routing import Routing, engine_spans, routing
+from hw.scatter.weights import ENGINES, memory_depth, memory_spans
+from hw.winners.vector import LUT_RAM_DEPTH, GlobalWinners
+
+CALIBRATION = Path(__file__).with_name("calibration.json")
+SHIFT_BITS = SHIFT_MAX.bit_length()
+LEVELS = 15
+GATHER_CONTROL_LUTS, GATHER_CONTROL_FFS = 450, 320
+SCATTER_CONTROL_LUTS, SCATTER_CONTROL_FFS = 120, 150
+LOADER = Resources(lut=1000, ff=700)
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of a machine that the model knows.
+
+    Attributes
+    ----------
+    layer: name of its layer, "" for what belongs to none.
+    kind: key of its factors.
+    count: how many there are.
+    each: what one takes.
+    """
+
+    layer: str
+    kind: str
+    count: int
+    each: Resources
+
+    @property
+    def total(self) -> Resources:
+        """What all of them take."""
+        return self.each * self.count
+
+
+@cache
+def factors() -> dict[str, dict[str, float]]:
+    """Factors of LUTs and flip-flops for each kind of component."""
+    return json.loads(CALIBRATION.read_text(encoding="utf-8"))["factors"]
+
+
+def calibrated(component: Component) -> Component:
+    """The component with the factors of its kind."""
+    found, each = factors()[component.kind], component.each
+    scaled = Resources(
+        each.lut * found["lut"], each.ff * found["ff"], each.bram36, each.uram, each.dsp
+    )
+    return Component(component.layer, component.kind, component.count, scaled)
+
+
+def front(plan: Plan, folding: Folding) -> Iterator[Component]:
+    """Components of a layer up to its accumulators, by formula; what is behind does not matter.
+
+    Of ``folding`` only the input and the frames are looked at. Raises FoldingError where no feed
+    can be built.
+    """
+    name, tiles = plan.stage.name, plan.folding.rows * plan.folding.cols
+    if isinstance(plan, GatherPlan):
+        yield Component(name, "gather tile", tiles, _gather_tile(plan))
+        yield Component(name, "gather stage", 1, _gather_stage(plan, folding))
+    else:
+        yield Component(name, "scatter tile", tiles, _scatter_tile(plan))
+        yield Component(name, "scatter stage", 1, _scatter_stage(plan, folding.frames))
+
+
+def back(plan: Plan) -> Iterator[Component]:
+    """The other components of a layer, by formula; the layer before does not matter."""
+    name, stage = plan.stage.name, plan.stage
+    if isinstance(plan, GatherPlan):
+        return
+    if isinstance(stage.layer, Conv2d):
+        tiles = plan.folding.rows * plan.folding.cols
+        yield Component(name, "pixel tail", tiles, _pixel_tail(plan))
+    elif stage.last:
+        yield Component(name, "result", 1, _result(plan))
+    else:
+        yield Component(name, "winners", 1, _winners(plan))
+
+
+def layer_components(plan: Plan, folding: Folding) -> Iterator[Component]:
+    """All components of a layer, by formula. Raises FoldingError where no feed can be built."""
+    yield from front(plan, folding)
+    yield from back(plan)
+
+
+def components(found: tuple[Plan, ...], folding: Folding) -> list[Component]:
+    """All components of a machine, scaled."""
+    layers = [one for plan in found for one in layer_components(plan, folding)]
+    return [calibrated(one) for one in [*layers, Component("", "loader", 1, LOADER)]]
+
+
+def _control_bits(plan: GatherPlan) -> int:
+    """Bits that go to all gather tiles in a cycle."""
+    windows = Windows(plan)
+    turn = (plan.phases**2 - 1).bit_length()
+    look = plan.phases * (windows.row_bits + windows.column_bits) + turn
+    step = ACT_BITS + look + (windows.copies - 1).bit_length() + 1 + 2 * windows.emptied
+    channel = (
+        plan.stage.add_bits
+        + SHIFT_BITS
+        + MUL_BITS * plan.stage.layer.multiplier
+        + (plan.stage.channels - 1).bit_length()
+        + 5
+    )
+    return plan.folding.streams * step + channel
+
+
+def _gather_tile(plan: GatherPlan) -> Resources:
+    windows, stage, streams = Windows(plan), plan.stage, plan.folding.streams
+    positions, phases, bits = stage.pool**2, plan.phases, windows.sum_bits
+    lut = streams * phases**2 * lut_ram_luts(windows.depth, ACT_BITS)
+    lut += streams * positions * ACT_BITS * mux_luts(phases**2)
+    lut += windows.emptied * streams * positions * bits
+    lut += positions * bits * mux_luts(streams) + (positions - 1) * 1.5 * bits
+    ff = _control_bits(plan) + ACT_BITS * phases + 10
+    ff += windows.emptied * streams * positions * bits
+    ff += positions * bits + (positions - 1) * bits
+    dsp = streams * stage.pool * -(-stage.pool // 2)
+    tail = requantise(bits, stage.add_bits, multiplier=stage.layer.multiplier)
+    return Resources(lut=lut, ff=ff, dsp=dsp) + tail + insertion_list(stage.channels, stage.k)
+
+
+def _gather_stage(plan: GatherPlan, folding: Folding) -> Resources:
+    stage, streams = plan.stage, plan.folding.streams
+    _, height, width = stage.in_shape
+    beat = folding.input_bytes
+    banks, parts = max(1, beat // width), max(1, width // beat)
+    lines = -(-height // banks)
+    images = 2
+    frame = banks * parts * lut_ram_luts(images * lines, ACT_BITS * min(beat, width))
+    taps = streams * lut_ram_luts(plan.steps, ACT_BITS + (stage.taps - 1).bit_length())
+    constants = lut_ram_luts(stage.channels, stage.add_bits)
+    lut = GATHER_CONTROL_LUTS + frame + ACT_BITS * width * mux_luts(banks) + taps + constants
+    ff = GATHER_CONTROL_FFS + 2 * ACT_BITS * width + (1 + plan.folding.rows) * _control_bits(plan)
+    return Resources(lut=lut, ff=ff)
+
+
+def _address_bits(plan: ScatterPlan) -> int:
+    return max(1, (memory_depth(plan, memory_spans(plan)[0]) - 1).bit_length())
+
+
+def _element_bits(plan: ScatterPlan) -> int:
+    return ACT_BITS + (plan.stage.slots - 1).bit_length()
+
+
+def _scatter_tile(plan: ScatterPlan) -> Resources:
+    stage, folding = plan.stage, plan.folding
+    lanes, engines, positions = folding.lanes, len(engine_spans(plan)), stage.pool**2
+    bits, depth = stage.acc_bits, plan.rounds * stage.slots
+    address = (depth - 1).bit_length()
+    if depth == 1:
+        lane = Resources(lut=2 * bits, ff=2 * (bits + 1))
+    else:
+        memory = 2 * lut_ram_luts(depth, bits + 1)
+        turns = plan.rounds > 1
+        lane = Resources(lut=memory + bits + 3 * address + turns * address, ff=3 * address)
+    groups = lanes // folding.drain
+    levels = _choice_registers(groups)
+    choice = Resources(lut=bits * mux_luts(2 * groups), ff=bits * levels) * folding.drain
+    address_lut = _address_bits(plan) if not plan.streamed else 2
+    engine = lane * lanes + choice + Resources(lut=address_lut, ff=ACT_BITS, dsp=-(-lanes // 2))
+    adders = positions * (engines - 1) * folding.drain * bits
+    maxima = (positions - 1) * folding.drain * bits
+    tree = Resources(lut=adders + 1.6 * maxima, ff=adders + maxima)
+    control = Resources(ff=_element_bits(plan) + lanes + 20 + _address_bits(plan))
+    return engine * (engines * positions) + _weights(plan) * positions + tree + control
+
+
+def _choice_registers(groups: int) -> int:
+    """Registers behind the multiplexers that choose a lane."""
+    registers = 0
+    while True:
+        groups = -(-groups // 4)
+        registers += groups
+        if groups == 1:
+            return registers
+
+
+def _weights(plan: ScatterPlan) -> Resources:
+    """Weight memories of a position."""
+    bits, lanes = _element_bits(plan), plan.folding.lanes
+    engines = len(engine_spans(plan))
+    found = Resources()
+    for at, span in enumerate(memory_spans(plan)):
+        depth, reads = memory_depth(plan, span), min(ENGINES, engines - at * ENGINES)
+        if isinstance(plan.stage.layer, Conv2d):
+            found += Resources(uram=ultra_rams(depth, bits, lanes))
+        else:
+            found += Resources(bram36=block_rams(depth, bits, lanes, reads))
+            # Output registers are not taken into a block memory by the estimate.
+            found += Resources(ff=reads * bits * lanes)
+    return found
+
+
+def _pixel_tail(plan: ScatterPlan) -> Resources:
+    stage = plan.stage
+    tail = requantise(stage.acc_bits, stage.add_bits, multiplier=stage.layer.multiplier)
+    registers = Resources(ff=stage.add_bits + SHIFT_BITS + (stage.channels - 1).bit_length() + 3)
+    return tail + registers + insertion_list(stage.channels, stage.k)
+
+
+@cache
+def _routing(plan: ScatterPlan) -> Routing | None:
+    """Routing of a plan, None where there is none."""
+    try:
+        return routing(plan)
+    except FoldingError:
+        return None
+
+
+def _routing_key(plan: ScatterPlan) -> ScatterPlan:
+    """The same plan as far as routing looks at it, so that equal ones are enumerated once."""
+    folding, source = plan.folding, plan.source
+    plain: Plan
+    if isinstance(source, GatherPlan):
+        tiles = GatherFolding(rows=source.folding.rows, cols=source.folding.cols)
+        plain = GatherPlan(source.stage, tiles)
+    else:
+        layer = ScatterFolding(rows=source.folding.rows, cols=source.folding.cols)
+        plain = ScatterPlan(source.stage, layer, source.source)
+    layer = ScatterFolding(rows=folding.rows, cols=folding.cols, engines=folding.engines)
+    return ScatterPlan(plan.stage, layer, plain)
+
+
+def _feed(plan: ScatterPlan, frames: int) -> Resources:
+    """Banks of winner lists and the multiplexers in front of the engines."""
+    stage = plan.stage
+    found = _routing(_routing_key(plan))
+    if found is None:
+        routing(plan)
+        raise FoldingError(f"{stage.name}: its input cannot be routed")
+    entry = ACT_BITS + max(1, plan.index_bits)
+    depth = frames * plan.source.passes * stage.in_k
+    steps = plan.passes * plan.engine_taps
+    tables = sum(
+        (max(choices)).bit_length() * mux_luts(-(-steps // 16))
+        for choices in (*found.selects, *found.generators)
+    )
+    address = (depth - 1).bit_length()
+    lut = len(found.ports) * lut_ram_luts(depth, entry) + tables
+    lut += len(found.generators) * address
+    lut += entry * sum(mux_luts(len(reader.sources)) for reader in found.readers)
+    ff = entry * (len(found.ports) + len(found.readers))
+    ff += len(found.generators) * address
+    ff += sum((max(choices)).bit_length() for choices in found.selects)
+    return Resources(lut=lut, ff=ff)
+
+
+def _scatter_stage(plan: ScatterPlan, frames: int) -> Resources:
+    """Feed, sequencers, writer and constants, and what follows the tile of a linear layer."""
+    stage, drain, lanes = plan.stage, plan.folding.drain, plan.folding.lanes
+    entry = ACT_BITS + max(1, plan.index_bits)
+    found = Resources(lut=SCATTER_CONTROL_LUTS + lanes, ff=SCATTER_CONTROL_FFS + lanes)
+    if plan.streamed:
+        found += Resources(lut=ACT_BITS * plan.folding.engines, ff=entry * plan.folding.engines)
+    else:
+        found += _feed(plan, frames)
+    bits = stage.add_bits + MUL_BITS * stage.layer.multiplier
+    if plan.drain_steps <= DISTRIBUTED_DEPTH:
+        found += Resources(lut=drain * lut_ram_luts(plan.drain_steps, bits), ff=drain * bits)
+    else:
+        found += Resources(bram36=block_rams(plan.drain_steps, bits, drain, 1))
+    if stage.last:
+        found += Resources(lut=LOGIT_BITS, ff=LOGIT_BITS) * drain
+    elif not isinstance(stage.layer, Conv2d):
+        multiplier = stage.layer.multiplier
+        found += requantise(stage.acc_bits, stage.add_bits, multiplier=multiplier) * drain
+    return found
+
+
+def _winners(plan: ScatterPlan) -> Resources:
+    """Global winners."""
+    stage, drain, emit = plan.stage, plan.folding.drain, plan.emit
+    searching = stage.k < stage.channels
+    depth, memories = GlobalWinners.WORDS * plan.drain_steps, 1 + searching
+    found = Resources(lut=300 + drain * (24 + 12 * emit), ff=500 + drain * (20 + 14 * emit))
+    if searching:
+        found += Resources(lut=2 * LEVELS * (2.5 * drain + 40), ff=2 * LEVELS * (1.8 * drain + 30))
+    found += Resources(lut=lut_ram_luts(32, ACT_BITS * drain), ff=2 * ACT_BITS * drain)
+    if depth <= LUT_RAM_DEPTH:
+        rows = lut_ram_luts(depth, ACT_BITS * drain)
+        return found + Resources(lut=rows, ff=ACT_BITS * drain) * memories
+    return found + Resources(
+        bram36=memories * block_rams(depth, ACT_BITS * drain, 1, 1),
+        ff=memories * ACT_BITS * drain,
+    )
+
+
+def _result(plan: ScatterPlan) -> Resources:
+    classes, drain = plan.stage.channels, plan.folding.drain
+    word = LOGIT_BITS * classes
+    lut = lut_ram_luts(16, word) + 80 + (drain - 1) * 2 * LOGIT_BITS
+    return Resources(lut=lut, ff=2 * word + 3 * LOGIT_BITS + drain * LOGIT_BITS)

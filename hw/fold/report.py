@@ -1,0 +1,137 @@
+"""What the folding solver found, for people and for programs."""
+
+from dataclasses import fields
+from typing import Any
+
+from rich.table import Column, Table
+
+from hw.area.cells import SLR, Resources
+from hw.contract.folding import GatherPlan, Plan
+from hw.fold.solver import Solution
+
+NAMES = tuple(field.name for field in fields(Resources))
+
+
+def multipliers(plan: Plan) -> int:
+    """Products that a layer can compute in a cycle."""
+    folding, positions = plan.folding, plan.stage.pool**2
+    tiles = folding.rows * folding.cols * positions
+    if isinstance(plan, GatherPlan):
+        return tiles * plan.folding.streams
+    return tiles * plan.folding.engines * plan.folding.lanes
+
+
+def products(plan: Plan) -> int:
+    """Products that a word needs of a layer, at most."""
+    _, rows, cols = plan.stage.conv_shape
+    if isinstance(plan, GatherPlan):
+        return rows * cols * sum(plan.counts)
+    return rows * cols * plan.stage.taps * plan.stage.in_k * plan.stage.sets
+
+
+def utilisation(plan: Plan, cycles: int) -> float:
+    """Share of a layer's multipliers that are of use, over the cycles of a word."""
+    return products(plan) / (multipliers(plan) * cycles)
+
+
+def layer_resources(solution: Solution) -> dict[str, Resources]:
+    """What each layer takes; "" is what belongs to none."""
+    found: dict[str, Resources] = {}
+    for one in solution.components:
+        found[one.layer] = found.get(one.layer, Resources()) + one.total
+    return found
+
+
+def shape_text(plan: Plan) -> str:
+    """A layer's folding in a few words."""
+    folding = plan.folding
+    tiles = f"{folding.rows}x{folding.cols} tiles"
+    if isinstance(plan, GatherPlan):
+        return f"{tiles}, {plan.folding.streams} streams"
+    return (
+        f"{tiles}, {plan.folding.engines} engines, {plan.folding.lanes} lanes, "
+        f"drain {plan.folding.drain}"
+    )
+
+
+def layer_table(solution: Solution) -> Table:
+    """A row for each layer, and their sum."""
+    right = [Column(name, justify="right") for name in ("mult.", "cycles", "used", *NAMES)]
+    table = Table("layer", "folding", *right)
+    taken = layer_resources(solution)
+    for plan in solution.plans:
+        table.add_row(
+            plan.stage.name,
+            shape_text(plan),
+            f"{multipliers(plan):,}",
+            f"{plan.cycles:,}",
+            f"{100 * utilisation(plan, solution.cycles):.0f} %",
+            *_figures(taken[plan.stage.name]),
+        )
+    table.add_row("other", "", "", f"{solution.input_cycles:,}", "", *_figures(taken[""]))
+    table.add_section()
+    table.add_row("all", "", "", f"{solution.cycles:,}", "", *_figures(solution.resources))
+    table.add_row("of an SLR", "", "", "", "", *_shares(solution.resources))
+    return table
+
+
+def summary(solution: Solution) -> str:
+    """Bottleneck and buffers in a line."""
+    return (
+        f"bottleneck: {solution.bottleneck}, {solution.cycles:,} cycles a word; "
+        f"{solution.folding.frames} frames, {solution.folding.input_bytes} bytes a cycle; "
+        "area is estimated"
+    )
+
+
+def next_step(solution: Solution, faster: Solution) -> str:
+    """What the next faster machine costs."""
+    before, after = solution.resources, faster.resources
+    more = ", ".join(
+        f"{late - early:+,.0f} {name}"
+        for name, early, late in zip(NAMES, before.values, after.values, strict=True)
+        if round(late - early)
+    )
+    return f"next step: {faster.cycles:,} cycles a word, {more or 'in the same area'}"
+
+
+def as_json(solution: Solution, faster: Solution | None) -> dict[str, Any]:
+    """Folding and figures."""
+    taken = layer_resources(solution)
+    return {
+        "network": solution.network.name,
+        "folding": solution.folding.to_json(),
+        "cycles_per_word": solution.cycles,
+        "bottleneck": solution.bottleneck,
+        "area": "estimated",
+        "resources": solution.resources.as_dict(),
+        "share_of_slr": shares(solution.resources),
+        "layers": {
+            plan.stage.name: {
+                "multipliers": multipliers(plan),
+                "cycles": plan.cycles,
+                "utilisation": round(utilisation(plan, solution.cycles), 4),
+                **taken[plan.stage.name].as_dict(),
+            }
+            for plan in solution.plans
+        },
+        "next_step": None
+        if faster is None
+        else {"cycles_per_word": faster.cycles, "resources": faster.resources.as_dict()},
+    }
+
+
+def shares(taken: Resources) -> dict[str, float]:
+    """Shares of a super logic region."""
+    each = zip(NAMES, taken.values, SLR.values, strict=True)
+    return {name: round(value / whole, 4) for name, value, whole in each}
+
+
+def _figures(taken: Resources) -> list[str]:
+    return [
+        f"{value:,.1f}" if value % 1 and value < 1000 else f"{value:,.0f}" for value in taken.values
+    ]
+
+
+def _shares(taken: Resources) -> list[str]:
+    return [f"{100 * share:.1f} %" for share in shares(taken).values()]
