@@ -34,8 +34,14 @@ struct Sink {
     bool ready = false;
 };
 
+// Verilator looks for the scopes of a model in the context of the thread, not in the model's own.
+struct Current {
+    explicit Current(VerilatedContext *context) { Verilated::threadContextp(context); }
+};
+
 struct Machine {
     VerilatedContext context;
+    Current current{&context};
     Vtop top{&context};
     uint64_t cycle = 0;
     uint64_t last_progress = 0;
@@ -133,6 +139,7 @@ Machine *machine_new() {
 }
 
 void machine_delete(Machine *machine) {
+    Current current{&machine->context};
     machine->top.final();
     delete machine;
 }
@@ -166,6 +173,7 @@ void machine_receive(Machine *machine, uint8_t *beats, uint64_t count, uint64_t 
 
 // Run up to `cycles` cycles, less when everything is sent and received. Returns an Outcome.
 int machine_step(Machine *machine, uint64_t cycles) {
+    Current current{&machine->context};
     for (uint64_t i = 0; i < cycles; i++) {
         machine->step();
         if (machine->done()) return DONE;

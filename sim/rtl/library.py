@@ -73,7 +73,7 @@ def build_library(verilog: Verilog, build: Path, report: Report = silent) -> Pat
         program = Program(
             sources=(HARNESS,),
             output="machine.so",
-            compile_flags="-fPIC",
+            compile_flags="-fPIC -fno-gnu-unique",
             link_flags="-shared",
         )
         started = time.perf_counter()
@@ -217,9 +217,17 @@ class Model:
             if outcome == Outcome.DONE:
                 return
             if outcome == Outcome.STALLED:
-                raise ToolError(self._stalled(step))
+                message = self._stalled(step)
+                self._abandon()
+                raise ToolError(message)
             seconds = time.perf_counter() - begun
             self._rate = max(1000, round((self.cycle - first) * self.SLICE / max(seconds, 1e-6)))
+
+    def _abandon(self) -> None:
+        """Give up on everything not sent and not received yet."""
+        self._c.machine_send_image(self._machine, None, 0)
+        self._c.machine_send_words(self._machine, None, 0, 1, None)
+        self._c.machine_receive(self._machine, None, 0, None)
 
     def _stalled(self, step: str) -> str:
         sent, received = (

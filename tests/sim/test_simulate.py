@@ -24,11 +24,6 @@ FOLDING = folding("tiny", "fast", "small")
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("build")
-
-
-@pytest.fixture(scope="module")
 def tiny() -> QuantizedNetwork:
     return QuantizedNetwork.load(cli.shipped("tiny", "fast"))
 

@@ -165,9 +165,19 @@ def test_equal_seeds_give_equal_cycles(built: tuple[Verilog, Path]):
     assert cycles[0] == cycles[1] != cycles[2]
 
 
-def test_a_hang_is_an_error(model: Model):
+def test_a_model_runs_on_when_another_one_is_gone(built: tuple[Verilog, Path], model: Model):
+    verilog, library = built
+    with Model(library, verilog.ports) as other:
+        load(other, [1])
+    load(model, [1])
+    assert len(model.exchange(random_words(3), BEATS, Drive())[0]) == 3
+
+
+def test_a_hang_is_an_error_and_not_the_end(model: Model):
     with pytest.raises(ToolError, match=r"hangs in words at cycle .* 0 beats of words taken"):
         model.exchange(random_words(2), BEATS, Drive(patience=100))
+    assert load(model, [1]) == 1
+    assert len(model.exchange(random_words(3), BEATS, Drive())[0]) == 3
 
 
 def test_beats_of_the_wrong_shape_are_refused(model: Model):
