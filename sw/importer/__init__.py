@@ -1,0 +1,1 @@
+"""Networks from elsewhere: quantized ONNX models read into the contract."""
