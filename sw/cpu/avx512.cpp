@@ -3,8 +3,11 @@
 
 #if defined(__x86_64__)
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2," \
-    "avx512vbmi,avx512vbmi2,avx512vnni,avx512vpopcntdq,gfni,bmi,bmi2,popcnt"))), apply_to = function)
+#pragma clang attribute push(                                                                      \
+    __attribute__((                                                                                \
+        target("avx512f,avx512bw,avx512vl,avx512dq,avx2,"                                          \
+               "avx512vbmi,avx512vbmi2,avx512vnni,avx512vpopcntdq,gfni,bmi,bmi2,popcnt"))),        \
+    apply_to = function)
 #else
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx2,bmi,bmi2,popcnt")
 #pragma GCC target("avx512vbmi,avx512vbmi2,avx512vnni,avx512vpopcntdq,gfni")
@@ -25,7 +28,8 @@ namespace {
 #include "logits.hpp"
 } // namespace
 
-extern const Kernels kAvx512 = {run_gather, run_scatter, run_patch, run_lookup, run_sets, nullptr, run_logits};
+extern const Kernels kAvx512 = {run_gather, run_scatter, run_patch, run_lookup,
+                                run_sets,   nullptr,     run_logits};
 
 } // namespace twofold
 

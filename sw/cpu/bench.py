@@ -111,6 +111,21 @@ class Configuration:
         ]  # fmt: skip
 
 
+_ROW_COLUMNS = {
+    "isa": "isa",
+    "batch": "batch",
+    "threads": "threads",
+    "words_per_second": "words/s",
+    "spread": "quartiles",
+    "words_per_core_second": "/core s",
+    "best_per_core_second": "best",
+    "logits_ok": "exact",
+}
+_LAYER_COLUMNS = {
+    name: name for name in ("isa", "batch", "threads", "layer", "kernel", "microseconds")
+}
+
+
 def random_images(quantized: QuantizedNetwork, count: int) -> np.ndarray:
     """Uniform noise of the network's input shape, always the same."""
     shape = (count, *quantized.network.input_shape)
@@ -155,12 +170,13 @@ def _isas(text: str | None) -> list[str]:
     return text.split(",") if text else [available_isas()[-1]]
 
 
-def _table(rows: list[dict[str, object]]) -> Table:
-    table = Table()
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "))
+def _table(title: str, columns: dict[str, str], rows: list[dict[str, object]]) -> Table:
+    """``columns`` maps fields of the rows to headings."""
+    table = Table(title=title)
+    for heading in columns.values():
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(row[name]) for name in columns))
     return table
 
 
@@ -196,10 +212,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "layers": layers}, indent=1))
     else:
-        console = Console()
-        console.print(_table([asdict(row) for row in rows]))
+        console = Console(width=None if sys.stdout.isatty() else 100)
+        title = f"twofold-cpu, {quantized.network.name}"
+        console.print(_table(title, _ROW_COLUMNS, [asdict(row) for row in rows]))
         if args.layers:
-            console.print(_table(layers))
+            console.print(_table("processor time a word", _LAYER_COLUMNS, layers))
     return 0 if all(row.logits_ok for row in rows) else 1
 
 

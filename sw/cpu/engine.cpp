@@ -156,7 +156,9 @@ void *twofold_cpu_create(const twofold::LayerDescription *layers, int count, int
     }
 }
 
-void twofold_cpu_destroy(void *engine) { delete static_cast<twofold::Engine *>(engine); }
+void twofold_cpu_destroy(void *engine) {
+    delete static_cast<twofold::Engine *>(engine);
+}
 
 void twofold_cpu_infer(void *engine, const uint8_t *images, int64_t words, int32_t *logits,
                        int64_t *labels) {

@@ -1,21 +1,40 @@
 // Kernels for any layer, in plain C++ that compilers vectorise. Included by the file of each
 // instruction set inside an anonymous namespace, so that every set has its own copy.
 
+#if LEVEL >= 2
+#include "pairs.hpp"
+#endif
+
+// Which of `count` <= 64 values are not 0; in one mask, so that a loop over its bits has as many
+// turns for every pixel with k winners, which processors predict.
+inline uint64_t nonzero_mask(const uint8_t *values, int count) {
+#if LEVEL >= 2
+    if (count == 64) {
+        const auto *at = reinterpret_cast<const __m256i *>(values);
+        const __m256i zero = _mm256_setzero_si256();
+        const uint64_t low = static_cast<uint32_t>(
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at), zero)));
+        const uint64_t high = static_cast<uint32_t>(
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at + 1), zero)));
+        return ~(high << 32 | low);
+    }
+#endif
+    uint64_t mask = 0;
+    for (int i = 0; i < count; i++)
+        mask |= static_cast<uint64_t>(values[i] != 0) << i;
+    return mask;
+}
+
 // Non-zero activations of one pixel.
 inline int list_pixel(const uint8_t *__restrict values, int channels, Entry *__restrict entries) {
-    int count = 0, c = 0;
-    for (; c + 8 <= channels; c += 8) {
-        uint64_t eight;
-        __builtin_memcpy(&eight, values + c, 8);
-        for (; eight != 0; count++) {
-            const int byte = __builtin_ctzll(eight) / 8; // of a little-endian machine
-            entries[count] = {static_cast<uint16_t>(c + byte), values[c + byte]};
-            eight &= ~(uint64_t{255} << (8 * byte));
+    int count = 0;
+    for (int c = 0; c < channels; c += kBlock) {
+        const int here = channels - c < kBlock ? channels - c : kBlock;
+        for (uint64_t mask = nonzero_mask(values + c, here); mask != 0; mask &= mask - 1) {
+            const int at = c + __builtin_ctzll(mask);
+            entries[count++] = {static_cast<uint16_t>(at), values[at]};
         }
     }
-    for (; c < channels; c++)
-        if (values[c] != 0)
-            entries[count++] = {static_cast<uint16_t>(c), values[c]};
     return count;
 }
 
@@ -29,8 +48,8 @@ inline void list_entries(const Layer &layer, const Plane &in, int w, const Scrat
 }
 
 // acc[o] += value * weights[o], a multiple of 64 of them. The products fit 16 bits.
-inline void add_dense_row(int32_t *__restrict acc, const int16_t *__restrict weights,
-                          int16_t value, int count) {
+inline void add_dense_row(int32_t *__restrict acc, const int16_t *__restrict weights, int16_t value,
+                          int count) {
     for (int o = 0; o < count; o++)
         acc[o] += static_cast<int16_t>(value * weights[o]);
 }
@@ -49,9 +68,15 @@ inline void add_sparse_row(int32_t *__restrict acc, const uint16_t *__restrict k
         acc[kernel[i]] += value * weights[i];
 }
 
-// Adds the products of one position (top left corner y, x of its window) to `acc`.
-inline void add_position(const Layer &layer, const Scratch &scratch, int y, int x, int32_t *acc) {
+// Sums of one position (top left corner y, x of its window) for all kernels.
+inline void sum_position(const Layer &layer, const Scratch &scratch, int y, int x, int32_t *acc) {
     const int width = layer.kernel_blocks() * kBlock, channels = layer.in_channels;
+#if LEVEL >= 2
+    if (layer.dense_rows)
+        return sum_dense_rows(layer, scratch, y, x, acc);
+#endif
+    for (int o = 0; o < width; o++)
+        acc[o] = 0;
     for (int tap_y = 0, tap = 0; tap_y < layer.kernel_rows; tap_y++)
         for (int tap_x = 0; tap_x < layer.kernel_cols; tap_x++, tap++) {
             const int pixel = (y + tap_y) * layer.in_cols + x + tap_x;
@@ -89,12 +114,10 @@ inline void run_scatter(const Layer &layer, const Call &call) {
             for (int x = 0; x < layer.out_cols; x++) {
                 for (int place = 0; place < layer.pool * layer.pool; place++) {
                     int32_t *sum = place == 0 ? best : acc;
-                    for (int o = 0; o < width; o++)
-                        sum[o] = 0;
                     const int conv_y = y * layer.pool + place / layer.pool;
                     const int conv_x = x * layer.pool + place % layer.pool;
-                    add_position(layer, *call.scratch, conv_y * layer.stride,
-                                 conv_x * layer.stride, sum);
+                    sum_position(layer, *call.scratch, conv_y * layer.stride, conv_x * layer.stride,
+                                 sum);
                     if (place > 0)
                         take_larger(best, acc, width);
                 }
@@ -110,29 +133,44 @@ inline void run_scatter(const Layer &layer, const Call &call) {
     }
 }
 
-// acc[i] += weight * values[i * step] for a multiple of 16 of them. A product of uint8 and int8 fits
-// 16 bits.
-inline void add_taps(int32_t *__restrict acc, const int16_t *__restrict values, int16_t weight,
-                     int count, int step) {
-    if (step == 1) {
-        for (int from = 0; from < count; from += 16)
-            for (int i = from; i < from + 16; i++)
-                acc[i] += static_cast<int16_t>(values[i] * weight);
-    } else {
-        for (int i = 0; i < count; i++)
-            acc[i] += static_cast<int16_t>(values[i * step] * weight);
+// Sums of one kernel over `count` positions, a multiple of 16, whose windows are `step` apart. The
+// products fit 16 bits.
+inline void sum_positions(const Layer &layer, int kernel, const int16_t *values, int count,
+                          int step, int32_t *__restrict sums) {
+#if LEVEL >= 2
+    if (step == 1)
+        return sum_taps(layer, kernel, values, count, sums);
+#endif
+    for (int i = 0; i < count; i++)
+        sums[i] = 0;
+    for (uint32_t at = layer.tap_start[kernel]; at < layer.tap_start[kernel + 1]; at++) {
+        const int16_t *__restrict from = values + layer.tap_offset[at];
+        const int16_t weight = layer.tap_weight[at];
+        if (step == 1)
+            for (int i = 0; i < count; i++)
+                sums[i] += static_cast<int16_t>(from[i] * weight);
+        else
+            for (int i = 0; i < count; i++)
+                sums[i] += static_cast<int16_t>(from[i * step] * weight);
     }
 }
 
-// The largest of each `pool` sums that follow each other; result x goes to to[x * width].
-inline void pool_row(const int32_t *__restrict sums, int cols, int pool, int32_t *__restrict to,
-                     int width) {
-    for (int x = 0; x < cols; x++) {
-        int32_t most = sums[x * pool];
-        for (int i = 1; i < pool; i++)
-            most = most < sums[x * pool + i] ? sums[x * pool + i] : most;
-        to[x * width] = most;
+// The largest of each `pool` sums that follow each other; result x goes to to[x * width]. In rows
+// of their own first: a comparison at a time would cost a mispredicted branch each.
+inline void pool_row(const int32_t *__restrict sums, int cols, int pool, int32_t *__restrict most,
+                     int32_t *__restrict to, int width) {
+    for (int x = 0; x < cols; x++)
+        most[x] = sums[x * pool];
+    for (int i = 1; i < pool; i++) {
+        if (pool == 2) // a distance that the compiler knows
+            for (int x = 0; x < cols; x++)
+                most[x] = most[x] < sums[x * 2 + 1] ? sums[x * 2 + 1] : most[x];
+        else
+            for (int x = 0; x < cols; x++)
+                most[x] = most[x] < sums[x * pool + i] ? sums[x * pool + i] : most[x];
     }
+    for (int x = 0; x < cols; x++)
+        to[x * width] = most[x];
 }
 
 // Dense input of few channels: a kernel's sums over a row of positions at a time. The input of a
@@ -152,17 +190,12 @@ inline void run_gather(const Layer &layer, const Call &call) {
         for (int y = 0; y < layer.out_rows; y++) {
             for (int o = 0; o < width; o++) { // kernels that only fill a block get zeros
                 for (int below = 0; below < pool; below++) {
-                    int32_t *sum = below == 0 ? best : row;
-                    for (int i = 0; i < cols; i++)
-                        sum[i] = 0;
                     const int16_t *top = wide + (y * pool + below) * layer.stride * pitch;
-                    for (uint32_t at = layer.tap_start[o]; at < layer.tap_start[o + 1]; at++)
-                        add_taps(sum, top + layer.tap_offset[at], layer.tap_weight[at], cols,
-                                 step);
+                    sum_positions(layer, o, top, cols, step, below == 0 ? best : row);
                     if (below > 0)
                         take_larger(best, row, cols);
                 }
-                pool_row(best, layer.out_cols, pool, pooled + o, width);
+                pool_row(best, layer.out_cols, pool, row, pooled + o, width);
             }
             for (int x = 0; x < layer.out_cols; x++)
                 finish(layer, pooled + x * width, call.out.at(y, x, w));

@@ -1,10 +1,11 @@
-// Positions that are computed together, 16 items to a tile, and what becomes of their sums. Shared by
-// `tiles` and `lookup`; included like winners.hpp.
+// Positions that are computed together, 16 items to a tile, and what becomes of their sums. Shared
+// by `tiles` and `lookup`; included like winners.hpp.
 //
 // An item is a position of a word. The items of a tile lie at equal distances in the input: words
-// side by side, then the columns of the input; so a full tile needs 16 words or neighbouring columns.
+// side by side, then the columns of the input; so a full tile needs 16 words or neighbouring
+// columns.
 
-constexpr int kMostTiles = 32;          // in a group
+constexpr int kMostTiles = 32; // in a group
 constexpr int kGroupItems = 16 * kMostTiles;
 
 // Output pixels that are computed together: where their tiles start, in items from the group's
@@ -12,7 +13,7 @@ constexpr int kGroupItems = 16 * kMostTiles;
 struct Group {
     int tiles = 0, rows = 0, cols = 0; // rows and columns of the output, after pooling
     int start[kMostTiles];
-    int item[kGroupItems];   // [output row][output column][place in its pooling window][word]
+    int item[kGroupItems]; // [output row][output column][place in its pooling window][word]
 };
 
 // Plans groups of rows x cols outputs; false when they need too many tiles.

@@ -10,13 +10,15 @@
 
 namespace twofold {
 
-constexpr int kBlock = 64;      // channels are stored in blocks of 64, one AVX-512 register of uint8
-constexpr int kBlockWords = 16; // words that convolutions take at a time
+constexpr int kBlock = 64;       // channels are stored in blocks of one AVX-512 register
+constexpr int kBlockWords = 16;  // words that convolutions take at a time
 constexpr int kChunkWords = 128; // words that linear layers take at a time
 constexpr int kFewWords = 48;    // below which a linear layer's weights are not worth streaming
 constexpr int kMaxBlocks = 128;  // of the channels of a layer with winners
 
-inline int blocks_of(int channels) { return (channels + kBlock - 1) / kBlock; }
+inline int blocks_of(int channels) {
+    return (channels + kBlock - 1) / kBlock;
+}
 
 // Activations, uint8. The channels of a pixel are contiguous; strides are in bytes.
 struct Plane {
@@ -37,12 +39,12 @@ struct Layer {
     int out_rows, out_cols; // after pooling
     int winners;            // kept per pixel; 0 keeps all
     int shift;
-    bool last;              // its outputs are logits
-    bool narrow;            // no multiplier, and accumulator plus `add` fit 32 bits
-    int most_active;        // non-zero activations of an input pixel at most
-    int sets;               // complementary; 0 where weights have no such structure
-    const int32_t *add;     // padded with zeros to whole blocks, as is `mul`
-    const int32_t *mul;     // null without multipliers
+    bool last;          // its outputs are logits
+    bool narrow;        // no multiplier, and accumulator plus `add` fit 32 bits
+    int most_active;    // non-zero activations of an input pixel at most
+    int sets;           // complementary; 0 where weights have no such structure
+    const int32_t *add; // padded with zeros to whole blocks, as is `mul`
+    const int32_t *mul; // null without multipliers
     // For AVX-512 and AMX: `add` in the order in which sums of 16 kernels are packed to bytes: lane
     // 4 l + i of group g is kernel 16 l + 4 g + i of its block.
     const int32_t *packed_add;
@@ -89,11 +91,11 @@ struct Layer {
 
 // Working memory of one thread; every area is aligned to 64 bytes.
 struct Scratch {
-    int32_t *acc;      // accumulators of one pixel, or of a block of words
-    Entry *entries;    // non-zero activations of the inputs of one word
-    int32_t *counts;   // how many of them each pixel has
-    uint8_t *lists;    // winners of a block of words, regrouped
-    int16_t *wide;     // the input of one word, widened
+    int32_t *acc;    // accumulators of one pixel, or of a block of words
+    Entry *entries;  // non-zero activations of the inputs of one word
+    int32_t *counts; // how many of them each pixel has
+    uint8_t *lists;  // winners of a block of words, regrouped
+    int16_t *wide;   // the input of one word, widened
 };
 
 // What a kernel needs besides its layer.

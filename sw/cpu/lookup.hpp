@@ -1,7 +1,7 @@
-// Layers whose inputs are winners, with AVX-512 VBMI and VNNI. A register holds four winners each of
-// 16 items; for every kernel and tap, the weights of all 64 input channels fill another, in which
-// the winners look up theirs by a byte permutation. So the work is in proportion to the winners,
-// and zero weights cost nothing extra. Included like winners.hpp.
+// Layers whose inputs are winners, with AVX-512 VBMI and VNNI. A register holds four winners each
+// of 16 items; for every kernel and tap, the weights of all 64 input channels fill another, in
+// which the winners look up theirs by a byte permutation. So the work is in proportion to the
+// winners, and zero weights cost nothing extra. Included like winners.hpp.
 
 // Winners of the whole input, regrouped: of `items` pixels of words, four channels and four values
 // at a time. Group g of item i is at 4 * (g * pitch + i).
@@ -105,7 +105,7 @@ inline void transpose_sums(const int32_t *from, int32_t *to) {
     }
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
-        const __m512i low = _mm512_shuffle_i32x4(a[j], a[j + 4], 0x88); // items j, j + 8
+        const __m512i low = _mm512_shuffle_i32x4(a[j], a[j + 4], 0x88);  // items j, j + 8
         const __m512i low2 = _mm512_shuffle_i32x4(a[j], a[j + 4], 0xdd); // items j + 4, j + 12
         const __m512i high = _mm512_shuffle_i32x4(a[j + 8], a[j + 12], 0x88);
         const __m512i high2 = _mm512_shuffle_i32x4(a[j + 8], a[j + 12], 0xdd);

@@ -28,7 +28,9 @@ bool has_amx() {
 
 #else
 
-bool has_amx() { return false; }
+bool has_amx() {
+    return false;
+}
 
 #endif
 
@@ -74,7 +76,9 @@ bool fits_patch(const Layer &layer) {
            (move + layer.kernel_cols) * layer.in_channels <= 8;
 }
 
-bool fits_tiles(const Layer &layer) { return layer.narrow && !layer.last && layer.pool <= 4; }
+bool fits_tiles(const Layer &layer) {
+    return layer.narrow && !layer.last && layer.pool <= 4;
+}
 
 bool fits_lookup(const Layer &layer) {
     return fits_tiles(layer) && layer.in_channels <= kBlock;
@@ -114,14 +118,14 @@ void choose(const LayerDescription &from, PlannedLayer &to, bool first, Isa isa)
 #if defined(__x86_64__)
     if (!first && isa == Isa::amx && fits_tiles(view)) {
         make_tiles(from, to);
-        return use(to, "tiles", kAmx.tiles);
+        return use(to, to.few ? "tiles, few words: sets" : "tiles", kAmx.tiles);
     }
 #endif
     if (!first && kernels.lookup && fits_lookup(view)) {
         make_lookups(from, to);
-        return use(to, "lookup", kernels.lookup);
+        return use(to, to.few ? "lookup, few words: sets" : "lookup", kernels.lookup);
     }
-    make_rows(from, to);
+    make_rows(from, to, isa != Isa::portable);
     use(to, "scatter", kernels.scatter);
 }
 

@@ -21,19 +21,28 @@ struct LayerDescription {
 };
 
 // Allocates on 64-byte boundaries, so that vectors can hold tables of registers.
-template <class T> struct Aligned {
+template <class T>
+struct Aligned {
     using value_type = T;
     Aligned() = default;
-    template <class U> Aligned(const Aligned<U> &) {}
+    template <class U>
+    Aligned(const Aligned<U> &) {}
     T *allocate(size_t count) {
         return static_cast<T *>(::operator new(count * sizeof(T), std::align_val_t{64}));
     }
     void deallocate(T *at, size_t) { ::operator delete(at, std::align_val_t{64}); }
-    template <class U> bool operator==(const Aligned<U> &) const { return true; }
-    template <class U> bool operator!=(const Aligned<U> &) const { return false; }
+    template <class U>
+    bool operator==(const Aligned<U> &) const {
+        return true;
+    }
+    template <class U>
+    bool operator!=(const Aligned<U> &) const {
+        return false;
+    }
 };
 
-template <class T> using Table = std::vector<T, Aligned<T>>;
+template <class T>
+using Table = std::vector<T, Aligned<T>>;
 
 // A layer, what it points to, and how it is run.
 struct PlannedLayer {

@@ -40,8 +40,8 @@ struct Regroup {
 constexpr Regroup kRegroup;
 constexpr int64_t kDiagonal = static_cast<int64_t>(0x8040201008040201);
 
-// Winners of pixels of 64 channels, eight pixels at a time: bit planes of all values, then the radix
-// selection of winners.hpp with a pixel in each 64-bit lane.
+// Winners of pixels of 64 channels, eight pixels at a time: bit planes of all values, then the
+// radix selection of winners.hpp with a pixel in each 64-bit lane.
 class WinnerQueue {
 public:
     explicit WinnerQueue(int k) : k_(k) {}
@@ -77,8 +77,8 @@ private:
 #pragma GCC unroll 8
         for (int i = 0; i < 8; i++) { // transposes the bits of each eight values
             const __m512i values = _mm512_loadu_si512(pixel_[i]);
-            row[i] = _mm512_permutexvar_epi8(
-                regroup, _mm512_gf2p8affine_epi64_epi8(identity, values, 0));
+            row[i] = _mm512_permutexvar_epi8(regroup,
+                                             _mm512_gf2p8affine_epi64_epi8(identity, values, 0));
         }
         transpose(row, plane);
     }

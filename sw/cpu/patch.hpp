@@ -2,8 +2,8 @@
 // fits one register, a byte permutation fetches four taps for each of 16 kernels, and one
 // instruction multiplies and adds them. Included like winners.hpp.
 
-// Turns eight rows (fewer are followed by zeros) into columns: byte 8 x + y of `strip`. A patch, all
-// that a pooling window sees, is then a single load from the strip.
+// Turns eight rows (fewer are followed by zeros) into columns: byte 8 x + y of `strip`. A patch,
+// all that a pooling window sees, is then a single load from the strip.
 inline void make_strip(const uint8_t *image, ptrdiff_t row, int rows, uint8_t *strip) {
     const __m512i turn = _mm512_load_si512(kRegroup.from);
     for (ptrdiff_t x = 0; x < row; x += 8, strip += 64) {
@@ -15,8 +15,8 @@ inline void make_strip(const uint8_t *image, ptrdiff_t row, int rows, uint8_t *s
 #pragma GCC unroll 7
         for (int y = 1; y < 8; y++)
             if (y < rows)
-                square = _mm512_mask_broadcastq_epi64(square, static_cast<__mmask8>(1 << y),
-                                                      load(y));
+                square =
+                    _mm512_mask_broadcastq_epi64(square, static_cast<__mmask8>(1 << y), load(y));
         _mm512_storeu_si512(strip, _mm512_permutexvar_epi8(turn, square));
     }
 }
@@ -31,8 +31,7 @@ inline Sums patch_sums(const Layer &layer, __m512i patch, const uint8_t *index,
 #pragma GCC unroll 4
         for (int g = 0; g < 4; g++) {
             const int at = (step * 4 + g) * 64;
-            const __m512i taps =
-                _mm512_permutexvar_epi8(_mm512_load_si512(index + at), patch);
+            const __m512i taps = _mm512_permutexvar_epi8(_mm512_load_si512(index + at), patch);
             sums.group[g] =
                 _mm512_dpbusd_epi32(sums.group[g], taps, _mm512_load_si512(weight + at));
         }

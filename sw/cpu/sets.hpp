@@ -17,8 +17,8 @@ struct Winners {
 inline Winners list_winners(const Layer &layer, const Plane &in, int w, const Scratch &scratch) {
     const size_t most = static_cast<size_t>(layer.positions()) + 2 * kBlock;
     Winners found = {reinterpret_cast<uint16_t *>(scratch.lists), scratch.lists + 2 * most, 0};
-    const __m512i low = _mm512_cvtepi8_epi16(_mm256_load_si256(
-        reinterpret_cast<const __m256i *>(kIdentity.channel)));
+    const __m512i low = _mm512_cvtepi8_epi16(
+        _mm256_load_si256(reinterpret_cast<const __m256i *>(kIdentity.channel)));
     const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(32));
     int count = 0, first = 0;
     for (int y = 0; y < layer.in_rows; y++)
@@ -31,13 +31,11 @@ inline Winners list_winners(const Layer &layer, const Plane &in, int w, const Sc
                 const auto half = static_cast<__mmask32>(active);
                 const int middle = count + __builtin_popcount(half);
                 _mm512_storeu_si512(found.value + count, _mm512_maskz_compress_epi8(active, all));
-                _mm512_storeu_si512(
-                    found.row + count,
-                    _mm512_maskz_compress_epi16(half, _mm512_add_epi16(base, low)));
-                _mm512_storeu_si512(found.row + middle,
-                                    _mm512_maskz_compress_epi16(
-                                        static_cast<__mmask32>(active >> 32),
-                                        _mm512_add_epi16(base, high)));
+                _mm512_storeu_si512(found.row + count,
+                                    _mm512_maskz_compress_epi16(half, _mm512_add_epi16(base, low)));
+                _mm512_storeu_si512(found.row + middle, _mm512_maskz_compress_epi16(
+                                                            static_cast<__mmask32>(active >> 32),
+                                                            _mm512_add_epi16(base, high)));
                 count += __builtin_popcountll(active);
             }
         }
@@ -64,8 +62,7 @@ inline void interleave(const int8_t *const *row, size_t at, __m512i *part) {
 }
 
 // Rows of the winners for 64 sets: [packed group][winners / 4][weights, slots].
-inline void interleave_rows(const Layer &layer, const Winners &winners, int block,
-                            __m512i *rows) {
+inline void interleave_rows(const Layer &layer, const Winners &winners, int block, __m512i *rows) {
     const size_t size = static_cast<size_t>(blocks_of(layer.sets)) * 2 * kBlock;
     const size_t at = static_cast<size_t>(block) * 2 * kBlock;
     for (int n = 0; n < winners.groups; n++) {
@@ -112,8 +109,8 @@ inline void add_slots(const __m512i *rows, const uint8_t *values, int groups, in
 using AddSlots = void (*)(const __m512i *, const uint8_t *, int, int, int32_t *);
 
 constexpr AddSlots kAddSlots[kMostSlots + 1] = {
-    nullptr,      add_slots<1>, add_slots<2>,  add_slots<3>,  add_slots<4>,
-    add_slots<5>, add_slots<6>, add_slots<7>,  add_slots<8>,  add_slots<9>,
+    nullptr,       add_slots<1>,  add_slots<2>,  add_slots<3>,  add_slots<4>,
+    add_slots<5>,  add_slots<6>,  add_slots<7>,  add_slots<8>,  add_slots<9>,
     add_slots<10>, add_slots<11>, add_slots<12>, add_slots<13>,
 };
 
@@ -129,7 +126,8 @@ inline void store_slot(const Layer &layer, const int32_t *sums, int slot, int bl
     const __m512i values = pack(total, _mm_cvtsi32_si128(layer.shift));
     const int left = layer.sets - block * kBlock, room = layer.kernels - at;
     const int count = left < room ? left : room;
-    const __mmask64 here = count >= 64 ? ~uint64_t{0} : (uint64_t{1} << (count > 0 ? count : 0)) - 1;
+    const __mmask64 here =
+        count >= 64 ? ~uint64_t{0} : (uint64_t{1} << (count > 0 ? count : 0)) - 1;
     _mm512_mask_storeu_epi8(out + at, here, values);
 }
 

@@ -39,7 +39,7 @@ void make_constants(const LayerDescription &from, PlannedLayer &to) {
     to.view.packed_add = to.packed_add.data();
 }
 
-void make_rows(const LayerDescription &from, PlannedLayer &to) {
+void make_rows(const LayerDescription &from, PlannedLayer &to, bool pairs) {
     const int taps = to.view.taps(), width = to.view.kernel_blocks() * kBlock;
     to.row_start.push_back(0);
     for (int tap = 0; tap < taps; tap++)
@@ -57,8 +57,9 @@ void make_rows(const LayerDescription &from, PlannedLayer &to) {
     to.view.row_kernel = to.row_kernel.data();
     to.view.row_weight = to.row_weight.data();
     const size_t positions = static_cast<size_t>(to.view.positions());
-    if (to.row_weight.size() < positions * width / 8) // a product at a time is faster
-        return;
+    const bool small = pairs && positions * width <= (size_t{1} << 19);
+    if (to.row_weight.size() < positions * width / (small ? 32 : 8))
+        return; // a product at a time is faster
     to.dense_rows.assign(positions * width, 0);
     for (size_t row = 0; row < positions; row++)
         for (uint32_t at = to.row_start[row]; at < to.row_start[row + 1]; at++)

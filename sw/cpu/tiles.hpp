@@ -20,7 +20,7 @@ inline void configure_tiles() {
     _tile_loadconfig(&config);
 }
 
-constexpr ptrdiff_t kTile = 1024;              // bytes of a tile
+constexpr ptrdiff_t kTile = 1024;            // bytes of a tile
 constexpr ptrdiff_t kTileSums = 16 * kBlock; // accumulators of a tile of items
 
 // Calls step(offset of the input, weights) for every tap and block of channels.
@@ -33,8 +33,8 @@ inline void walk(const Layer &layer, const Plane &in, const int8_t *weights, Ste
                 step(y * in.row + x * in.col + block * kBlock, weights);
 }
 
-// Sums of four tiles of items by 16 kernels. Tiles 0 to 3 are always the sums; what weights are read
-// more than once comes from the first-level cache, so fewer reads of weights are faster.
+// Sums of four tiles of items by 16 kernels. Tiles 0 to 3 are always the sums; what weights are
+// read more than once comes from the first-level cache, so fewer reads of weights are faster.
 inline void multiply_four(const Layer &layer, const Plane &in, const uint8_t *const *item,
                           const int8_t *weights, int32_t *acc) {
     _tile_zero(0);
@@ -113,7 +113,9 @@ inline void multiply_group(const Layer &layer, const Plane &in, const uint8_t *c
     const uint8_t *item[kMostTiles];
     for (int t = 0; t < group.tiles; t++)
         item[t] = corner + group.start[t] * in.word;
-    const int fours = group.tiles / 4 * 4, twos = fours + (group.tiles - fours) / 2 * 2;
+    // The items of a linear layer do not fit the first-level cache: as many of them as of weights.
+    const int fours = layer.out_rows * layer.out_cols == 1 ? 0 : group.tiles / 4 * 4,
+              twos = fours + (group.tiles - fours) / 2 * 2;
     for (int g = 0; g < 4; g++)
         for (int t = 0; t < fours; t += 4)
             multiply_four(layer, in, item + t, weights + g * next, acc + t * kTileSums + 16 * g);

@@ -3,10 +3,14 @@
 
 #if LEVEL >= 512
 using Values = __m512i; // 64 values
-inline Values load_values(const uint8_t *values) { return _mm512_loadu_si512(values); }
+inline Values load_values(const uint8_t *values) {
+    return _mm512_loadu_si512(values);
+}
 #else
 using Values = const uint8_t *;
-inline Values load_values(const uint8_t *values) { return values; }
+inline Values load_values(const uint8_t *values) {
+    return values;
+}
 #endif
 
 // Bit planes of 64 values: bit i of plane[b] is bit b of value i.
@@ -100,6 +104,17 @@ inline void select_blocks(const uint8_t *values, int blocks, int k, uint64_t *ma
 inline void keep(uint8_t *values, uint64_t mask) {
 #if LEVEL >= 512
     _mm512_storeu_si512(values, _mm512_maskz_loadu_epi8(mask, values));
+#elif LEVEL >= 2
+    const __m256i byte = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
+                                            0x0303030303030303); // of the mask, for every value
+    const __m256i bit = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
+    for (int half = 0; half < 2; half++) {
+        auto *at = reinterpret_cast<__m256i *>(values + 32 * half);
+        const __m256i all = _mm256_set1_epi32(static_cast<int>(mask >> (32 * half)));
+        const __m256i own = _mm256_and_si256(_mm256_shuffle_epi8(all, byte), bit);
+        const __m256i kept = _mm256_cmpeq_epi8(own, bit);
+        _mm256_storeu_si256(at, _mm256_and_si256(kept, _mm256_loadu_si256(at)));
+    }
 #else
     for (int i = 0; i < kBlock; i++)
         values[i] &= static_cast<uint8_t>(-static_cast<int>(mask >> i & 1));

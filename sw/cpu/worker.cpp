@@ -11,7 +11,9 @@ namespace {
 constexpr size_t kSlack = 4096;            // kernels read whole tiles past the last pixel
 constexpr size_t kGroupAcc = 32 * 16 * 64; // accumulators of a group of tiles
 
-int words_of(const PlannedLayer &layer) { return layer.linear ? kChunkWords : kBlockWords; }
+int words_of(const PlannedLayer &layer) {
+    return layer.linear ? kChunkWords : kBlockWords;
+}
 
 // Bytes of an input pixel: images as they come, activations in whole blocks.
 size_t pixel_bytes(const PlannedLayer &layer, size_t index) {
@@ -63,8 +65,8 @@ Worker::Worker(const Layers &layers, int zero_point)
     scratch_ = {acc_.data(), entries_.data(), counts_.data(), lists_.data(), wide_.data()};
 }
 
-// Words side by side, so that a tile can take them; but kernels of first layers want an image of its
-// own for each word.
+// Words side by side, so that a tile can take them; but kernels of first layers want an image of
+// its own for each word.
 Plane Worker::input_of(size_t index, int words) {
     const PlannedLayer &layer = *layers_[index];
     const ptrdiff_t bytes = static_cast<ptrdiff_t>(pixel_bytes(layer, index));

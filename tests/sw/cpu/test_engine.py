@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from sw.cpu import CpuEngine, available_isas
 from sw.errors import ArtefactError
 
 ISAS = available_isas()
+NETWORKS = Path(__file__).parents[3] / "sw" / "networks"
 
 
 def check(quantized: QuantizedNetwork, images: np.ndarray, counts: tuple[int, ...]) -> None:
@@ -38,14 +40,14 @@ def classes(count: int) -> tuple[str, ...]:
 
 
 @given(seed=st.integers(0, 2**31), machine=st.booleans(), words=st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_random_networks(seed: int, machine: bool, words: int):
     quantized = random_quantized(random_network(seed, machine=machine), seed)
     check(quantized, random_images(quantized.network, words, seed), (words, 1))
 
 
 @given(seed=st.integers(0, 2**31), data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_wide_layers(seed: int, data: st.DataObject):
     """More channels than a register holds, large windows, many winners, thin last blocks."""
     draw = data.draw
@@ -84,6 +86,11 @@ def test_wide_layers(seed: int, data: st.DataObject):
 def test_gsc(variant: str):
     quantized = random_quantized(presets.network("gsc", variant), 7)
     check(quantized, random_images(quantized.network, 35, 7), (35, 16, 5, 1))
+
+
+def test_shipped_network():
+    quantized = QuantizedNetwork.load(NETWORKS / "gsc-fast.npz")
+    check(quantized, random_images(quantized.network, 50, 9), (50, 1))
 
 
 def test_more_words_than_a_chunk():
