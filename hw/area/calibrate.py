@@ -8,7 +8,7 @@ from hw.area.cells import Resources
 from hw.area.estimate import by_kind, estimate
 from hw.contract.folding import plans
 from hw.contract.presets import folding, network
-from hw.fold.area import CALIBRATION, LOADER, Component, layer_components
+from hw.fold.area import CALIBRATION, Component, layer_components, shared_components
 from hw.verilog.cache import Report, write_atomically
 from hw.verilog.machine import core_verilog
 
@@ -60,10 +60,9 @@ def _compared(
     net, variant, size = machine
     chosen, shape = network(net, variant), folding(net, variant, size)
     known = [one for plan in plans(chosen, shape) for one in layer_components(plan, shape)]
-    known.append(Component("", "loader", 1, LOADER))
+    known += shared_components(len(shape.layers))
     text = core_verilog(chosen, shape, build, vendor=True).text
-    fallback = [*known, Component("", "core", 1, Resources())]
-    parts = estimate(text, build, model=fallback, seconds=seconds, report=report)
+    parts = estimate(text, build, model=known, seconds=seconds, report=report)
     missing = set(by_kind(part for part in parts if not part.synthesised))
     synthesised = by_kind(parts)
     return [

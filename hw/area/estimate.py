@@ -115,40 +115,6 @@ def _rest(whole: Resources, engine: str, kind: str, found: Iterable[Part]) -> Re
     return Resources(*map(max, zip((whole + known * -1).values, Resources().values, strict=True)))
 
 
-def total(self) -> Resources:
-    """What all instances take."""
-    return self.each * self.count
-
-
-def estimate(text: str, build: Path, *, top: str = CORE, report: Report = silent) -> list[Part]:
-    """Estimate the Verilog of a machine with vendor cells, part by part.
-
-    Parameters
-    ----------
-    text: as `hw.verilog.machine.core_verilog` writes it.
-    build: netlists are kept in ``area/`` in it.
-
-    Raises ToolError when Yosys is missing or fails.
-    """
-    hierarchy = Hierarchy(text, top)
-    levels: dict[str, Interface] = {}
-    delays: dict[str, Interface] = {}
-    owners = _owners(hierarchy)
-    found: list[Part] = []
-    for done, name in enumerate(hierarchy.parts):
-        report(f"synthesis of {name}", done, len(hierarchy.parts))
-        cells = netlist(hierarchy.verilog(name), name, build)
-        by_level = analyse(cells, levels, by_levels)
-        by_time = analyse(cells, delays, by_delay)
-        levels[name], delays[name] = by_level.interface, by_time.interface
-        each = _sum(resources(cell["type"]) for cell in cells["cells"].values())
-        for engine, count in sorted(owners[name].items()):
-            kind = _kind(name, engine, hierarchy)
-            found.append(Part(name, engine, kind, count, each, by_level.worst, by_time.worst))
-    report("synthesis", len(hierarchy.parts), len(hierarchy.parts))
-    return found
-
-
 def total(parts: Iterable[Part]) -> Resources:
     """What parts take together."""
     return _sum(part.total for part in parts)

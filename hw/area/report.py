@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import fields
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hw.verilog.cache import write_atomically
 
 NAMES = tuple(field.name for field in fields(Resources))
 MEASURED = ("cycles_per_word", "latency_cycles")
-LEVELS_MAX = 4
+COLOURS = ["#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#bbbbbb", "#444444"]
 
 
 def shares(taken: Resources) -> dict[str, float]:
@@ -90,17 +91,7 @@ def write(path: Path, variant: str, figures: dict[str, Any]) -> None:
 
 def picture(figures: dict[str, Any], title: str) -> str:
     """Shares of an SLR as an SVG: a bar for each resource, in the colours of the engines."""
-    colours = (
-        "#4477aa",
-        "#66ccee",
-        "#228833",
-        "#ccbb44",
-        "#ee6677",
-        "#aa3377",
-        "#bbbbbb",
-        "#444444",
-    )
-    engines = dict(zip(figures["engines"], colours, strict=False))
+    engines = dict(zip(figures["engines"], cycle(COLOURS)))
     rows: list[str] = []
     for at, (name, size, ceiling) in enumerate(
         zip(NAMES, SLR.values, CEILINGS.values, strict=True)
@@ -125,11 +116,19 @@ def picture(figures: dict[str, Any], title: str) -> str:
         x, y = 90 + 150 * (at % 4), 240 + 20 * (at // 4)
         rows.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{colour}"/>')
         rows.append(f'<text x="{x + 18}" y="{y + 11}">{engine}</text>')
-    body = "\n".join(rows)
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="720" height="290" font-family="sans-serif"'
-        f' font-size="13">\n<text x="90" y="28" font-size="15">{title}: shares of an SLR, estimated;'
-        f" dashed: ceilings</text>\n{body}\n</svg>\n"
+    return "\n".join(
+        [
+            (
+                '<svg xmlns="http://www.w3.org/2000/svg" width="720" height="290"'
+                ' font-family="sans-serif" font-size="13">'
+            ),
+            (
+                f'<text x="90" y="28" font-size="15">{title}: shares of an SLR, estimated; dashed:'
+                " ceilings</text>"
+            ),
+            *rows,
+            "</svg>\n",
+        ]
     )
 
 

@@ -43,6 +43,7 @@ SHIFT_BITS = SHIFT_MAX.bit_length()
 LEVELS = 15
 GATHER_CONTROL_LUTS, GATHER_CONTROL_FFS = 450, 320
 SCATTER_CONTROL_LUTS, SCATTER_CONTROL_FFS = 120, 150
+CONFIG_BITS = 75
 LOADER = Resources(lut=1000, ff=700)
 
 
@@ -122,7 +123,13 @@ def layer_components(plan: Plan, folding: Folding) -> Iterator[Component]:
 def components(found: tuple[Plan, ...], folding: Folding) -> list[Component]:
     """All components of a machine, scaled."""
     layers = [one for plan in found for one in layer_components(plan, folding)]
-    return [calibrated(one) for one in [*layers, Component("", "loader", 1, LOADER)]]
+    return [calibrated(one) for one in [*layers, *shared_components(len(found))]]
+
+
+def shared_components(layers: int) -> list[Component]:
+    """What belongs to no layer of a machine of so many: image loader and configuration bus."""
+    bus = Resources(lut=20, ff=CONFIG_BITS * layers)
+    return [Component("", "loader", 1, LOADER), Component("", "core", 1, bus)]
 
 
 def _control_bits(plan: GatherPlan) -> int:

@@ -25,7 +25,7 @@ from hw.contract.folding import (
     plans,
 )
 from hw.contract.network import Conv2d, Network, Stage
-from hw.fold.area import LOADER, Component, back, calibrated, components, front
+from hw.fold.area import Component, back, calibrated, components, front, shared_components
 from hw.fold.candidates import candidates, widest
 
 SLR_BUDGET = Resources(
@@ -180,7 +180,7 @@ class _Search:
         return Solution(self.network, replace(self.shape, layers=least.layers))
 
     def _first(self, stage: Stage) -> Iterator[_Partial]:
-        start = calibrated(Component("", "loader", 1, LOADER)).total
+        start = _sum(shared_components(len(self.network.stages)))
         for layer in candidates(self.network, stage):
             if isinstance(layer, GatherFolding):
                 plan = GatherPlan(stage, layer)
