@@ -135,6 +135,38 @@ _FOLDINGS = {
         ),
         frames=4,
     ),
+    ("gsc", "sparse-dense", "small"): Folding(
+        (
+            GatherFolding(rows=1, cols=14, streams=2),
+            ScatterFolding(rows=1, cols=5, lanes=4),
+            ScatterFolding(lanes=60, drain=15),
+            ScatterFolding(lanes=12, drain=1),
+        ),
+    ),
+    ("gsc", "sparse-dense", "full"): Folding(
+        (
+            GatherFolding(rows=7, cols=14, streams=2),
+            ScatterFolding(rows=5, cols=5, engines=5, lanes=4),
+            ScatterFolding(engines=5, lanes=60, drain=60),
+            ScatterFolding(engines=5, lanes=12, drain=1),
+        ),
+    ),
+    ("gsc", "dense", "small"): Folding(
+        (
+            GatherFolding(rows=1, cols=14, streams=2),
+            ScatterFolding(rows=1, cols=5, lanes=16),
+            ScatterFolding(lanes=100, drain=10),
+            ScatterFolding(lanes=12, drain=1),
+        ),
+    ),
+    ("gsc", "dense", "full"): Folding(
+        (
+            GatherFolding(rows=2, cols=14, streams=4),
+            ScatterFolding(rows=5, cols=5, lanes=32),
+            ScatterFolding(lanes=750, drain=5),
+            ScatterFolding(lanes=12, drain=1),
+        ),
+    ),
     ("tiny", "fast", "small"): Folding(
         (GatherFolding(), ScatterFolding(), ScatterFolding(lanes=4, drain=2), ScatterFolding()),
         input_bytes=8,
@@ -144,6 +176,35 @@ _FOLDINGS = {
             GatherFolding(rows=3, cols=3, streams=4),
             ScatterFolding(engines=2, lanes=8),
             ScatterFolding(engines=1, lanes=16, drain=16),
+            ScatterFolding(engines=2, lanes=10, drain=1),
+        ),
+    ),
+    ("tiny", "sparse-dense", "small"): Folding(
+        (GatherFolding(), ScatterFolding(), ScatterFolding(lanes=4, drain=2), ScatterFolding()),
+        input_bytes=8,
+    ),
+    ("tiny", "sparse-dense", "full"): Folding(
+        (
+            GatherFolding(rows=3, cols=3, streams=4),
+            ScatterFolding(engines=4, lanes=8),
+            ScatterFolding(engines=1, lanes=16, drain=16),
+            ScatterFolding(engines=2, lanes=10, drain=1),
+        ),
+    ),
+    ("tiny", "dense", "small"): Folding(
+        (
+            GatherFolding(),
+            ScatterFolding(lanes=4),
+            ScatterFolding(lanes=8, drain=2),
+            ScatterFolding(),
+        ),
+        input_bytes=8,
+    ),
+    ("tiny", "dense", "full"): Folding(
+        (
+            GatherFolding(rows=3, cols=3, streams=3),
+            ScatterFolding(engines=4, lanes=16),
+            ScatterFolding(engines=1, lanes=32, drain=16),
             ScatterFolding(engines=2, lanes=10, drain=1),
         ),
     ),

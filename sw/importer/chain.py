@@ -255,7 +255,7 @@ class _Walk:
                 raise refuse(node, "needs constant bounds of channels")
             convolution = self._only(node.output[0], "Conv")
             self._require_scale(convolution)
-            shape = (int(stop - start), *inputs[1:])
+            shape = (int(stop - start), inputs[1], inputs[2])
             part = multiplying_layer(self.graph, convolution, shape, self.flat, self.scale)
             found.append((int(start), part))
             cast = self._only(convolution.output[0], "Cast")

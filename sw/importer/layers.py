@@ -76,15 +76,17 @@ def multiplying_layer(
     if (node.op_type == "Conv") == flat:
         raise refuse(node, f"input is {'flat' if flat else 'an image'}; expected the other")
     if node.op_type == "Conv":
-        found, options = _convolution(graph, node, in_shape)
+        found, stride, padding = _convolution(graph, node, in_shape)
     else:
-        found, options = _linear(graph, node, in_shape), {}
+        found, (stride, padding) = _linear(graph, node, in_shape), (1, 0)
     if found.values.min() < -128 or found.values.max() > 127:
         raise refuse(
             node, f"weights {found.values.min()}..{found.values.max()} do not fit 8 bits signed"
         )
     gain = np.broadcast_to(found.scale * scale, len(found.values)).copy()
-    layer = RawLayer(label(node), found.values, gain, np.zeros(len(gain)), in_shape, **options)
+    layer = RawLayer(
+        label(node), found.values, gain, np.zeros(len(gain)), in_shape, stride, padding
+    )
     if min(layer.out_shape) < 1:
         raise refuse(node, f"window leaves nothing of input {list(in_shape)}")
     if len(node.input) > 2 and node.input[2]:
@@ -92,9 +94,7 @@ def multiplying_layer(
     return layer
 
 
-def _convolution(
-    graph: Graph, node: onnx.NodeProto, in_shape: Shape
-) -> tuple[Weights, dict[str, int]]:
+def _convolution(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> tuple[Weights, int, int]:
     found, options = weights(graph, node.input[1], node, 0), attributes(node)
     auto = options.get("auto_pad", b"NOTSET")
     if auto not in (b"NOTSET", b"VALID"):
@@ -112,7 +112,7 @@ def _convolution(
     padding = same(node, "pads", options.get("pads", []), 0)
     if stride < 1 or padding < 0:
         raise refuse(node, f"stride {stride} and padding {padding}, need >= 1 and >= 0")
-    return found, {"stride": stride, "padding": padding}
+    return found, stride, padding
 
 
 def _linear(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> Weights:

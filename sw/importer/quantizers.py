@@ -95,9 +95,13 @@ def weights(graph: Graph, name: str, node: onnx.NodeProto, axis: int) -> Weights
     if turned:
         values, along = values.T, 1 - along
     if found.scale.size > 1 and (
-        along != axis or found.scale.size != values.shape[axis : axis + 1][0]
+        along != axis or values.shape[axis : axis + 1] != (found.scale.size,)
     ):
-        raise refuse(source, f"scales along axis {along}, needs one for each output channel")
+        raise refuse(
+            source,
+            f"{found.scale.size} scales along axis {along} of weights {list(values.shape)}, needs "
+            f"one for each kernel (axis {axis})",
+        )
     return Weights(values, found.scale)
 
 

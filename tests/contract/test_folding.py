@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,7 @@ from hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
 from sim.golden.random_network import random_folding, random_network
 
 SEEDS = st.integers(0, 1 << 30)
-SHIPPED = [(name, size) for name in presets.NETWORKS for size in presets.SIZES]
+SHIPPED = list(product(presets.NETWORKS, presets.VARIANTS, presets.SIZES))
 
 
 @given(SEEDS)
@@ -68,9 +68,9 @@ def test_no_multiplier_does_two_products_a_cycle(seed):
         assert plan.passes * plan.steps * multipliers(plan) >= most_products(plan)
 
 
-@pytest.mark.parametrize(("name", "size"), SHIPPED)
-def test_shipped_foldings_divide_their_networks(name, size):
-    made = plans(presets.network(name), presets.folding(name, size=size))
+@pytest.mark.parametrize(("name", "variant", "size"), SHIPPED)
+def test_shipped_foldings_divide_their_networks(name, variant, size):
+    made = plans(presets.network(name, variant), presets.folding(name, variant, size))
     for before, after in pairwise(made):
         assert isinstance(after, ScatterPlan) and after.source is before
 
@@ -78,6 +78,13 @@ def test_shipped_foldings_divide_their_networks(name, size):
 def test_the_full_speech_folding_keeps_the_budget():
     made = plans(presets.network("gsc"), presets.folding("gsc", size="full"))
     assert max(plan.cycles for plan in made) <= 112
+
+
+def test_the_full_dense_folding_keeps_its_multipliers_busy():
+    network = presets.network("gsc", "dense")
+    made = plans(network, presets.folding("gsc", "dense", "full"))
+    peak = sum(multipliers(plan) for plan in made) * max(plan.cycles for plan in made)
+    assert network.multiplications_dense >= 0.9 * peak
 
 
 @given(SEEDS)
