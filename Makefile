@@ -14,7 +14,7 @@ SIM_OPTIONS = --net $(NET) --variant $(VARIANT) --folding $(FOLDING) \
 	$(if $(WORDS),--words $(WORDS)) $(if $(WAV),--wav "$(WAV)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test lint rtl train bitstream clean distclean
+.PHONY: help setup sim test lint rtl train bitstream resources clean distclean
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ train: $(VENV)/.all  ## train a network (TWOFOLD_GSC=folder VARIANT=fast OUT=fil
 bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build where Vivado and v++ are
 	@$(BIN)/twofold bitstream --net $(NET) --variant $(VARIANT) --folding $(FOLDING)
 
+resources: $(VENV)/.area  ## area of the machine by Yosys, tile by tile
+	@$(BIN)/twofold resources --net $(NET) --variant $(VARIANT)
+
 setup: $(VENV)/.all  ## install every role into .venv
 
 clean:  ## remove everything built
@@ -63,4 +66,8 @@ $(VENV)/.sim: $(VENV)/.base
 $(VENV)/.all: $(VENV)/.sim
 	@echo "installing the training and test roles"
 	@$(PIP) --editable '.[sim,train,dev]'
+	@touch $@
+
+$(VENV)/.area: $(VENV)/.sim
+	@$(PIP) --editable '.[sim,area]'
 	@touch $@
