@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from hw.area.cells import CLOCKS, SETUP_NS, Arc, arcs, family, launch, net_delay
+from hw.area.cells import CLOCKS, NET_NS, SETUP_NS, arcs, family, launch, net_delay
 from hw.contract.errors import ToolError
 
 Pin = tuple[str, int]
@@ -78,8 +78,7 @@ class _Analysis:
         self.loads: Counter[int] = Counter()
         self.starts: dict[int, Path] = {}
         self.ends: dict[int, Path] = {}
-        self.into: defaultdict[int, list[tuple[int, Path, bool]]] = defaultdict(list)
-        self.arcs: list[tuple[Arc, Path]] = []
+        self.into: defaultdict[int, list[tuple[int, Path]]] = defaultdict(list)
         for cell in netlist["cells"].values():
             self._count(cell)
         for cell in netlist["cells"].values():
@@ -119,7 +118,7 @@ class _Analysis:
     def _cone(self, bit: int) -> set[int]:
         seen, open_bits = {bit}, [bit]
         while open_bits:
-            for source, _, _ in self.into.get(open_bits.pop(), ()):
+            for source, _ in self.into.get(open_bits.pop(), ()):
                 if source not in seen:
                     seen.add(source)
                     open_bits.append(source)
@@ -129,7 +128,7 @@ class _Analysis:
         """Longest path to every bit that is reached from ``starts``."""
         found = dict(starts)
         for bit in order:
-            for source, step, _ in self.into.get(bit, ()):
+            for source, step in self.into.get(bit, ()):
                 if source in found:
                     path = found[source].plus(step)
                     if bit not in found or self.key(path) > self.key(found[bit]):
@@ -141,7 +140,7 @@ class _Analysis:
         found = dict(ends)
         for bit in reversed(order):
             if bit in found:
-                for source, step, _ in self.into.get(bit, ()):
+                for source, step in self.into.get(bit, ()):
                     path = step.plus(found[bit])
                     if source not in found or self.key(path) > self.key(found[source]):
                         found[source] = path
@@ -152,7 +151,7 @@ class _Analysis:
         waiting = {bit: len(sources) for bit, sources in self.into.items()}
         fans: defaultdict[int, list[int]] = defaultdict(list)
         for bit, sources in self.into.items():
-            for source, _, _ in sources:
+            for source, _ in sources:
                 fans[source].append(bit)
         ready = [bit for bit in fans if bit not in waiting]
         order: list[int] = []
@@ -202,25 +201,38 @@ class _Analysis:
                     self._end(bit, Path(delay=SETUP_NS[clocked]))
 
     def _add_part(self, cell: dict[str, Any], part: Interface) -> None:
+        """A part's own paths begin and end with the net at its pin; only what the loads outside add
+        to that net is counted here.
+        """
         connections = cell["connections"]
-        for (name, at), path in part.launches.items():
-            self._start(connections.get(name, [])[at], path)
-        for (name, at), path in part.captures.items():
-            self._end(connections.get(name, [])[at], path)
-        for ((source, source_at), (target, target_at)), path in part.through.items():
-            into, out = connections[source][source_at], connections[target][target_at]
-            self._connect(into, out, path, False)
 
-    def _connect(self, source: Any, target: Any, path: Path, direct: bool) -> None:
+        def bit_of(pin: Pin) -> Any:
+            bits = connections.get(pin[0], [])
+            return bits[pin[1]] if pin[1] < len(bits) else None
+
+        for pin, path in part.launches.items():
+            self._start(bit_of(pin), path)
+        for pin, path in part.captures.items():
+            self._end(bit_of(pin), path, outside=True)
+        for (source, target), path in part.through.items():
+            self._connect(bit_of(source), bit_of(target), path, False, outside=True)
+
+    def _net(self, bit: int, *, outside: bool) -> Path:
+        delay = net_delay(self.loads[bit])
+        return Path(delay=delay - NET_NS if outside else delay)
+
+    def _connect(
+        self, source: Any, target: Any, path: Path, direct: bool, *, outside: bool = False
+    ) -> None:
         if isinstance(source, int) and isinstance(target, int):
-            net = Path() if direct else Path(delay=net_delay(self.loads[source]))
-            self.into[target].append((source, net.plus(path), direct))
+            net = Path() if direct else self._net(source, outside=outside)
+            self.into[target].append((source, net.plus(path)))
 
     def _start(self, bit: Any, path: Path) -> None:
         if isinstance(bit, int):
             self.starts[bit] = max(self.starts.get(bit, path), path, key=self.key)
 
-    def _end(self, bit: Any, path: Path) -> None:
+    def _end(self, bit: Any, path: Path, *, outside: bool = False) -> None:
         if isinstance(bit, int):
-            path = Path(delay=net_delay(self.loads[bit])).plus(path)
+            path = self._net(bit, outside=outside).plus(path)
             self.ends[bit] = max(self.ends.get(bit, path), path, key=self.key)

@@ -1,0 +1,158 @@
+"""The solver against exhaustive search, its limits, and its command."""
+
+import argparse
+import json
+import math
+from dataclasses import replace
+from functools import cache
+from itertools import product
+
+import pytest
+
+from hw.area.cells import Resources
+from hw.contract.errors import FoldingError, NetworkError
+from hw.contract.folding import Folding, ScatterFolding, plans
+from hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
+from hw.contract.presets import folding, network
+from hw.fold import cli
+from hw.fold.candidates import candidates, divisors, fewest_for_each_share
+from hw.fold.report import multipliers, products, utilisation
+from hw.fold.solver import SLR_BUDGET, Solution, cost, fits, frames_needed, solve
+
+SMALL = Network(
+    name="small",
+    input_shape=(1, 6, 6),
+    labels=("a", "b"),
+    layers=(
+        Conv2d(out_channels=4, kernel=(3, 3), pool=2, k=2, sparsity=Taps((2, 3, 2, 1))),
+        Linear(out_features=12, k=4, sparsity=Complementary(4)),
+        Linear(out_features=2),
+    ),
+)
+INPUT = 6
+
+
+@cache
+def every_folding(frames: int) -> list[tuple[int, float, Resources]]:
+    """Cycles, cost and area of all combinations of candidates that can be built."""
+    found = []
+    for layers in product(*(candidates(SMALL, stage) for stage in SMALL.stages)):
+        solution = Solution(SMALL, Folding(layers, input_bytes=INPUT, frames=frames))
+        try:
+            area = solution.resources
+        except FoldingError:
+            continue
+        found.append((solution.cycles, cost(area), area))
+    return found
+
+
+@pytest.mark.parametrize("cycles", [12, 14, 16, 20, 30, 60, 200])
+def test_least_of_all(cycles: int) -> None:
+    solution = solve(SMALL, cycles, input_bytes=INPUT)
+    others = every_folding(solution.folding.frames)
+    assert solution.cycles <= cycles
+    assert plans(SMALL, solution.folding) == solution.plans
+    assert cost(solution.resources) == pytest.approx(
+        min(price for taken, price, _ in others if taken <= cycles)
+    )
+
+
+@pytest.mark.parametrize("resource", ["lut", "ff", "bram36", "dsp"])
+def test_least_within_a_tight_budget(resource: str) -> None:
+    """Where the cheapest is over the budget of a resource, the cheapest of the rest is found."""
+    cheapest = solve(SMALL, 30, input_bytes=INPUT).resources
+    budget = replace(SLR_BUDGET, **{resource: getattr(cheapest, resource) - 0.5})
+    try:
+        found = solve(SMALL, 30, input_bytes=INPUT, budget=budget)
+    except FoldingError:
+        assert not any(taken <= 30 and fits(area, budget) for taken, _, area in every_folding(2))
+        return
+    inside = [
+        price
+        for taken, price, area in every_folding(found.folding.frames)
+        if taken <= 30 and fits(area, budget)
+    ]
+    assert fits(found.resources, budget)
+    assert cost(found.resources) == pytest.approx(min(inside))
+
+
+def test_slower_is_never_dearer() -> None:
+    prices = [
+        cost(solve(SMALL, cycles, input_bytes=INPUT).resources) for cycles in (14, 20, 40, 80)
+    ]
+    assert prices == sorted(prices, reverse=True)
+
+
+def test_reference_network() -> None:
+    """At most as dear as the shipped folding, and within the budget when given time."""
+    chosen = network("gsc", "fast")
+    shipped = Solution(chosen, folding("gsc", "fast", "full"))
+    free = solve(chosen, shipped.cycles, budget=Resources(*[math.inf] * 5))
+    assert free.cycles <= shipped.cycles
+    assert cost(free.resources) <= cost(shipped.resources)
+    inside = solve(chosen, 224)
+    assert inside.cycles <= 224
+    assert fits(inside.resources, SLR_BUDGET)
+    assert frames_needed(inside.plans, inside.cycles) <= inside.folding.frames
+
+
+def test_figures_of_layers() -> None:
+    solution = Solution(network("gsc", "fast"), folding("gsc", "fast", "full"))
+    conv1, conv2, linear1, linear2 = solution.plans
+    assert [products(plan) for plan in (conv1, conv2, linear1, linear2)] == [
+        28 * 28 * 64 * 4,
+        100 * 25 * 6 * 4,
+        25 * 8 * 60,
+        150 * 12,
+    ]
+    assert multipliers(linear1) == 120
+    assert all(0 < utilisation(plan, solution.cycles) <= 1 for plan in solution.plans)
+
+
+@pytest.mark.parametrize(
+    ("cycles", "message"),
+    [(2, "arrives in 6 cycles"), (7, "no folding of the layers up to it takes 7 cycles")],
+)
+def test_too_fast(cycles: int, message: str) -> None:
+    with pytest.raises(FoldingError, match=message):
+        solve(SMALL, cycles, input_bytes=INPUT)
+
+
+def test_too_small() -> None:
+    with pytest.raises(FoldingError, match="within the budget"):
+        solve(SMALL, 100, input_bytes=INPUT, budget=Resources(100, 100, 1, 1, 1))
+
+
+def test_refused_network() -> None:
+    padded = replace(SMALL, layers=(replace(SMALL.layers[0], padding=1), *SMALL.layers[1:]))
+    with pytest.raises((FoldingError, NetworkError), match="padding"):
+        solve(padded, 100, input_bytes=INPUT)
+
+
+def test_candidates_are_valid() -> None:
+    for stage in SMALL.stages[1:]:
+        for layer in candidates(SMALL, stage):
+            assert isinstance(layer, ScatterFolding)
+            assert stage.sets % layer.lanes == 0
+            assert layer.lanes % layer.drain == 0
+
+
+def test_divisors_and_shares() -> None:
+    assert divisors(12) == [1, 2, 3, 4, 6, 12]
+    assert fewest_for_each_share(25, 25) == [1, 2, 3, 4, 5, 7, 9, 13, 25]
+
+
+def test_command(tmp_path, capsys) -> None:
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    file = tmp_path / "folding.json"
+    arguments = ["--network", "tiny", "--cycles", "100", "--json", str(file)]
+    assert cli.run(parser.parse_args(arguments)) == 0
+    tree = json.loads(file.read_text())
+    printed = capsys.readouterr().out
+    assert tree["cycles_per_word"] <= 100
+    assert f"bottleneck: {tree['bottleneck']}" in printed
+    assert tree["next_step"]["cycles_per_word"] < tree["cycles_per_word"]
+    assert sum(layer["dsp"] for layer in tree["layers"].values()) == tree["resources"]["dsp"]
+    with pytest.raises(FoldingError, match="cycles is 0"):
+        cli.run(parser.parse_args(["--cycles", "0"]))
