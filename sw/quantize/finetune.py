@@ -15,7 +15,7 @@ from hw.contract.arith import ACT_MAX, WEIGHT_MAX, WEIGHT_MIN
 from hw.contract.network import Conv2d, Network, Stage
 from sw.artefacts import QuantizedLayer, QuantizedNetwork
 from sw.model import native
-from sw.quantize.integer import accumulate, keep_winners
+from sw.quantize.integer import accumulate, exact_kind, keep_winners
 
 UNIT = 64.0
 """Integer weights for 1.0 of the trained parameter, so that usual learning rates fit."""
@@ -60,14 +60,15 @@ class IntegerLayer(nn.Module):
         scaled = _straight(acc / 2.0**self.shift, torch.floor).clamp(0, ACT_MAX)
         with torch.no_grad():
             won = keep_winners(scaled, self.stage.k) > 0
-        return scaled * won
+        return (scaled * won).float()
 
     def _accumulate(self, x: Tensor, weight: Tensor) -> Tensor:
         stage = self.stage
+        kind = exact_kind(weight)
         plain = stage.index == 0 and stage.stride == 1 and stage.padding == 0
         if plain and x.shape[1] == 1 and stage.channels % native.LANES == 0:
             return native.conv_pool(x, weight, stage.pool).permute(0, 3, 1, 2)
-        return accumulate(stage, x, weight, float(self.zero_point))
+        return accumulate(stage, x.to(kind), weight.to(kind), float(self.zero_point))
 
     def quantized(self) -> QuantizedLayer:
         """The integers as they are now."""
@@ -104,7 +105,7 @@ class IntegerNet(nn.Module):
         x = (images[:, None] if images.ndim == 3 else images).float()
         for layer in self.layers:
             x = layer(x)
-        return x * self.logit_scale
+        return (x * self.logit_scale).float()
 
     def quantized(self, provenance: Mapping[str, Any]) -> QuantizedNetwork:
         """The network as it is now."""

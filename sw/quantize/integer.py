@@ -1,7 +1,8 @@
 """The exact integer law in PyTorch: floats that hold whole numbers, fast and without any rounding.
 
-Sums of a layer stay below 2**24, where float32 holds every whole number, so convolutions of float32
-are exact in whatever order they add. `sim.golden` computes the same independently.
+As long as sums stay within 2**24, float32 holds every whole number, so convolutions are exact in
+whatever order they add. A layer whose weights allow larger sums is computed in float64.
+`sim.golden` computes the same independently.
 """
 
 import numpy as np
@@ -13,19 +14,15 @@ from torch.nn import functional as F
 from hw.contract.arith import ACT_MAX
 from hw.contract.network import Conv2d, Stage
 from sw.artefacts import QuantizedLayer, QuantizedNetwork
-from sw.errors import ArtefactError
 
-EXACT_BITS = 25
-"""Widest accumulator (signed) whose every value float32 holds."""
+EXACT = 1 << 24
+"""Largest magnitude up to which float32 holds every whole number."""
 BATCH = 256
 
 
 @torch.no_grad()
 def forward_integer(quantized: QuantizedNetwork, images: Tensor) -> Tensor:
-    """Logits int32 [N, classes] of images uint8 [N, rows, cols] or [N, channels, rows, cols].
-
-    Raises ArtefactError for a layer whose accumulator could leave the exact range of float32.
-    """
+    """Logits int32 [N, classes] of images uint8 [N, rows, cols] or [N, channels, rows, cols]."""
     if images.ndim == 3:
         images = images[:, None]
     return torch.cat([_logits(quantized, block) for block in images.split(BATCH)])
@@ -39,15 +36,18 @@ def integer_logits(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> ND
 def _logits(quantized: QuantizedNetwork, images: Tensor) -> Tensor:
     x = images.float()
     for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
-        if stage.acc_bits > EXACT_BITS:
-            raise ArtefactError(
-                f"{stage.name}: accumulator of {stage.acc_bits} bits, "
-                f"float32 is exact to {EXACT_BITS}"
-            )
         fill = float(quantized.network.zero_point) if stage.index == 0 else 0.0
-        x = accumulate(stage, x, torch.from_numpy(layer.weight).float(), fill)
+        weight = torch.from_numpy(layer.weight).float()
+        kind = exact_kind(weight)
+        x = accumulate(stage, x.to(kind), weight.to(kind), fill)
         x = finish(stage, layer, x)
     return x.to(torch.int32)
+
+
+def exact_kind(weight: Tensor) -> torch.dtype:
+    """Floating-point type in which every sum of products with ``weight`` [out, ...] is exact."""
+    largest = float(weight.detach().abs().flatten(1).sum(1).max()) * ACT_MAX
+    return torch.float32 if largest <= EXACT else torch.float64
 
 
 def accumulate(stage: Stage, x: Tensor, weight: Tensor, fill: float = 0.0) -> Tensor:

@@ -15,7 +15,6 @@ from sim.golden.random_network import random_images, random_network, random_quan
 from sw.artefacts import QuantizedLayer, QuantizedNetwork
 from sw.data import gsc
 from sw.data.digits import digits
-from sw.errors import ArtefactError
 from sw.quantize.integer import forward_integer, keep_winners
 
 GSC = os.environ.get("TWOFOLD_GSC")
@@ -40,11 +39,17 @@ def test_winners_are_those_of_the_contract(k: int) -> None:
         assert result.tolist() == [v if i in chosen else 0 for i, v in enumerate(row)]
 
 
-def test_refuses_sums_that_float32_cannot_hold() -> None:
-    network = Network("wide", (1, 32, 32), (Linear(out_features=1),), ("a",))
-    layer = QuantizedLayer(np.zeros((1, 1024), np.int8), np.zeros(1, np.int32), 0)
-    with pytest.raises(ArtefactError, match="accumulator of 26 bits"):
-        forward_integer(QuantizedNetwork(network, (layer,), 1.0), torch.zeros(1, 32, 32))
+def test_sums_beyond_float32_are_exact() -> None:
+    random = np.random.default_rng(0)
+    network = Network("wide", (1, 64, 64), (Linear(out_features=3),), ("a", "b", "c"))
+    weight = np.full((3, 4096), 127, np.int8)
+    weight[1:] = random.integers(100, 128, (2, 4096))
+    layer = QuantizedLayer(weight, np.array([1, -2, 3], np.int32), 0)
+    images = random.integers(200, 256, (5, 64, 64), dtype=np.uint8)
+    expected = images.reshape(5, -1).astype(int) @ weight.T.astype(int) + layer.add
+    assert expected.min() > 1 << 24 and (expected % 2).any()
+    found = forward_integer(QuantizedNetwork(network, (layer,), 1.0), torch.from_numpy(images))
+    np.testing.assert_array_equal(found.numpy(), expected)
 
 
 def test_shipped_digits_reach_96_percent() -> None:
