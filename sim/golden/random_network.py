@@ -50,8 +50,8 @@ def random_images(network: Network, count: int, seed: int = 0) -> np.ndarray:
 
 def _random_layer(stage: Stage, generator: np.random.Generator) -> QuantizedLayer:
     used = _random_structure(stage, generator)
-    weight = generator.integers(WEIGHT_MIN, WEIGHT_MAX + 1, used.shape, dtype=np.int64)
-    weight = (weight * used).astype(np.int8)
+    weight = generator.integers(WEIGHT_MIN, WEIGHT_MAX, used.shape, dtype=np.int64)
+    weight = ((weight + (weight >= 0)) * used).astype(np.int8)  # never 0, so the structure shows
     spread = 74.0 * 100.0 * stage.products**0.5
     shift, mul = 0, None
     if not stage.last:
