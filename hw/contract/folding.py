@@ -105,18 +105,15 @@ def plans(network: Network, folding: Folding) -> tuple[Plan, ...]:
         f"folding: input_bytes is {folding.input_bytes}, needs a divisor or multiple of "
         f"{row_bytes} (an image row)",
     )
-    return tuple(_plans(stages, folding))
+    return tuple(_plans(stages, folding, network.zero_point))
 
 
-def _plans(stages: tuple[Stage, ...], folding: Folding) -> Iterator[Plan]:
+def _plans(stages: tuple[Stage, ...], folding: Folding, zero_point: int) -> Iterator[Plan]:
     source: Plan | None = None
     for index, (stage, layer) in enumerate(zip(stages, folding.layers, strict=True)):
-        _require(
-            stage.padding == 0, f"{stage.name}: padding is {stage.padding}, the engines take 0"
-        )
         _check_blocks(stage, layer)
         if isinstance(layer, GatherFolding):
-            plan: Plan = GatherPlan(stage, layer)
+            plan: Plan = GatherPlan(stage, layer, zero_point if stage.padding else 0)
             _check_gather(plan)
         else:
             if source is None:

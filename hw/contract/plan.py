@@ -56,10 +56,12 @@ class GatherPlan:
     groups: for each group of ``streams`` neighbouring kernels (the last may have fewer), the steps
         it takes: the longest tap list in the group, and at least ``streams`` so that results leave
         one a cycle.
+    fill: pixel that stands in the padding.
     """
 
     stage: Stage
     folding: GatherFolding
+    fill: int = 0
 
     @property
     def counts(self) -> tuple[int, ...]:

@@ -15,7 +15,8 @@ class WindowLoader(wiring.Component):
 
     A row of the image is read as a whole and shifted along the tile columns, ``phases`` pixels a
     cycle, so that each column of tiles sees its window go by. A row of tiles writes what falls into
-    its windows.
+    its windows. Padding is put around the rows on the way: rows are counted from the first padded
+    one.
 
     Parameters
     ----------
@@ -72,7 +73,9 @@ class WindowLoader(wiring.Component):
         busy = Signal()
         column, line = Signal(range(windows.columns)), Signal(range(plan.load_rows))
         down, along = Signal(range(blocks)), Signal(range(across))
-        row, top = Signal.like(self.row), Signal.like(self.row)
+        padding = plan.stage.padding
+        lines = plan.stage.in_shape[1] + 2 * padding
+        row, top = Signal(range(lines)), Signal(range(lines))
         row_over = column == windows.columns - 1
         over = busy & row_over & (line == plan.load_rows - 1)
         along_over = along == across - 1
@@ -102,17 +105,18 @@ class WindowLoader(wiring.Component):
                 m.d.sync += [row.eq(Mux(word_over, 0, below)), top.eq(Mux(word_over, 0, below))]
         with m.If(start):
             m.d.sync += [busy.eq(1), holding.eq(1)]
-        m.d.comb += self.row.eq(row)
-        self._read(m, along, column)
+        m.d.comb += self.row.eq(row - padding)
+        outside = (row < padding) | (row >= lines - padding) if padding else Const(0)
+        self._read(m, along, column, outside)
         self._write(m, busy, over, column)
         return m
 
-    def _read(self, m: Module, along: Value, column: Value) -> None:
+    def _read(self, m: Module, along: Value, column: Value, outside: Value) -> None:
         """Take in a row of the block of tiles, then shift it column by column."""
         plan, windows = self.plan, self.windows
         cols = plan.folding.cols
         chunk = 8 * plan.phases
-        pixels = Value.cast(self.pixels_row)
+        pixels = self._padded(m, outside)
         length = chunk * (cols + windows.columns - 1)
         blocks = [
             pixels[at * cols * chunk : at * cols * chunk + length]
@@ -125,6 +129,15 @@ class WindowLoader(wiring.Component):
         with m.Else():
             m.d.sync += passing.eq(passing >> chunk)
         m.d.comb += Value.cast(self.pixels).eq(passing)
+
+    def _padded(self, m: Module, outside: Value) -> Value:
+        """The row that was read, with padding at both ends; nothing else for rows outside."""
+        padding, row = self.plan.stage.padding, Value.cast(self.pixels_row)
+        if not padding:
+            return row
+        fill = Const(self.plan.fill, 8)
+        inner = Mux(delayed(m, outside, 1, name="outside"), fill.replicate(len(row) // 8), row)
+        return Cat(fill.replicate(padding), inner, fill.replicate(padding))
 
     def _write(self, m: Module, busy: Value, over: Value, column: Value) -> None:
         """Writes for each row of tiles, when its pixels are at the tiles."""

@@ -11,7 +11,7 @@ from hw.contract.folding import ScatterPlan
 from hw.delay import delayed
 from hw.links import PixelLink, entry_layout
 from hw.memory import LutRam
-from hw.scatter.routing import Routing, engine_spans, routing
+from hw.scatter.routing import NOTHING, Routing, engine_spans, routing
 from hw.scatter.sequencer import walk_layout
 from hw.tile import vendor_cells
 
@@ -80,7 +80,10 @@ class PixelBanks(wiring.Component):
         ):
             register = Signal(self.entry, name=f"entry{number}")
             chosen = Signal(self.entry, name=f"chosen{number}")
-            sources = Array(found[source].as_value() for source in reader.sources)
+            sources = Array(
+                Const(0, self.entry.size) if source == NOTHING else found[source].as_value()
+                for source in reader.sources
+            )
             m.d.comb += chosen.eq(sources[selects[reader.select]])
             m.d.sync += register.index.eq(chosen.index)
             m.d.sync += register.value.eq(Mux(live[number % len(live)], chosen.value, 0))

@@ -19,6 +19,9 @@ from hw.contract.folding import ScatterPlan
 PORTS_MAX = 64
 """Read ports of a bank at most: each is a copy of its memory."""
 
+NOTHING = -1
+"""In place of a bank or port: the tap lies in the padding, where all activations are 0."""
+
 Sequence = dict[int, int]
 """A choice for some of the steps of a word; it does not matter in the others."""
 
@@ -33,7 +36,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Reader:
-    """An engine of a position of a tile: the ports it meets (as indices), and its select."""
+    """An engine of a position of a tile: the ports it meets (indices or `NOTHING`), its select."""
 
     sources: tuple[int, ...]
     select: int
@@ -78,7 +81,7 @@ def routing(plan: ScatterPlan) -> Routing:
     wanted = [_by_bank(places) for places in readers]
     banks = plan.source.folding.rows * plan.source.folding.cols
     ports: list[tuple[int, Sequence]] = []
-    chosen: list[dict[int, int]] = [{} for _ in readers]
+    chosen: list[dict[int, int]] = [{NOTHING: NOTHING} for _ in readers]
     for bank in range(banks):
         base = len(ports)
         sequences: list[Sequence] = []
@@ -115,7 +118,10 @@ def _readers(plan: ScatterPlan) -> Iterator[tuple[int, int, int, int, range]]:
 def _places(
     plan: ScatterPlan, row: int, col: int, position_row: int, position_col: int, span: range
 ) -> Iterator[tuple[int, tuple[int, int]]]:
-    """For every step of a reader: the bank and the producer pass of the pixel it looks at."""
+    """For every step of a reader: the bank and the producer pass of the pixel it looks at.
+
+    In the padding the bank is `NOTHING`.
+    """
     stage, folding, source = plan.stage, plan.folding, plan.source
     blocks = stage.out_shape[2] // folding.cols
     source_blocks = source.stage.out_shape[2] // source.folding.cols
@@ -124,10 +130,14 @@ def _places(
         top = ((block_row * folding.rows + row) * stage.pool + position_row) * stage.stride
         left = ((block_col * folding.cols + col) * stage.pool + position_col) * stage.stride
         for local, tap in enumerate(span):
-            y, x = top + tap // stage.kernel[1], left + tap % stage.kernel[1]
+            y = top + tap // stage.kernel[1] - stage.padding
+            x = left + tap % stage.kernel[1] - stage.padding
+            step = number * plan.engine_taps + local
+            if not (0 <= y < stage.in_shape[1] and 0 <= x < stage.in_shape[2]):
+                yield step, (NOTHING, 0)
+                continue
             source_row, bank_row = divmod(y, source.folding.rows)
             source_col, bank_col = divmod(x, source.folding.cols)
-            step = number * plan.engine_taps + local
             bank = bank_row * source.folding.cols + bank_col
             yield step, (bank, source_row * source_blocks + source_col)
 
@@ -175,4 +185,4 @@ def _check_ports(plan: ScatterPlan, bank: int, ports: int) -> None:
         )
 
 
-__all__ = ["PORTS_MAX", "Port", "Reader", "Routing", "engine_spans", "routing"]
+__all__ = ["NOTHING", "PORTS_MAX", "Port", "Reader", "Routing", "engine_spans", "routing"]

@@ -93,9 +93,9 @@ def _random_structure(stage: Stage, generator: np.random.Generator) -> np.ndarra
 def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     """A random small network: one or two convolutions, one to three linear layers.
 
-    With ``machine`` it is one that the engines serve: a single input channel, no padding, taps or
-    dense weights first, then complementary sets or dense weights. Without, it may have several
-    channels, padding, and taps anywhere in its convolutions.
+    With ``machine`` it is one that the engines serve: a single input channel, taps or dense weights
+    first, then complementary sets or dense weights. Without, it may have several channels, and taps
+    anywhere in its convolutions.
     """
     source = random.Random(seed)
     shape = (
@@ -140,7 +140,7 @@ def _random_convolution(
         out_channels=out_channels,
         kernel=kernel,
         stride=source.choice((1, 1, 2)),
-        padding=0 if machine else source.randint(0, side - 1),
+        padding=source.choice((0, 0, source.randint(0, side - 1))),
         pool=source.choice((1, 2, 2)),
         k=source.choice((None, source.randint(1, out_channels))),
         multiplier=source.random() < 0.25,

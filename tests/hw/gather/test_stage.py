@@ -31,6 +31,7 @@ def _plan(shape: tuple[int, int], layer: Conv2d, folding: GatherFolding) -> Gath
         input_shape=(1, *shape),
         layers=(layer, Linear(out_features=1)),
         labels=("one",),
+        zero_point=93,
     )
     found = plans(network, Folding((folding, ScatterFolding()), input_bytes=shape[1]))[0]
     assert isinstance(found, GatherPlan)
@@ -72,6 +73,12 @@ CASES = {
         (6, 6), _sparse([4] * 4, pool=2, k=2, multiplier=True), GatherFolding(cols=2, streams=2),
     ),
     "one channel": ((5, 5), _sparse([9]), GatherFolding(rows=3, cols=3)),
+    "padding": (
+        (6, 6), _sparse([4] * 5, pool=2, k=2, padding=1), GatherFolding(cols=3, streams=2),
+    ),
+    "wide padding": (
+        (5, 4), _sparse([9, 3, 2], stride=2, padding=3, k=3), GatherFolding(rows=5, streams=2),
+    ),
     "emission": ((4, 4), _sparse([1] * 8, side=2, pool=3, k=8), GatherFolding(streams=4)),
 }  # fmt: skip
 
@@ -123,6 +130,12 @@ class Weights:
             found += row + [0] * (steps - len(row))
         return found
 
+    def padded(self, image: Image) -> Image:
+        """The image with the zero point around it."""
+        padding, width = self.plan.stage.padding, self.plan.stage.in_shape[2]
+        side, full = [93] * padding, [93] * (width + 2 * padding)
+        return [full] * padding + [side + row + side for row in image] + [full] * padding
+
     def pixel(self, image: Image, row: int, column: int) -> list[int]:
         """All channels of a pooled pixel."""
         stage = self.plan.stage
@@ -145,6 +158,7 @@ class Weights:
     def passes(self, image: Image) -> list[list[list[int]]]:
         """Channels of every tile, pass after pass."""
         folding, (_, rows, columns) = self.plan.folding, self.plan.stage.out_shape
+        image = self.padded(image)
         return [
             [
                 self.pixel(image, top + y, left + x)

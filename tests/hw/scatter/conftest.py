@@ -105,9 +105,10 @@ class Model:
         for kernel in self.kernels:
             total = 0
             for tap in range(stage.taps):
-                y = row * stage.stride + tap // stage.kernel[1]
-                x = col * stage.stride + tap % stage.kernel[1]
-                total += sum(kernel.get((tap, at), 0) * value for at, value in lists[y, x])
+                y = row * stage.stride + tap // stage.kernel[1] - stage.padding
+                x = col * stage.stride + tap % stage.kernel[1] - stage.padding
+                pixel = lists.get((y, x), [])
+                total += sum(kernel.get((tap, at), 0) * value for at, value in pixel)
             found.append(total)
         return found
 

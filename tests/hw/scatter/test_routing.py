@@ -8,7 +8,7 @@ from hw.contract import presets
 from hw.contract.errors import FoldingError
 from hw.contract.folding import Folding, GatherFolding, ScatterFolding, ScatterPlan, plans
 from hw.contract.network import Complementary, Conv2d, Linear, Network
-from hw.scatter.routing import engine_spans, routing
+from hw.scatter.routing import NOTHING, engine_spans, routing
 
 
 def plan_of(
@@ -35,8 +35,9 @@ def random_plans(draw: st.DrawFn) -> ScatterPlan:
     rows, cols = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     kernel = draw(st.integers(1, min(3, rows))), draw(st.integers(1, min(3, cols)))
     stride, pool = draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    padding = draw(st.sampled_from((0, 0, 1, 2)))
     out_rows, out_cols = (
-        ((size - window) // stride + 1) // pool
+        ((size + 2 * padding - window) // stride + 1) // pool
         for size, window in zip((rows, cols), kernel, strict=True)
     )
     assume(out_rows and out_cols)
@@ -46,6 +47,7 @@ def random_plans(draw: st.DrawFn) -> ScatterPlan:
             out_channels=4,
             kernel=kernel,
             stride=stride,
+            padding=padding,
             pool=pool,
             sparsity=Complementary(2),
         ),
@@ -84,12 +86,14 @@ def test_every_reader_sees_its_pixel_at_every_step(plan: ScatterPlan) -> None:
                     for local, tap in enumerate(span):
                         step = number * plan.engine_taps + local
                         source = reader.sources[found.selects[reader.select][step]]
-                        port = found.ports[source]
-                        seen = pixel_at(plan, port.bank, found.generators[port.generator][step])
-                        assert seen == (
-                            top + tap // stage.kernel[1],
-                            left + tap % stage.kernel[1],
-                        )
+                        y = top + tap // stage.kernel[1] - stage.padding
+                        x = left + tap % stage.kernel[1] - stage.padding
+                        inside = y in range(stage.in_shape[1]) and x in range(stage.in_shape[2])
+                        assert (source != NOTHING) == inside
+                        if inside:
+                            port = found.ports[source]
+                            at = found.generators[port.generator][step]
+                            assert pixel_at(plan, port.bank, at) == (y, x)
     assert next(readers, None) is None
 
 

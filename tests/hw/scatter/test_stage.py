@@ -31,6 +31,14 @@ def conv_cases() -> Iterator[Any]:
     square = {"kernel": (3, 3), "pool": 2}
     yield pytest.param(
         case(
+            (5, 4),
+            [producer, Conv2d(out_channels=4, k=2, sparsity=SETS(2), padding=1, **square)],
+            [GatherFolding(rows=5, cols=2), ScatterFolding(rows=2, engines=2, lanes=2)],
+        ),
+        id="padding",
+    )
+    yield pytest.param(
+        case(
             (6, 6),
             [producer, Conv2d(out_channels=8, k=3, sparsity=SETS(4), **square)],
             [GatherFolding(rows=2, cols=3), ScatterFolding(cols=2, engines=2, lanes=2)],

@@ -1,0 +1,60 @@
+"""Machines of many shapes end to end: packed, loaded and run in Verilated RTL, every layer compared
+with the golden model bit for bit.
+
+``TWOFOLD_RANDOM_MACHINES`` is the number of random networks to try; without it a few are.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw.contract import presets
+from hw.contract.folding import Folding
+from hw.contract.image import ImageStatus
+from hw.contract.network import Network
+from sim.golden.model import forward
+from sim.golden.random_network import (
+    random_folding,
+    random_images,
+    random_network,
+    random_quantized,
+)
+from sim.rtl.machine import Machine
+from sw.pack.packer import pack
+
+FIRST = 100
+COUNT = int(os.environ.get("TWOFOLD_RANDOM_MACHINES") or 12)
+WORDS = 10
+
+
+def differences(network: Network, folding: Folding, seed: int, build: Path) -> dict[str, int]:
+    """Activations and logits that differ, by layer, without and with gaps and stalls."""
+    quantized, images = random_quantized(network, seed), random_images(network, WORDS, seed)
+    golden = forward(quantized, images)
+    found: dict[str, int] = {}
+    with Machine.build(network, folding, build, probes=True) as machine:
+        assert machine.load(pack(quantized, folding)) == ImageStatus.OK
+        for gap, stall in ((0.0, 0.0), (0.4, 0.6)):
+            run = machine.run(images, seed=seed + 1, gap=gap, stall=stall)
+            mine = [*machine.activations(), run.logits, run.labels]
+            theirs = [*golden.activations, golden.logits, golden.labels]
+            names = [*(stage.name for stage in network.stages), "labels"]
+            for name, left, right in zip(names, mine, theirs, strict=True):
+                found[name] = found.get(name, 0) + int(np.sum(left.reshape(right.shape) != right))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_random_machines_equal_the_golden_model(build: Path, seed: int):
+    network = random_network(seed)
+    assert not any(differences(network, random_folding(network, seed), seed, build).values())
+
+
+@pytest.mark.parametrize("size", presets.SIZES)
+@pytest.mark.parametrize("variant", ["dense", "sparse-dense"])
+def test_variants_equal_the_golden_model(build: Path, variant: str, size: str):
+    network = presets.network("tiny", variant)
+    folding = presets.folding("tiny", variant, size)
+    assert not any(differences(network, folding, 3, build).values())
