@@ -5,13 +5,18 @@ import json
 
 import pytest
 
-from hw.area.estimate import estimate
-from hw.area.report import measured, write
+from hw.area.cells import Resources, resources
+from hw.area.estimate import by_engine, by_kind, estimate, total
+from hw.area.hierarchy import Hierarchy
+from hw.area.report import measured, picture, variant_figures, write
 from hw.area.synthesis import netlist
 from hw.contract.errors import ToolError
-from hw.contract.folding import plans
+from hw.contract.folding import GatherPlan, plans
 from hw.contract.presets import folding, network
-from hw.fold.area import components
+from hw.fold.area import calibrated, components, layer_components
+from hw.gather.tile import GatherTile
+from hw.scatter.tile import PixelTile
+from hw.tile import emit
 
 needs_yosys = pytest.mark.skipif(
     importlib.util.find_spec("pyosys") is None, reason="needs the extra named area"
@@ -22,6 +27,28 @@ module counter(clk, rst, o);
   input rst;
   output reg [7:0] o;
   always @(posedge clk) if (rst) o <= 0; else o <= o + 8'd1;
+endmodule
+"""
+
+CORE = """\
+module \\core.conv1 (clk, i, o);
+  input clk;
+  input [7:0] i;
+  output reg [7:0] o;
+  always @(posedge clk) o <= i + o;
+endmodule
+
+module core(clk, i, o);
+  input clk;
+  input [7:0] i;
+  output reg [3:0] o;
+  wire [7:0] p;
+  \\core.conv1  conv1 (
+    .clk(clk),
+    .i(i),
+    .o(p)
+  );
+  always @(posedge clk) o <= p[3:0] & p[7:4] ^ o;
 endmodule
 """
 
@@ -74,3 +101,44 @@ def test_other_variants_stay(tmp_path) -> None:
     write(path, "fast", {"lut": 2})
     write(path, "dense", {"lut": 3})
     assert json.loads(path.read_text())["variants"] == {"dense": {"lut": 3}, "fast": {"lut": 2}}
+
+
+LUT_ERROR, FF_ERROR = 0.25, 0.25
+"""How far the area model may be from synthesis for a single tile."""
+
+
+@needs_yosys
+@pytest.mark.parametrize("index", [0, 1])
+def test_area_model_of_tiles(index: int, tmp_path) -> None:
+    """Multipliers and memories exactly; LUTs and flip-flops within the stated error."""
+    shape = folding("tiny")
+    plan = plans(network("tiny"), shape)[index]
+    tile = GatherTile(plan) if isinstance(plan, GatherPlan) else PixelTile(plan)
+    kinds = {"gather tile", "scatter tile", "pixel tail"}
+    parts = [calibrated(one) for one in layer_components(plan, shape) if one.kind in kinds]
+    model = sum((one.each for one in parts), Resources())
+    hierarchy = Hierarchy(emit(tile, tile.module_name, vendor=True), tile.module_name)
+    found = Resources()
+    for name in hierarchy.parts:
+        for cell in netlist(hierarchy.verilog(name), name, tmp_path)["cells"].values():
+            found += resources(cell["type"])
+    assert (model.dsp, model.uram, model.bram36) == (found.dsp, found.uram, found.bram36)
+    assert model.lut == pytest.approx(found.lut, rel=LUT_ERROR)
+    assert model.ff == pytest.approx(found.ff, rel=FF_ERROR)
+
+
+@needs_yosys
+def test_report_of_parts(tmp_path) -> None:
+    """The sums of the report are those of its parts, and the picture shows every engine."""
+    parts = estimate(CORE, tmp_path)
+    found = plans(network("tiny"), folding("tiny"))
+    figures = variant_figures(
+        parts, found, net="tiny", variant="fast", folding="small", reports=tmp_path
+    )
+    assert figures["ff"] == total(parts).ff == 12
+    assert by_engine(parts)["conv1"].ff == 8
+    assert by_kind(parts)["conv1", "scatter stage"].ff == 8
+    assert figures["modelled_parts"] == []
+    assert 1 <= figures["depth_lut_levels"] <= 4
+    assert "not_measured" in figures
+    assert picture(figures, "tiny").count("<rect") == len(figures["engines"]) * 6
