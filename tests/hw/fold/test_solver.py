@@ -124,9 +124,9 @@ def test_too_small() -> None:
 
 
 def test_refused_network() -> None:
-    padded = replace(SMALL, layers=(replace(SMALL.layers[0], padding=1), *SMALL.layers[1:]))
-    with pytest.raises((FoldingError, NetworkError), match="padding"):
-        solve(padded, 100, input_bytes=INPUT)
+    coloured = replace(SMALL, input_shape=(3, *SMALL.input_shape[1:]))
+    with pytest.raises((FoldingError, NetworkError), match="channel"):
+        solve(coloured, 100, input_bytes=INPUT)
 
 
 def test_candidates_are_valid() -> None:
