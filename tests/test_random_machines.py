@@ -25,7 +25,7 @@ from sim.rtl.machine import Machine
 from sw.pack.packer import pack
 
 FIRST = 100
-COUNT = int(os.environ.get("TWOFOLD_RANDOM_MACHINES") or 12)
+COUNT = int(os.environ.get("TWOFOLD_RANDOM_MACHINES") or 4)
 WORDS = 10
 
 
