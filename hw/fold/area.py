@@ -35,14 +35,14 @@ from hw.fold.primitives import (
 from hw.gather.window import Windows
 from hw.scatter.constants import DISTRIBUTED_DEPTH
 from hw.scatter.routing import Routing, engine_spans, routing
-from hw.scatter.weights import ENGINES, memory_depth, memory_spans
+from hw.scatter.weights import ENGINES, adds_address, memory_depth, memory_spans
 from hw.winners.vector import LUT_RAM_DEPTH, GlobalWinners
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 SHIFT_BITS = SHIFT_MAX.bit_length()
 LEVELS = 15
-GATHER_CONTROL_LUTS, GATHER_CONTROL_FFS = 450, 320
-SCATTER_CONTROL_LUTS, SCATTER_CONTROL_FFS = 120, 150
+GATHER_CONTROL_LUTS, GATHER_CONTROL_FFS = 200, 60
+SCATTER_CONTROL_LUTS, SCATTER_CONTROL_FFS = 35, 80
 CONFIG_BITS = 75
 LOADER = Resources(lut=1000, ff=700)
 
@@ -201,7 +201,9 @@ def _scatter_tile(plan: ScatterPlan) -> Resources:
     levels = _choice_registers(groups)
     choice = Resources(lut=bits * mux_luts(2 * groups), ff=bits * levels) * folding.drain
     address_lut = _address_bits(plan) if not plan.streamed else 2
-    engine = lane * lanes + choice + Resources(lut=address_lut, ff=ACT_BITS, dsp=-(-lanes // 2))
+    # A row address that is no concatenation is multiplied out, which takes a DSP.
+    dsp = -(-lanes // 2) + adds_address(plan)
+    engine = lane * lanes + choice + Resources(lut=address_lut, ff=ACT_BITS, dsp=dsp)
     adders = positions * (engines - 1) * folding.drain * bits
     maxima = (positions - 1) * folding.drain * bits
     tree = Resources(lut=adders + 1.6 * maxima, ff=adders + maxima)
@@ -316,9 +318,11 @@ def _winners(plan: ScatterPlan) -> Resources:
     stage, drain, emit = plan.stage, plan.folding.drain, plan.emit
     searching = stage.k < stage.channels
     depth, memories = GlobalWinners.WORDS * plan.drain_steps, 1 + searching
-    found = Resources(lut=300 + drain * (24 + 12 * emit), ff=500 + drain * (20 + 14 * emit))
+    count = stage.channels.bit_length()
+    found = Resources(lut=150 + drain * (24 + 12 * emit), ff=150 + drain * (20 + 14 * emit))
     if searching:
-        found += Resources(lut=2 * LEVELS * (2.5 * drain + 40), ff=2 * LEVELS * (1.8 * drain + 30))
+        each = Resources(lut=2.5 * drain + 3 * count, ff=1.8 * drain + 2.7 * count)
+        found += each * (2 * LEVELS)
     found += Resources(lut=lut_ram_luts(32, ACT_BITS * drain), ff=2 * ACT_BITS * drain)
     if depth <= LUT_RAM_DEPTH:
         rows = lut_ram_luts(depth, ACT_BITS * drain)
