@@ -1,8 +1,7 @@
 """Cells of UltraScale+ as Yosys maps to them: what they take, and how long they take.
 
-Delays are typical figures of routed UltraScale+ designs of speed grade -2 as public timing reports
-and data sheet DS923 show them, rounded up; they are not the vendor's speed files. `ASSUMPTIONS`
-says it for reports.
+Delays are assumed: round figures for speed grade -2, taken from no published table and not the
+vendor's speed files. `ASSUMPTIONS` says it for reports.
 """
 
 import re
@@ -11,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 ASSUMPTIONS = (
-    "typical -2 cell delays from public timing reports and DS923, rounded up; LUT 0.15 ns, clock to"
+    "assumed -2 cell delays, from no published table; LUT 0.15 ns, clock to"
     " output 0.09 ns, setup 0.05 ns; a net takes 0.30 ns and 0.04 ns for each doubling of its loads"
     " up to 64, beyond which drivers are taken to be copied; nothing is placed or routed; LUTs are"
     " not packed in pairs"
