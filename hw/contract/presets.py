@@ -4,10 +4,15 @@
 numbers. Variants:
 
 - ``dense``: all weights, all activations;
+- ``pruned``: the dense network with 95 % of its weights zero, wherever they were smallest; to the
+  hardware it is dense, other engines may skip the zeros;
 - ``sparse-dense``: sparse weights, all activations;
 - ``fast``: sparse weights and winners, the point that fits one SLR at full speed (also called
-  ``sparse-sparse``).
+  ``sparse-sparse``);
+- ``accurate``: sparse weights and winners, more of both, close to the dense network's accuracy.
 """
+
+from dataclasses import dataclass
 
 from hw.contract.errors import FoldingError, NetworkError
 from hw.contract.folding import Folding, GatherFolding, ScatterFolding
@@ -28,7 +33,7 @@ GSC_LABELS = (
     "go",
 )
 DIGITS = tuple(str(digit) for digit in range(10))
-VARIANTS = ("dense", "sparse-dense", "fast")
+VARIANTS = ("dense", "pruned", "sparse-dense", "fast", "accurate")
 ALIASES = {"sparse-sparse": "fast"}
 NETWORKS = ("gsc", "tiny")
 SIZES = ("small", "full")
@@ -54,20 +59,41 @@ def network(name: str, variant: str = "fast") -> Network:
     raise NetworkError(f"network is {name!r}, choose one of {', '.join(NETWORKS)}")
 
 
+@dataclass(frozen=True)
+class _Point:
+    """Sparsity of the hidden layers; None where a layer keeps all weights or all activations."""
+
+    taps: tuple[int, ...] | None = None
+    sets: tuple[int | None, int | None] = (None, None)
+    winners: tuple[int | None, int | None, int | None] = (None, None, None)
+
+
+_POINTS = {
+    ("gsc", "dense"): _Point(),
+    ("gsc", "sparse-dense"): _Point((4,) * 64, (4, 60)),
+    ("gsc", "fast"): _Point((4,) * 64, (4, 60), (6, 8, 150)),
+    ("gsc", "accurate"): _Point((6,) * 64, (8, 60), (12, 12, 150)),
+    ("tiny", "dense"): _Point(),
+    ("tiny", "sparse-dense"): _Point((4,) * 16, (8, 16)),
+    ("tiny", "fast"): _Point((4,) * 16, (8, 16), (6, 12, 20)),
+    ("tiny", "accurate"): _Point((6,) * 16, (8, 16), (8, 16, 24)),
+}
+
+
 def _gsc(variant: str) -> Network:
     """Google Speech Commands: 32 frames x 32 mel bands, 12 classes."""
-    sparse, winners = variant != "dense", variant == "fast"
+    point = _point("gsc", variant)
     return Network(
         name=f"gsc-{variant}",
         input_shape=(1, 32, 32),
         zero_point=96,
         labels=GSC_LABELS,
         layers=(
-            Conv2d(out_channels=64, kernel=(5, 5), pool=2, k=6 if winners else None,
-                   sparsity=Taps((4,) * 64) if sparse else Dense()),
-            Conv2d(out_channels=64, kernel=(5, 5), pool=2, k=8 if winners else None,
-                   sparsity=_sets(sparse, 4)),
-            Linear(out_features=1500, k=150 if winners else None, sparsity=_sets(sparse, 60)),
+            Conv2d(out_channels=64, kernel=(5, 5), pool=2, k=point.winners[0],
+                   sparsity=_taps(point)),
+            Conv2d(out_channels=64, kernel=(5, 5), pool=2, k=point.winners[1],
+                   sparsity=_sets(point.sets[0])),
+            Linear(out_features=1500, k=point.winners[2], sparsity=_sets(point.sets[1])),
             Linear(out_features=12),
         ),
     )  # fmt: skip
@@ -75,24 +101,37 @@ def _gsc(variant: str) -> Network:
 
 def _tiny(variant: str) -> Network:
     """scikit-learn's digits: 8x8 pixels, 10 classes; every engine at work in seconds."""
-    sparse, winners = variant != "dense", variant == "fast"
+    point = _point("tiny", variant)
     return Network(
         name=f"tiny-{variant}",
         input_shape=(1, 8, 8),
         labels=DIGITS,
         layers=(
-            Conv2d(out_channels=16, kernel=(3, 3), pool=2, k=6 if winners else None,
-                   sparsity=Taps((4,) * 16) if sparse else Dense()),
-            Conv2d(out_channels=32, kernel=(2, 2), pool=2, k=12 if winners else None,
-                   sparsity=_sets(sparse, 8)),
-            Linear(out_features=64, k=20 if winners else None, sparsity=_sets(sparse, 16)),
+            Conv2d(out_channels=16, kernel=(3, 3), pool=2, k=point.winners[0],
+                   sparsity=_taps(point)),
+            Conv2d(out_channels=32, kernel=(2, 2), pool=2, k=point.winners[1],
+                   sparsity=_sets(point.sets[0])),
+            Linear(out_features=64, k=point.winners[2], sparsity=_sets(point.sets[1])),
             Linear(out_features=10),
         ),
     )  # fmt: skip
 
 
-def _sets(sparse: bool, sets: int) -> Sparsity:
-    return Complementary(sets) if sparse else Dense()
+def structure(variant: str) -> str:
+    """Variant whose shape and folding ``variant`` shares: a pruned network is dense to hardware."""
+    return "dense" if variant == "pruned" else variant
+
+
+def _point(name: str, variant: str) -> _Point:
+    return _POINTS[name, structure(variant)]
+
+
+def _taps(point: _Point) -> Sparsity:
+    return Taps(point.taps) if point.taps else Dense()
+
+
+def _sets(sets: int | None) -> Sparsity:
+    return Complementary(sets) if sets else Dense()
 
 
 def folding(name: str, variant: str = "fast", size: str = "small") -> Folding:
@@ -101,10 +140,10 @@ def folding(name: str, variant: str = "fast", size: str = "small") -> Folding:
     Raises FoldingError for unknown sizes and combinations that are not shipped.
     """
     variant = canonical_variant(variant)
-    key = name, variant, size
+    key = name, structure(variant), size
     if key not in _FOLDINGS:
         shipped = ", ".join(" ".join(known) for known in _FOLDINGS)
-        raise FoldingError(f"no folding {' '.join(key)}; shipped: {shipped}")
+        raise FoldingError(f"no folding {name} {variant} {size}; shipped: {shipped}")
     return _FOLDINGS[key]
 
 
@@ -165,6 +204,35 @@ _FOLDINGS = {
             ScatterFolding(rows=5, cols=5, lanes=32),
             ScatterFolding(lanes=750, drain=5),
             ScatterFolding(lanes=12, drain=1),
+        ),
+    ),
+    ("gsc", "accurate", "small"): Folding(
+        (
+            GatherFolding(rows=1, cols=14, streams=2),
+            ScatterFolding(rows=1, cols=5, lanes=4),
+            ScatterFolding(lanes=60, drain=15),
+            ScatterFolding(lanes=12, drain=1),
+        ),
+    ),
+    ("gsc", "accurate", "full"): Folding(
+        (
+            GatherFolding(rows=14, cols=14, streams=4),
+            ScatterFolding(rows=5, cols=5, engines=2, lanes=8),
+            ScatterFolding(engines=2, lanes=60, drain=60),
+            ScatterFolding(engines=2, lanes=12, drain=1),
+        ),
+        frames=4,
+    ),
+    ("tiny", "accurate", "small"): Folding(
+        (GatherFolding(), ScatterFolding(), ScatterFolding(lanes=4, drain=2), ScatterFolding()),
+        input_bytes=8,
+    ),
+    ("tiny", "accurate", "full"): Folding(
+        (
+            GatherFolding(rows=3, cols=3, streams=4),
+            ScatterFolding(engines=2, lanes=8),
+            ScatterFolding(engines=1, lanes=16, drain=16),
+            ScatterFolding(engines=2, lanes=10, drain=1),
         ),
     ),
     ("tiny", "fast", "small"): Folding(

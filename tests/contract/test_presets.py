@@ -11,8 +11,11 @@ from hw.contract.network import Dense
 
 @pytest.mark.parametrize("name", presets.NETWORKS)
 def test_variants_share_shapes_and_labels(name):
-    dense, sparse_dense, fast = (presets.network(name, kind) for kind in presets.VARIANTS)
-    for network in (sparse_dense, fast):
+    dense, pruned, sparse_dense, fast, accurate = (
+        presets.network(name, kind) for kind in presets.VARIANTS
+    )
+    assert pruned.layers == dense.layers
+    for network in (sparse_dense, fast, accurate):
         assert network.labels == dense.labels
         assert [stage.out_shape for stage in network.stages] == [
             stage.out_shape for stage in dense.stages
@@ -23,6 +26,11 @@ def test_variants_share_shapes_and_labels(name):
         layer.sparsity for layer in sparse_dense.layers
     ]
     assert all(layer.k is not None for layer in fast.layers[:-1])
+    assert all(
+        more.k >= less.k
+        for more, less in zip(accurate.layers[:-1], fast.layers[:-1], strict=True)
+        if more.k is not None and less.k is not None
+    )
 
 
 def test_sparse_sparse_is_another_name_of_fast():
