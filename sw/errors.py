@@ -31,3 +31,37 @@ class TrainingError(TwofoldError):
     """Training that cannot go on."""
 
     exit_code = 11
+
+
+class DeviceError(TwofoldError):
+    """A card, or the runtime in front of it, that is missing, busy, lost, or refuses a run."""
+
+    exit_code = 12
+
+
+class MissingRuntimeError(DeviceError):
+    """The vendor's runtime, or the package that talks to it, is not installed."""
+
+
+class NoCardError(DeviceError):
+    """There is no card, or its shell is not programmed."""
+
+
+class WrongPlatformError(DeviceError):
+    """A bitstream that was built for another platform, kernel or emulation mode."""
+
+
+class DeviceBusyError(DeviceError):
+    """The device is opened already."""
+
+
+class DeviceLostError(DeviceError):
+    """The device went away while it was in use."""
+
+
+class DeviceTimeoutError(DeviceError):
+    """A run did not end in time."""
+
+
+class DeviceRefusedError(DeviceError):
+    """The kernel ended a run with a status other than OK."""

@@ -1,0 +1,307 @@
+"""The driver's one public class."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import count
+from types import TracebackType
+from weakref import WeakSet
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract import image as packed
+from hw.contract.errors import ImageError, TwofoldError
+from hw.contract.folding import Folding
+from hw.contract.identity import fingerprint
+from hw.contract.network import Network
+from hw.contract.presets import SIZES, folding_for
+from hw.contract.regs import KERNEL_NAME
+from sw.artefacts import QuantizedNetwork
+from sw.driver.batch import Batch, Part
+from sw.driver.device import Device, Identity, counters, identity
+from sw.driver.ticket import Results, Ticket
+from sw.driver.worker import Job, Worker
+from sw.errors import (
+    ArtefactError,
+    DeviceBusyError,
+    DeviceError,
+    DeviceLostError,
+    WrongPlatformError,
+)
+from sw.pack import pack
+
+LANES = 2
+LAUNCH_WORDS = 8192
+"""Most words of a run: 8 MiB of spectrograms."""
+SMALLEST_LAUNCH = 64
+"""Fewer words are not worth splitting: starting a run costs about as much as computing these."""
+
+_driven: WeakSet[Device] = WeakSet()
+_driven_lock = threading.Lock()
+
+
+class Accelerator:
+    """Cards, or what stands in for them, as one machine that classifies words.
+
+    A batch is split over all units of all devices. On each unit transfers to the card, runs and
+    transfers back overlap. Methods may be called from several threads.
+
+    Parameters
+    ----------
+    devices: each with the same machine in it; the accelerator closes them.
+    lanes: runs under way on a unit.
+    launch_words: most words of a run.
+    patience: seconds after which a run counts as hanging; None for what each device proposes.
+
+    Raises
+    ------
+    DeviceBusyError: another accelerator has one of the devices.
+    WrongPlatformError: the devices hold different machines, or none of ours.
+    """
+
+    def __init__(
+        self,
+        *devices: Device,
+        lanes: int = LANES,
+        launch_words: int = LAUNCH_WORDS,
+        patience: float | None = None,
+    ) -> None:
+        if not devices or lanes < 1 or launch_words < 1:
+            raise DeviceError(
+                f"{len(devices)} devices, lanes {lanes}, launch_words {launch_words}: "
+                "each has to be 1 or more"
+            )
+        _claim(devices)
+        self.devices = devices
+        self._launch_words = launch_words
+        self._workers: list[Worker] = []
+        self._network: Network | None = None
+        self._loaded = False
+        self._turns, self._open = count(), True
+        self._under_way: WeakSet[Ticket] = WeakSet()
+        self._lock = threading.Lock()
+        try:
+            self.machine = _same_machine(devices)
+            for device in devices:
+                wait = device.patience if patience is None else patience
+                for unit in device.units:
+                    self._workers.append(
+                        Worker(unit, self.machine, lanes=lanes, words=launch_words, patience=wait)
+                    )
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Accelerator":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up what has not begun, and close the devices; done twice it does no harm."""
+        with self._lock:
+            self._open = False
+        for worker in self._workers:
+            worker.close()
+        for device in self.devices:
+            device.close()
+        with _driven_lock:
+            _driven.difference_update(self.devices)
+
+    @property
+    def units(self) -> int:
+        """Compute units of all devices."""
+        return len(self._workers)
+
+    def load(self, network: QuantizedNetwork | bytes, folding: Folding | None = None) -> None:
+        """Load a network into every unit, after everything submitted before has ended.
+
+        Parameters
+        ----------
+        network: a quantized network, or its packed image.
+        folding: of the machine; None takes the shipped one that the device was built with.
+
+        Raises
+        ------
+        ImageError: the image is damaged, or the device holds another machine.
+        DeviceError: a unit refuses the image or does not answer.
+        """
+        self._check_open()
+        content, shape = network, None
+        if isinstance(content, QuantizedNetwork):
+            shape = content.network
+            content = pack(content, folding or self._folding(shape))
+        packed.check(content, self.machine.fingerprint)
+        self._wait_for_all()
+        self._loaded = False
+        for worker in self._workers:
+            worker.load(content)
+        self._network, self._loaded = shape, True
+
+    def buffer(self, words: int) -> Batch:
+        """Memory of the units for a batch, for callers that write words in place.
+
+        What is written there is not copied again, which is most of the work of sending a word.
+        Raises DeviceError when there is no memory left.
+        """
+        self._check_loaded()
+        if words < 1:
+            raise DeviceError(f"buffer of {words} words, needs 1 or more")
+        parts: list[Part] = []
+        try:
+            for worker, first, size in self._split(words):
+                parts.append(Part(worker, worker.slot(size), first, size))
+        except BaseException:
+            for part in parts:
+                part.slot.free()
+            raise
+        return Batch(words, parts, self._word_shape())
+
+    def submit(self, batch: NDArray[np.uint8] | Batch) -> Ticket:
+        """Begin to classify words; returns at once.
+
+        ``batch`` is uint8 ``[words, height, width]`` (or with a channel axis), which must not be
+        changed before `result` is there, or a `Batch`.
+
+        Raises ArtefactError for images of another shape, DeviceError without a network.
+        """
+        self._check_loaded()
+        if isinstance(batch, Batch):
+            ticket = Ticket(batch.words, self.machine.classes, len(batch.parts))
+            batch.begin(ticket)
+            jobs = [
+                (part.worker, Job(ticket, part.first, part.words, slot=part.slot))
+                for part in batch.parts
+            ]
+        else:
+            images = self._flat(batch)
+            split = list(self._split(len(images)))
+            ticket = Ticket(len(images), self.machine.classes, len(split))
+            jobs = [
+                (worker, Job(ticket, first, size, images[first : first + size]))
+                for worker, first, size in split
+            ]
+        with self._lock:
+            if not self._open:
+                raise DeviceLostError("the accelerator is closed; make a new one")
+            self._under_way.add(ticket)
+            for worker, job in jobs:
+                worker.submit(job)
+        return ticket
+
+    def result(self, ticket: Ticket, seconds: float | None = None) -> Results:
+        """Logits, int32 ``[words, classes]``, and labels, int32 ``[words]``, of a ticket.
+
+        Waits for them, ``seconds`` at most. Raises what stopped a run, or DeviceTimeoutError.
+        """
+        return ticket.wait(seconds)
+
+    def infer(self, batch: NDArray[np.uint8] | Batch) -> Results:
+        """`submit`, then `result`."""
+        return self.result(self.submit(batch))
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Registers that only the kernel writes, by unit (as in ``xrt:0/twofold_1``) and name."""
+        self._check_open()
+        return {
+            f"{device.name}/{unit.name}": counters(unit)
+            for device in self.devices
+            for unit in device.units
+        }
+
+    def _wait_for_all(self) -> None:
+        """Wait until everything submitted has ended, well or not."""
+        with self._lock:
+            waiting = list(self._under_way)
+        for ticket in waiting:
+            ticket.wait_ended()
+
+    def _split(self, words: int) -> Iterator[tuple[Worker, int, int]]:
+        """Unit, first word and number of words of each run of a batch."""
+        runs = max(len(self._workers) * LANES, 1)
+        size = min(max(-(-words // runs), SMALLEST_LAUNCH), self._launch_words)
+        for first in range(0, words, size):
+            worker = self._workers[next(self._turns) % len(self._workers)]
+            yield worker, first, min(size, words - first)
+
+    def _flat(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Images as ``[words, word_bytes]``; checked."""
+        needed = self._word_shape()
+        shape = images.shape[1:]
+        known = self._network is not None
+        fits = shape in (needed, (1, *needed)) if known else np.prod(shape) == needed[0]
+        if images.dtype != np.uint8 or images.ndim < 2 or not fits:
+            raise ArtefactError(
+                f"images are {images.dtype}{list(images.shape)}, needs uint8[words, "
+                f"{', '.join(map(str, needed))}]"
+            )
+        return images.reshape(len(images), self.machine.word_bytes)
+
+    def _word_shape(self) -> tuple[int, ...]:
+        """Shape of a word; flat while only the packed image is known."""
+        if self._network is None:
+            return (self.machine.word_bytes,)
+        shape = self._network.input_shape
+        return shape[1:] if shape[0] == 1 else shape
+
+    def _folding(self, network: Network) -> Folding:
+        """The shipped folding whose machine the devices hold."""
+        found = {}
+        for size in SIZES:
+            with suppress(TwofoldError):
+                folding = folding_for(network, size)
+                found[size] = fingerprint(network, folding)
+                if found[size] == self.machine.fingerprint:
+                    return folding
+        known = ", ".join(f"{size} is {identity.hex()[:12]}" for size, identity in found.items())
+        raise ImageError(
+            f"{self.devices[0].name} holds machine {self.machine.fingerprint.hex()[:12]}, not one "
+            f"of {network.name} ({known or 'no folding is shipped'}); load the bitstream "
+            "built for this network, or give its folding"
+        )
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise DeviceLostError("the accelerator is closed; make a new one")
+
+    def _check_loaded(self) -> None:
+        self._check_open()
+        if not self._loaded:
+            raise DeviceError("no network is loaded; call load(network) first")
+
+
+def _claim(devices: Sequence[Device]) -> None:
+    with _driven_lock:
+        for device in devices:
+            if device in _driven or devices.count(device) > 1:
+                raise DeviceBusyError(
+                    f"{device.name} is opened already in this process; close the accelerator that "
+                    "has it"
+                )
+        _driven.update(devices)
+
+
+def _same_machine(devices: Sequence[Device]) -> Identity:
+    """What all units say about themselves."""
+    found = [
+        (f"{device.name}/{unit.name}", identity(unit))
+        for device in devices
+        for unit in device.units
+    ]
+    if not found:
+        raise WrongPlatformError(f"{devices[0].name} has no {KERNEL_NAME} unit; load our bitstream")
+    name, machine = found[0]
+    for other, held in found[1:]:
+        if held != machine:
+            raise WrongPlatformError(
+                f"{other} holds machine {held.fingerprint.hex()[:12]}, {name} "
+                f"{machine.fingerprint.hex()[:12]}; load the same bitstream on every card"
+            )
+    return machine

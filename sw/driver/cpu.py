@@ -1,0 +1,21 @@
+"""The CPU engine as a device: the fallback where there is no card."""
+
+from hw.contract.folding import Folding
+from hw.contract.network import Network
+from sw.cpu import CpuEngine
+from sw.driver.software import SoftwareDevice
+from sw.driver.unpacked import UnpackedEngine
+
+
+def open_cpu(
+    network: Network, folding: Folding, *, threads: int | None = None, units: int = 1
+) -> SoftwareDevice:
+    """The processor as a device that takes images packed for ``network`` and ``folding``.
+
+    Its units have ``threads`` threads each, None for as many as there are processors.
+    """
+
+    def engine() -> UnpackedEngine:
+        return UnpackedEngine(network, folding, lambda quantized: CpuEngine(quantized, threads))
+
+    return SoftwareDevice("cpu", network, folding, engine, units=units, shared=True)

@@ -1,0 +1,180 @@
+"""What the driver asks of a device: memory, registers and runs. Every back-end offers the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.image import FINGERPRINT_BYTES
+from hw.contract.regs import (
+    BEAT_BYTES,
+    KERNEL_VERSION,
+    READ_ONLY,
+    STATUS_TEXT,
+    Operation,
+    Register,
+    Status,
+    register,
+)
+from sw.errors import DeviceRefusedError, WrongPlatformError
+
+PAGE = 4096
+SMALLEST_BUFFER = 1 << 20
+
+
+def buffer_bytes(size: int) -> int:
+    """Bytes to allocate for ``size`` bytes of use: whole pages, at least `SMALLEST_BUFFER`.
+
+    Small buffers do not reach the full rate of a transfer, and the runtime unmaps whole pages.
+    """
+    return max(SMALLEST_BUFFER, -(-size // PAGE) * PAGE)
+
+
+class Buffer(Protocol):
+    """Memory of the card with a page-aligned window of the host on it."""
+
+    @property
+    def data(self) -> NDArray[np.uint8]:
+        """The host's window, uint8 ``[bytes]``."""
+        ...
+
+    def to_card(self, size: int) -> None:
+        """Transfer the first ``size`` bytes of ``data`` to the card."""
+        ...
+
+    def to_host(self, size: int) -> None:
+        """Transfer the first ``size`` bytes from the card to ``data``."""
+        ...
+
+    def free(self) -> None:
+        """Give the memory back; ``data`` must not be used afterwards."""
+        ...
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Buffers of a run; one that the operation does not use is any buffer of the unit."""
+
+    operation: Operation
+    image: Buffer
+    image_bytes: int
+    input: Buffer
+    output: Buffer
+
+
+class Launch(Protocol):
+    """A run with fixed buffers, to be started any number of times, one after the other."""
+
+    def start(self, words: int) -> None:
+        """Queue the run behind those of the unit that were started before."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the run started last has ended, waiting at most about ``seconds`` for it.
+
+        Raises DeviceLostError when the runtime gave up on it.
+        """
+        ...
+
+    def free(self) -> None:
+        """Give back what the runtime holds for it."""
+        ...
+
+
+class Unit(Protocol):
+    """A compute unit: one kernel, and the memory that it reaches."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its device, for people."""
+        ...
+
+    def allocate(self, size: int) -> Buffer:
+        """Memory of `buffer_bytes` of ``size``. Raises DeviceError when there is none left."""
+        ...
+
+    def prepare(self, arguments: Arguments) -> Launch:
+        """A run that can be started."""
+        ...
+
+    def read(self, one: Register) -> int:
+        """Value of a register that the host may read."""
+        ...
+
+
+class Device(Protocol):
+    """A card, or what stands in for one."""
+
+    @property
+    def name(self) -> str:
+        """As in ``xrt:0``, for people."""
+        ...
+
+    @property
+    def units(self) -> Sequence[Unit]:
+        """Its compute units; at least one."""
+        ...
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a run that has not ended counts as hanging."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the device; done twice it does no harm."""
+        ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a unit says about itself.
+
+    Attributes
+    ----------
+    fingerprint: of the machine, as in `hw.contract.identity`.
+    classes: logits of a result.
+    word_bytes: bytes of an input word, without padding.
+    """
+
+    fingerprint: bytes
+    classes: int
+    word_bytes: int
+
+    @property
+    def stride(self) -> int:
+        """Bytes from one input word in memory to the next."""
+        return -(-self.word_bytes // BEAT_BYTES) * BEAT_BYTES
+
+
+def identity(unit: Unit) -> Identity:
+    """Identity of a unit. Raises WrongPlatformError when it has another table of registers."""
+    version = unit.read(register("version"))
+    if version != KERNEL_VERSION:
+        raise WrongPlatformError(
+            f"{unit.name} has register table version {version}, this driver knows "
+            f"{KERNEL_VERSION}; load a bitstream of this release, or install the driver that "
+            "came with the bitstream"
+        )
+    geometry = unit.read(register("geometry"))
+    fingerprint = unit.read(register("fingerprint"))
+    return Identity(
+        fingerprint.to_bytes(FINGERPRINT_BYTES, "little"), geometry & 0xFF, geometry >> 8
+    )
+
+
+def counters(unit: Unit) -> dict[str, int]:
+    """Every register that only the kernel writes, by name; all but the fingerprint."""
+    return {one.name: unit.read(one) for one in READ_ONLY if one.name != "fingerprint"}
+
+
+def check_status(unit: Unit, doing: str) -> None:
+    """Raise DeviceRefusedError unless the unit's last run ended with status OK."""
+    code = unit.read(register("status"))
+    if code == Status.OK:
+        return
+    known = code in Status.__members__.values()
+    text = STATUS_TEXT[Status(code)] if known else "a status this driver does not know"
+    name = Status(code).name if known else "unknown"
+    raise DeviceRefusedError(f"{unit.name} refused {doing} with status {code} ({name}): {text}")

@@ -1,0 +1,260 @@
+"""Devices in software: the kernel's behaviour, registers and status codes over any engine that can
+load an image and classify words.
+"""
+
+import mmap
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.folding import Folding
+from hw.contract.identity import fingerprint
+from hw.contract.image import ALIGN_BYTES, LENGTH_MAX, ImageStatus
+from hw.contract.network import Network
+from hw.contract.regs import (
+    BEAT_BYTES,
+    IMAGE_CODES,
+    KERNEL_VERSION,
+    LABEL_OFFSET,
+    Operation,
+    Register,
+    Status,
+    word_bytes,
+    word_stride,
+)
+from sw.driver.device import Arguments, buffer_bytes
+from sw.errors import DeviceLostError
+
+WRAP = 1 << 32
+LABEL_COLUMN = LABEL_OFFSET // 4
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What an engine found.
+
+    Attributes
+    ----------
+    logits: int32 ``[words, classes]``.
+    labels: integers ``[words]``.
+    cycles, latency: as the registers of those names, where the engine counts cycles; else 0.
+    """
+
+    logits: NDArray[np.int32]
+    labels: NDArray[np.integer]
+    cycles: int = 0
+    latency: int = 0
+
+
+class Engine(Protocol):
+    """Computes what the machine computes."""
+
+    def load(self, image: bytes) -> ImageStatus:
+        """Take a packed image, good or bad; after a bad one nothing is loaded."""
+        ...
+
+    def run(self, images: NDArray[np.uint8]) -> Classified:
+        """Classify words, uint8 ``[words, channels, height, width]``."""
+        ...
+
+    def close(self) -> None:
+        """Free everything."""
+        ...
+
+
+class MemoryBuffer:
+    """Page-aligned memory of the host, and a second copy of it that plays the card's.
+
+    Parameters
+    ----------
+    size: bytes of use.
+    shared: host and device use the same memory, as if every transfer had been made.
+    """
+
+    def __init__(self, size: int, *, shared: bool) -> None:
+        self.data = _pages(buffer_bytes(size))
+        self.card = self.data if shared else _pages(buffer_bytes(size))
+
+    def to_card(self, size: int) -> None:
+        """Copy, unless the memory is shared."""
+        if self.card is not self.data:
+            self.card[:size] = self.data[:size]
+
+    def to_host(self, size: int) -> None:
+        """Copy, unless the memory is shared."""
+        if self.card is not self.data:
+            self.data[:size] = self.card[:size]
+
+    def free(self) -> None:
+        """Nothing to do: the memory goes with the last array on it."""
+
+
+def _pages(size: int) -> NDArray[np.uint8]:
+    return np.frombuffer(mmap.mmap(-1, size), np.uint8)
+
+
+class SoftwareUnit:
+    """A compute unit whose runs are done by an engine, one at a time, in the order of their start.
+
+    Parameters
+    ----------
+    name: of the unit.
+    network, folding: the machine that it claims to be.
+    engine: does the work; closed with the unit.
+    shared: see `MemoryBuffer`.
+    """
+
+    def __init__(
+        self, name: str, network: Network, folding: Folding, engine: Engine, *, shared: bool
+    ) -> None:
+        self.name = name
+        self._network, self._engine, self._shared = network, engine, shared
+        self._queue = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._loaded = False
+        self._registers = {
+            "version": KERNEL_VERSION,
+            "geometry": len(network.labels) | word_bytes(network) << 8,
+            "fingerprint": int.from_bytes(fingerprint(network, folding), "little"),
+        }
+
+    def allocate(self, size: int) -> MemoryBuffer:
+        """Memory of the host."""
+        return MemoryBuffer(size, shared=self._shared)
+
+    def prepare(self, arguments: Arguments) -> "SoftwareLaunch":
+        """A run that can be started."""
+        return SoftwareLaunch(self, arguments)
+
+    def read(self, one: Register) -> int:
+        """Value of a register; one that counts what no engine has is 0."""
+        return int(self._registers.get(one.name, 0))
+
+    def queue(self, arguments: Arguments, words: int) -> Future[None]:
+        """Put a run behind those that wait. Raises DeviceLostError after `close`."""
+        try:
+            return self._queue.submit(self._run, arguments, words)
+        except RuntimeError as error:
+            raise DeviceLostError(f"{self.name} is closed; open the device again") from error
+
+    def close(self) -> None:
+        """End after the run that goes on; those that wait are given up."""
+        self._queue.shutdown(wait=True, cancel_futures=True)
+        self._engine.close()
+
+    def _run(self, arguments: Arguments, words: int) -> None:
+        found = Classified(np.empty((0, 1), np.int32), np.empty(0, np.int32))
+        image = ImageStatus(self._registers.get("image_status", 0))
+        if arguments.operation == Operation.LOAD:
+            status, image = self._load(arguments, image)
+        elif words == 0 or not self._loaded:
+            status = Status.BAD_WORDS if words == 0 else Status.NO_IMAGE
+        else:
+            status, found = Status.OK, self._classify(arguments, words)
+        failed = status != Status.OK
+        self._registers |= {
+            "status": status,
+            "image_status": image,
+            "runs": (self._registers.get("runs", 0) + 1) % WRAP,
+            "failures": (self._registers.get("failures", 0) + failed) % WRAP,
+            "results": len(found.labels),
+            "cycles": found.cycles,
+            "latency": found.latency,
+        }
+
+    def _load(self, arguments: Arguments, before: ImageStatus) -> tuple[Status, ImageStatus]:
+        size = arguments.image_bytes
+        if size % ALIGN_BYTES or not ALIGN_BYTES <= size <= LENGTH_MAX:
+            return Status.BAD_LENGTH, before
+        image = self._engine.load(_card(arguments.image)[:size].tobytes())
+        self._loaded = image == ImageStatus.OK
+        return (Status.OK if self._loaded else Status(IMAGE_CODES + image)), image
+
+    def _classify(self, arguments: Arguments, words: int) -> Classified:
+        stride, used = word_stride(self._network), word_bytes(self._network)
+        rows = _card(arguments.input)[: words * stride].reshape(words, stride)[:, :used]
+        found = self._engine.run(rows.reshape(words, *self._network.input_shape))
+        beats = _card(arguments.output)[: words * BEAT_BYTES].view(np.int32).reshape(words, -1)
+        classes = found.logits.shape[1]
+        beats[:, :classes] = found.logits
+        beats[:, classes:LABEL_COLUMN] = 0
+        beats[:, LABEL_COLUMN] = found.labels
+        return found
+
+
+def _card(buffer: object) -> NDArray[np.uint8]:
+    if not isinstance(buffer, MemoryBuffer):
+        raise TypeError(f"{type(buffer).__name__} is memory of another device")
+    return buffer.card
+
+
+class SoftwareLaunch:
+    """A run of a `SoftwareUnit`."""
+
+    def __init__(self, unit: SoftwareUnit, arguments: Arguments) -> None:
+        self._unit, self._arguments = unit, arguments
+        self._running: Future[None] | None = None
+
+    def start(self, words: int) -> None:
+        """Queue the run."""
+        self._running = self._unit.queue(self._arguments, words)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended; passes on what the engine raised."""
+        if self._running is None:
+            return True
+        if self._running.cancelled():
+            raise DeviceLostError(f"{self._unit.name} was closed before the run began")
+        try:
+            self._running.result(timeout=seconds)
+        except Late:
+            return False
+        return True
+
+    def free(self) -> None:
+        """Nothing to give back."""
+
+
+class SoftwareDevice:
+    """A device of software units.
+
+    Parameters
+    ----------
+    name: for people, as in ``cpu``.
+    network, folding: the machine that its units claim to be.
+    engine: makes the engine of a unit.
+    units: how many.
+    patience: seconds that a run may take.
+    shared: see `MemoryBuffer`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: Network,
+        folding: Folding,
+        engine: Callable[[], Engine],
+        *,
+        units: int = 1,
+        patience: float = 600.0,
+        shared: bool = False,
+    ) -> None:
+        self.name, self.patience = name, patience
+        self._units = tuple(
+            SoftwareUnit(f"{name}_{number}", network, folding, engine(), shared=shared)
+            for number in range(1, units + 1)
+        )
+
+    @property
+    def units(self) -> Sequence[SoftwareUnit]:
+        """All units."""
+        return self._units
+
+    def close(self) -> None:
+        """End the units' threads and free their engines."""
+        for unit in self._units:
+            unit.close()

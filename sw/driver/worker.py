@@ -1,0 +1,221 @@
+"""A compute unit at work: lanes that each copy, transfer, run, and fetch, so that all of these
+overlap.
+"""
+
+import threading
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.errors import TwofoldError
+from hw.contract.regs import BEAT_BYTES, Operation, register
+from sw.driver.device import (
+    Arguments,
+    Buffer,
+    Identity,
+    Launch,
+    Unit,
+    check_status,
+)
+from sw.driver.ticket import COLUMNS, Ticket
+from sw.errors import DeviceError, DeviceLostError, DeviceRefusedError, DeviceTimeoutError
+
+GOODBYE = 5.0
+"""Seconds that a lane may take to end when the unit is closed."""
+
+
+class Slot:
+    """Input and output memory of one unit, and the run over them.
+
+    Parameters
+    ----------
+    unit: whose memory it is.
+    machine: gives the size of a word.
+    words: how many there is room for.
+
+    Members
+    -------
+    images: uint8 ``[words, word_bytes]``, the input.
+    rows: int32 ``[words, COLUMNS]``, the results.
+    """
+
+    def __init__(self, unit: Unit, machine: Identity, words: int) -> None:
+        self._input = unit.allocate(words * machine.stride)
+        self._output = unit.allocate(words * BEAT_BYTES)
+        self._stride = machine.stride
+        self.words = words
+        whole = self._input.data[: words * machine.stride].reshape(words, machine.stride)
+        self.images = whole[:, : machine.word_bytes]
+        self.rows = self._output.data[: words * BEAT_BYTES].view(np.int32).reshape(words, COLUMNS)
+        self.launch = unit.prepare(
+            Arguments(Operation.RUN, self._input, 0, self._input, self._output)
+        )
+
+    def send(self, words: int) -> None:
+        """Transfer input to the card."""
+        self._input.to_card(words * self._stride)
+
+    def fetch(self, words: int) -> None:
+        """Transfer results from the card."""
+        self._output.to_host(words * BEAT_BYTES)
+
+    def free(self) -> None:
+        """Give everything back; the arrays must not be used afterwards."""
+        self.launch.free()
+        del self.images, self.rows
+        self._input.free()
+        self._output.free()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A part of a batch: one run.
+
+    Attributes
+    ----------
+    ticket: told of the end.
+    first: place of the part's results in the ticket's.
+    words: how many.
+    images: uint8 ``[words, word_bytes]`` to copy, or None when they are in ``slot``.
+    slot: that holds the words already; None for one of the worker's own.
+    """
+
+    ticket: Ticket
+    first: int
+    words: int
+    images: NDArray[np.uint8] | None = None
+    slot: Slot | None = None
+
+
+class Worker:
+    """Feeds one unit. Lanes take turns: while one's run computes, another's words are on their way.
+
+    Parameters
+    ----------
+    unit: to feed.
+    machine: what the unit said about itself.
+    lanes: how many runs may be under way; 2 keep the unit busy.
+    words: most words of a run.
+    patience: seconds after which a run counts as hanging.
+    """
+
+    def __init__(
+        self, unit: Unit, machine: Identity, *, lanes: int, words: int, patience: float
+    ) -> None:
+        self.unit, self._machine = unit, machine
+        self._words, self._patience = words, patience
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._failures = unit.read(register("failures"))
+        self._broken: DeviceError | None = None
+        self._lanes = [
+            threading.Thread(target=self._lane, name=f"{unit.name} lane {lane}", daemon=True)
+            for lane in range(lanes)
+        ]
+        for lane in self._lanes:
+            lane.start()
+
+    def slot(self, words: int) -> Slot:
+        """Memory of the unit for a batch."""
+        return Slot(self.unit, self._machine, words)
+
+    def submit(self, job: Job) -> None:
+        """Queue a job."""
+        self._queue.put(job)
+
+    def load(self, image: bytes) -> None:
+        """Load a packed image; no job may be under way. Raises DeviceError."""
+        if self._broken is not None:
+            raise self._broken
+        buffer = self.unit.allocate(len(image))
+        try:
+            buffer.data[: len(image)] = np.frombuffer(image, np.uint8)
+            buffer.to_card(len(image))
+            launch = self._prepare_load(buffer, len(image))
+            try:
+                launch.start(0)
+                self._wait(launch, f"an image of {len(image)} bytes")
+            finally:
+                launch.free()
+        finally:
+            buffer.free()
+        check_status(self.unit, "the image")
+        self._failures = self.unit.read(register("failures"))
+
+    def close(self) -> None:
+        """Give up what waits, end the lanes and free their memory."""
+        while True:
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                break
+            if job is not None:
+                job.ticket.end_part(
+                    DeviceLostError(f"{self.unit.name} was closed before the run began")
+                )
+        for _ in self._lanes:
+            self._queue.put(None)
+        for lane in self._lanes:
+            lane.join(GOODBYE)
+
+    def _prepare_load(self, buffer: Buffer, size: int) -> Launch:
+        return self.unit.prepare(Arguments(Operation.LOAD, buffer, size, buffer, buffer))
+
+    def _lane(self) -> None:
+        own: Slot | None = None
+        while (job := self._queue.get()) is not None:
+            try:
+                if self._broken is not None:
+                    raise self._broken
+                if job.slot is None and own is None:
+                    own = self.slot(self._words)
+                self._run(job, job.slot or own)
+            except TwofoldError as error:
+                job.ticket.end_part(error)
+            except Exception as error:
+                job.ticket.end_part(DeviceError(f"{self.unit.name}: {error}"))
+            else:
+                job.ticket.end_part()
+            del job
+        if own is not None:
+            own.free()
+
+    def _run(self, job: Job, slot: Slot | None) -> None:
+        if slot is None:
+            raise DeviceError(f"{self.unit.name}: no memory for the words")
+        failures = self._failures
+        if job.images is not None:
+            np.copyto(slot.images[: job.words], job.images)
+        slot.send(job.words)
+        slot.launch.start(job.words)
+        self._wait(slot.launch, f"{job.words} words")
+        slot.fetch(job.words)
+        self._check(failures)
+        job.ticket.rows[job.first : job.first + job.words] = slot.rows[: job.words]
+
+    def _wait(self, launch: Launch, what: str) -> None:
+        """Wait for a run; one that hangs may still write, so the unit is not used again."""
+        try:
+            if launch.wait(self._patience):
+                return
+            self._broken = DeviceTimeoutError(
+                f"{self.unit.name} has not finished {what} within {self._patience:g} s; reset the "
+                "card (`xbutil reset`) and open it again"
+            )
+        except DeviceLostError as error:
+            self._broken = error
+        raise self._broken
+
+    def _check(self, before: int) -> None:
+        """Raise DeviceRefusedError when a run failed since the counter stood at ``before``.
+
+        With several runs under way it cannot be told which of them failed, so each of them is
+        taken to have.
+        """
+        self._failures = now = self.unit.read(register("failures"))
+        if now != before:
+            check_status(self.unit, "a run")
+            raise DeviceRefusedError(
+                f"{self.unit.name}: a run failed, and another has ended since; send the batch again"
+            )

@@ -1,0 +1,70 @@
+"""Devices for the driver's tests: those in software, or what the environment names.
+
+``TWOFOLD_DEVICE=xrt:0 TWOFOLD_XCLBIN=file pytest tests/sw/driver`` runs the same tests on a card.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw.contract.folding import Folding
+from hw.contract.presets import folding_for
+from sim.devices import open_golden, open_rtl
+from sim.golden import Golden, forward
+from sim.golden.random_network import random_images
+from sw.artefacts import QuantizedNetwork
+from sw.driver import Accelerator, Device
+from sw.driver.cpu import open_cpu
+
+NETWORKS = Path(__file__).parents[3] / "sw" / "networks"
+SOFTWARE = ("golden", "cpu", "rtl")
+CHOSEN = os.environ.get("TWOFOLD_DEVICE")
+
+Opener = Callable[[], Device]
+
+
+@pytest.fixture(scope="session")
+def quantized() -> QuantizedNetwork:
+    return QuantizedNetwork.load(NETWORKS / "tiny-fast.npz")
+
+
+@pytest.fixture(scope="session")
+def folding(quantized) -> Folding:
+    return folding_for(quantized.network, "small")
+
+
+@pytest.fixture(scope="session")
+def images(quantized) -> np.ndarray:
+    return random_images(quantized.network, 300, seed=5)
+
+
+@pytest.fixture(scope="session")
+def golden(quantized, images) -> Golden:
+    return forward(quantized, images, keep_activations=False)
+
+
+@pytest.fixture(scope="session", params=(CHOSEN,) if CHOSEN else SOFTWARE)
+def opener(request, quantized, folding, build_cache) -> Opener:
+    """Opens a device of the TINY machine."""
+    network = quantized.network
+    openers: dict[str, Opener] = {
+        "golden": lambda: open_golden(network, folding, units=2),
+        "cpu": lambda: open_cpu(network, folding, threads=1, units=2),
+        "rtl": lambda: open_rtl(network, folding, build_cache, units=2),
+    }
+    return openers[request.param]
+
+
+@pytest.fixture(scope="module")
+def accelerator(opener) -> Iterator[Accelerator]:
+    with Accelerator(opener()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def loaded(accelerator, quantized) -> Accelerator:
+    accelerator.load(quantized)
+    return accelerator
