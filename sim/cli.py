@@ -83,6 +83,6 @@ def run(args: argparse.Namespace) -> int:
 
 def shipped(net: str, variant: str) -> Path:
     """File of a shipped network."""
-    import sw.networks
+    from sw.artefacts.shipped import shipped as find
 
-    return Path(next(iter(sw.networks.__path__))) / f"{net}-{variant}.npz"
+    return find(net, variant)

@@ -162,7 +162,7 @@ class Accelerator:
             for part in parts:
                 part.slot.free()
             raise
-        return Batch(words, parts, self._word_shape())
+        return Batch(words, parts, self.word_shape)
 
     def submit(self, batch: NDArray[np.uint8] | Batch) -> Ticket:
         """Begin to classify words; returns at once.
@@ -233,7 +233,7 @@ class Accelerator:
 
     def _flat(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Images as ``[words, word_bytes]``; checked."""
-        needed = self._word_shape()
+        needed = self.word_shape
         shape = images.shape[1:]
         known = self._network is not None
         fits = shape in (needed, (1, *needed)) if known else np.prod(shape) == needed[0]
@@ -244,8 +244,9 @@ class Accelerator:
             )
         return images.reshape(len(images), self.machine.word_bytes)
 
-    def _word_shape(self) -> tuple[int, ...]:
-        """Shape of a word; flat while only the packed image is known."""
+    @property
+    def word_shape(self) -> tuple[int, ...]:
+        """Shape of a word in a batch; flat while only the packed image is known."""
         if self._network is None:
             return (self.machine.word_bytes,)
         shape = self._network.input_shape

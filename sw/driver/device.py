@@ -67,11 +67,11 @@ class Arguments:
 class Launch(Protocol):
     """A run with fixed buffers, to be started any number of times, one after the other."""
 
-    def start(self, words: int) -> None:
+    def start(self, words: int, /) -> None:
         """Queue the run behind those of the unit that were started before."""
         ...
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, /) -> bool:
         """Whether the run started last has ended, waiting at most about ``seconds`` for it.
 
         Raises DeviceLostError when the runtime gave up on it.
@@ -95,7 +95,7 @@ class Unit(Protocol):
         """Memory of `buffer_bytes` of ``size``. Raises DeviceError when there is none left."""
         ...
 
-    def prepare(self, arguments: Arguments) -> Launch:
+    def prepare(self, arguments: Arguments, /) -> Launch:
         """A run that can be started."""
         ...
 

@@ -1,0 +1,16 @@
+"""The simulated devices under the names that ``--device`` knows."""
+
+from sim.devices.golden import open_golden
+from sim.devices.rtl import open_rtl
+from sw.driver.opening import Wish
+from sw.driver.software import SoftwareDevice
+
+
+def golden(wish: Wish) -> SoftwareDevice:
+    """``--device golden``: the golden model."""
+    return open_golden(wish.network, wish.folding)
+
+
+def rtl(wish: Wish) -> SoftwareDevice:
+    """``--device rtl``: the machine's RTL, built at the first use."""
+    return open_rtl(wish.network, wish.folding, wish.build)

@@ -1,0 +1,10 @@
+"""Networks that come with Twofold."""
+
+from pathlib import Path
+
+import sw.networks
+
+
+def shipped(net: str, variant: str) -> Path:
+    """File of a shipped network."""
+    return Path(next(iter(sw.networks.__path__))) / f"{net}-{variant}.npz"

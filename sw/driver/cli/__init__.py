@@ -1,0 +1,1 @@
+"""What a user of a card runs: ``twofold devices``, ``check``, ``infer`` and ``time``."""

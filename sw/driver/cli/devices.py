@@ -1,0 +1,63 @@
+"""``twofold devices``: the cards of this machine, and what else can run a network."""
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sw.xrt.cards import Card
+
+HELP = "list cards with shell, link, temperature and power, and what else can run a network"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold devices``."""
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the list."""
+    import os
+
+    from sw.cpu import available_isas
+    from sw.driver.opening import available
+    from sw.xrt.cards import cards
+    from sw.xrt.library import emulated, library_reason
+
+    found = cards()
+    cpu = {"isa": available_isas()[-1], "threads": len(os.sched_getaffinity(0))}
+    missing = library_reason()
+    if args.json:
+        tree = {
+            "cards": [asdict(card) for card in found],
+            "cpu": cpu,
+            "devices": available(),
+            "emulation": emulated(),
+            "xrt": missing is None,
+        }
+        print(json.dumps(tree))
+        return 0
+    for number, card in enumerate(found):
+        print(f"xrt:{number}  {_describe(card)}")
+    if not found:
+        print("no card: none is on the bus, or XRT's kernel drivers are not loaded")
+    if emulated():
+        print("xrt:0  emulation of a card, by XRT")
+    print(f"cpu    {cpu['isa']} kernels, {cpu['threads']} threads")
+    print(f"XRT    {missing or 'loads'}")
+    return 0
+
+
+def _describe(card: "Card") -> str:
+    """One line about a card; what is not known is left out."""
+    parts = [card.address, card.shell or "no shell: program it"]
+    if not card.ready:
+        parts.append("not ready")
+    if card.link_width is not None:
+        parts.append(f"PCIe x{card.link_width} of x{card.link_width_max} {card.link_speed}")
+    if card.temperature is not None:
+        parts.append(f"{card.temperature} °C")
+    if card.power is not None:
+        parts.append(f"{card.power:.1f} W")
+    return ", ".join(parts)

@@ -1,0 +1,70 @@
+"""Options that the commands share."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS, canonical_variant
+
+if TYPE_CHECKING:
+    from sw.artefacts import QuantizedNetwork
+    from sw.driver import Accelerator
+
+XCLBIN_VARIABLE = "TWOFOLD_XCLBIN"
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Declare which network runs on which device."""
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help="auto, cpu, golden, rtl, xrt[:n] or pynq[:n] (default: a card, else the CPU engine)",
+    )
+    parser.add_argument(
+        "--xclbin",
+        type=Path,
+        default=os.environ.get(XCLBIN_VARIABLE) or None,
+        metavar="FILE",
+        help=f"bitstream (default: ${XCLBIN_VARIABLE}, else one that fits in bitstreams/)",
+    )
+    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
+    parser.add_argument(
+        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
+    )
+    parser.add_argument("--network", type=Path, help="quantized network (.npz) to take instead")
+    parser.add_argument(
+        "--folding", choices=SIZES, default="small", help="machine of a device in software"
+    )
+    parser.add_argument("--build", type=Path, default=Path("build"), help="for --device rtl")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def quantized(args: argparse.Namespace) -> "QuantizedNetwork":
+    """The network that the options name. Raises ArtefactError."""
+    from sw.artefacts import QuantizedNetwork
+    from sw.artefacts.shipped import shipped
+
+    return QuantizedNetwork.load(args.network or shipped(args.net, canonical_variant(args.variant)))
+
+
+@contextmanager
+def opened(
+    args: argparse.Namespace, network: "QuantizedNetwork", name: str | None = None
+) -> Iterator[tuple["Accelerator", str]]:
+    """Accelerator on the device that the options (or ``name``) ask for, with the network loaded,
+    and why it was picked.
+    """
+    from hw.contract.presets import folding_for
+    from sw.driver import Accelerator
+    from sw.driver.opening import Wish, open_devices
+
+    folding = folding_for(network.network, args.folding)
+    wish = Wish(network.network, folding, xclbin=args.xclbin, build=args.build)
+    choice = open_devices(name or args.device, wish)
+    with Accelerator(*choice.devices) as accelerator:
+        accelerator.load(network)
+        yield accelerator, choice.reason

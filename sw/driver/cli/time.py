@@ -1,0 +1,172 @@
+"""``twofold time``: speed of a device, with and without what is around the kernel."""
+
+import argparse
+import json
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from sw.driver.cli.options import add_device, opened, quantized
+
+if TYPE_CHECKING:
+    from sw.driver import Accelerator
+
+HELP = "measure a device: kernel alone, with transfers, launches, latency, and power where told"
+BATCH, RUN, TARGET = 65_536, 8192, 1.0
+TURNS = 15
+LATENCIES = 300
+PERCENTILES = (50, 90, 99, 99.9)
+PERIOD = 0.1
+"""Seconds between two looks at the power."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold time``."""
+    add_device(parser)
+    parser.add_argument(
+        "--batch", type=int, help=f"words of a call (default: a second of them, up to {BATCH:,})"
+    )
+    parser.add_argument("--turns", type=int, default=TURNS, help="of each kind (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print. Raises what the device raises."""
+    network = quantized(args)
+    with opened(args, network) as (accelerator, reason):
+        figures = measure(accelerator, args.batch, max(args.turns, 1))
+    figures |= {"network": network.network.name, "reason": reason}
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        _show(figures)
+    return 0
+
+
+def measure(accelerator: "Accelerator", batch: int | None, turns: int) -> dict[str, Any]:
+    """Medians and quartiles, each over ``turns`` turns after one to warm up."""
+    from sw.driver.measure import fitting_words
+
+    batch = batch or fitting_words(accelerator, BATCH, TARGET)
+    figures: dict[str, Any] = {
+        "devices": [device.name for device in accelerator.devices],
+        "units": accelerator.units,
+        "batch": batch,
+        "turns": turns,
+    }
+    figures |= _kernel(accelerator, min(batch, RUN), turns)
+    figures |= _batches(accelerator, batch, turns)
+    figures["latency_seconds"] = _latency(accelerator)
+    return figures
+
+
+def _kernel(accelerator: "Accelerator", words: int, turns: int) -> dict[str, Any]:
+    """Runs of one unit, whose words stay on the card."""
+    from sw.driver.measure import KernelTimer, Spread, launch_seconds, seconds
+
+    timer = KernelTimer(accelerator, words)
+    try:
+        many = Spread.of(words / seconds(lambda: timer.run(words), turns))
+    finally:
+        timer.close()
+    return {
+        "kernel_words": words,
+        "kernel_words_per_second": asdict(many),
+        "launch_seconds": asdict(launch_seconds(accelerator, min(20 * turns, LATENCIES))),
+    }
+
+
+def _batches(accelerator: "Accelerator", batch: int, turns: int) -> dict[str, Any]:
+    """Whole batches: written in place, and from an array."""
+    from sw.driver.measure import Spread, random_words, seconds
+
+    images = random_words(accelerator, batch, 1)
+    with accelerator.buffer(batch) as words, PowerMeter(accelerator) as meter:
+        words.write(images)
+        in_place = seconds(lambda: accelerator.infer(words), turns)
+    copied = seconds(lambda: accelerator.infer(images), turns)
+    rate = Spread.of(batch / in_place)
+    return {
+        "words_per_second": asdict(rate),
+        "words_per_second_copied": asdict(Spread.of(batch / copied)),
+        "watts": meter.watts,
+        "words_per_second_per_watt": rate.median / meter.watts if meter.watts else None,
+    }
+
+
+def _latency(accelerator: "Accelerator") -> dict[str, float]:
+    """Of single words, from the call to the result."""
+    import numpy as np
+
+    from sw.driver.measure import random_words, seconds
+
+    image = random_words(accelerator, 1, 2)
+    times = seconds(lambda: accelerator.infer(image), LATENCIES)
+    found = {f"p{share:g}": float(np.percentile(times, share)) for share in PERCENTILES}
+    return found | {"max": float(times.max())}
+
+
+class PowerMeter:
+    """Looks at the power of all cards while something runs. Use as a context manager.
+
+    Attributes
+    ----------
+    watts: mean of all cards together; None unless the drivers tell it for each device.
+    """
+
+    def __init__(self, accelerator: "Accelerator") -> None:
+        names = [device.name.partition(":") for device in accelerator.devices]
+        self._cards = [int(number) for _, colon, number in names if colon]
+        self._known = len(self._cards) == len(names)
+        self._seen: list[float] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "PowerMeter":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def watts(self) -> float | None:
+        """Mean power, W."""
+        return sum(self._seen) / len(self._seen) if self._seen else None
+
+    def _watch(self) -> None:
+        from sw.xrt.cards import power
+        from sw.xrt.library import emulated
+
+        while self._known and not emulated():
+            found = [power(card) for card in self._cards]
+            known = [watts for watts in found if watts is not None]
+            if len(known) == len(self._cards):
+                self._seen.append(sum(known))
+            if self._stop.wait(PERIOD):
+                return
+
+
+def _show(figures: dict[str, Any]) -> None:
+    latency = figures["latency_seconds"]
+    watts = figures["watts"]
+    lines = {
+        "device": f"{', '.join(figures['devices'])}: {figures['reason']}",
+        "network": f"{figures['network']}, units: {figures['units']}",
+        "kernel alone": f"{_rate(figures['kernel_words_per_second'])}, one unit, runs of "
+        f"{figures['kernel_words']:,} words",
+        "launch": f"{1e6 * figures['launch_seconds']['median']:,.1f} us for a run of one word",
+        "with transfers": f"{_rate(figures['words_per_second'])}, batches of {figures['batch']:,}, "
+        "written in place",
+        "copied": f"{_rate(figures['words_per_second_copied'])}, from an array",
+        "latency": ", ".join(f"{name} {1e6 * one:,.1f} us" for name, one in latency.items()),
+        "power": "not told"
+        if watts is None
+        else f"{watts:.1f} W, {figures['words_per_second_per_watt']:,.0f} words/s/W",
+    }
+    for name, text in lines.items():
+        print(f"{name:15} {text}")
+
+
+def _rate(spread: dict[str, float]) -> str:
+    return f"{spread['median']:,.0f} words/s ({spread['low']:,.0f} .. {spread['high']:,.0f})"

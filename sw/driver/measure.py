@@ -1,0 +1,98 @@
+"""What ``twofold check`` and ``twofold time`` measure."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sw.driver.accelerator import Accelerator
+from sw.driver.worker import Slot
+from sw.errors import DeviceTimeoutError
+
+LAUNCHES = 200
+FEWEST = 16
+MEGABYTE = 1e6
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and quartiles."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float] | NDArray[np.float64]) -> "Spread":
+        """Of a number of measurements."""
+        low, median, high = np.percentile(values, (25, 50, 75))
+        return cls(float(median), float(low), float(high))
+
+
+def seconds(work: Callable[[], object], turns: int) -> NDArray[np.float64]:
+    """Seconds of every turn after one to warm up."""
+    work()
+    times = []
+    for _ in range(turns):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return np.array(times)
+
+
+def transfer_rates(accelerator: Accelerator, size: int, turns: int) -> dict[str, Spread]:
+    """MB/s to and from the card's first unit, in transfers of ``size`` bytes."""
+    memory = accelerator.devices[0].units[0].allocate(size)
+    try:
+        both = {"to_card": memory.to_card, "to_host": memory.to_host}
+        return {
+            name: Spread.of(size / MEGABYTE / seconds(lambda move=move: move(size), turns))
+            for name, move in both.items()
+        }
+    finally:
+        memory.free()
+
+
+class KernelTimer:
+    """Runs of the first unit without transfers: its words stay on the card."""
+
+    def __init__(self, accelerator: Accelerator, words: int) -> None:
+        unit = accelerator.devices[0].units[0]
+        self._slot = Slot(unit, accelerator.machine, words)
+        self._patience = accelerator.devices[0].patience
+        self._slot.images[:] = np.arange(self._slot.images.shape[1]) % 251
+        self._slot.send(words)
+
+    def run(self, words: int) -> None:
+        """One run. Raises DeviceTimeoutError."""
+        self._slot.launch.start(words)
+        if not self._slot.launch.wait(self._patience):
+            raise DeviceTimeoutError(f"a run of {words} words did not end; reset the card")
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._slot.free()
+
+
+def launch_seconds(accelerator: Accelerator, turns: int = LAUNCHES) -> Spread:
+    """Seconds of a run of one word, from its start until the host knows of its end."""
+    timer = KernelTimer(accelerator, 1)
+    try:
+        return Spread.of(seconds(lambda: timer.run(1), turns))
+    finally:
+        timer.close()
+
+
+def fitting_words(accelerator: Accelerator, most: int, target: float) -> int:
+    """Words that take about ``target`` seconds, from `FEWEST` to ``most``, by a run of a few."""
+    images = np.zeros((FEWEST, *accelerator.word_shape), np.uint8)
+    (taken,) = seconds(lambda: accelerator.infer(images), 1)
+    return int(min(max(FEWEST * target / taken, FEWEST), most))
+
+
+def random_words(accelerator: Accelerator, words: int, seed: int) -> NDArray[np.uint8]:
+    """Noise of the shape of words, always the same for a seed."""
+    shape = (words, *accelerator.word_shape)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)

@@ -1,0 +1,78 @@
+"""Checks of a bitstream before the runtime sees it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hw.contract import xclbin
+from hw.contract.errors import ImageError
+from hw.contract.regs import KERNEL_NAME, KERNEL_VERSION
+from hw.contract.xclbin import Mode, Xclbin
+from sw.errors import WrongPlatformError
+from sw.xrt.library import EMULATION_VARIABLE, emulated
+
+LARGEST = 1 << 30
+"""More bytes than any bitstream of this card."""
+
+
+@dataclass(frozen=True)
+class Bitstream:
+    """A checked bitstream.
+
+    Attributes
+    ----------
+    path: where it was read from.
+    content: its bytes.
+    units: names of our compute units, as in ``twofold_1``.
+    xclbin: what is in it.
+    """
+
+    path: Path
+    content: bytes
+    units: tuple[str, ...]
+    xclbin: Xclbin
+
+
+def read_bitstream(path: Path) -> Bitstream:
+    """Read a bitstream, which is untrusted, and check that it is for this driver and environment.
+
+    Raises ImageError for a file that is missing, damaged or no bitstream, WrongPlatformError when
+    it was made for another kernel or for emulation.
+    """
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= LARGEST else b""
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if size > LARGEST:
+        raise ImageError(f"{path}: {size} bytes, an .xclbin has at most {LARGEST}")
+    try:
+        found = xclbin.decode(content)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+    _check_mode(path, found)
+    version = found.identity.kernel_version if found.identity else KERNEL_VERSION
+    if version != KERNEL_VERSION:
+        raise WrongPlatformError(
+            f"{path} has register table version {version}, this driver knows {KERNEL_VERSION}; "
+            "build the bitstream with this release"
+        )
+    units = tuple(unit.name for unit in found.units if unit.kernel == KERNEL_NAME)
+    if not units:
+        raise WrongPlatformError(
+            f"{path} has no kernel {KERNEL_NAME!r}; give a bitstream of `twofold bitstream`"
+        )
+    return Bitstream(path, content, units, found)
+
+
+def _check_mode(path: Path, found: Xclbin) -> None:
+    emulation = found.mode in (Mode.HW_EMU, Mode.SW_EMU, Mode.HW_EMU_PR)
+    if emulation and not emulated():
+        raise WrongPlatformError(
+            f"{path} is for emulation and {EMULATION_VARIABLE} is not set; run `twofold emulate`, "
+            "or give a bitstream for the card"
+        )
+    if emulated() and found.mode != Mode.HW_EMU:
+        raise WrongPlatformError(
+            f"{path} is for a card and {EMULATION_VARIABLE} is set; unset it, or give a bitstream "
+            "of `twofold bitstream --target hw_emu`"
+        )

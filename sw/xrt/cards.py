@@ -1,0 +1,118 @@
+"""Cards on the PCIe bus, as the kernel drivers of XRT show them. Needs no XRT library."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sw.errors import NoCardError, WrongPlatformError
+
+BUS = Path("/sys/bus/pci/devices")
+USER_DRIVER, MANAGEMENT_DRIVER = "xocl", "xclmgmt"
+PROGRAM = "program it with `xbmgmt program --base`, then cold-boot the machine"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card.
+
+    Attributes
+    ----------
+    address: on the bus, as in ``0000:3b:00.1``.
+    shell: platform that is programmed; None without one.
+    ready: whether XRT would open it.
+    link_width, link_width_max: PCIe lanes in use, and those that there are.
+    link_speed: of a lane, as in ``8.0 GT/s PCIe``.
+    temperature: of the chip in degrees Celsius.
+    power: of the whole card in W.
+
+    What the drivers do not tell is None.
+    """
+
+    address: str
+    shell: str | None
+    ready: bool
+    link_width: int | None = None
+    link_width_max: int | None = None
+    link_speed: str | None = None
+    temperature: int | None = None
+    power: float | None = None
+
+
+def cards(bus: Path = BUS) -> tuple[Card, ...]:
+    """Every card that a driver of XRT has taken, those that are ready first."""
+    users = [_card(path) for path in _bound(bus, USER_DRIVER)]
+    seen = {card.address.rpartition(".")[0] for card in users}
+    bare = [
+        Card(path.name, None, False)
+        for path in _bound(bus, MANAGEMENT_DRIVER)
+        if path.name.rpartition(".")[0] not in seen
+    ]
+    return tuple(sorted([*users, *bare], key=lambda card: (not card.ready, card.address)))
+
+
+def check_card(index: int, platform: str, bus: Path = BUS) -> None:
+    """Check that card ``index`` runs a platform, as far as the drivers tell.
+
+    Raises NoCardError when there is none or its shell is not programmed, WrongPlatformError when it
+    is another one.
+    """
+    found = cards(bus)
+    if index >= len(found):
+        raise NoCardError(
+            f"no card {index}: {len(found)} found; is it seated, and is XRT's driver xocl loaded? "
+            "Otherwise use --device cpu"
+        )
+    card = found[index]
+    if not card.ready or card.shell is None:
+        raise NoCardError(f"card {index} ({card.address}): its shell is not programmed; {PROGRAM}")
+    if card.shell != platform:
+        raise WrongPlatformError(
+            f"card {index} ({card.address}) runs {card.shell}, the bitstream is for {platform}; "
+            "build the bitstream for that platform, or program the card with the other one"
+        )
+
+
+def power(index: int, bus: Path = BUS) -> float | None:
+    """W that card ``index`` takes now; None where the drivers do not tell."""
+    found = cards(bus)
+    return found[index].power if index < len(found) else None
+
+
+def _bound(bus: Path, driver: str) -> Iterator[Path]:
+    """Functions that a driver has taken."""
+    if not bus.is_dir():
+        return
+    for path in sorted(bus.iterdir()):
+        link = path / "driver"
+        if link.exists() and link.resolve().name == driver:
+            yield path
+
+
+def _card(path: Path) -> Card:
+    shell = _text(path, "rom*/VBNV")
+    microwatts = _number(path, "xmc*/xmc_power")
+    return Card(
+        address=path.name,
+        shell=shell or None,
+        ready=_text(path, "ready") in ("1", "0x1"),
+        link_width=_number(path, "current_link_width"),
+        link_width_max=_number(path, "max_link_width"),
+        link_speed=_text(path, "current_link_speed"),
+        temperature=_number(path, "xmc*/xmc_fpga_temp"),
+        power=microwatts / 1e6 if microwatts else None,
+    )
+
+
+def _text(path: Path, pattern: str) -> str | None:
+    """First line of the first file that matches."""
+    for file in sorted(path.glob(pattern)):
+        try:
+            return file.read_text(errors="replace").split("\n", 1)[0].strip()
+        except OSError:
+            continue
+    return None
+
+
+def _number(path: Path, pattern: str) -> int | None:
+    text = _text(path, pattern)
+    return int(text) if text and text.isdecimal() else None

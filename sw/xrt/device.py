@@ -1,0 +1,249 @@
+"""A card, or its emulation, through XRT's C interface. Needs no PYNQ."""
+
+import ctypes
+import time
+from collections.abc import Sequence
+from ctypes import c_uint32, c_void_p
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
+from sw.driver.device import Arguments, Buffer, buffer_bytes
+from sw.errors import DeviceBusyError, DeviceError, DeviceLostError, NoCardError
+from sw.xrt.bitstream import Bitstream, read_bitstream
+from sw.xrt.library import UUID_BYTES, Library, emulated, library
+
+TO_CARD, TO_HOST = 0, 1
+CARD_PATIENCE, EMULATION_PATIENCE = 10.0, 600.0
+LONGEST_WAIT = 500
+"""Milliseconds of one call that waits; emulation sleeps through calls of a second and more."""
+LOST = "the card or its emulation has gone; reset the card (`xbutil reset`) and open it again"
+
+
+class State(IntEnum):
+    """Of a command, as XRT reports it."""
+
+    NEW = 1
+    QUEUED = 2
+    RUNNING = 3
+    COMPLETED = 4
+    ERROR = 5
+    ABORT = 6
+    SUBMITTED = 7
+    TIMEOUT = 8
+    NORESPONSE = 9
+
+
+UNDER_WAY = (State.NEW, State.QUEUED, State.RUNNING, State.SUBMITTED, State.TIMEOUT)
+
+
+class XrtBuffer:
+    """Memory of the card, mapped into the process."""
+
+    def __init__(self, xrt: Library, card: int, size: int, bank: int) -> None:
+        size = buffer_bytes(size)
+        self._xrt = xrt
+        self.handle = xrt.call("xrtBOAlloc", card, size, 0, bank)
+        xrt.require(
+            bool(self.handle),
+            DeviceError,
+            f"no memory for a buffer of {size} bytes in bank {bank}; free buffers, or send "
+            "smaller batches",
+        )
+        address = xrt.call("xrtBOMap", self.handle)
+        xrt.require(bool(address), DeviceError, f"a buffer of {size} bytes cannot be mapped")
+        pointer = ctypes.cast(address, ctypes.POINTER(ctypes.c_uint8))
+        self.data: NDArray[np.uint8] = np.ctypeslib.as_array(pointer, (size,))
+
+    def to_card(self, size: int) -> None:
+        """Transfer to the card. Raises DeviceLostError."""
+        self._sync(TO_CARD, size)
+
+    def to_host(self, size: int) -> None:
+        """Transfer from the card. Raises DeviceLostError."""
+        self._sync(TO_HOST, size)
+
+    def free(self) -> None:
+        """Give the memory back."""
+        handle, self.handle = self.handle, None
+        if handle:
+            self._xrt.call("xrtBOFree", handle)
+
+    def _sync(self, direction: int, size: int) -> None:
+        done = self._xrt.call("xrtBOSync", self.handle, direction, size, 0) == 0
+        self._xrt.require(done, DeviceLostError, f"a transfer of {size} bytes failed: {LOST}")
+
+
+class XrtLaunch:
+    """A run with its arguments set; only the number of words changes from start to start."""
+
+    def __init__(self, xrt: Library, kernel: int | None, name: str, arguments: Arguments) -> None:
+        self._xrt, self._name = xrt, name
+        self._run = xrt.call("xrtRunOpen", kernel)
+        xrt.require(bool(self._run), DeviceError, f"{name}: no run can be made")
+        values = {
+            "operation": c_uint32(arguments.operation),
+            "image": _handle(arguments.image),
+            "image_bytes": c_uint32(arguments.image_bytes),
+            "input": _handle(arguments.input),
+            "output": _handle(arguments.output),
+            "words": c_uint32(0),
+        }
+        for one in ARGUMENTS:
+            self._set(one, values[one.name])
+        self._words = 0
+
+    def start(self, words: int) -> None:
+        """Queue the run."""
+        if words != self._words:
+            self._set(register("words"), c_uint32(words))
+            self._words = words
+        done = self._xrt.call("xrtRunStart", self._run) == 0
+        self._xrt.require(done, DeviceLostError, f"{self._name} does not start: {LOST}")
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the run has ended."""
+        deadline = time.monotonic() + seconds
+        while True:
+            left = deadline - time.monotonic()
+            wait = min(max(round(1000 * left), 1), LONGEST_WAIT)
+            state = self._xrt.call("xrtRunWaitFor", self._run, wait)
+            if state == State.COMPLETED:
+                return True
+            self._xrt.require(
+                state in UNDER_WAY,
+                DeviceLostError,
+                f"{self._name}: run ended in state {state}: {LOST}",
+            )
+            if left <= 0:
+                return False
+
+    def free(self) -> None:
+        """Close the run."""
+        run, self._run = self._run, None
+        if run:
+            self._xrt.call("xrtRunClose", run)
+
+    def _set(self, one: Register, value: ctypes._SimpleCData) -> None:
+        done = self._xrt.call("xrtRunSetArg", self._run, one.argument, value) == 0
+        self._xrt.require(done, DeviceError, f"{self._name}: XRT refuses argument {one.name}")
+
+
+def _handle(buffer: Buffer) -> c_void_p:
+    if not isinstance(buffer, XrtBuffer):
+        raise TypeError(f"{type(buffer).__name__} is memory of another device")
+    return c_void_p(buffer.handle)
+
+
+class XrtUnit:
+    """A compute unit that this process has for itself."""
+
+    def __init__(self, xrt: Library, card: int, uuid: bytes, name: str) -> None:
+        self.name = name
+        self._xrt, self._card = xrt, card
+        full = f"{KERNEL_NAME}:{{{name}}}".encode()
+        self._kernel = xrt.call("xrtPLKernelOpenExclusive", card, uuid, full)
+        xrt.require(
+            bool(self._kernel),
+            DeviceBusyError,
+            f"{name} cannot be opened; is another process using the card?",
+        )
+        self._bank = xrt.call("xrtKernelArgGroupId", self._kernel, register("input").argument)
+
+    def allocate(self, size: int) -> XrtBuffer:
+        """Memory of the bank that the unit is connected to."""
+        return XrtBuffer(self._xrt, self._card, size, self._bank)
+
+    def prepare(self, arguments: Arguments) -> XrtLaunch:
+        """A run that can be started."""
+        return XrtLaunch(self._xrt, self._kernel, self.name, arguments)
+
+    def read(self, one: Register) -> int:
+        """Value of a register, word by word. Raises DeviceLostError."""
+        value, word = 0, c_uint32()
+        for index in range(one.bits // 32):
+            offset = one.offset + 4 * index
+            done = self._xrt.call("xrtKernelReadRegister", self._kernel, offset, ctypes.byref(word))
+            self._xrt.require(
+                done == 0,
+                DeviceLostError,
+                f"{self.name}: register {one.name} cannot be read: {LOST}",
+            )
+            value |= word.value << 32 * index
+        return value
+
+    def close(self) -> None:
+        """Let go of the unit."""
+        kernel, self._kernel = self._kernel, None
+        if kernel:
+            self._xrt.call("xrtKernelClose", kernel)
+
+
+class XrtDevice:
+    """A card with a bitstream of ours.
+
+    Parameters
+    ----------
+    index: of the card, as XRT counts.
+    bitstream: loaded into it.
+
+    Raises
+    ------
+    MissingRuntimeError: XRT is not installed.
+    NoCardError: there is no such card.
+    DeviceBusyError: another process has one of the units.
+    DeviceError: the bitstream cannot be loaded.
+    """
+
+    def __init__(self, index: int, bitstream: Bitstream) -> None:
+        self.name = f"xrt:{index}"
+        self.patience = EMULATION_PATIENCE if emulated() else CARD_PATIENCE
+        self._units: list[XrtUnit] = []
+        self._xrt = xrt = library()
+        self._card = xrt.call("xrtDeviceOpen", index)
+        xrt.require(
+            bool(self._card), NoCardError, f"no card {index}; `twofold devices` lists what there is"
+        )
+        try:
+            if emulated():
+                _skip_first_sleep(xrt, self._card)
+            loaded = xrt.call("xrtDeviceLoadXclbin", self._card, bitstream.content) == 0
+            xrt.require(loaded, DeviceError, f"{self.name} does not take {bitstream.path}")
+            uuid = ctypes.create_string_buffer(UUID_BYTES)
+            xrt.call("xrtDeviceGetXclbinUUID", self._card, uuid)
+            for unit in bitstream.units:
+                self._units.append(XrtUnit(xrt, self._card, uuid.raw, unit))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def units(self) -> Sequence[XrtUnit]:
+        """Our compute units."""
+        return tuple(self._units)
+
+    def close(self) -> None:
+        """Let go of units and card."""
+        for unit in self._units:
+            unit.close()
+        card, self._card = self._card, None
+        if card:
+            self._xrt.call("xrtDeviceClose", card)
+
+
+def _skip_first_sleep(xrt: Library, card: int) -> None:
+    """Emulation sleeps ten seconds in a process's first wait; have it done with a wait of none."""
+    path = Path("/proc/self/maps")
+    hwemu = {line.split()[-1] for line in path.read_text().splitlines() if "libxrt_hwemu" in line}
+    for name in hwemu:
+        wait = ctypes.CDLL(name).xclExecWait
+        wait.argtypes = [c_void_p, ctypes.c_int]
+        wait(xrt.call("xrtDeviceToXclDevice", card), 0)
+
+
+def open_xrt(index: int, path: Path) -> XrtDevice:
+    """Card ``index`` with the bitstream at ``path`` in it. Raises ImageError or DeviceError."""
+    return XrtDevice(index, read_bitstream(path))

@@ -1,0 +1,252 @@
+"""A card, or its emulation, through PYNQ 3.0.1, the last one for Alveo."""
+
+import importlib
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
+from sw.driver.device import Arguments, Buffer, buffer_bytes
+from sw.errors import DeviceError, DeviceLostError, MissingRuntimeError, NoCardError
+from sw.xrt.bitstream import Bitstream, read_bitstream
+from sw.xrt.device import CARD_PATIENCE, EMULATION_PATIENCE, LOST
+from sw.xrt.library import ADVICE, emulated, find_root
+
+POLL = 0.002
+"""Seconds of one wait for a completion: another lane may be the one that is woken by it."""
+
+
+class PynqBuffer:
+    """A buffer of ``pynq``."""
+
+    def __init__(self, memory: Any, size: int) -> None:
+        size = buffer_bytes(size)
+        try:
+            self.allocated = memory.allocate(size, np.uint8)
+        except RuntimeError as error:
+            raise DeviceError(
+                f"no memory for a buffer of {size} bytes ({error}); free buffers, or send smaller "
+                "batches"
+            ) from error
+        self.data: NDArray[np.uint8] = self.allocated.view(np.ndarray)
+
+    def to_card(self, size: int) -> None:
+        """Transfer to the card. Raises DeviceLostError."""
+        self._transfer("sync_to_device", size)
+
+    def to_host(self, size: int) -> None:
+        """Transfer from the card. Raises DeviceLostError."""
+        self._transfer("sync_from_device", size)
+
+    def free(self) -> None:
+        """Give the memory back."""
+        self.allocated.freebuffer()
+
+    def _transfer(self, how: str, size: int) -> None:
+        try:
+            getattr(self.allocated[:size], how)()
+        except RuntimeError as error:
+            raise DeviceLostError(f"a transfer of {size} bytes failed ({error}): {LOST}") from error
+
+
+class Scheduler:
+    """Starts runs and collects their ends. PYNQ keeps both in one list without a lock.
+
+    Parameters
+    ----------
+    pynq_device: of PYNQ.
+    """
+
+    def __init__(self, pynq_device: Any) -> None:
+        self._device = pynq_device
+        self._xrt = importlib.import_module("pynq._3rdparty.xrt")
+        self._lock = threading.Lock()
+
+    def start(self, kernel: Any, arguments: Sequence[Any]) -> Any:
+        """Queue a run through the runtime's scheduler, which also acknowledges its end."""
+        with self._lock:
+            return kernel.start_ert(*arguments)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a completion."""
+        self._xrt.xclExecWait(self._device.handle, round(1000 * seconds))
+
+    def poll(self) -> None:
+        """Wait a little for completions."""
+        if emulated():
+            time.sleep(POLL)
+        else:
+            self.wait(POLL)
+        with self._lock:
+            self._device._handle_events(0)
+
+
+class PynqLaunch:
+    """A run with its arguments; only the number of words changes from start to start."""
+
+    def __init__(self, unit: "PynqUnit", arguments: Arguments) -> None:
+        values = {
+            "operation": int(arguments.operation),
+            "image": _allocated(arguments.image),
+            "image_bytes": arguments.image_bytes,
+            "input": _allocated(arguments.input),
+            "output": _allocated(arguments.output),
+        }
+        self._unit = unit
+        self._arguments = [values.get(one.name, 0) for one in ARGUMENTS]
+        self._place = register("words").argument or 0
+        self._handle: Any = None
+
+    def start(self, words: int) -> None:
+        """Queue the run."""
+        self._arguments[self._place] = words
+        try:
+            self._handle = self._unit.scheduler.start(self._unit.kernel, self._arguments)
+        except RuntimeError as error:
+            raise DeviceLostError(f"{self._unit.name} does not start ({error}): {LOST}") from error
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the run has ended."""
+        deadline = time.monotonic() + seconds
+        while self._handle is not None and not self._handle.done:
+            self._unit.scheduler.poll()
+            if time.monotonic() > deadline and not self._handle.done:
+                return False
+        error = None if self._handle is None else self._handle._future.exception()
+        if error is not None:
+            raise DeviceLostError(f"{self._unit.name}: {error}: {LOST}")
+        return True
+
+    def free(self) -> None:
+        """Nothing to give back."""
+
+
+def _allocated(buffer: Buffer) -> Any:
+    if not isinstance(buffer, PynqBuffer):
+        raise TypeError(f"{type(buffer).__name__} is memory of another device")
+    return buffer.allocated
+
+
+class PynqUnit:
+    """A compute unit.
+
+    Parameters
+    ----------
+    name: of the unit.
+    kernel: PYNQ's driver of it.
+    memory: PYNQ's driver of the bank that it is connected to.
+    scheduler: of the card.
+    """
+
+    def __init__(self, name: str, kernel: Any, memory: Any, scheduler: Scheduler) -> None:
+        self.name, self.kernel, self.scheduler = name, kernel, scheduler
+        self._memory = memory
+
+    def allocate(self, size: int) -> PynqBuffer:
+        """Memory of the bank that the unit is connected to."""
+        return PynqBuffer(self._memory, size)
+
+    def prepare(self, arguments: Arguments) -> PynqLaunch:
+        """A run that can be started."""
+        return PynqLaunch(self, arguments)
+
+    def read(self, one: Register) -> int:
+        """Value of a register, word by word."""
+        words = (self.kernel.read(one.offset + 4 * index) for index in range(one.bits // 32))
+        return sum(int(word) << 32 * index for index, word in enumerate(words))
+
+
+class PynqDevice:
+    """A card with a bitstream of ours, as a PYNQ overlay.
+
+    Parameters
+    ----------
+    index: of the card, as PYNQ counts.
+    bitstream: loaded into it.
+
+    Raises
+    ------
+    MissingRuntimeError: PYNQ or XRT is not installed.
+    NoCardError: there is no such card.
+    DeviceError: the bitstream cannot be loaded.
+    """
+
+    def __init__(self, index: int, bitstream: Bitstream) -> None:
+        self.name = f"pynq:{index}"
+        self.patience = EMULATION_PATIENCE if emulated() else CARD_PATIENCE
+        pynq = _import_pynq()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            devices = pynq.Device.devices
+        if index >= len(devices):
+            raise NoCardError(
+                f"no card {index}, PYNQ finds {len(devices)}; `twofold devices` lists what there is"
+            )
+        self._card = devices[index]
+        self._units: list[PynqUnit] = []
+        try:
+            self._load(pynq, bitstream)
+        except RuntimeError as error:
+            self.close()
+            raise DeviceError(
+                f"{self.name} does not take {bitstream.path} ({error}); is another process using "
+                "the card?"
+            ) from error
+
+    def _load(self, pynq: Any, bitstream: Bitstream) -> None:
+        if not self._card.handle:
+            self._card._get_handle()
+        scheduler = Scheduler(self._card)
+        if emulated():
+            # emulation sleeps ten seconds in a process's first wait; have it done with a short one
+            scheduler.wait(0)
+        self._overlay = pynq.Overlay(str(bitstream.path), device=self._card)
+        banks = _banks(bitstream)
+        for name in bitstream.units:
+            memory = self._card.get_memory_by_idx(banks[name])
+            self._units.append(PynqUnit(name, getattr(self._overlay, name), memory, scheduler))
+
+    @property
+    def units(self) -> Sequence[PynqUnit]:
+        """Our compute units."""
+        return tuple(self._units)
+
+    def close(self) -> None:
+        """Let go of the card."""
+        if self._card.handle:
+            self._card.free_bitstream()
+            self._card.close()
+
+
+def _banks(bitstream: Bitstream) -> dict[str, int]:
+    """Memory bank of each of our units."""
+    found, argument = bitstream.xclbin, register("input").argument
+    return {
+        found.units[one.unit].name: one.memory
+        for one in found.connections
+        if one.argument == argument and found.units[one.unit].kernel == KERNEL_NAME
+    }
+
+
+def _import_pynq() -> Any:
+    find_root()
+    try:
+        return importlib.import_module("pynq")
+    except ModuleNotFoundError as error:
+        raise MissingRuntimeError(
+            f"the Python package {error.name!r} is missing; "
+            "`pip install pynq==3.0.1 'pycparser<3'`, or use --device xrt"
+        ) from error
+    except OSError as error:
+        raise MissingRuntimeError(f"XRT does not load: {error}; {ADVICE}") from error
+
+
+def open_pynq(index: int, path: Path) -> PynqDevice:
+    """Card ``index`` with the bitstream at ``path`` in it. Raises ImageError or DeviceError."""
+    return PynqDevice(index, read_bitstream(path))

@@ -1,0 +1,151 @@
+"""``twofold devices``, ``check``, ``infer`` and ``time``."""
+
+import argparse
+import json
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import soundfile
+
+from hw.contract.errors import ImageError, NetworkError, ToolError
+from hw.contract.presets import GSC_LABELS
+from sw.driver import opening
+from sw.driver.cli import check, devices, infer, time
+from sw.driver.software import SoftwareUnit
+from sw.errors import AudioError, NoCardError
+from sw.xrt.library import EMULATION_VARIABLE
+
+Run = Callable[..., tuple[int, str]]
+TINY = ("--net", "tiny", "--device")
+
+
+@pytest.fixture(autouse=True)
+def plugins(monkeypatch):
+    """The simulated devices, whether or not this installation registers them; no emulation."""
+    points = [
+        EntryPoint(name, f"sim.devices.providers:{name}", opening.GROUP)
+        for name in ("golden", "rtl")
+    ]
+    monkeypatch.setattr(opening, "_plugins", lambda: EntryPoints(points))
+    monkeypatch.delenv(EMULATION_VARIABLE, raising=False)
+
+
+@pytest.fixture
+def command(capsys) -> Run:
+    def run(module: ModuleType, *words: str | Path) -> tuple[int, str]:
+        parser = argparse.ArgumentParser()
+        module.add_arguments(parser)
+        code = module.run(parser.parse_args([str(word) for word in words]))
+        return code, capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def sound(tmp_path) -> Path:
+    """A second of a falling tone."""
+    at = np.arange(16_000) / 16_000
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, 0.3 * np.sin(2 * np.pi * (900 - 300 * at) * at), 16_000)
+    return path
+
+
+def test_devices(command):
+    code, text = command(devices, "--json")
+    tree = json.loads(text)
+    assert code == 0
+    assert tree["devices"] == ["auto", "cpu", "golden", "rtl", "xrt", "pynq"]
+    assert tree["cpu"]["threads"] >= 1
+    code, text = command(devices)
+    assert "cpu " in text
+    assert ("no card" in text) == (not tree["cards"])
+
+
+@pytest.mark.parametrize("device", ("cpu", "golden", "rtl"))
+def test_check(command, device, build_cache):
+    code, text = command(check, *TINY, device, "--build", build_cache, "--words", 70, "--json")
+    figures = json.loads(text)
+    assert code == 0
+    assert (figures["words"], figures["mismatches"], figures["failed_runs"]) == (70, 0, 0)
+    assert (figures["devices"], figures["reference"]) == ([device], "golden")
+    assert figures["launches_per_second"] > 0
+
+
+def test_check_finds_a_wrong_logit(command, monkeypatch):
+    """One bit of one logit of one word, behind the unit's back."""
+    right = SoftwareUnit._classify
+
+    def wrong(unit, arguments, words):
+        found = right(unit, arguments, words)
+        if unit.name.startswith("cpu") and words > 1:
+            arguments.output.data[64] ^= 1
+        return found
+
+    monkeypatch.setattr(SoftwareUnit, "_classify", wrong)
+    code, text = command(check, *TINY, "cpu", "--words", 60)
+    assert code == 1
+    assert "1 of 60 words differ from golden" in text
+
+
+def test_time(command):
+    code, text = command(time, *TINY, "cpu", "--batch", 500, "--turns", 2, "--json")
+    figures = json.loads(text)
+    assert (code, figures["batch"], figures["watts"]) == (0, 500, None)
+    for name in ("kernel_words_per_second", "words_per_second", "words_per_second_copied"):
+        assert 0 < figures[name]["low"] <= figures[name]["median"] <= figures[name]["high"]
+    latency = figures["latency_seconds"]
+    assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
+    code, text = command(time, *TINY, "cpu", "--turns", 1)
+    assert "power           not told" in text
+
+
+def test_infer(command, sound):
+    code, text = command(infer, sound, sound, "--device", "golden", "--json")
+    tree = json.loads(text)
+    assert (code, tree["device"], len(tree["files"])) == (0, "golden", 2)
+    first, second = tree["files"]
+    assert first == second
+    assert first["label"] == GSC_LABELS[int(np.argmax(first["logits"]))]
+    assert 0 < first["score"] <= 1
+    code, text = command(infer, sound, "--device", "cpu")
+    assert first["label"] in text
+    assert str(sound) in text
+
+
+@pytest.mark.parametrize(
+    "words, error, message",
+    [
+        (["--device", "gpu"], ToolError, "choose one of auto, cpu, golden, rtl, xrt, pynq"),
+        (["--device", "cpu:1"], ToolError, "cpu:1"),
+        (["--device", "xrt:x"], ToolError, "xrt:x"),
+        (["--net", "tiny"], NetworkError, "choose a network for speech"),
+        (["--device", "xrt:99", "--xclbin", __file__], ImageError, "does not start with 'xclbin2'"),
+        (["--device", "xrt:99", "--xclbin", "/no/such"], ImageError, "/no/such: cannot be read"),
+    ],
+)
+def test_wrong_use(command, sound, words, error, message):
+    with pytest.raises(error, match=message):
+        command(infer, sound, *words)
+
+
+def test_missing_audio(command, tmp_path):
+    with pytest.raises(AudioError, match="no such file"):
+        command(infer, tmp_path / "none.wav", "--device", "cpu")
+
+
+def test_without_a_card(command, sound, monkeypatch):
+    monkeypatch.setattr(opening, "cards", lambda: ())
+    with pytest.raises(NoCardError, match=r"is it seated.*use --device cpu"):
+        command(infer, sound, "--device", "pynq")
+
+
+def test_auto_says_what_it_took(capsys, sound, monkeypatch):
+    monkeypatch.setattr(opening, "cards", lambda: ())
+    parser = argparse.ArgumentParser()
+    infer.add_arguments(parser)
+    assert infer.run(parser.parse_args([str(sound)])) == 0
+    assert "no card found, so the CPU engine computes" in capsys.readouterr().err
