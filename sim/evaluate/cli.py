@@ -46,6 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--robust", action="store_true", help="accuracy under noise, shifts and gains instead"
     )
+    parser.add_argument(
+        "--beside",
+        choices=(*VARIANTS, *ALIASES),
+        action="append",
+        default=[],
+        metavar="VARIANT",
+        help="with --robust: another shipped variant for the same table; may be repeated",
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
@@ -61,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
     quantized = QuantizedNetwork.load(path)
     chosen = backend(args.backend, args.build, args.folding)
     if args.robust:
-        return _robust(args, quantized, chosen)
+        others = [shipped(args.net, canonical_variant(variant)) for variant in args.beside]
+        return _robust(args, [quantized, *map(QuantizedNetwork.load, others)], chosen)
     images, truth = _split(quantized, args)
     figures, evaluation = measure(quantized, chosen, images, truth)
     figures.update(network=quantized.network.name, split=args.split, backend=args.backend)
@@ -81,16 +90,17 @@ def measure(
     quantized: "QuantizedNetwork", backend: "Backend", images: "np.ndarray", truth: "np.ndarray"
 ) -> tuple[dict[str, Any], "Evaluation"]:
     """Figures of a backend on images uint8 [N, rows, cols] with classes ``truth`` [N]."""
-    from sim.evaluate.backends import golden
+    from sim.evaluate.densities import densities
+    from sim.golden import forward
     from sw.evaluate.metrics import evaluate
 
     started = time.perf_counter()
     logits = backend(quantized, images)
     seconds = time.perf_counter() - started
-    expected = logits if backend is golden else golden(quantized, images)
+    expected = forward(quantized, images, keep_activations=False)
     evaluation = evaluate(quantized.network.labels, truth, logits.argmax(axis=1))
-    figures = evaluation.to_json()
-    figures["mismatches_vs_golden"] = int((logits != expected).any(axis=1).sum())
+    figures = evaluation.to_json() | densities(quantized, expected)
+    figures["mismatches_vs_golden"] = int((logits != expected.logits).any(axis=1).sum())
     figures["words_per_second"] = round(len(images) / seconds, 1)
     return figures, evaluation
 
@@ -116,29 +126,41 @@ def _folder(args: argparse.Namespace) -> Path:
     return args.data
 
 
-def _robust(args: argparse.Namespace, quantized: "QuantizedNetwork", backend: "Backend") -> int:
-    """Accuracy under every perturbation."""
+def _robust(
+    args: argparse.Namespace, networks: "list[QuantizedNetwork]", backend: "Backend"
+) -> int:
+    """Accuracy of networks beside each other under every perturbation."""
     import numpy as np
 
     from sw.data.features import log_mel
     from sw.data.gsc import labels, open_gsc
-    from sw.evaluate.metrics import evaluate
     from sw.evaluate.perturb import PERTURBATIONS, perturb
 
     data = open_gsc(_folder(args))
     clips = data.clips(args.split)
     noise = np.stack([clip.samples() for clip in data.clips("all") if clip.start is not None])
     samples, truth = np.stack([clip.samples() for clip in clips]), labels(clips)
-    found: dict[str, float] = {}
+    found: dict[str, dict[str, float]] = {quantized.network.name: {} for quantized in networks}
     for how in PERTURBATIONS:
-        logits = backend(quantized, log_mel(perturb(samples, how, noise)))
-        evaluation = evaluate(quantized.network.labels, truth, logits.argmax(axis=1))
-        found[how.name] = evaluation.accuracy
-        if not args.json:
-            print(f"{how.name:<16} {100 * evaluation.accuracy:6.2f} %", flush=True)
+        images = log_mel(perturb(samples, how, noise))
+        for quantized in networks:
+            right = backend(quantized, images).argmax(axis=1) == truth
+            found[quantized.network.name][how.name] = float(right.mean())
     if args.json:
-        print(json.dumps({"network": quantized.network.name, "split": args.split, "robust": found}))
+        print(json.dumps({"split": args.split, "clips": len(clips), "robust": found}))
+    else:
+        _show_robust(found, f"accuracy on {args.split}, {len(clips)} clips")
     return 0
+
+
+def _show_robust(found: dict[str, dict[str, float]], title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("accuracy, %", *found, title=title)
+    for name in next(iter(found.values())):
+        table.add_row(name, *(f"{100 * accuracies[name]:.2f}" for accuracies in found.values()))
+    Console().print(table)
 
 
 def _show(evaluation: "Evaluation", figures: dict[str, Any]) -> None:
@@ -154,10 +176,18 @@ def _show(evaluation: "Evaluation", figures: dict[str, Any]) -> None:
         caption=f"{evaluation.correct} of {evaluation.clips} right: "
         f"{100 * evaluation.accuracy:.2f} % "
         f"({100 * low:.1f}..{100 * high:.1f}), {figures['words_per_second']} words/s, "
-        f"{figures['mismatches_vs_golden']} words differ from the golden model",
+        f"{figures['mismatches_vs_golden']} words differ from the golden model; "
+        f"{100 * figures['weight_density']['all']:.2f} % of the weights and "
+        f"{_shares(figures['activation_density'])} of the activations are not 0, "
+        f"{figures['multiplications_per_word']:,.0f} multiplications a word "
+        f"(dense {figures['multiplications_dense']:,})",
     )  # fmt: skip
     for name, found, total in evaluation.recall():
         bottom, top = wilson(found, total)
         share = f"{100 * found / total:.1f}" if total else "-"
         table.add_row(name, str(total), str(found), share, f"{100 * bottom:.0f}..{100 * top:.0f}")
     Console().print(table)
+
+
+def _shares(densities: dict[str, float]) -> str:
+    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in densities.items())

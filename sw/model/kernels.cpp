@@ -231,6 +231,11 @@ void norm_winners_backward_bf16(const Bf16 *grad, const Bf16 *out, const float *
                           grad_shift);
 }
 
+// weights, mask [count] -> their products in bfloat16
+void mask_weights(const float *weights, const float *mask, int64_t count, Bf16 *out) {
+    for (int64_t i = 0; i < count; i++) out[i] = Bf16::from(weights[i] * mask[i]);
+}
+
 // A round of an auction: worth [slots, sets, inputs] less price [slots, sets] decides the owner of
 // every position.
 // -> owner [sets, inputs], count [slots, sets] of positions owned

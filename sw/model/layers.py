@@ -54,8 +54,8 @@ class NormWinners(nn.Module):
         scale = self.gain / torch.sqrt(self.variance + EPSILON)
         return scale, self.shift - self.mean * scale
 
-    def forward(self, x: Tensor) -> Tensor:
-        half = x.dtype == torch.bfloat16
+    def forward(self, x: Tensor, half: bool = False) -> Tensor:
+        """Normalise ``x``; ``half`` asks for bfloat16 instead of float32."""
         x = x.float().contiguous()
         mean, variance = self._moments(x) if self.training else (self.mean, self.variance)
         deviation = torch.sqrt(variance + EPSILON)
@@ -114,30 +114,33 @@ class Layer(nn.Module):
         self.norm = None if stage.last else NormWinners(stage.channels, stage.k)
         self.fused = True
 
-    def effective(self) -> Tensor:
-        """Weights that exist; the gradient passes to all."""
+    def effective(self, half: bool = False) -> Tensor:
+        """Weights that exist, in bfloat16 where ``half``; the gradient passes to all."""
+        if half and self.fused:
+            return native.mask_weights(self.weight, self.mask)
         absent = (self.weight * (1 - self.mask)).detach()
-        return self.weight - absent
+        weight = self.weight - absent
+        return weight.to(torch.bfloat16) if half else weight
 
     def forward(self, x: Tensor) -> Tensor:
         """Next activations of ``x``; float32 or bfloat16 in, the same out while training."""
-        weight = self.effective()
-        x = self._convolve(x, weight) if self.convolution else self._multiply(x, weight)
-        return x if self.norm is None else self.norm(x)
+        half = x.dtype == torch.bfloat16
+        x = self._convolve(x, half) if self.convolution else self._multiply(x, half)
+        return x if self.norm is None else self.norm(x, half)
 
-    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+    def _convolve(self, x: Tensor, half: bool) -> Tensor:
         stage = self.stage
         plain = stage.stride == 1 and stage.padding == 0 and stage.channels % native.LANES == 0
         if self.fused and plain and stage.index == 0 and x.shape[-1] == 1:
-            out = native.conv_pool(x.float().permute(0, 3, 1, 2), weight, stage.pool)
-            return out.to(x.dtype)
+            return native.conv_pool(x.float().permute(0, 3, 1, 2), self.effective(), stage.pool)
         out = F.conv2d(
-            x.permute(0, 3, 1, 2), weight.to(x.dtype), stride=stage.stride, padding=stage.padding
-        )
+            x.permute(0, 3, 1, 2), self.effective(half), stride=stage.stride,
+            padding=stage.padding,
+        )  # fmt: skip
         return F.max_pool2d(out, stage.pool).permute(0, 2, 3, 1)
 
-    def _multiply(self, x: Tensor, weight: Tensor) -> Tensor:
+    def _multiply(self, x: Tensor, half: bool) -> Tensor:
         if x.ndim == 4:
             x = x.permute(0, 3, 1, 2).flatten(1)
-        out = F.linear(x, weight.to(x.dtype))
+        out = F.linear(x, self.effective(half))
         return out if self.bias is None else out.float() + self.bias

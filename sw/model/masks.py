@@ -6,6 +6,8 @@ from torch import Tensor
 from hw.contract.network import Complementary, Dense, Stage, Taps
 from sw.model import native
 
+FIRST = 4
+"""Factor on the density of the first layer."""
 _ROUNDS = 150
 """Rounds of the auction that shares a set's positions out evenly."""
 
@@ -28,17 +30,21 @@ def open_share(stage: Stage, openness: float) -> int:
 
 
 @torch.no_grad()
-def choose_mask(weight: Tensor, stage: Stage, openness: float = 0.0) -> Tensor:
+def choose_mask(
+    weight: Tensor, stage: Stage, openness: float = 0.0, density: float = 1.0
+) -> Tensor:
     """Mask of ones and zeros in the shape of ``weight`` that keeps large weights.
 
     At ``openness`` 0 the mask is one that `hw.contract.network` accepts: exactly the taps of every
-    kernel, or one kernel of every set at each position and no kernel above the fan-in.
+    kernel, or one kernel of every set at each position and no kernel above the fan-in. A dense
+    hidden layer keeps the share ``density`` of its weights at the end, the first layer four times
+    that, as it has few; the last layer keeps all.
     """
     flat = weight.reshape(stage.channels, stage.inputs).abs()
     kept = open_share(stage, openness)
     match stage.layer.sparsity:
         case Dense():
-            mask = torch.ones_like(flat)
+            mask = _largest(flat, _share_kept(stage, openness, density))
         case Taps(counts):
             extra = kept - max(counts)
             mask = _taps(flat, [min(count + extra, stage.inputs) for count in counts])
@@ -48,6 +54,21 @@ def choose_mask(weight: Tensor, stage: Stage, openness: float = 0.0) -> Tensor:
             mask = _most(slots, kept) if kept > 1 else _one(slots, stage.fan_in)
             mask = mask.reshape(-1, stage.inputs)[: stage.channels]
     return mask.reshape(weight.shape).contiguous()
+
+
+def _share_kept(stage: Stage, openness: float, density: float) -> float:
+    least = 1.0 if stage.last else min(1.0, density * (FIRST if stage.index == 0 else 1))
+    return least + (1 - least) * openness
+
+
+def _largest(flat: Tensor, share: float) -> Tensor:
+    """Mask of the ``share`` of all weights that are largest."""
+    count = round(share * flat.numel())
+    if count == flat.numel():
+        return torch.ones_like(flat)
+    mask = torch.zeros(flat.numel())
+    mask[flat.flatten().topk(count, sorted=False).indices] = 1.0
+    return mask.view_as(flat)
 
 
 def _taps(flat: Tensor, counts: list[int]) -> Tensor:

@@ -114,6 +114,28 @@ def conv_pool(image: Tensor, weight: Tensor, pool: int) -> Tensor:
     return cast(Tensor, _ConvPool.apply(image, weight, pool))
 
 
+class _MaskWeights(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, mask: Tensor) -> Tensor:
+        out = torch.empty(weight.shape, dtype=torch.bfloat16)
+        weight_at, mask_at, out_at = _pointers(weight, mask, out)
+        library().mask_weights(weight_at, mask_at, ctypes.c_int64(weight.numel()), out_at)
+        ctx.kind = weight.dtype
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        return grad_outputs[0].to(ctx.kind), None
+
+
+def mask_weights(weight: Tensor, mask: Tensor) -> Tensor:
+    """Products of ``weight`` and ``mask`` (float32, of one shape) in bfloat16.
+
+    The gradient reaches all weights, masked or not.
+    """
+    return cast(Tensor, _MaskWeights.apply(weight, mask))
+
+
 class _NormWinners(torch.autograd.Function):
     @staticmethod
     def forward(

@@ -21,6 +21,8 @@ from sw.model.masks import choose_mask
 from sw.model.net import SparseNet
 from sw.quantize.finetune import IntegerNet
 from sw.train import checkpoint
+from sw.train.average import Average
+from sw.train.mixing import mix, targets
 from sw.train.sources import Source
 
 EVAL_BATCH = 256
@@ -39,10 +41,15 @@ class Phase:
     rate: peak of the one-cycle learning rate.
     batch, decay, smoothing: batch size, weight decay, label smoothing.
     dropout: share of the inputs of linear layers dropped.
-    open_until: share of the phase in which masks and winners close to their final structure.
+    open_until: share of the phase in which the masks close to their final structure.
+    winners_until: the same for the number of winners; 0 stands for `open_until`.
     move_until: share of the phase after which the masks stay as they are.
     distil: weight of the teacher's opinion; 0 without teacher.
     temperature: of the teacher's opinion.
+    mix: share of the images that are laid over others (`sw.train.mixing`).
+    average: decay of the moving average of the weights, which is what comes out; 0 for none.
+    density: share of the weights of every hidden layer that an unstructured mask keeps, where the
+        network has no structure of its own; the first layer keeps four times as many.
     fade: factor on weights outside the mask at every choice of masks; 0 forgets them.
     seed: of initialisation and of every batch.
     """
@@ -55,9 +62,13 @@ class Phase:
     smoothing: float = 0.05
     dropout: float = 0.0
     open_until: float = 0.0
+    winners_until: float = 0.0
     move_until: float = 0.8
     distil: float = 0.0
     temperature: float = 2.0
+    mix: float = 0.0
+    average: float = 0.0
+    density: float = 1.0
     fade: float = 0.9
     seed: int = 0
 
@@ -136,28 +147,40 @@ class Trainer:
         optimiser = torch.optim.AdamW(
             parameter_groups(net, phase.decay), lr=phase.rate, betas=(0.9, 0.98), fused=True
         )
-        records = restore(path, net, optimiser) if path.exists() else []
+        average = Average(net, phase.average) if phase.average else None
+        records = restore(path, net, optimiser, average) if path.exists() else []
         for record in records:
             self.report(record)
         for epoch in range(len(records), phase.epochs):
             started = time.monotonic()
-            loss = self._epoch(net, optimiser, phase, epoch, teacher)
+            loss = self._epoch(net, optimiser, phase, epoch, teacher, average)
             progress = (epoch + 1) / phase.epochs
             record = Record(
                 phase=phase.name,
                 epoch=epoch + 1,
                 epochs=phase.epochs,
                 loss=loss,
-                val_accuracy=accuracy(net, *self.source.split("val")),
+                val_accuracy=self._validate(net, average),
                 rate=one_cycle(progress) * phase.rate,
-                open=openness(phase, progress),
+                open=openness(phase.open_until, progress),
                 seconds=time.monotonic() - started,
             )
             records.append(record)
-            checkpoint.save(path, state(net, optimiser, records))
+            checkpoint.save(path, state(net, optimiser, records, average))
             self.report(record)
         net.eval()
+        if average is not None:
+            average.swap()
         return key
+
+    def _validate(self, net: SparseNet | IntegerNet, average: Average | None) -> float:
+        """Accuracy on the validation split of what would come out now."""
+        if average is None:
+            return accuracy(net, *self.source.split("val"))
+        average.swap()
+        right = accuracy(net, *self.source.split("val"))
+        average.swap()
+        return right
 
     def key(self, network: Network, phase: Phase, origin: str = "") -> str:
         """Digest of everything that decides about the result of a phase."""
@@ -171,6 +194,7 @@ class Trainer:
         phase: Phase,
         epoch: int,
         teacher: SparseNet | None,
+        average: Average | None,
     ) -> float:
         """One epoch; all its randomness comes from the phase's seed and its number. Mean loss."""
         seed = phase.seed * 1_000_003 + epoch
@@ -185,12 +209,17 @@ class Trainer:
             if isinstance(net, SparseNet) and step % max(steps // MASK_CHOICES, 1) == 0:
                 restructure(net, phase, step / total)
             images, labels = self.source.batch(phase.batch, generator)
-            loss = objective(net(images), labels, phase, _opinion(teacher, images, phase))
+            wanted = targets(labels, len(net.network.labels))
+            if phase.mix:
+                images, wanted = mix(images, wanted, phase.mix, generator)
+            loss = objective(net(images), wanted, phase, _opinion(teacher, images, phase))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             if isinstance(net, SparseNet):
                 net.keep_positive()
+            if average is not None:
+                average.update(step)
             loss_sum += float(loss.detach())
             if not math.isfinite(loss_sum):
                 raise TrainingError(f"{phase.name}: the loss overflows; lower rate {phase.rate}")
@@ -205,29 +234,28 @@ def one_cycle(progress: float) -> float:
     return 0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))
 
 
-def openness(phase: Phase, progress: float) -> float:
-    """How far masks and winners are from their final structure, 1..0, falling steeply at first."""
-    if progress >= phase.open_until:
-        return 0.0
-    return (1 - progress / phase.open_until) ** 3
+def openness(until: float, progress: float) -> float:
+    """How far from a final structure that is reached at ``until``; 1..0, falling steeply first."""
+    return (1 - progress / until) ** 3 if progress < until else 0.0
 
 
 def restructure(net: SparseNet, phase: Phase, progress: float) -> None:
     """Choose masks anew and set the number of winners, as the phase has it at ``progress``."""
-    share = openness(phase, progress)
+    share = openness(phase.open_until, progress)
+    spread = openness(phase.winners_until or phase.open_until, progress)
     for layer in net.each_layer():
         if progress <= phase.move_until:
-            layer.mask.copy_(choose_mask(layer.weight, layer.stage, share))
+            layer.mask.copy_(choose_mask(layer.weight, layer.stage, share, phase.density))
             with torch.no_grad():
                 layer.weight.mul_(torch.where(layer.mask > 0, 1.0, phase.fade))
         if layer.norm is not None:
             k, channels = layer.stage.k, layer.stage.channels
-            layer.norm.k = round(k + (channels / 2 - k) * share) if k < channels else k
+            layer.norm.k = round(k + (channels / 2 - k) * spread) if k < channels else k
 
 
-def objective(logits: Tensor, labels: Tensor, phase: Phase, opinion: Tensor | None) -> Tensor:
-    """Cross entropy against the labels and, where there is a teacher, against its opinion."""
-    loss = F.cross_entropy(logits, labels, label_smoothing=phase.smoothing)
+def objective(logits: Tensor, wanted: Tensor, phase: Phase, opinion: Tensor | None) -> Tensor:
+    """Cross entropy against ``wanted`` (probabilities) and, with a teacher, against its opinion."""
+    loss = F.cross_entropy(logits, wanted, label_smoothing=phase.smoothing)
     if opinion is None:
         return loss
     heat = phase.temperature
@@ -260,7 +288,10 @@ def copy_weights(source: SparseNet, target: SparseNet) -> None:
 
 
 def state(
-    net: SparseNet | IntegerNet, optimiser: torch.optim.Optimizer, records: list[Record]
+    net: SparseNet | IntegerNet,
+    optimiser: torch.optim.Optimizer,
+    records: list[Record],
+    average: Average | None,
 ) -> dict[str, Any]:
     """Everything needed to go on after the epochs of ``records``."""
     norms = _norms(net)
@@ -269,11 +300,15 @@ def state(
         "net": net.state_dict(),
         "winners": [norm.k for norm in norms],
         "optimiser": optimiser.state_dict()["state"],
+        "average": average.state_dict() if average is not None else {},
     }
 
 
 def restore(
-    path: Path, net: SparseNet | IntegerNet, optimiser: torch.optim.Optimizer
+    path: Path,
+    net: SparseNet | IntegerNet,
+    optimiser: torch.optim.Optimizer,
+    average: Average | None,
 ) -> list[Record]:
     """Read back what `state` gave; returns the epochs done. Raises ArtefactError."""
     tree = checkpoint.load(path)
@@ -284,6 +319,8 @@ def restore(
         whole = optimiser.state_dict()
         whole["state"] = {int(key): value for key, value in tree["optimiser"].items()}
         optimiser.load_state_dict(whole)
+        if average is not None:
+            average.load_state_dict(tree["average"])
         return [Record(**record) for record in tree["records"]]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ArtefactError(

@@ -4,10 +4,17 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from hw.contract import presets
 from sim.evaluate import backends, cli
+from sim.evaluate.densities import densities
+from sim.golden import forward
+from sim.golden.random_network import random_images, random_quantized
 from sw.errors import DatasetError
+from sw.evaluate.perturb import PERTURBATIONS
 
 
 def parse(*options: str) -> argparse.Namespace:
@@ -26,6 +33,18 @@ def test_backends_agree(backend: str, tmp_path: Path, capsys: pytest.CaptureFixt
     assert figures["accuracy"] == figures["correct"] / 359 >= 0.96
     assert sum(entry["clips"] for entry in figures["per_class"].values()) == 359
     assert picture.stat().st_size > 1000
+    assert figures["activation_density"]["conv2"] <= 12 / 32
+    assert 0 < figures["activation_density"]["linear1"] <= 20 / 64
+    assert figures["multiplications_per_word"] < figures["multiplications_dense"] / 4
+
+
+def test_densities_are_counted() -> None:
+    quantized = random_quantized(presets.network("tiny", "fast"), 5)
+    golden = forward(quantized, random_images(quantized.network, 9, 5))
+    found = densities(quantized, golden)
+    assert found["weight_density"]["conv1"] == round(4 / 9, 5)
+    expected = [float((values != 0).mean()) for values in golden.activations]
+    assert list(found["activation_density"].values()) == pytest.approx(expected, abs=1e-5)
 
 
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +63,22 @@ def test_a_backend_that_differs_is_found(
     monkeypatch.setattr(backends, "backend", lambda *_: wrong)
     assert cli.run(parse("--net", "tiny", "--json")) == 1
     assert json.loads(capsys.readouterr().out)["mismatches_vs_golden"] == 1
+
+
+def test_robustness_of_variants_beside_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.05, 20_000)
+    for name in ("_background_noise_/hiss.wav", "yes/a_nohash_0.wav", "no/a_nohash_0.wav"):
+        (tmp_path / name).parent.mkdir()
+        soundfile.write(tmp_path / name, noise[: 16_000 if "nohash" in name else None], 16_000)
+    options = ("--data", str(tmp_path), "--split", "all", "--robust", "--beside", "dense")
+    assert cli.run(parse(*options, "--json")) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["clips"] == 3 and set(figures["robust"]) == {"gsc-fast", "gsc-dense"}
+    assert figures["robust"]["gsc-fast"].keys() == {how.name for how in PERTURBATIONS}
+    assert cli.run(parse(*options)) == 0
+    assert "noise, 20 dB" in capsys.readouterr().out
 
 
 def test_needs_data(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def test_norm_winners(k: int, half: bool) -> None:
             layer.shift.copy_(torch.linspace(-1, 1, 64))
         layer.fused = fused
         value = (x.to(torch.bfloat16) if half else x.clone()).requires_grad_()
-        out = layer(value)
+        out = layer(value, half)
         assert out.dtype == value.dtype
         (out.float() * torch.linspace(-1, 1, 64)).sum().backward()
         results.append(

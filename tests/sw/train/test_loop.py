@@ -84,8 +84,8 @@ def test_whole_recipe(source: DigitSource, tmp_path: Path) -> None:
 
 def test_schedules() -> None:
     assert one_cycle(0) < 0.1 and one_cycle(0.1) == pytest.approx(1) and one_cycle(1) < 0.01
-    assert openness(STUDENT, 0) == 1 and openness(STUDENT, 0.5) == 0 and openness(STUDENT, 0.9) == 0
-    assert openness(TEACHER, 0) == 0
+    assert openness(0.5, 0) == 1 and openness(0.5, 0.5) == 0 and openness(0.5, 0.9) == 0
+    assert openness(0, 0) == 0
 
 
 def test_checkpoint_round_trip(tmp_path: Path) -> None:

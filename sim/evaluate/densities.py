@@ -1,0 +1,35 @@
+"""Densities: how many weights and activations are not zero, counted."""
+
+from typing import Any
+
+import numpy as np
+
+from sim.golden.model import Golden
+from sw.artefacts import QuantizedNetwork
+
+
+def densities(quantized: QuantizedNetwork, golden: Golden) -> dict[str, Any]:
+    """Counted densities and multiplications, as plain JSON values.
+
+    ``golden`` is what the network computed for the words that activations are counted on. Weights
+    are counted as integers that are not 0, activations as those that are not 0 behind the winners.
+    """
+    stages = quantized.network.stages
+    weights = [np.count_nonzero(layer.weight) for layer in quantized.layers]
+    sizes = [layer.weight.size for layer in quantized.layers]
+    active = golden.nonzero.mean(axis=0) if len(golden.nonzero) else np.zeros(len(stages) - 1)
+    return {
+        "weight_density": {
+            **{
+                stage.name: round(count / size, 5)
+                for stage, count, size in zip(stages, weights, sizes, strict=True)
+            },
+            "all": round(sum(weights) / sum(sizes), 5),
+        },
+        "activation_density": {
+            stage.name: round(float(count) / int(np.prod(stage.out_shape)), 5)
+            for stage, count in zip(stages, active, strict=False)
+        },
+        "multiplications_per_word": round(float(golden.multiplications.sum(axis=1).mean()), 1),
+        "multiplications_dense": golden.multiplications_dense,
+    }

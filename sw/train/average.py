@@ -1,0 +1,54 @@
+"""Moving average of the weights: what training wanders around, without the wandering."""
+
+import torch
+from torch import Tensor, nn
+
+EVERY = 4
+"""Steps between two updates."""
+
+
+class Average:
+    """Exponential moving average of everything trained, and of the running statistics.
+
+    Masks are not averaged: they are those of the network at the time.
+
+    Parameters
+    ----------
+    net: network that is trained.
+    decay: share kept at each of the optimiser's steps; it rises to that from 0.
+    """
+
+    def __init__(self, net: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self._live = {name: value for name, value in net.state_dict().items() if _averaged(name)}
+        self.values = {name: value.clone() for name, value in self._live.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the network as it is after step number ``step``."""
+        if step % EVERY:
+            return
+        share = min(self.decay, (1 + step) / (10 + step)) ** EVERY
+        for name, value in self.values.items():
+            value.lerp_(self._live[name], 1 - share)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The averages, by the names of the network's state."""
+        return self.values
+
+    def load_state_dict(self, values: dict[str, Tensor]) -> None:
+        """Go on from ``values``. Raises KeyError where one is missing."""
+        for name, value in self.values.items():
+            value.copy_(values[name])
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the network's values and the averages; twice is as before."""
+        for name, value in self.values.items():
+            kept = self._live[name].clone()
+            self._live[name].copy_(value)
+            value.copy_(kept)
+
+
+def _averaged(name: str) -> bool:
+    return not name.endswith("mask")
