@@ -34,6 +34,8 @@ class NormWinners(nn.Module):
     Attributes
     ----------
     k: winners kept; may be changed at any time.
+    threshold: standard deviations that a value must be above its mean not to become 0, at least;
+        None asks for nothing.
     fused: use the fast kernels instead of stock PyTorch.
     """
 
@@ -43,6 +45,7 @@ class NormWinners(nn.Module):
     def __init__(self, channels: int, k: int) -> None:
         super().__init__()
         self.k = k
+        self.threshold: float | None = None
         self.fused = True
         self.gain = nn.Parameter(torch.ones(channels))
         self.shift = nn.Parameter(torch.zeros(channels))
@@ -80,9 +83,13 @@ class NormWinners(nn.Module):
         return mean, variance
 
     @torch.no_grad()
-    def keep_positive(self) -> None:
-        """Bring gains back above `GAIN_MIN`; to be called after every optimiser step."""
+    def keep_bounds(self) -> None:
+        """Bring gains back above `GAIN_MIN` and offsets below what `threshold` allows; to be
+        called after every optimiser step.
+        """
         self.gain.clamp_(min=GAIN_MIN)
+        if self.threshold is not None:
+            torch.minimum(self.shift, -self.threshold * self.gain, out=self.shift.data)
 
 
 class Layer(nn.Module):

@@ -69,8 +69,8 @@ class SparseNet(nn.Module):
             if layer.norm is not None:
                 layer.norm.fused = fused
 
-    def keep_positive(self) -> None:
-        """Keep every gain positive; to be called after every optimiser step."""
+    def keep_bounds(self) -> None:
+        """Keep gains and offsets in their bounds; to be called after every optimiser step."""
         for layer in self.each_layer():
             if layer.norm is not None:
-                layer.norm.keep_positive()
+                layer.norm.keep_bounds()

@@ -27,6 +27,7 @@ class Augmentation:
     noisy: share of clips that noise is added to.
     noise: range of the level of noise, in octaves of power.
     frames, bands: widest mask in time and in frequency.
+    scarce: factor on stretch and warp for words of which there are few clips.
     """
 
     shift: float = 13.0
@@ -37,6 +38,7 @@ class Augmentation:
     noise: tuple[float, float] = (-14.0, -4.0)
     frames: int = 6
     bands: int = 5
+    scarce: float = 1.5
 
 
 def features(log: Tensor) -> Tensor:
@@ -49,13 +51,16 @@ def plain(log: Tensor) -> Tensor:
     return log[:, : FRAMES * FINE : FINE]
 
 
-def augment(log: Tensor, noise: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
+def augment(
+    log: Tensor, noise: Tensor, scarce: Tensor, how: Augmentation, generator: torch.Generator
+) -> Tensor:
     """Changed clips, as features.
 
     Parameters
     ----------
     log: log power [N, frames of the cache, 32].
     noise: log power of as many clips of background noise, of the same shape.
+    scarce: bool [N], clips of words of which there are few.
     how: limits.
     generator: source of all randomness.
 
@@ -68,10 +73,11 @@ def augment(log: Tensor, noise: Tensor, how: Augmentation, generator: torch.Gene
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.rand(words, *shape, generator=generator) * (high - low) + low
 
-    speed = 1 + uniform(-how.stretch, how.stretch, 1)
+    factor = torch.where(scarce, how.scarce, 1.0)[:, None]
+    speed = 1 + factor * uniform(-how.stretch, how.stretch, 1)
     offset = uniform(-how.shift, how.shift, 1)
     out = _resample_time(log, speed, offset)
-    out = _warp_bands(out, 1 + uniform(-how.warp, how.warp, 1))
+    out = _warp_bands(out, 1 + factor * uniform(-how.warp, how.warp, 1))
     out = (out + uniform(-how.gain, how.gain, 1, 1)).clamp(min=FLOOR)
     level = uniform(*how.noise, 1, 1)
     level = torch.where(uniform(0, 1, 1, 1) < how.noisy, level, -torch.inf)

@@ -27,16 +27,24 @@ class Recipe:
     polish: Phase
 
 
+PRUNED_DENSITY = 0.043
+"""Share of weights that a pruned network keeps in its hidden layers; with the last layer, which is
+dense, 5 % of all.
+"""
 _TEACHERS = {
-    "gsc": Phase(name="teacher", epochs=45, rate=4e-3, dropout=0.2),
+    "gsc": Phase(name="teacher", epochs=70, rate=4e-3, dropout=0.3, smoothing=0.1, average=0.998),
     "tiny": Phase(name="teacher", epochs=300, rate=4e-3, dropout=0.2),
 }
 _STUDENTS = {
-    "gsc": Phase(name="student", epochs=100, rate=3e-3, open_until=0.6, distil=0.7),
+    "gsc": Phase(
+        name="student", epochs=160, rate=3e-3, open_until=0.6, distil=0.9, mix=0.5, average=0.998
+    ),
     "tiny": Phase(name="student", epochs=400, rate=4e-3, open_until=0.5, distil=0.7),
 }
+_LENGTHS = {("gsc", "accurate"): 110, ("gsc", "sparse-dense"): 60, ("gsc", "pruned"): 40}
+"""Epochs of students that need fewer."""
 _POLISH = {
-    "gsc": Phase(name="polish", epochs=4, rate=2e-4, distil=0.7, move_until=0.0),
+    "gsc": Phase(name="polish", epochs=4, rate=2e-4, distil=0.9, mix=0.5, move_until=0.0),
     "tiny": Phase(name="polish", epochs=40, rate=2e-4, distil=0.7, move_until=0.0),
 }
 
@@ -54,16 +62,21 @@ def recipe(
     scale: factor on the epochs of every phase, for quick trials; one epoch is the least.
     """
     network = network or presets.network(name, variant)
+    student = _STUDENTS[name]
+    student = replace(student, epochs=_LENGTHS.get((name, variant), student.epochs))
+    if variant == "pruned":
+        student = replace(student, density=PRUNED_DENSITY)
     dense = presets.network(name, "dense")
 
     def adapt(phase: Phase) -> Phase:
         return replace(phase, seed=seed, epochs=max(1, round(phase.epochs * scale)))
 
     sparse = any(not isinstance(stage.layer.sparsity, Dense) for stage in network.stages)
+    sparse = sparse or student.density < 1
     return Recipe(
         network=network,
         dense=dense,
         teacher=adapt(_TEACHERS[name]),
-        student=adapt(_STUDENTS[name]) if sparse else None,
+        student=adapt(student) if sparse else None,
         polish=adapt(_POLISH[name]),
     )

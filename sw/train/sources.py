@@ -1,6 +1,7 @@
 """Training data as the loop sees it: random batches to learn from, fixed splits to measure on."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,8 @@ from sw.train.cache import clip_power, speech_power
 Split = tuple[Tensor, Tensor]
 """Images uint8 [N, rows, cols] and classes int64 [N]."""
 Progress = Callable[[int, int], None]
+PLENTY = 1000
+"""Clips of a word from which on it is not scarce."""
 
 
 class Source(Protocol):
@@ -136,6 +139,7 @@ class SpeechSource:
         self._power = torch.from_numpy(np.concatenate([power, voices]))
         said = [GSC_LABELS.index(w) if w in gsc.KEYWORDS else gsc.UNKNOWN for w, _ in spoken]
         self._labels = torch.cat([torch.from_numpy(gsc.labels(clips)), torch.tensor(said)])
+        self._scarce = _scarce([clip.word for clip in clips] + [word for word, _ in spoken])
         self._noise = torch.tensor([i for i, clip in enumerate(clips) if clip.start is not None])
         self._weights = self._sampling(len(clips), rendered, unknown, silence)
         self.key = hashlib.sha256(
@@ -167,11 +171,18 @@ class SpeechSource:
         quieter = torch.rand(size, generator=generator) * 10
         log = log - torch.where(labels == gsc.SILENCE, quieter, 0.0)[:, None, None]
         other = self._noise[torch.randint(len(self._noise), (size,), generator=generator)]
-        return augment(log, self._power[other].float(), self._how, generator), labels
+        noise, scarce = self._power[other].float(), self._scarce[chosen]
+        return augment(log, noise, scarce, self._how, generator), labels
 
     def split(self, name: str) -> Split:
         """All clips of a split."""
         return self._splits[name]
+
+
+def _scarce(words: list[str]) -> Tensor:
+    """Whether there are fewer than `PLENTY` clips of the word of each clip."""
+    counts = Counter(words)
+    return torch.tensor([counts[word] < PLENTY for word in words])
 
 
 def _tensors(images: np.ndarray, labels: np.ndarray) -> Split:

@@ -112,5 +112,5 @@ def test_gains_stay_positive() -> None:
     assert norm is not None
     with torch.no_grad():
         norm.gain.fill_(-1)
-    net.keep_positive()
+    net.keep_bounds()
     assert norm.gain.detach().min() > 0

@@ -16,7 +16,8 @@ def power(*clips: np.ndarray) -> torch.Tensor:
 
 def run(log: torch.Tensor, how: Augmentation, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return augment(log, torch.full_like(log, FLOOR), how, generator)
+    few = torch.zeros(len(log), dtype=torch.bool)
+    return augment(log, torch.full_like(log, FLOOR), few, how, generator)
 
 
 def test_nothing_changed_gives_the_features() -> None:
@@ -53,7 +54,8 @@ def test_gain_noise_and_masks() -> None:
     how = Augmentation(
         shift=0, stretch=0, warp=0, gain=0, noisy=1, noise=(-3, -3), frames=0, bands=0
     )
-    noisy = augment(log, torch.zeros_like(log), how, generator)
+    few = torch.zeros(len(log), dtype=torch.bool)
+    noisy = augment(log, torch.zeros_like(log), few, how, generator)
     assert (noisy >= still).all() and int(noisy.min()) >= round((12 - 3) * 255 / 22) - 1
     masked = run(log, Augmentation(shift=0, stretch=0, warp=0, gain=0, noisy=0, frames=6, bands=5))
     changed = masked != still
