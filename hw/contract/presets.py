@@ -4,8 +4,8 @@
 numbers. Variants:
 
 - ``dense``: all weights, all activations;
-- ``pruned``: the dense network with 95 % of its weights zero, wherever they were smallest; to the
-  hardware it is dense, other engines may skip the zeros;
+- ``pruned``: the dense network with most of its weights zero (95 % of the speech network's),
+  wherever they were smallest; to the hardware it is dense, other engines may skip the zeros;
 - ``sparse-dense``: sparse weights, all activations;
 - ``fast``: sparse weights and winners, the point that fits one SLR at full speed (also called
   ``sparse-sparse``);

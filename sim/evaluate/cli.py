@@ -112,9 +112,11 @@ def _split(
         from sw.data.digits import digits
 
         return digits(args.split)
-    from sw.data.gsc import features, labels, open_gsc
+    from sw.data.gsc import features, for_task, labels, open_gsc
 
-    clips = open_gsc(_folder(args)).clips(args.split)
+    clips = for_task(open_gsc(_folder(args)).clips(args.split), quantized.network.labels)
+    if not clips:
+        raise DatasetError(f"{args.data}: no clips of the network's words in split {args.split!r}")
     return features(clips), labels(clips)
 
 
@@ -133,11 +135,11 @@ def _robust(
     import numpy as np
 
     from sw.data.features import log_mel
-    from sw.data.gsc import labels, open_gsc
+    from sw.data.gsc import for_task, labels, open_gsc
     from sw.evaluate.perturb import PERTURBATIONS, perturb
 
     data = open_gsc(_folder(args))
-    clips = data.clips(args.split)
+    clips = for_task(data.clips(args.split), networks[0].network.labels)
     noise = np.stack([clip.samples() for clip in data.clips("all") if clip.start is not None])
     samples, truth = np.stack([clip.samples() for clip in clips]), labels(clips)
     found: dict[str, dict[str, float]] = {quantized.network.name: {} for quantized in networks}

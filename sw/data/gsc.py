@@ -2,13 +2,13 @@
 
 ``<word>/<speaker>_nohash_<n>.wav``, with ``validation_list.txt`` and ``testing_list.txt`` naming
 two of the splits and everything else being for training. The ten keywords are classes of their
-own, all other words are *unknown*. *Silence* are the clips of ``_silence_`` where that folder
-exists and, for training, every second of ``_background_noise_``. A folder without lists counts
-whole as split ``all``.
+own, all other words are *unknown*; `for_task` makes another task of the same clips. *Silence* are
+the clips of ``_silence_`` where that folder exists and, for training, every second of
+``_background_noise_``. A folder without lists counts whole as split ``all``.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,9 @@ SPLITS = ("train", "val", "test", "all")
 SILENCE = GSC_LABELS.index("silence")
 UNKNOWN = GSC_LABELS.index("unknown")
 KEYWORDS = GSC_LABELS[2:]
+DIGIT_WORDS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+)  # fmt: skip
 NOISE_FOLDER = "_background_noise_"
 SILENCE_FOLDER = "_silence_"
 LISTS = {"val": "validation_list.txt", "test": "testing_list.txt"}
@@ -93,10 +96,10 @@ def open_gsc(root: Path) -> SpeechCommands:
         if word != NOISE_FOLDER
         for clip in _word_clips(root, word)
     }
-    if not any(clip.word in KEYWORDS for clip in clips.values()):
+    if not any(clip.word in KEYWORDS + DIGIT_WORDS for clip in clips.values()):
         raise DatasetError(
             f"{root}: not Google Speech Commands: no WAV files in a folder named after a keyword "
-            f"({', '.join(KEYWORDS)})"
+            f"({', '.join(KEYWORDS)}) or a digit (zero..nine)"
         )
     listed = {split: _listed(root, file, clips) for split, file in LISTS.items()}
     noise = tuple(_noise_clips(root / NOISE_FOLDER))
@@ -151,6 +154,20 @@ def _listed(root: Path, file: str, clips: dict[str, Clip]) -> frozenset[str] | N
             "the copy is incomplete"
         )
     return names
+
+
+def for_task(clips: Iterable[Clip], classes: Sequence[str]) -> tuple[Clip, ...]:
+    """Clips of a task, labelled by its ``classes``.
+
+    A word that is no class of its own is *unknown* where the task has that class, and left out
+    where it has not; so is silence where it is no class.
+    """
+    places = {name: index for index, name in enumerate(classes)}
+    unknown = places.get("unknown")
+    chosen = (
+        (clip, places.get(clip.word, None if clip.word == "silence" else unknown)) for clip in clips
+    )
+    return tuple(replace(clip, label=label) for clip, label in chosen if label is not None)
 
 
 def features(clips: Sequence[Clip]) -> NDArray[np.uint8]:

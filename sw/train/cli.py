@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     from sw.train.loop import Record, Report, StepReport
     from sw.train.sources import Progress, Source
 
+TASKS = ("commands", "digits10")
 HELP = "train a network and quantize it; a run that was stopped goes on where it was"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--net", choices=NETWORKS, default="gsc", help="task (default %(default)s)")
+    parser.add_argument(
+        "--task",
+        choices=TASKS,
+        default="commands",
+        help="of --net gsc: the ten commands, or the digits zero..nine (default %(default)s)",
+    )
     parser.add_argument(
         "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="default %(default)s"
     )
@@ -59,20 +66,23 @@ def run(args: argparse.Namespace) -> int:
 
     Raises DatasetError without data, and what the phases raise.
     """
+    from sw.data.gsc import DIGIT_WORDS
     from sw.train.journal import Journal
     from sw.train.loop import Trainer
-    from sw.train.point import move
+    from sw.train.point import move, relabel
     from sw.train.recipe import recipe
     from sw.train.run import rows, train
 
     variant = canonical_variant(args.variant)
     wanted = move(network(args.net, variant), taps=args.taps, winners=args.winners, sets=args.sets)
+    if args.net == "gsc" and args.task != "commands":
+        wanted = relabel(wanted, args.task, DIGIT_WORDS)
     plan = recipe(args.net, variant, seed=args.seed, scale=args.scale, network=wanted)
     journal = Journal(args.out.with_suffix(".jsonl"))
     journal.clear()
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with _display(journal) as (report, on_step, on_cache):
-        source = _source(args, on_cache)
+        source = _source(args, wanted.labels, on_cache)
         trainer = Trainer(source, args.work, report=report, on_step=on_step)
         outcome = train(plan, source, trainer)
     provenance = {**outcome.quantized.provenance, "seed": args.seed}
@@ -85,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _source(args: argparse.Namespace, progress: "Progress") -> "Source":
+def _source(args: argparse.Namespace, classes: tuple[str, ...], progress: "Progress") -> "Source":
     from sw.train.sources import DigitSource, SpeechSource
 
     if args.net == "tiny":
@@ -95,7 +105,7 @@ def _source(args: argparse.Namespace, progress: "Progress") -> "Source":
             "no data: give --data DIR (or TWOFOLD_GSC=DIR to make), "
             "a folder in the layout of Google Speech Commands"
         )
-    return SpeechSource(args.data, args.work, progress=progress)
+    return SpeechSource(args.data, args.work, progress=progress, classes=classes)
 
 
 @contextmanager

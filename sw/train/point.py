@@ -45,6 +45,13 @@ def move(
     return replace(network, layers=tuple(layers))
 
 
+def relabel(network: Network, task: str, labels: Sequence[str]) -> Network:
+    """The same network for the classes of another task; its name begins with ``task``."""
+    last = replace(network.layers[-1], out_features=len(labels))
+    name = f"{task}-{network.name.partition('-')[2]}"
+    return replace(network, name=name, labels=tuple(labels), layers=(*network.layers[:-1], last))
+
+
 def _spread(layer: Layer, taps: float) -> Taps:
     kernels = len(layer.sparsity.counts) if isinstance(layer.sparsity, Taps) else 0
     least = math.floor(taps)

@@ -1,10 +1,12 @@
 """Recipes: the phases that lead to each network, and the numbers that they were found to need."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hw.contract import presets
 from hw.contract.network import Dense, Network
 from sw.train.loop import Phase
+from sw.train.point import relabel
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,6 @@ class Recipe:
     polish: Phase
 
 
-PRUNED_DENSITY = 0.043
-"""Share of weights that a pruned network keeps in its hidden layers; with the last layer, which is
-dense, 5 % of all.
-"""
 _TEACHERS = {
     "gsc": Phase(name="teacher", epochs=70, rate=4e-3, dropout=0.3, smoothing=0.1, average=0.998),
     "tiny": Phase(name="teacher", epochs=300, rate=4e-3, dropout=0.2),
@@ -41,8 +39,14 @@ _STUDENTS = {
     ),
     "tiny": Phase(name="student", epochs=400, rate=4e-3, open_until=0.5, distil=0.7),
 }
-_LENGTHS = {("gsc", "accurate"): 110, ("gsc", "sparse-dense"): 60, ("gsc", "pruned"): 40}
-"""Epochs of students that need fewer."""
+_SPECIAL: dict[tuple[str, str], dict[str, Any]] = {
+    ("gsc", "fast"): {"threshold": 0.75},  # conv2: 8 winners of 64 may be, fewer than 6.7 are used
+    ("gsc", "accurate"): {"epochs": 110},
+    ("gsc", "sparse-dense"): {"epochs": 60},
+    ("gsc", "pruned"): {"epochs": 40, "density": 0.043},  # with the last layer 5 % of all weights
+    ("tiny", "pruned"): {"density": 0.15},
+}
+"""What students of some variants do otherwise."""
 _POLISH = {
     "gsc": Phase(name="polish", epochs=4, rate=2e-4, distil=0.9, mix=0.5, move_until=0.0),
     "tiny": Phase(name="polish", epochs=40, rate=2e-4, distil=0.7, move_until=0.0),
@@ -58,15 +62,14 @@ def recipe(
     ----------
     name, variant: as in `hw.contract.presets.network`.
     seed: of everything random.
-    network: a point near the preset (`sw.train.point`), to take instead of it.
+    network: a point near the preset or another task (`sw.train.point`), to take instead of it.
     scale: factor on the epochs of every phase, for quick trials; one epoch is the least.
     """
     network = network or presets.network(name, variant)
-    student = _STUDENTS[name]
-    student = replace(student, epochs=_LENGTHS.get((name, variant), student.epochs))
-    if variant == "pruned":
-        student = replace(student, density=PRUNED_DENSITY)
+    student = replace(_STUDENTS[name], **_SPECIAL.get((name, variant), {}))
     dense = presets.network(name, "dense")
+    if network.labels != dense.labels:
+        dense = relabel(dense, network.name.partition("-")[0], network.labels)
 
     def adapt(phase: Phase) -> Phase:
         return replace(phase, seed=seed, epochs=max(1, round(phase.epochs * scale)))

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,8 @@ from hw.contract.presets import GSC_LABELS
 from sw.data import gsc
 from sw.data.digits import digits
 from sw.data.speech import Voice
-from sw.train.augment import Augmentation, augment
+from sw.errors import DatasetError
+from sw.train.augment import FLOOR, Augmentation, augment
 from sw.train.cache import clip_power, speech_power
 
 Split = tuple[Tensor, Tensor]
@@ -87,6 +89,8 @@ _VARIANTS = (
     "klatt2", "klatt4", "adam", "benjamin", "caleb", "david", "edward", "linda", "steph", "belinda",
     "anika", "quincy",
 )  # fmt: skip
+SPEAKERS = 96
+"""Rendered voices that say every word of the task."""
 _ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp")
 
 
@@ -104,43 +108,47 @@ def training_voices(count: int) -> tuple[Voice, ...]:
 
 
 class SpeechSource:
-    """Google Speech Commands, with rendered voices mixed in.
+    """Words of Google Speech Commands, with rendered voices mixed in.
 
     Parameters
     ----------
     folder: the data set.
     cache: folder where log-mel power is kept.
     progress: told how far the cache is.
+    classes: of the task, as in `sw.data.gsc.for_task`.
     how: augmentation.
     rendered: share of the words of a batch that eSpeak speaks.
-    unknown, silence: shares of these two classes in a batch; keywords share the rest evenly.
+    unknown, silence: shares of these two classes in a batch; other words share the rest evenly.
+
+    Raises
+    ------
+    DatasetError: there are no clips of a split, or none to train a word with.
     """
 
     name = "gsc"
     epoch = 16_000
 
     def __init__(
-        self, folder: Path, cache: Path, *, progress: Progress, how: Augmentation | None = None,
+        self, folder: Path, cache: Path, *, progress: Progress,
+        classes: tuple[str, ...] = GSC_LABELS, how: Augmentation | None = None,
         rendered: float = 0.08, unknown: float = 0.14, silence: float = 0.08,
     ) -> None:  # fmt: skip
-        self._how = how or Augmentation()
+        self._how, self._classes = how or Augmentation(), classes
         data = gsc.open_gsc(folder)
-        clips = data.clips("train")
-        self._splits = {
-            name: _tensors(gsc.features(data.clips(name)), gsc.labels(data.clips(name)))
-            for name in ("val", "test")
-        }
-        speakers = 96
-        spoken = [(word, voice) for word in gsc.KEYWORDS for voice in training_voices(speakers)] + [
-            (word, voice) for word in SPOKEN_UNKNOWN for voice in training_voices(speakers // 4)
-        ]
+        clips = _to_train(folder, data.clips("train"), classes)
+        self._splits = {name: _split(folder, data, name, classes) for name in ("val", "test")}
+        spoken = _spoken(classes)
         power = clip_power(cache, clips, progress)
         voices = speech_power(cache, spoken, progress)
         self._power = torch.from_numpy(np.concatenate([power, voices]))
-        said = [GSC_LABELS.index(w) if w in gsc.KEYWORDS else gsc.UNKNOWN for w, _ in spoken]
+        said = [classes.index(word if word in classes else "unknown") for word, _ in spoken]
         self._labels = torch.cat([torch.from_numpy(gsc.labels(clips)), torch.tensor(said)])
+        self._silence = classes.index("silence") if "silence" in classes else -1
         self._scarce = _scarce([clip.word for clip in clips] + [word for word, _ in spoken])
-        self._noise = torch.tensor([i for i, clip in enumerate(clips) if clip.start is not None])
+        self._noise = torch.tensor(
+            [index for index, clip in enumerate(clips) if clip.start is not None],
+            dtype=torch.long,
+        )
         self._weights = self._sampling(len(clips), rendered, unknown, silence)
         self.key = hashlib.sha256(
             repr((self._how, rendered, unknown, silence, self._power.shape)).encode()
@@ -149,11 +157,14 @@ class SpeechSource:
         ).hexdigest()[:16]
 
     def _sampling(self, real: int, rendered: float, unknown: float, silence: float) -> Tensor:
-        keyword = (1 - unknown - silence) / len(gsc.KEYWORDS)
+        special = {"unknown": unknown, "silence": silence}
+        shares = [special.get(name) for name in self._classes]
+        words = shares.count(None)
+        keyword = (1 - sum(share for share in shares if share is not None)) / words
         weights = torch.zeros(len(self._labels), dtype=torch.float64)
         spoken = torch.arange(len(self._labels)) >= real
-        for label in range(len(GSC_LABELS)):
-            share = {gsc.UNKNOWN: unknown, gsc.SILENCE: silence}.get(label, keyword)
+        for label, named in enumerate(shares):
+            share = keyword if named is None else named
             of_class = self._labels == label
             part = rendered if bool((of_class & spoken).any()) else 0.0
             for members, portion in ((of_class & ~spoken, 1 - part), (of_class & spoken, part)):
@@ -169,14 +180,50 @@ class SpeechSource:
         labels = self._labels[chosen]
         log = self._power[chosen].float()
         quieter = torch.rand(size, generator=generator) * 10
-        log = log - torch.where(labels == gsc.SILENCE, quieter, 0.0)[:, None, None]
-        other = self._noise[torch.randint(len(self._noise), (size,), generator=generator)]
-        noise, scarce = self._power[other].float(), self._scarce[chosen]
+        log = log - torch.where(labels == self._silence, quieter, 0.0)[:, None, None]
+        scarce = self._scarce[chosen]
+        if len(self._noise):
+            other = self._noise[torch.randint(len(self._noise), (size,), generator=generator)]
+            noise = self._power[other].float()
+        else:
+            noise = torch.full_like(log, FLOOR)
         return augment(log, noise, scarce, self._how, generator), labels
 
     def split(self, name: str) -> Split:
         """All clips of a split."""
         return self._splits[name]
+
+
+def _to_train(
+    folder: Path, clips: Sequence[gsc.Clip], classes: tuple[str, ...]
+) -> tuple[gsc.Clip, ...]:
+    """Clips of the task, and noise, which has label -1 where it is no class of the task."""
+    chosen = gsc.for_task(clips, classes)
+    present = {clip.label for clip in chosen}
+    missing = [name for label, name in enumerate(classes) if label not in present]
+    if missing:
+        raise DatasetError(f"{folder}: no clips to train {', '.join(missing)} with")
+    if "silence" in classes:
+        return chosen
+    noise = (replace(clip, label=-1) for clip in clips if clip.start is not None)
+    return (*chosen, *noise)
+
+
+def _split(folder: Path, data: gsc.SpeechCommands, name: str, classes: tuple[str, ...]) -> Split:
+    clips = gsc.for_task(data.clips(name), classes)
+    if not clips:
+        raise DatasetError(f"{folder}: no clips of the task's words in split {name!r}")
+    return _tensors(gsc.features(clips), gsc.labels(clips))
+
+
+def _spoken(classes: tuple[str, ...]) -> list[tuple[str, Voice]]:
+    """Words to render, and the voices that say them."""
+    words = [name for name in classes if name not in ("silence", "unknown")]
+    others = SPOKEN_UNKNOWN if "unknown" in classes else ()
+    return [
+        *((word, voice) for word in words for voice in training_voices(SPEAKERS)),
+        *((word, voice) for word in others for voice in training_voices(SPEAKERS // 4)),
+    ]
 
 
 def _scarce(words: list[str]) -> Tensor:

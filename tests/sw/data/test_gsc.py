@@ -45,6 +45,14 @@ def test_splits_and_classes(folder: Path) -> None:
     assert label["go/c_nohash_0.wav"] == "go" and label[min(noise)] == "silence"
 
 
+def test_other_tasks(folder: Path) -> None:
+    clips = gsc.open_gsc(folder).clips("all")
+    assert gsc.for_task(clips, GSC_LABELS) == clips
+    chosen = gsc.for_task(clips, ("bed", "go"))
+    assert {(clip.word, clip.label) for clip in chosen} == {("bed", 0), ("go", 1)}
+    assert all(clip.start is None for clip in gsc.for_task(clips, ("yes", "unknown")))
+
+
 def test_noise_is_cut_where_its_name_says(folder: Path) -> None:
     whole, _ = soundfile.read(folder / "_background_noise_/hum.wav", dtype="float32")
     cuts = [clip for clip in gsc.open_gsc(folder).clips("train") if clip.start is not None]

@@ -9,10 +9,12 @@ import soundfile
 
 from sw.artefacts import QuantizedNetwork
 from sw.cli.main import main
-from sw.data.gsc import KEYWORDS, open_gsc
+from sw.data.gsc import DIGIT_WORDS, KEYWORDS, open_gsc
 from sw.data.speech import VOICES, speak
+from sw.train import sources
 from sw.train.cache import clip_power
 from sw.train.journal import Journal
+from sw.train.sources import SpeechSource
 
 
 def test_trains_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,3 +75,40 @@ def test_features_are_kept(folder: Path, tmp_path: Path) -> None:
     calls.clear()
     np.testing.assert_array_equal(clip_power(tmp_path / "cache", clips, lambda *_: None), first)
     assert not calls and len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def write_words(root: Path, words: tuple[str, ...]) -> None:
+    """Every word by three voices, one for each split."""
+    for index, word in enumerate(words):
+        (root / word).mkdir(parents=True)
+        for voice in range(3):
+            path = root / word / f"v{voice}_nohash_0.wav"
+            soundfile.write(path, speak(word, VOICES[(index + voice) % len(VOICES)]), 16_000)
+    for split, voice in (("validation", 1), ("testing", 2)):
+        names = "\n".join(f"{word}/v{voice}_nohash_0.wav" for word in words)
+        (root / f"{split}_list.txt").write_text(names)
+
+
+def test_ten_digits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sources, "SPEAKERS", 2)
+    monkeypatch.setattr(SpeechSource, "epoch", 256)
+    write_words(tmp_path / "data", DIGIT_WORDS)
+    out = tmp_path / "digits.npz"
+    options = ["--data", str(tmp_path / "data"), "--work", str(tmp_path), "--out", str(out)]
+    assert main(["train", "--task", "digits10", "--scale", "0.01", "--json", *options]) == 0
+    network = QuantizedNetwork.load(out).network
+    assert network.name == "digits10-fast" and network.labels == DIGIT_WORDS
+    capsys.readouterr()
+    options = ["--network", str(out), "--data", str(tmp_path / "data"), "--json"]
+    assert main(["eval", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["clips"] == 10
+
+
+def test_ten_digits_need_all_ten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_words(tmp_path / "data", DIGIT_WORDS[:-2])
+    options = ["--data", str(tmp_path / "data"), "--work", str(tmp_path)]
+    out = tmp_path / "digits.npz"
+    assert main(["train", "--task", "digits10", *options, "--out", str(out)]) == 8
+    assert "no clips to train eight, nine with" in capsys.readouterr().err
