@@ -6,6 +6,7 @@ PART = "xcu250-figd2104-2L-e"
 PLATFORM = "xilinx_u250_gen3x16_xdma_4_1_202210_1"
 CLOCK_MHZ = 300
 BANK_BYTES = 16 << 30
+BANK_BASE, BANK_STEP = 0x40_0000_0000, 0x10_0000_0000
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Slr:
     def bank(self) -> str:
         """Memory bank, as v++ calls it."""
         return f"DDR[{self.index}]"
+
+    @property
+    def bank_base(self) -> int:
+        """Address of that bank in kernels, as the platform maps it."""
+        return BANK_BASE + self.index * BANK_STEP
 
     @property
     def pblock(self) -> str:

