@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TORCH_ROOMS = ("sw/model/", "sw/train/", "sw/quantize/")
+TORCH_ROOMS = ("sw/model/", "sw/train/", "sw/quantize/", "sw/bench/engines/")
 XRT_ROOMS = ("sw/xrt/", "sw/driver/")
 
 

@@ -1,0 +1,166 @@
+"""``twofold bench``: other engines and ours on this processor."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hw.contract.presets import NETWORKS
+from sw.bench.engines import ENGINES
+
+if TYPE_CHECKING:
+    from sw.bench.measure import Settings
+    from sw.bench.process import EngineProcess
+
+HELP = "time networks on other engines and on ours: what this processor makes of sparsity"
+DATA_VARIABLE = "TWOFOLD_GSC"
+
+
+def engine_names(text: str) -> list[str]:
+    """Engines in a list separated by commas."""
+    names = text.split(",")
+    unknown = sorted(set(names) - ENGINES.keys())
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"engine is {unknown[0]!r}, choose among {', '.join(ENGINES)}"
+        )
+    return names
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold bench``."""
+    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped networks")
+    parser.add_argument(
+        "--quick", action="store_true", help="few short turns, no sweep, no tuning; < 3 minutes"
+    )
+    parser.add_argument(
+        "--engines", type=engine_names, default=list(ENGINES), help="some of them, with commas"
+    )
+    parser.add_argument(
+        "--accept-deepsparse-licence",
+        action="store_true",
+        help="install and run DeepSparse, whose licence allows evaluation only",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get(DATA_VARIABLE) or None,
+        help=f"folder of Google Speech Commands (default: ${DATA_VARIABLE}, else rendered speech)",
+    )
+    parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def settings_of(quick: bool, cores: int) -> "Settings":
+    """How much is measured on a machine of so many cores."""
+    from sw.bench.measure import Settings
+
+    threads = (1,) if cores == 1 else (1, cores)
+    if quick:
+        return Settings((1, 64), (), threads, rounds=3, seconds=0.1, tuning=0)
+    return Settings((1, 64), (4, 16, 256), threads, rounds=11, seconds=0.3, tuning=256)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, write ``reports/bench.json`` and show it. Raises any TwofoldError."""
+    from rich.console import Console
+
+    from sw.artefacts.files import write_bytes
+    from sw.bench import machine
+    from sw.bench.measure import document, measure
+    from sw.bench.process import EngineProcess
+    from sw.bench.show import show
+    from sw.bench.subjects import prepare, words
+    from sw.cli.progress import Steps
+
+    begun, load = datetime.now(UTC), machine.load()
+    cache = (args.build / "bench").absolute()
+    cache.mkdir(parents=True, exist_ok=True)
+    interpreters = _interpreters(args, cache)
+    settings = settings_of(args.quick, machine.describe()["cores"])
+    with ExitStack() as stack:
+        steps = stack.enter_context(Steps(Console(stderr=True)))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=cache, prefix=".run.")))
+        steps("networks, words", 0, 1)
+        images, source = words(args.net, args.data)
+        subjects = prepare(args.net, images, folder)
+        steps("networks, words", 1, 1)
+        log = cache / "engines.log"
+        engines = [
+            stack.enter_context(EngineProcess(name, log, interpreters.get(name, sys.executable)))
+            for name in args.engines
+        ]
+        _explain_deepsparse(engines, interpreters)
+        rows = measure(engines, subjects, settings, cache, steps)
+    report = document(
+        rows,
+        settings,
+        command=_command(args),
+        when=begun.isoformat(timespec="seconds"),
+        minutes=round((datetime.now(UTC) - begun).total_seconds() / 60, 1),
+        quick=args.quick,
+        machine=machine.describe(),
+        load_before=load,
+        energy="measured by RAPL" if machine.joules() is not None else "not measured: no RAPL",
+        words=source,
+        networks={subject.name: dict(subject.facts) for subject in subjects},
+    )
+    path = args.build / "reports" / "bench.json"
+    write_bytes(path, (json.dumps(report, indent=1) + "\n").encode())
+    if args.json:
+        print(json.dumps(report))
+    else:
+        show(report, Console(width=None if sys.stdout.isatty() else 100))
+        print(f"written to {path}")
+    return 0
+
+
+def _interpreters(args: argparse.Namespace, cache: Path) -> dict[str, str]:
+    """Interpreter of each engine that has its own. Raises ToolError."""
+    from sw.bench import environment
+
+    if "deepsparse" not in args.engines or not _accepted(args):
+        return {}
+    folder = cache / "deepsparse"
+    found = environment.ready(folder)
+    if found is None:
+        print("installing DeepSparse into an environment of its own", file=sys.stderr)
+        found = environment.create(folder)
+    return {"deepsparse": str(found)}
+
+
+def _accepted(args: argparse.Namespace) -> bool:
+    from sw.bench.environment import LICENCE
+
+    if args.accept_deepsparse_licence:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(LICENCE, file=sys.stderr)
+    print("Install and run it for this evaluation? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _explain_deepsparse(engines: "list[EngineProcess]", interpreters: dict[str, str]) -> None:
+    for engine in engines:
+        if engine.name == "deepsparse" and engine.name not in interpreters:
+            engine.missing = "licence not accepted (--accept-deepsparse-licence)"
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command line that gives this report."""
+    parts: list[Any] = ["twofold bench"]
+    if args.net != "gsc":
+        parts.append(f"--net {args.net}")
+    if args.quick:
+        parts.append("--quick")
+    if args.engines != list(ENGINES):
+        parts.append(f"--engines {','.join(args.engines)}")
+    if args.accept_deepsparse_licence:
+        parts.append("--accept-deepsparse-licence")
+    return " ".join(parts)

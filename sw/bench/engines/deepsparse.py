@@ -1,0 +1,37 @@
+"""DeepSparse 1.8.0, in an environment of its own; evaluation licence."""
+
+import importlib
+import os
+from typing import Any
+
+os.environ["NM_DISABLE_ANALYTICS"] = "True"  # or it reports its use over the network
+
+import numpy as np
+
+from sw.bench.job import Engine, Job, RefusedError, Run
+
+deepsparse: Any = importlib.import_module("deepsparse")  # from an environment of its own
+
+
+class DeepSparse:
+    """Engines of one stream; an aborted process is for the caller to notice."""
+
+    version: str = deepsparse.__version__
+
+    def load(self, job: Job) -> Run:
+        if job.winners:
+            raise RefusedError("has no winners of its own")
+        model = job.operators if job.precision == "int8" else job.model
+        compiled = deepsparse.compile_model(str(model), batch_size=job.batch, num_cores=job.threads)
+        if compiled.fraction_of_supported_ops < 1:
+            raise RefusedError("falls back to the ONNX Runtime it carries with it")
+
+        def run(images: np.ndarray) -> np.ndarray:
+            return compiled.run([images])[0]
+
+        return run
+
+
+def engine() -> Engine:
+    """The engine."""
+    return DeepSparse()

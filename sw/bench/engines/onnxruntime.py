@@ -1,0 +1,52 @@
+"""ONNX Runtime."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from sw.bench.job import Engine, Job, RefusedError, Run
+
+FLOAT_PRODUCTS = {"Conv", "Gemm", "MatMul", "FusedConv", "FusedGemm", "FusedMatMul"}
+
+
+class OnnxRuntime:
+    """Sessions of one thread pool each, every optimisation on."""
+
+    version = onnxruntime.__version__
+
+    def load(self, job: Job) -> Run:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = job.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Sessions share the machine with those of other engines: no busy waiting between calls.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        with tempfile.TemporaryDirectory() as folder:
+            optimised = Path(folder) / "optimised.onnx"
+            options.optimized_model_filepath = str(optimised)
+            session = onnxruntime.InferenceSession(
+                str(job.model), options, providers=["CPUExecutionProvider"]
+            )
+            if job.precision == "int8":
+                _check_integers(optimised)
+
+        def run(images: np.ndarray) -> np.ndarray:
+            return np.asarray(session.run(None, {"image": images})[0])
+
+        return run
+
+
+def _check_integers(optimised: Path) -> None:
+    """Raises RefusedError when a layer was left in floating point."""
+    nodes = onnx.load(str(optimised)).graph.node
+    floats = sorted(node.name for node in nodes if node.op_type in FLOAT_PRODUCTS)
+    if floats:
+        raise RefusedError(f"falls back to floating point in {', '.join(floats)}")
+
+
+def engine() -> Engine:
+    """The engine."""
+    return OnnxRuntime()

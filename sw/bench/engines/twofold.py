@@ -1,0 +1,30 @@
+"""The CPU engine of this project."""
+
+from importlib.metadata import version
+
+import numpy as np
+
+from sw.artefacts import QuantizedNetwork
+from sw.bench.job import Engine, Job, RefusedError, Run
+from sw.cpu import CpuEngine, available_isas
+
+
+class Twofold:
+    """int8 networks, both sparsities."""
+
+    version = f"{version('twofold')} ({available_isas()[-1]})"
+
+    def load(self, job: Job) -> Run:
+        if job.precision != "int8":
+            raise RefusedError("integers only")
+        compiled = CpuEngine(QuantizedNetwork.load(job.artefact), job.threads)
+
+        def run(images: np.ndarray) -> np.ndarray:
+            return compiled.infer(images)[0]
+
+        return run
+
+
+def engine() -> Engine:
+    """The engine."""
+    return Twofold()

@@ -1,0 +1,39 @@
+"""Environment of DeepSparse: its packages do not go together with those of the project."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from hw.contract.errors import ToolError
+
+PACKAGES = ("deepsparse==1.8.0", "numpy==1.26.4", "onnx==1.14.1")
+"""The last version that installs; it gives wrong results with NumPy 2."""
+LICENCE = (
+    "DeepSparse 1.8.0 is not free software: its community licence allows evaluation only. "
+    "It is installed into an environment of its own, with its reports over the network off."
+)
+_READY = "ready"
+
+
+def ready(folder: Path) -> Path | None:
+    """Its interpreter, if the environment in ``folder`` is complete."""
+    return _interpreter(folder) if (folder / _READY).exists() else None
+
+
+def create(folder: Path) -> Path:
+    """Make the environment in ``folder`` and return its interpreter. Raises ToolError."""
+    if sys.version_info >= (3, 12):
+        raise ToolError("DeepSparse 1.8.0 needs Python below 3.12; leave it out")
+    venv.create(folder, with_pip=True, clear=True)
+    command = [_interpreter(folder), "-m", "pip", "install", "--quiet", *PACKAGES]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    if found.returncode:
+        reason = (found.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ToolError(f"DeepSparse cannot be installed: {reason}")
+    (folder / _READY).touch()
+    return _interpreter(folder)
+
+
+def _interpreter(folder: Path) -> Path:
+    return folder.absolute() / "bin" / "python"

@@ -1,0 +1,46 @@
+"""The float network behind a quantized one: the same weights, activations without rounding."""
+
+import numpy as np
+
+from hw.contract.network import Stage
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from sw.errors import OnnxError
+
+ACTIVATION_SCALE = 2.0**-8
+"""Value of one step of an activation."""
+
+
+def weight_scale(stage: Stage, layer: QuantizedLayer) -> float:
+    """Value of one step of a weight; that of the last layer makes a logit's step 1."""
+    return 1 / ACTIVATION_SCALE if stage.last else 2.0**-layer.shift
+
+
+def integer_bias(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
+    """Bias in steps of the accumulator, int64 ``[channels]``, of inputs less their zero point.
+
+    Raises OnnxError for a layer with a multiplier.
+    """
+    if layer.mul is not None:
+        raise OnnxError(
+            f"{stage.name}: has a multiplier for each channel; the benchmark takes networks "
+            "without, such as those of `twofold train`"
+        )
+    centre = zero_point * layer.weight.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64)
+    return layer.add.astype(np.int64) - ((1 << layer.shift) >> 1) + centre
+
+
+def float_layers(quantized: QuantizedNetwork) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weights (in the shape of the integers) and bias of every layer, float32."""
+    layers, zero_point = [], quantized.network.zero_point
+    for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
+        scale = weight_scale(stage, layer)
+        bias = integer_bias(stage, layer, zero_point) * (scale * ACTIVATION_SCALE)
+        layers.append(((layer.weight * scale).astype(np.float32), bias.astype(np.float32)))
+        zero_point = 0
+    return layers
+
+
+def float_images(quantized: QuantizedNetwork, images: np.ndarray) -> np.ndarray:
+    """What the float network takes for uint8 ``images``."""
+    centred = images.astype(np.float32) - quantized.network.zero_point
+    return centred * np.float32(ACTIVATION_SCALE)

@@ -1,0 +1,144 @@
+"""Networks as engines like them best: plain ONNX, in float32 or in the usual QDQ form of int8.
+
+`sw.export` writes the exact law, half steps of rounding included, which keeps engines from fusing
+layers. Here a layer is what their optimisers look for: convolution or ``Gemm``, ReLU, quantization,
+pooling between quantizations. Halves round to even instead of up, so that int8 logits differ from
+the exact ones by a little; `sw.bench.reference` computes them with either rule.
+
+Input ``image``: float32 (``fp32``; of `sw.bench.floats.float_images`) or uint8 (``int8``),
+``[words, channels, height, width]``; output ``logits``: float32 ``[words, classes]``.
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from hw.contract.network import Conv2d, Network, Stage
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from sw.bench.floats import ACTIVATION_SCALE, float_layers, integer_bias, weight_scale
+from sw.export.graph import Graph
+
+OPSET = 13
+IR_VERSION = 8
+
+
+def float_model(quantized: QuantizedNetwork, words: int | str = "words") -> onnx.ModelProto:
+    """The network in float32, without winners. ``words``: the batch, or a name for any."""
+    graph, x = Graph(), "image"
+    layers = float_layers(quantized)
+    for stage, (weight, bias) in zip(quantized.network.stages, layers, strict=True):
+        name = stage.name
+        x = _flat(graph, quantized.network, stage, x)
+        inputs = [graph.constant(f"{name}.weight", weight), graph.constant(f"{name}.bias", bias)]
+        x = _product(graph, stage, [x, *inputs])
+        if not stage.last:
+            x = pooled(graph, stage, graph.node("Relu", [x], f"{name}.relu"))
+    return checked_model(graph, quantized, TensorProto.FLOAT, words)
+
+
+def int8_model(quantized: QuantizedNetwork, words: int | str = "words") -> onnx.ModelProto:
+    """The network with uint8 activations and int8 weights, and its winners where it has any."""
+    graph, zero_point = Graph(), quantized.network.zero_point
+    x = graph.dequantize("image", "image", ACTIVATION_SCALE, np.uint8(zero_point))
+    for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
+        name, before = stage.name, x
+        x = _flat(graph, quantized.network, stage, before)
+        if x != before:
+            x = _requantised(graph, f"{name}.in", x)
+        x = _product(graph, stage, [x, *_integers(graph, stage, layer, zero_point)])
+        zero_point = 0
+        if stage.last:
+            break
+        x = _requantised(graph, f"{name}.out", x)  # saturates at 0, which is the ReLU
+        if stage.pool > 1:
+            x = _requantised(graph, f"{name}.pooled", pooled(graph, stage, x))
+        if stage.k < stage.channels:
+            x = _requantised(graph, f"{name}.winners", _winners(graph, stage, x))
+    return checked_model(graph, quantized, TensorProto.UINT8, words)
+
+
+def _integers(graph: Graph, stage: Stage, layer: QuantizedLayer, zero_point: int) -> list[str]:
+    name, scale = stage.name, weight_scale(stage, layer)
+    weight = graph.constant(f"{name}.weight", layer.weight)
+    bias = integer_bias(stage, layer, zero_point).astype(np.int32)
+    graph.constant(f"{name}.bias", bias)
+    return [
+        graph.dequantize(weight, weight, scale, np.int8(0)),
+        graph.dequantize(f"{name}.bias", f"{name}.bias", scale * ACTIVATION_SCALE, np.int32(0)),
+    ]
+
+
+def _requantised(graph: Graph, name: str, x: str) -> str:
+    quantized = graph.quantize(name, x, ACTIVATION_SCALE)
+    return graph.dequantize(f"{name}.again", quantized, ACTIVATION_SCALE, np.uint8(0))
+
+
+def _flat(graph: Graph, network: Network, stage: Stage, x: str) -> str:
+    """Input of a linear layer behind a convolution, as a vector."""
+    before = network.layers[max(stage.index - 1, 0)]
+    if isinstance(stage.layer, Conv2d) or not isinstance(before, Conv2d):
+        return x
+    return graph.node("Flatten", [x], f"{stage.name}.flat", axis=1)
+
+
+def _product(graph: Graph, stage: Stage, inputs: list[str]) -> str:
+    if not isinstance(stage.layer, Conv2d):
+        return graph.node("Gemm", inputs, _product_name(stage), transB=1)
+    return graph.node(
+        "Conv",
+        inputs,
+        _product_name(stage),
+        kernel_shape=list(stage.kernel),
+        strides=[stage.stride] * 2,
+        pads=[stage.padding] * 4,
+    )
+
+
+def _product_name(stage: Stage) -> str:
+    return "logits" if stage.last else f"{stage.name}.product"
+
+
+def pooled(graph: Graph, stage: Stage, x: str) -> str:
+    """Append the layer's max-pooling, if it has any."""
+    if stage.pool == 1:
+        return x
+    pool = [stage.pool] * 2
+    return graph.node("MaxPool", [x], f"{stage.name}.pool", kernel_shape=pool, strides=pool)
+
+
+def _winners(graph: Graph, stage: Stage, x: str) -> str:
+    """``x`` with zeros for all but the winners over its channels, ties to the lower index."""
+    name = stage.name
+    count = graph.constant(f"{name}.k", np.array([stage.k], dtype=np.int64))
+    best, places = f"{name}.best", f"{name}.places"
+    graph.nodes.append(
+        helper.make_node("TopK", [x, count], [best, places], name=f"{name}.topk", axis=1)
+    )
+    nothing = graph.constant(f"{name}.nothing", np.float32(0))
+    zeros = graph.node("Mul", [x, nothing], f"{name}.zeros")
+    return graph.node("ScatterElements", [zeros, places, best], f"{name}.scattered", axis=1)
+
+
+def checked_model(
+    graph: Graph, quantized: QuantizedNetwork, kind: int, words: int | str
+) -> onnx.ModelProto:
+    """The model of a finished graph from ``image``, of type ``kind``, to ``logits``."""
+    network = quantized.network
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            network.name,
+            [helper.make_tensor_value_info("image", kind, [words, *network.input_shape])],
+            [
+                helper.make_tensor_value_info(
+                    "logits", TensorProto.FLOAT, [words, len(network.labels)]
+                )
+            ],
+            graph.initializers,
+        ),
+        producer_name="twofold",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model

@@ -1,0 +1,71 @@
+"""The int8 network made of integer operators, the only form that DeepSparse takes for its own.
+
+Convolutions and hidden linear layers are ``QLinearConv``, pooling is between quantizations, the
+last layer is ``MatMulInteger``. A file in QDQ form would run on the ONNX Runtime that DeepSparse
+carries with it, which it reports only as a fraction of supported operators.
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from hw.contract.network import Stage
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from sw.bench.floats import ACTIVATION_SCALE, integer_bias, weight_scale
+from sw.bench.models import checked_model, pooled
+from sw.export.graph import Graph
+
+
+def operator_model(quantized: QuantizedNetwork, words: int | str = "words") -> onnx.ModelProto:
+    """The network without winners; uint8 in, float32 logits out. Raises OnnxError."""
+    graph, x, zero_point = Graph(), "image", quantized.network.zero_point
+    graph.constant("step", np.float32(ACTIVATION_SCALE))
+    graph.constant("nothing", np.uint8(0))
+    graph.constant("centre", np.int8(0))
+    for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
+        zero = graph.constant(f"{stage.name}.zero_point", np.uint8(zero_point))
+        bias = integer_bias(stage, layer, zero_point).astype(np.int32)
+        zero_point = 0
+        if stage.last:
+            _logits(graph, stage, layer, [x, zero], bias)
+            break
+        x = _convolution(graph, stage, layer, [x, zero], bias)
+        if stage.pool > 1:
+            x = graph.node("DequantizeLinear", [x, "step", "nothing"], f"{stage.name}.float")
+            x = pooled(graph, stage, x)
+            x = graph.node("QuantizeLinear", [x, "step", "nothing"], f"{stage.name}.pooled")
+    return checked_model(graph, quantized, TensorProto.UINT8, words)
+
+
+def _convolution(
+    graph: Graph, stage: Stage, layer: QuantizedLayer, source: list[str], bias: np.ndarray
+) -> str:
+    """A hidden layer; a linear one is a convolution over its whole input. ReLU is saturation."""
+    name, (x, zero) = stage.name, source
+    kernels = layer.weight.reshape(stage.channels, stage.in_shape[0], *stage.kernel)
+    graph.constant(f"{name}.weight", kernels)
+    graph.constant(f"{name}.scale", np.float32(weight_scale(stage, layer)))
+    graph.constant(f"{name}.bias", bias)
+    weight = [f"{name}.weight", f"{name}.scale", "centre"]
+    return graph.node(
+        "QLinearConv",
+        [x, "step", zero, *weight, "step", "nothing", f"{name}.bias"],
+        f"{name}.product",
+        kernel_shape=list(stage.kernel),
+        strides=[stage.stride] * 2,
+        pads=[stage.padding] * 4,
+    )
+
+
+def _logits(
+    graph: Graph, stage: Stage, layer: QuantizedLayer, source: list[str], bias: np.ndarray
+) -> None:
+    name, (x, zero) = stage.name, source
+    x = graph.node("Flatten", [x], f"{name}.flat", axis=1)
+    matrix = np.ascontiguousarray(layer.weight.reshape(stage.channels, -1).T)
+    weight = graph.constant(f"{name}.weight", matrix)
+    x = graph.node("MatMulInteger", [x, weight, zero, "centre"], f"{name}.product")
+    x = graph.node("Add", [x, graph.constant(f"{name}.bias", bias[None])], f"{name}.sum")
+    x = graph.node("Cast", [x], f"{name}.float", to=TensorProto.FLOAT)
+    scale = np.float32(weight_scale(stage, layer) * ACTIVATION_SCALE)
+    graph.node("Mul", [x, graph.constant(f"{name}.scale", scale)], "logits")

@@ -1,0 +1,153 @@
+"""The parent's side of an engine's process: asks, waits, and starts it again when it dies."""
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+import sw
+
+ROOT = Path(next(iter(sw.__path__))).parent
+
+
+class DiedError(Exception):
+    """The process ended, or did not answer in time, over the request just made."""
+
+
+class EngineProcess:
+    """A running `sw.bench.worker`. Use as a context manager.
+
+    Parameters
+    ----------
+    name: module of `sw.bench.engines`.
+    python: interpreter, of the environment that has the engine.
+    log: file that takes whatever the engine prints.
+
+    Attributes
+    ----------
+    version: of the engine; None when it cannot be used.
+    missing: why it cannot be used, otherwise empty.
+    """
+
+    def __init__(self, name: str, log: Path, python: str = sys.executable) -> None:
+        self.name = name
+        self.version: str | None = None
+        self.missing = ""
+        self._command = [python, "-m", "sw.bench.worker", name]
+        self._log = log
+        self._loads: dict[int, dict[str, Any]] = {}
+        self._process: subprocess.Popen[str] | None = None
+        self._reader = threading.Thread()
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def __enter__(self) -> "EngineProcess":
+        try:
+            found = self._start()
+        except DiedError as error:
+            self.missing = f"does not start: {error}"
+            return self
+        self.version = found.get("version")
+        if "missing" in found:
+            self.missing = f"not installed (needs the Python package {found['missing']!r})"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    @property
+    def pid(self) -> int:
+        """Number of the process now. Raises DiedError when there is none."""
+        if self._process is None:
+            raise DiedError("not running")
+        return self._process.pid
+
+    def load(self, key: int, job: dict[str, Any], images: Path, timeout: float) -> dict[str, Any]:
+        """Answer to ``load``. Raises DiedError; then everything loaded before is loaded again."""
+        request = {"do": "load", "id": key, "job": job, "images": str(images)}
+        answer = self._ask(request, timeout)
+        if "logits" in answer:
+            self._loads[key] = request
+        return answer
+
+    def turn(self, key: int, seconds: float, timeout: float) -> dict[str, Any]:
+        """Answer to ``turn``. Raises DiedError; then everything else is loaded again."""
+        request = self._loads.pop(key)
+        answer = self._ask({"do": "turn", "id": key, "seconds": seconds}, timeout)
+        self._loads[key] = request
+        return answer
+
+    def drop(self, key: int) -> None:
+        """Forget a job."""
+        if self._loads.pop(key, None) is not None:
+            self._ask({"do": "drop", "id": key}, 60)
+
+    def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        try:
+            return self._exchange(request, timeout)
+        except DiedError:
+            self._stop()
+            self._start()
+            for known in self._loads.values():
+                self._exchange(known, timeout)
+            raise
+
+    def _start(self) -> dict[str, Any]:
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+        self._lines = queue.SimpleQueue()
+        self._reader = threading.Thread(
+            target=_forward, args=(self._process.stdout, self._lines), daemon=True
+        )
+        self._reader.start()
+        return self._exchange({"do": "start"}, 120)
+
+    def _exchange(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        process = self._process
+        if process is None or process.stdin is None:
+            raise DiedError("not running")
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            line = self._lines.get(timeout=timeout)
+        except OSError:
+            line = ""
+        except queue.Empty:
+            raise DiedError(f"no answer within {timeout:.0f} s") from None
+        if not line:
+            status = process.wait()
+            how = f"signal {-status}" if status < 0 else f"exit code {status}"
+            raise DiedError(f"its process ended with {how}")
+        return json.loads(line)
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        self._reader.join()
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):  # what was not written yet has no reader
+                if pipe is not None:
+                    pipe.close()
+
+
+def _forward(source: IO[str], lines: "queue.SimpleQueue[str]") -> None:
+    """Every line into the queue, and an empty one at the end."""
+    for line in source:
+        lines.put(line)
+    lines.put("")

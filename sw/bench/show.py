@@ -1,0 +1,58 @@
+"""Results on the terminal."""
+
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Column, Table
+
+from sw.bench.engines import ENGINES
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Print a table of what was timed and a list of what was not."""
+    machine = report["machine"]
+    console.print(
+        f"{machine['cpu']}, {machine['cores']} cores ({', '.join(machine['instruction_sets'])}); "
+        f"{report['words']}; load {report['load_before']} before",
+        highlight=False,
+    )
+    right = (Column(name, justify="right") for name in ("batch", "thr.", "words/s", "quartiles"))
+    table = Table(
+        "network", "prec.", "engine", *right, Column("/core s", justify="right"), box=SIMPLE
+    )
+    for row in report["rows"]:
+        if row["words_per_second"] is not None:
+            table.add_row(*_cells(row))
+    console.print(table)
+    for line in left_out(report["rows"]):
+        console.print(line, highlight=False)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    low, high = row["spread"]
+    return [
+        row["sparsity"],
+        row["precision"],
+        ENGINES[row["engine"]],
+        f"{row['batch']}",
+        f"{row['threads']}",
+        f"{row['words_per_second']:,.0f}",
+        f"{low:,.0f}..{high:,.0f}",
+        f"{row['words_per_core_second']:,.0f}",
+    ]
+
+
+def left_out(rows: list[dict[str, Any]]) -> list[str]:
+    """What was not timed and why, one line for each engine and reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row["note"]:
+            what = f"{row['sparsity']} {row['precision']}"
+            cases = reasons.setdefault((row["engine"], row["note"]), [])
+            if what not in cases:
+                cases.append(what)
+    return [
+        f"{ENGINES[engine]}, {', '.join(cases)}: {note}"
+        for (engine, note), cases in reasons.items()
+    ]

@@ -1,0 +1,166 @@
+"""The networks under test: files for the engines, words to run, and the logits that are right."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import sw.networks
+from hw.contract.network import Dense, Network
+from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from sw.artefacts.files import write_bytes
+from sw.bench.floats import float_images
+from sw.bench.models import float_model, int8_model
+from sw.bench.operators import operator_model
+from sw.bench.reference import float_logits, integer_logits
+
+WORDS = 64
+"""Words whose logits are checked; batches repeat them."""
+PRUNED = 0.95
+"""Share of the weights that pruning takes away."""
+VARIANTS = {"dense": "dense", "pruned": "pruned", "sparse-sparse": "fast"}
+"""Shipped network by what the benchmark calls it."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network with everything that running and checking it takes.
+
+    Attributes
+    ----------
+    name: ``dense``, ``pruned`` or ``sparse-sparse``.
+    facts: for the report, plain JSON values.
+    models, images: files by precision.
+    operators, artefact: files.
+    logits: right logits by precision; ``int8`` rounds halves to even as QDQ has it, ``exact`` up
+        as the exact law has it.
+    """
+
+    name: str
+    facts: Mapping[str, Any]
+    models: Mapping[str, Path]
+    images: Mapping[str, Path]
+    operators: Path
+    artefact: Path
+    logits: Mapping[str, np.ndarray]
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What it is run in."""
+        return tuple(self.models)
+
+
+def prepare(net: str, images: np.ndarray, folder: Path) -> list[Subject]:
+    """Write every network of ``net`` into ``folder``. Raises ArtefactError, OnnxError."""
+    return [_subject(name, *_network(net, name), images, folder) for name in VARIANTS]
+
+
+def words(net: str, data: Path | None) -> tuple[np.ndarray, str]:
+    """Images uint8 ``[words, 1, rows, columns]`` and where they come from.
+
+    Speech comes from the test split of ``data``, or is rendered where there is none. Raises
+    AudioError, DatasetError, ToolError.
+    """
+    if net == "tiny":
+        from sw.data.digits import digits
+
+        return digits("test")[0][:WORDS, None], "digits of scikit-learn"
+    if data is None:
+        from sw.data.features import log_mel
+        from sw.data.gsc import KEYWORDS
+        from sw.data.speech import VOICES, speak_all
+
+        return log_mel(speak_all(KEYWORDS, VOICES))[:WORDS, None], "speech of eSpeak NG"
+    from sw.data.gsc import features, open_gsc
+
+    found = open_gsc(data)
+    split = "test" if found.splits.get("test") else "all"
+    clips = found.clips(split)
+    chosen = clips[:: max(1, len(clips) // WORDS)][:WORDS]
+    return features(chosen)[:, None], f"Google Speech Commands, {split} split"
+
+
+def _network(net: str, name: str) -> tuple[QuantizedNetwork, str]:
+    """A network and its source: shipped, or the dense one pruned by magnitude."""
+    folder = Path(next(iter(sw.networks.__path__)))
+    path = folder / f"{net}-{VARIANTS[name]}.npz"
+    if name == "pruned" and not path.exists():
+        dense = folder / f"{net}-dense.npz"
+        note = f"{dense.name}, {100 * PRUNED:.0f} % pruned by magnitude, not trained again"
+        return pruned(QuantizedNetwork.load(dense)), note
+    return QuantizedNetwork.load(path), path.name
+
+
+def pruned(dense: QuantizedNetwork) -> QuantizedNetwork:
+    """``dense`` without the smallest `PRUNED` of the weights of each hidden layer.
+
+    As fast as a network that was trained to be so sparse, but not as right.
+    """
+    layers = [
+        layer if stage.last else _without_small(layer)
+        for stage, layer in zip(dense.network.stages, dense.layers, strict=True)
+    ]
+    return QuantizedNetwork(_dense(dense.network), tuple(layers), dense.logit_scale)
+
+
+def _dense(network: Network) -> Network:
+    layers = tuple(replace(layer, sparsity=Dense()) for layer in network.layers)
+    name = f"{network.name.partition('-')[0]}-pruned"
+    return replace(network, name=name, layers=layers)
+
+
+def _without_small(layer: QuantizedLayer) -> QuantizedLayer:
+    size = np.abs(layer.weight.astype(np.int16)).ravel()
+    weight = layer.weight.ravel().copy()
+    weight[np.argsort(size, kind="stable")[: int(PRUNED * size.size)]] = 0
+    return replace(layer, weight=weight.reshape(layer.weight.shape))
+
+
+def _subject(
+    name: str, quantized: QuantizedNetwork, source: str, images: np.ndarray, folder: Path
+) -> Subject:
+    winners = any(stage.k < stage.channels for stage in quantized.network.stages)
+    models = {"int8": int8_model(quantized)}
+    logits = {
+        "int8": integer_logits(quantized, images, halves_up=False),
+        "exact": integer_logits(quantized, images, halves_up=True),
+    }
+    inputs = {"int8": images}
+    operators = folder / f"{name}-operators.onnx"
+    if not winners:
+        models = {"fp32": float_model(quantized), **models}
+        logits["fp32"] = float_logits(quantized, images)
+        inputs["fp32"] = float_images(quantized, images)
+        write_bytes(operators, operator_model(quantized).SerializeToString())
+    for precision, model in models.items():
+        write_bytes(folder / f"{name}-{precision}.onnx", model.SerializeToString())
+        np.save(folder / f"{name}-{precision}.npy", inputs[precision])
+    artefact = folder / f"{name}.npz"
+    quantized.save(artefact)
+    return Subject(
+        name=name,
+        facts=_facts(quantized, source),
+        models={precision: folder / f"{name}-{precision}.onnx" for precision in models},
+        images={precision: folder / f"{name}-{precision}.npy" for precision in models},
+        operators=operators,
+        artefact=artefact,
+        logits=logits,
+    )
+
+
+def _facts(quantized: QuantizedNetwork, source: str) -> dict[str, Any]:
+    layers = quantized.layers
+    weights = sum(layer.weight.size for layer in layers)
+    nonzero = sum(int(np.count_nonzero(layer.weight)) for layer in layers)
+    provenance = json.loads(json.dumps(dict(quantized.provenance)))
+    return {
+        "network": quantized.network.name,
+        "source": source,
+        "weights": weights,
+        "nonzero_weights": nonzero,
+        "winners": [stage.k for stage in quantized.network.stages if stage.k < stage.channels],
+        "trained": bool(provenance),
+    }

@@ -1,0 +1,115 @@
+"""Process of one engine: ``python -m sw.bench.worker ENGINE``.
+
+Takes requests as lines of JSON on its standard input and answers on its standard output, one line
+each; whatever the engine prints goes to standard error. Ends with its input, and with its parent.
+
+- ``{"do": "start"}``: ``{"version": ...}``, or ``{"missing": package}``
+- ``{"do": "load", "id": n, "job": {...}, "images": file}``: ``{"logits": [...]}`` of the images,
+  or ``{"refused": reason}``
+- ``{"do": "turn", "id": n, "seconds": s}``: ``{"words", "seconds", "core_seconds"}``
+- ``{"do": "drop", "id": n}``: ``{}``
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sw.bench.job import Engine, Job, RefusedError, Run
+
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    run: Run
+    images: np.ndarray
+
+
+class Worker:
+    """An engine and its jobs."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._engine: Engine | None = None
+        self._loaded: dict[int, _Loaded] = {}
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out a request."""
+        match request["do"]:
+            case "start":
+                return self._start()
+            case "load":
+                return self._load(request)
+            case "turn":
+                return _turn(self._loaded[request["id"]], request["seconds"])
+            case "drop":
+                self._loaded.pop(request["id"], None)
+                return {}
+            case other:
+                raise ValueError(f"request {other!r}")
+
+    def _start(self) -> dict[str, Any]:
+        try:
+            found: Engine = importlib.import_module(f"sw.bench.engines.{self._name}").engine()
+        except ModuleNotFoundError as error:
+            return {"missing": error.name}
+        self._engine = found
+        return {"version": found.version}
+
+    def _load(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._engine is None:
+            raise ValueError("load before start")
+        job = Job.from_json(request["job"])
+        words = np.load(request["images"], allow_pickle=False)
+        images = np.ascontiguousarray(np.resize(words, (job.batch, *words.shape[1:])))
+        try:
+            run = self._engine.load(job)
+            logits = np.concatenate([run(block).copy() for block in _blocks(words, job.batch)])
+        except RefusedError as error:
+            return {"refused": str(error)}
+        except Exception as error:  # an engine may raise anything; the next job may still work
+            return {"refused": f"fails: {type(error).__name__}: {' '.join(str(error).split())}"}
+        self._loaded[request["id"]] = _Loaded(run, images)
+        return {"logits": logits[: len(words)].astype(float).tolist()}
+
+
+def _blocks(words: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+    """``words`` in full batches, the last filled up from the start."""
+    for at in range(0, len(words), batch):
+        yield np.ascontiguousarray(np.take(words, range(at, at + batch), axis=0, mode="wrap"))
+
+
+def _turn(loaded: _Loaded, seconds: float) -> dict[str, Any]:
+    """Call again and again for about ``seconds``, after one call to warm up."""
+    run, images = loaded.run, loaded.images
+    run(images)
+    calls, start, start_core = 0, time.perf_counter(), time.process_time()
+    while calls == 0 or time.perf_counter() - start < seconds:
+        run(images)
+        calls += 1
+    taken, core = time.perf_counter() - start, time.process_time() - start_core
+    return {"words": calls * len(images), "seconds": taken, "core_seconds": core}
+
+
+def main() -> int:
+    """Serve until the input ends."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    worker = Worker(sys.argv[1])
+    for line in sys.stdin:
+        answers.write(json.dumps(worker.answer(json.loads(line))) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""``twofold bench`` from end to end, on the small network."""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sw.bench import cli
+
+ROW = {
+    "engine", "version", "precision", "sparsity", "batch", "threads", "words_per_second", "spread",
+    "logits_ok",
+}  # fmt: skip
+RUN = (
+    "import argparse, sys; from sw.bench import cli; parser = argparse.ArgumentParser(); "
+    "cli.add_arguments(parser); sys.exit(cli.run(parser.parse_args(sys.argv[1:])))"
+)
+
+
+def arguments(*options: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    return parser.parse_args(options)
+
+
+def test_report_has_a_row_for_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    args = arguments("--net", "tiny", "--quick", "--engines", "deepsparse,twofold", "--json")
+    args.build = tmp_path
+    assert cli.run(args) == 0
+    report = json.loads((tmp_path / "reports" / "bench.json").read_text())
+    assert json.loads(capsys.readouterr().out) == report
+    assert report["command"] == "twofold bench --net tiny --quick --engines deepsparse,twofold"
+    assert report["machine"]["cores"] >= 1
+    assert all(row.keys() >= ROW for row in report["rows"])
+    timed = [row for row in report["rows"] if row["words_per_second"] is not None]
+    assert {row["sparsity"] for row in timed} == {"dense", "pruned", "sparse-sparse"}
+    assert all(row["logits_ok"] for row in timed)
+    notes = {row["note"] for row in report["rows"] if row["engine"] == "deepsparse"}
+    assert notes == {"licence not accepted (--accept-deepsparse-licence)"}
+    assert not list((tmp_path / "bench").glob(".run.*"))
+
+
+def test_killed_run_leaves_the_report_of_the_run_before(tmp_path: Path):
+    report = tmp_path / "reports" / "bench.json"
+    report.parent.mkdir()
+    report.write_text('{"rows": []}')
+    command = [sys.executable, "-c", RUN, "--net", "tiny", "--engines", "twofold"]
+    process = subprocess.Popen(
+        [*command, "--build", str(tmp_path)], stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        wait_for(lambda: (tmp_path / "bench" / "engines.log").exists())
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert report.read_text() == '{"rows": []}'
+    assert [path.name for path in report.parent.iterdir()] == ["bench.json"]
+    wait_for(lambda: not workers(process.pid))
+
+
+def workers(session: int) -> list[str]:
+    """Processes of a session that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(stat.parent.name)
+    return found
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_unknown_engine_is_named(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        arguments("--engines", "onnxruntime,abacus")
+    assert stop.value.code == 2
+    assert "engine is 'abacus'" in capsys.readouterr().err
+
+
+def test_quick_neither_sweeps_nor_tunes():
+    quick, whole = cli.settings_of(True, 2), cli.settings_of(False, 2)
+    assert (quick.sweep, quick.tuning) == ((), 0)
+    assert whole.sweep
+    assert whole.threads == (1, 2)
+    assert cli.settings_of(False, 1).threads == (1,)

@@ -1,0 +1,85 @@
+"""Models for engines against the reference in NumPy, and the reference against the golden model."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from sim.golden import forward
+from sw.artefacts import QuantizedNetwork
+from sw.bench.floats import float_images
+from sw.bench.models import float_model, int8_model
+from sw.bench.reference import float_logits, integer_logits
+from sw.bench.subjects import Subject, pruned
+
+
+def run(model: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return np.asarray(session.run(None, {"image": images})[0])
+
+
+def test_reference_that_rounds_up_is_the_golden_model(
+    quantized: QuantizedNetwork, images: np.ndarray
+):
+    expected = forward(quantized, images, keep_activations=False).logits
+    assert np.array_equal(integer_logits(quantized, images, halves_up=True), expected)
+
+
+def test_int8_model_gives_the_integers_of_the_reference(
+    quantized: QuantizedNetwork, images: np.ndarray
+):
+    expected = integer_logits(quantized, images, halves_up=False)
+    assert np.array_equal(run(int8_model(quantized), images), expected)
+
+
+def test_operators_give_the_integers_of_the_reference(
+    subjects: dict[str, Subject], images: np.ndarray
+):
+    for name in ("dense", "pruned"):
+        model = onnx.load(str(subjects[name].operators))
+        assert np.array_equal(run(model, images), subjects[name].logits["int8"])
+
+
+def test_float_model_and_reference_agree_with_pytorch(
+    quantized: QuantizedNetwork, images: np.ndarray
+):
+    from sw.bench.engines.pytorch import float_forward
+
+    expected = float_logits(quantized, images)
+    x = float_images(quantized, images)
+    step = np.abs(expected).max() * 1e-5
+    assert np.abs(run(float_model(quantized), x) - expected).max() < step
+    found = float_forward(quantized)(torch.from_numpy(x)).numpy()
+    assert np.abs(found - expected).max() < step
+
+
+def test_float_network_is_the_quantized_one_but_for_rounding(
+    subjects: dict[str, Subject],
+):
+    whole, real = subjects["dense"].logits["exact"], subjects["dense"].logits["fp32"]
+    assert (whole.argmax(1) == real.argmax(1)).mean() > 0.9
+    assert np.corrcoef(whole.ravel(), real.ravel())[0, 1] > 0.95
+
+
+def test_pruning_leaves_the_largest_twentieth(subjects: dict[str, Subject]):
+    dense = QuantizedNetwork.load(subjects["dense"].artefact)
+    found = pruned(dense)
+    for before, after in zip(dense.layers[:-1], found.layers[:-1], strict=True):
+        kept = after.weight != 0
+        assert kept.mean() <= 0.05 + 1 / kept.size
+        assert np.array_equal(after.weight[kept], before.weight[kept])
+        dropped = np.abs(before.weight[~kept].astype(int)).max()
+        assert np.abs(before.weight[kept].astype(int)).min() >= dropped
+    assert np.array_equal(dense.layers[-1].weight, found.layers[-1].weight)
+
+
+def test_operators_have_no_winners(subjects: dict[str, Subject]):
+    assert not subjects["sparse-sparse"].operators.exists()
+    assert "fp32" not in subjects["sparse-sparse"].precisions
+
+
+@pytest.mark.parametrize("words", [1, 7])
+def test_batch_can_be_fixed(quantized: QuantizedNetwork, words: int):
+    model = int8_model(quantized, words)
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == words
