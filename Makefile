@@ -65,7 +65,7 @@ $(VENV)/.sim: $(VENV)/.base
 
 $(VENV)/.all: $(VENV)/.sim
 	@echo "installing the training and test roles"
-	@$(PIP) --editable '.[sim,train,dev]'
+	@$(PIP) --editable '.[sim,train,host,dev]'
 	@touch $@
 
 $(VENV)/.area: $(VENV)/.sim
