@@ -26,7 +26,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from hw.contract.arith import ACT_MAX
-from hw.contract.network import Stage
+from hw.contract.network import Network, Stage
 from sw.artefacts import QuantizedLayer, QuantizedNetwork
 from sw.artefacts.files import write_bytes
 from sw.errors import OnnxError
@@ -59,15 +59,14 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
         x = _layer(graph, stage, layer, x, zero_point)
         zero_point = 0
     _outputs(graph, x, quantized.logit_scale)
-    shape = network.input_shape
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             network.name,
-            [helper.make_tensor_value_info("image", TensorProto.UINT8, ["words", *shape])],
+            [image_input(network)],
             [
-                _result("logits", TensorProto.INT32, len(network.labels)),
-                _result("probabilities", TensorProto.FLOAT, len(network.labels)),
+                result("logits", TensorProto.INT32, len(network.labels)),
+                result("probabilities", TensorProto.FLOAT, len(network.labels)),
             ],
             graph.initializers,
         ),
@@ -78,14 +77,27 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
     helper.set_model_props(
         model, {"labels": json.dumps(network.labels), "logit_scale": repr(quantized.logit_scale)}
     )
+    return checked(model)
+
+
+def checked(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model itself. Raises OnnxError when it is not valid ONNX."""
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise OnnxError(f"{network.name}: exported model does not check: {error}") from error
+        raise OnnxError(f"{model.graph.name}: exported model does not check: {error}") from error
     return model
 
 
-def _result(name: str, kind: int, classes: int) -> onnx.ValueInfoProto:
+def image_input(network: Network) -> onnx.ValueInfoProto:
+    """The input of every exported model."""
+    return helper.make_tensor_value_info(
+        "image", TensorProto.UINT8, ["words", *network.input_shape]
+    )
+
+
+def result(name: str, kind: int, classes: int) -> onnx.ValueInfoProto:
+    """An output ``[words, classes]``."""
     return helper.make_tensor_value_info(name, kind, ["words", classes])
 
 
@@ -101,7 +113,7 @@ def _layer(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point
     if stage.last:
         return x
     x = graph.dequantize(stage.name, x, ACTIVATION_SCALE, np.uint8(0))
-    return _winners(graph, stage, x) if stage.k < stage.channels else x
+    return winners(graph, stage, x) if stage.k < stage.channels else x
 
 
 def _weight_scale(stage: Stage, layer: QuantizedLayer) -> float:
@@ -115,10 +127,10 @@ def _narrow(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, bias: np.
     graph.constant(f"{name}.bias", bias.astype(np.int32))
     step = ACTIVATION_SCALE * scale
     offset = graph.dequantize(f"{name}.bias", f"{name}.bias", step, np.int32(0))
-    x = _convolve(graph, stage, name, [x, _weights(graph, stage, layer, name), offset])
+    x = convolve(graph, stage, name, [x, _weights(graph, stage, layer, name), offset])
     if stage.last:
         return x
-    x = graph.node("Relu", [_pool(graph, stage, x)], f"{name}.relu")
+    x = graph.node("Relu", [pool(graph, stage, x)], f"{name}.relu")
     if layer.shift:
         half = graph.constant(f"{name}.half", np.float32(step / 2))
         x = graph.node("Add", [x, half], f"{name}.rounded")
@@ -138,9 +150,9 @@ def _wide(
         part = f"{name}.part{index}"
         weight = _weights(graph, stage, layer, part, slice(*channels))
         source = _slice(graph, part, x, *channels)
-        acc = _convolve(graph, stage, part, [source, weight])
+        acc = convolve(graph, stage, part, [source, weight])
         sums.append(graph.node("Cast", [acc], f"{part}.double", to=TensorProto.DOUBLE))
-    x = _pool(graph, stage, graph.node("Sum", sums, f"{name}.acc"))
+    x = pool(graph, stage, graph.node("Sum", sums, f"{name}.acc"))
     mul = np.ones(stage.channels) if layer.mul is None else layer.mul.astype(np.float64)
     add = (layer.add + mul * centre) * 2.0**-layer.shift
     mul *= 2.0**-layer.shift / (ACTIVATION_SCALE * _weight_scale(stage, layer))
@@ -170,7 +182,8 @@ def _slice(graph: Graph, name: str, x: str, start: int, stop: int) -> str:
     return graph.node("Slice", [x, *bounds], f"{name}.input")
 
 
-def _convolve(graph: Graph, stage: Stage, name: str, inputs: list[str]) -> str:
+def convolve(graph: Graph, stage: Stage, name: str, inputs: list[str]) -> str:
+    """Convolution of a layer: of input, weights and, where there is one, offset."""
     return graph.node(
         "Conv",
         inputs,
@@ -181,14 +194,16 @@ def _convolve(graph: Graph, stage: Stage, name: str, inputs: list[str]) -> str:
     )
 
 
-def _pool(graph: Graph, stage: Stage, x: str) -> str:
-    pool = [stage.pool] * 2
+def pool(graph: Graph, stage: Stage, x: str) -> str:
+    """Maxima of ``x`` over the pooling windows of a layer."""
+    side = [stage.pool] * 2
     if stage.pool == 1:
         return x
-    return graph.node("MaxPool", [x], f"{stage.name}.pool", kernel_shape=pool, strides=pool)
+    return graph.node("MaxPool", [x], f"{stage.name}.pool", kernel_shape=side, strides=side)
 
 
-def _winners(graph: Graph, stage: Stage, x: str) -> str:
+def winners(graph: Graph, stage: Stage, x: str) -> str:
+    """``x`` with 0 for all but a layer's winners."""
     name = stage.name
     count = graph.constant(f"{name}.k", np.array([stage.k], dtype=np.int64))
     best, places = f"{name}.best", f"{name}.places"

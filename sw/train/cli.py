@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--taps", type=float, metavar="N", help="mean taps of a conv1 kernel")
     parser.add_argument("--winners", type=_numbers, metavar="K,K,K", help="k of every layer")
     parser.add_argument("--sets", type=_numbers, metavar="N,N", help="complementary sets")
+    parser.add_argument(
+        "--float-onnx", type=Path, metavar="FILE", help="write the network in float32 there, too"
+    )
     parser.add_argument("--json", action="store_true", help="print the accuracies as JSON")
 
 
@@ -67,11 +70,13 @@ def run(args: argparse.Namespace) -> int:
     Raises DatasetError without data, and what the phases raise.
     """
     from sw.data.gsc import DIGIT_WORDS
+    from sw.export.floating import save_float
+    from sw.model.net import INPUT_SCALE
     from sw.train.journal import Journal
     from sw.train.loop import Trainer
     from sw.train.point import move, relabel
     from sw.train.recipe import recipe
-    from sw.train.run import rows, train
+    from sw.train.run import float_layers, rows, train
 
     variant = canonical_variant(args.variant)
     wanted = move(network(args.net, variant), taps=args.taps, winners=args.winners, sets=args.sets)
@@ -87,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         outcome = train(plan, source, trainer)
     provenance = {**outcome.quantized.provenance, "seed": args.seed}
     replace(outcome.quantized, provenance=provenance).save(args.out)
+    if args.float_onnx:
+        save_float(outcome.net.network, float_layers(outcome.net), INPUT_SCALE, args.float_onnx)
     journal.draw(args.out.with_suffix(".png"))
     if args.json:
         print(json.dumps({"out": str(args.out), "accuracy": outcome.accuracy}))

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from sw.artefacts import QuantizedNetwork
+from sw.export.floating import FloatLayer
 from sw.model.net import SparseNet
-from sw.quantize.fold import activation_scales, fold
+from sw.quantize.fold import activation_scales, float_layer, fold
 from sw.quantize.integer import forward_integer
 from sw.train.loop import Trainer, accuracy
 from sw.train.recipe import Recipe
@@ -25,10 +26,12 @@ class Outcome:
     Attributes
     ----------
     quantized: the network.
+    net: the same before it was quantized.
     accuracy: of every stage of it, on ``val`` and ``test``.
     """
 
     quantized: QuantizedNetwork
+    net: SparseNet
     accuracy: dict[str, dict[str, float]]
 
 
@@ -51,7 +54,15 @@ def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
     accuracies["int8, polished"] = measure(polished, source)
     quantized = better(polished, folded, accuracies)
     accuracies["int8"] = measure(quantized, source)
-    return Outcome(with_provenance(quantized, recipe, source, key, accuracies["int8"]), accuracies)
+    final = with_provenance(quantized, recipe, source, key, accuracies["int8"])
+    return Outcome(final, net, accuracies)
+
+
+def float_layers(net: SparseNet) -> list[FloatLayer]:
+    """Weights and offsets of every layer, as `sw.export.floating` takes them."""
+    return [
+        (weight.numpy(), offset.numpy()) for weight, offset in map(float_layer, net.each_layer())
+    ]
 
 
 def better(

@@ -20,7 +20,10 @@ from sw.train.sources import SpeechSource
 def test_trains_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "net.npz"
     arguments = ["train", "--net", "tiny", "--out", str(out), "--work", str(tmp_path / "work")]
-    assert main([*arguments, "--scale", "0.01", "--json"]) == 0
+    exported = tmp_path / "float.onnx"
+    options = ["--scale", "0.01", "--json", "--float-onnx", str(exported)]
+    assert main([*arguments, *options]) == 0
+    assert exported.stat().st_size > 10_000
     summary = json.loads(capsys.readouterr().out)
     quantized = QuantizedNetwork.load(out)
     assert quantized.network.name == "tiny-fast" and quantized.provenance["seed"] == 0
