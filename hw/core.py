@@ -13,12 +13,17 @@ from hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
 from hw.contract.identity import fingerprint
 from hw.contract.image import ImageStatus
 from hw.contract.network import Conv2d, Network
+from hw.contract.regs import COUNTER_BITS
+from hw.counters import NUMBERS, Counters
 from hw.gather.stage import GatherStage
 from hw.links import ConfigBus, entry_layout, image_stream, result_stream, winner_layout
 from hw.loader import ImageLoader
 from hw.result import Result
 from hw.scatter.stage import ScatterStage
 from hw.winners.vector import GlobalWinners
+
+WORDS_BITS = 16
+"""More words than fit into any machine can be counted."""
 
 
 def tiles_of(plan: Plan) -> int:
@@ -43,13 +48,14 @@ def probe_layouts(found: Sequence[Plan]) -> list[data.Layout]:
 class Core(wiring.Component):
     """The machine for a network and folding, without weights; pure streams.
 
-    Words and images must not overlap: an image is sent while every word that was taken has given
-    its result.
+    Words and images do not overlap: while an image waits no word is begun, and it is taken when
+    every word that was begun has given its result. A word that was begun must be sent to its end.
 
     Parameters
     ----------
     network, folding: what to build; weights come with the packed image.
     probes: add observation outputs behind every layer but the last, and nothing else.
+    counters: count what the engines do.
 
     Members
     -------
@@ -59,6 +65,7 @@ class Core(wiring.Component):
     i: pixels, row after row, ``input_bytes`` a beat, the first in the low byte. Taken only while
         the status is OK.
     o: a result for each word, in order.
+    counter_number, counter_total: with ``counters``, see `hw.counters.Counters`.
     probe_<layer>: with ``probes``: ``valid`` and ``payload``, the beats that leave the layer (see
         `probe_layouts`).
 
@@ -75,19 +82,26 @@ class Core(wiring.Component):
     status: Any
     i: Any
     o: Any
+    counter_number: Signal
+    counter_total: Signal
 
-    def __init__(self, network: Network, folding: Folding, *, probes: bool = False) -> None:
+    def __init__(
+        self, network: Network, folding: Folding, *, probes: bool = False, counters: bool = True
+    ) -> None:
         self.network = network
         self.folding = folding
         self.plans = plans(network, folding)
-        self.probes = probes
-        ports = {
+        self.probes, self.counters = probes, counters
+        ports: dict[str, wiring.Member] = {
             "image": In(image_stream()),
             "busy": Out(1),
             "status": Out(ImageStatus),
             "i": In(stream.Signature(ACT_BITS * folding.input_bytes)),
             "o": Out(result_stream(len(network.labels))),
         }
+        if counters:
+            ports["counter_number"] = In(range(NUMBERS))
+            ports["counter_total"] = Out(COUNTER_BITS)
         if probes:
             for index, layout in enumerate(probe_layouts(self.plans)):
                 ports[f"probe_{index}"] = Out(_probe(layout))
@@ -98,10 +112,17 @@ class Core(wiring.Component):
         m.submodules.loader = loader = ImageLoader(
             self.plans, fingerprint(self.network, self.folding)
         )
-        connect(m, flipped(self.image), loader.i)
         m.d.comb += [self.busy.eq(loader.busy), self.status.eq(loader.status)]
         config = loader.config
-        link = self._gate(m, loader)
+        link, inside = self._gates(m, loader)
+        counters = Counters(self.plans) if self.counters else None
+        if counters is not None:
+            m.submodules.counters = counters
+            m.d.comb += [
+                counters.working.eq(inside),
+                counters.number.eq(self.counter_number),
+                self.counter_total.eq(counters.total),
+            ]
         for stage, tail in self._stages():
             plan = stage.plan
             m.submodules[plan.stage.name] = stage
@@ -117,20 +138,64 @@ class Core(wiring.Component):
                 link = tail.o
             if self.probes and not plan.stage.last:
                 self._observe(m, link, getattr(self, f"probe_{plan.stage.index}"))
+            if counters is not None and plan in counters.plans:
+                _count(m, counters, stage, link)
         connect(m, link, flipped(self.o))
         return m
 
-    def _gate(self, m: Module, loader: ImageLoader):
-        """Pixels, as long as there is a good image in the machine."""
+    def _gates(self, m: Module, loader: ImageLoader) -> tuple[Any, Value]:
+        """Who may enter, words or an image; returns the pixels, and whether words are inside.
+
+        Words may be begun only while OPEN. An image that comes shuts the gate, and is let in when
+        the machine is empty.
+        """
         gated = stream.Signature(ACT_BITS * self.folding.input_bytes).create()
-        opened = Signal()
+        may_begin, lets_in = Signal(), Signal()
+        inside, begun = self._inside(m, gated)
+        opened = may_begin | begun
         m.d.comb += [
-            opened.eq(~loader.busy & (loader.status == ImageStatus.OK)),
             gated.payload.eq(self.i.payload),
             gated.valid.eq(self.i.valid & opened),
             self.i.ready.eq(gated.ready & opened),
+            loader.i.payload.eq(self.image.payload),
+            loader.i.valid.eq(self.image.valid & lets_in),
+            self.image.ready.eq(loader.i.ready & lets_in),
         ]
-        return gated
+        with m.FSM(init="SHUT"):
+            with m.State("SHUT"), m.If(self.image.valid & ~inside):
+                m.d.sync += lets_in.eq(1)
+                m.next = "LOAD"
+            whole = self.image.valid & self.image.ready & self.image.payload.last
+            with m.State("LOAD"), m.If(whole):
+                m.d.sync += lets_in.eq(0)
+                m.next = "JUDGE"
+            with m.State("JUDGE"), m.If(~loader.busy):
+                m.next = "SHUT"
+                with m.If(loader.status == ImageStatus.OK):
+                    m.d.sync += may_begin.eq(1)
+                    m.next = "OPEN"
+            with m.State("OPEN"), m.If(self.image.valid):
+                m.d.sync += may_begin.eq(0)
+                m.next = "SHUT"
+        return gated, inside
+
+    def _inside(self, m: Module, gated: Any) -> tuple[Value, Value]:
+        """Whether words are inside, and whether the last one is not whole yet."""
+        channels, height, width = self.network.input_shape
+        beats = -(-channels * height * width // self.folding.input_bytes)
+        words, beat = Signal(WORDS_BITS), Signal(range(max(2, beats)))
+        begun, inside, begins, ends = Signal(), Signal(), Signal(), Signal()
+        taken = gated.valid & gated.ready
+        last = beat == beats - 1
+        m.d.comb += [
+            begins.eq(taken & ~begun),
+            ends.eq(self.o.valid & self.o.ready),
+            inside.eq(words != 0),
+        ]
+        with m.If(taken):
+            m.d.sync += [beat.eq(Mux(last, 0, beat + 1)), begun.eq(~last)]
+        m.d.sync += words.eq(words + begins - ends)
+        return inside, begun
 
     def _stages(self) -> Iterator[tuple[GatherStage | ScatterStage, GlobalWinners | Result | None]]:
         """Every stage, with its global winners or the result where it has no pixel link."""
@@ -155,6 +220,24 @@ class Core(wiring.Component):
 
 def _probe(layout: ShapeLike) -> wiring.Signature:
     return wiring.Signature({"valid": Out(1), "payload": Out(layout)})
+
+
+def _count(m: Module, counters: Counters, stage: GatherStage | ScatterStage, link: Any) -> None:
+    """What a stage does, and what leaves it, to the counters."""
+    index = stage.plan.stage.index
+    m.d.comb += [
+        getattr(counters, f"activity{index}").eq(stage.activity),
+        getattr(counters, f"looks{index}").eq(stage.looks),
+    ]
+    if stage.plan.stage.last:
+        return
+    streamed = hasattr(link, "ready")
+    leaves = link.valid & link.ready if streamed else link.valid
+    entries = link.payload.winners if streamed else link.payload
+    m.d.comb += [
+        getattr(counters, f"entries{index}")[at].eq(leaves & entry.value.any())
+        for at, entry in enumerate(entries)
+    ]
 
 
 def _registered(m: Module, bus):

@@ -19,13 +19,16 @@ from hw.contract.image import ImageStatus
 from hw.contract.network import Network
 
 KERNEL_NAME = "twofold"
-KERNEL_VERSION = 1
+KERNEL_VERSION = 2
 CONTROL_PORT = "s_axi_control"
 MEMORY_PORT = "m_axi_gmem"
 ADDRESS_BITS = 12
 BEAT_BYTES = 64
 LABEL_OFFSET = 60
 LOGITS_MAX = LABEL_OFFSET // 4
+LAYERS_COUNTED = 8
+"""Layers with counters: the first ones of a network."""
+COUNTER_BITS = 64
 
 
 class Operation(IntEnum):
@@ -124,6 +127,7 @@ class Register:
     name: snake case; for arguments also the name in ``kernel.xml``.
     offset: byte address in the slave port, a multiple of 4.
     bits: width; a multiple of 32, lower words at lower addresses.
+    values: values of equal width in it, one a layer, the first layer's in the lowest bits.
     access: what it is for.
     doc: one line.
     argument: number of the kernel argument, from 0; None for all others.
@@ -137,6 +141,7 @@ class Register:
     doc: str
     argument: int | None = None
     pointer: bool = False
+    values: int = 1
 
     @property
     def size(self) -> int:
@@ -147,6 +152,11 @@ class Register:
     def end(self) -> int:
         """Offset of the first byte behind."""
         return self.offset + self.size
+
+    def split(self, value: int) -> tuple[int, ...]:
+        """The values in what the register holds."""
+        bits = self.bits // self.values
+        return tuple(value >> bits * at & ((1 << bits) - 1) for at in range(self.values))
 
 
 def _control() -> tuple[Register, ...]:
@@ -210,16 +220,46 @@ def _read_only() -> tuple[Register, ...]:
     return tuple(placed)
 
 
+def _counters() -> tuple[Register, ...]:
+    rows = (
+        ("busy", "cycles with a step, whatever came of it"),
+        ("starved", "cycles without one as input was missing, with words in the machine"),
+        ("blocked", "cycles without one as the layer behind had no room for a word"),
+        ("multiplications", "products of an activation that is not 0 with a stored weight"),
+        ("nonzero", "activations that are not 0, behind the winners; 0 for the last layer"),
+    )
+    placed, offset = [], 0x200
+    for name, doc in rows:
+        one = Register(
+            name=name, offset=offset, bits=COUNTER_BITS * LAYERS_COUNTED, access=Access.READ,
+            doc=f"since reset, for each layer: {doc}", values=LAYERS_COUNTED,
+        )  # fmt: skip
+        placed.append(one)
+        offset = one.end
+    total = Register(
+        name="total_cycles", offset=offset, bits=COUNTER_BITS, access=Access.READ,
+        doc="cycles since reset",
+    )  # fmt: skip
+    return (*placed, total)
+
+
 CONTROLS = _control()
 ARGUMENTS = _arguments()
 READ_ONLY = _read_only()
-REGISTERS = CONTROLS + ARGUMENTS + READ_ONLY
+COUNTERS = _counters()
+"""Read only too, but kept in the core. A word is counted in full 64 cycles after its run's end."""
+REGISTERS = CONTROLS + ARGUMENTS + READ_ONLY + COUNTERS
 _BY_NAME = {register.name: register for register in REGISTERS}
 
 
 def register(name: str) -> Register:
     """Register of that name. Raises KeyError for an unknown one."""
     return _BY_NAME[name]
+
+
+def counter_number(name: str, layer: int = 0) -> int:
+    """Number of a value in `COUNTERS`, counted from the first."""
+    return (register(name).offset - COUNTERS[0].offset) * 8 // COUNTER_BITS + layer
 
 
 def markdown() -> str:

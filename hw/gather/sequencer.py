@@ -27,6 +27,7 @@ class StepSequencer(wiring.Component):
     take: a word starts; its first step is in the next cycle.
     free: the last stream has left the windows of a pass; they may be written two cycles later.
     active, step, copy: a step, row of the tap table, and the copy of the windows that it looks at.
+    starved, blocked: nothing runs, for want of windows or of ``go``.
     """
 
     loaded: Signal
@@ -36,6 +37,8 @@ class StepSequencer(wiring.Component):
     active: Signal
     step: Signal
     copy: Signal
+    starved: Signal
+    blocked: Signal
 
     def __init__(self, plan: GatherPlan) -> None:
         self.plan, self.windows = plan, Windows(plan)
@@ -48,6 +51,8 @@ class StepSequencer(wiring.Component):
                 "active": Out(1),
                 "step": Out(range(plan.steps)),
                 "copy": Out(range(self.windows.copies)),
+                "starved": Out(1),
+                "blocked": Out(1),
             }
         )
 
@@ -67,6 +72,8 @@ class StepSequencer(wiring.Component):
             self.take.eq(start & first),
             self.active.eq(running & (cycle < plan.steps)),
             self.step.eq(cycle),
+            self.starved.eq(~running & ~windows.available),
+            self.blocked.eq(~running & windows.available & ~start),
         ]
         with m.If(running):
             m.d.sync += cycle.eq(Mux(over, 0, cycle + 1))

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.contract.arith import ACT_BITS
 from hw.contract.folding import GatherPlan
+from hw.counters import ACTIVITY, TapLooks, looks_of
 from hw.gather.feed import ChannelFeed, StepFeed
 from hw.gather.frame import InputFrame, check_beat
 from hw.gather.loader import WindowLoader
@@ -34,6 +35,8 @@ class GatherStage(wiring.Component):
         the image is not a multiple of a beat.
     config: writes of the tables.
     o: lists of winners (see `PixelLink`).
+    activity, looks: what counters see (see `hw.counters`); a look is a stored weight of a stream,
+        for all positions.
 
     Throughput: ``plan.cycles`` a word while pixels and credits are there, unless the beats of an
     image take longer. Back-pressure: a word starts only with a credit; the input is ready while
@@ -47,6 +50,8 @@ class GatherStage(wiring.Component):
     i: Any
     config: Any
     o: Any
+    activity: Any
+    looks: Signal
 
     def __init__(self, plan: GatherPlan, *, input_bytes: int, credits: int) -> None:
         check_beat(plan.stage.in_shape[2], input_bytes)
@@ -60,6 +65,8 @@ class GatherStage(wiring.Component):
                 "i": In(stream.Signature(ACT_BITS * input_bytes)),
                 "config": In(ConfigBus()),
                 "o": Out(PixelLink(tiles, plan.stage.channels)),
+                "activity": Out(ACTIVITY),
+                "looks": Out(looks_of(plan)),
             }
         )
 
@@ -85,6 +92,15 @@ class GatherStage(wiring.Component):
             sequencer.go.eq(credits.available),
             credits.take.eq(sequencer.take),
             credits.release.eq(self.o.release),
+            self.activity.busy.eq(sequencer.active),
+            self.activity.starved.eq(sequencer.starved),
+            self.activity.blocked.eq(sequencer.blocked),
+        ]
+        m.submodules.taps = taps = TapLooks(self.plan)
+        m.d.comb += [
+            taps.active.eq(sequencer.active),
+            taps.step.eq(sequencer.step),
+            self.looks.eq(taps.looks),
         ]
         control, valid = self._control(m, sequencer)
         self._field(m, loader, control, valid)

@@ -10,12 +10,16 @@ from amaranth.lib.wiring import In, Out
 from hw.contract.regs import (
     ADDRESS_BITS,
     ARGUMENTS,
+    COUNTER_BITS,
+    COUNTERS,
     READ_ONLY,
     Control,
     Interrupt,
     Register,
     register,
 )
+from hw.counters import NUMBERS, Counters
+from hw.delay import delayed
 from hw.kernel.axi import AxiLite, Response
 
 WORD_BITS = ADDRESS_BITS - 2
@@ -45,11 +49,15 @@ class ControlBlock(wiring.Component):
     done: for one cycle, only while ``free``: the run has ended, ``values`` are its own from now on.
     free: the last end is acknowledged.
     arguments: one field for each argument.
-    values: one field for each read-only register.
+    values: one field for each read-only register but the counters.
+    counter_number, counter_total: see `hw.counters.Counters`.
     interrupt: level.
 
-    Latency: a write takes effect 2 cycles after address and data are there, a read answers after 2.
+    Latency: a write takes effect 2 cycles after address and data are there, a read answers after
+    `READ`.
     """
+
+    READ = 2 + Counters.LATENCY
 
     bus: Any
     start: Signal
@@ -59,6 +67,8 @@ class ControlBlock(wiring.Component):
     free: Signal
     arguments: Any
     values: Any
+    counter_number: Signal
+    counter_total: Signal
     interrupt: Signal
 
     def __init__(self) -> None:
@@ -72,6 +82,8 @@ class ControlBlock(wiring.Component):
                 "free": Out(1),
                 "arguments": Out(layout(ARGUMENTS)),
                 "values": In(layout(READ_ONLY)),
+                "counter_number": Out(range(NUMBERS)),
+                "counter_total": In(COUNTER_BITS),
                 "interrupt": Out(1),
             }
         )
@@ -89,7 +101,12 @@ class ControlBlock(wiring.Component):
             readable |= dict(_words(one, Value.cast(self.arguments[one.name])))
         for one in READ_ONLY:
             readable |= dict(_words(one, Value.cast(self.values[one.name])))
-        with m.If(asked), m.Switch(word):
+        first, end = COUNTERS[0].offset // 4, COUNTERS[-1].end // 4
+        m.d.comb += self.counter_number.eq((word - first)[1:])
+        halves = self.counter_total.word_select(word[0], 32)
+        with m.If(asked & (word >= first) & (word < end)):
+            m.d.sync += self.bus.rdata.eq(halves)
+        with m.Elif(asked), m.Switch(word):
             for index, value in readable.items():
                 with m.Case(index):
                     m.d.sync += self.bus.rdata.eq(value)
@@ -161,9 +178,11 @@ class ControlBlock(wiring.Component):
     def _accept_reads(self, m: Module) -> tuple[Signal, Signal]:
         """Accept addresses; returns: one is being read, and its word."""
         bus = self.bus
-        asked, word = Signal(), Signal(WORD_BITS)
-        m.d.comb += [bus.arready.eq(~asked & ~bus.rvalid), bus.rresp.eq(Response.OKAY)]
-        m.d.sync += asked.eq(bus.arvalid & bus.arready)
+        free, asked, word = Signal(init=1), Signal(), Signal(WORD_BITS)
+        taken = bus.arvalid & bus.arready
+        m.d.comb += [bus.arready.eq(free & ~bus.rvalid), bus.rresp.eq(Response.OKAY)]
+        m.d.comb += asked.eq(delayed(m, taken, self.READ - 1, name="asked", reset=True))
+        m.d.sync += free.eq((free & ~taken) | asked)
         with m.If(bus.arready):
             m.d.sync += word.eq(bus.araddr[2:])
         with m.If(bus.rready):

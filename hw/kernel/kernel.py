@@ -205,6 +205,11 @@ class Kernel(wiring.Component):
             values.runs.eq(runs),
             values.failures.eq(failures),
         ]
+        if core.counters:
+            m.d.comb += [
+                core.counter_number.eq(control.counter_number),
+                control.counter_total.eq(core.counter_total),
+            ]
         for name in statistics.kept.shape().members:
             m.d.comb += values[name].eq(statistics.kept[name])
 

@@ -1,7 +1,7 @@
 """Feeds: where the winners that the engines look at come from.
 
-Both kinds have the ports that `ScatterStage` needs: ``go`` in, and ``take``, ``entries``, ``step``
-and ``done`` out.
+Both kinds have the ports that `ScatterStage` needs: ``go`` in, and ``take``, ``entries``, ``step``,
+``done`` and ``activity`` (see `hw.counters`) out.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.contract.folding import ScatterPlan
+from hw.counters import ACTIVITY
 from hw.delay import delayed
 from hw.links import PixelLink, entry_layout, winner_stream
 from hw.scatter.banks import PixelBanks
@@ -26,6 +27,7 @@ def _ports(plan: ScatterPlan, readers: int) -> dict[str, wiring.Member]:
         "entries": Out(entries),
         "step": Out(step_layout(plan)),
         "done": Out(1),
+        "activity": Out(ACTIVITY),
     }
 
 
@@ -60,6 +62,7 @@ class PixelFeed(wiring.Component):
     entries: Any
     step: Any
     done: Signal
+    activity: Any
 
     def __init__(self, plan: ScatterPlan, frames: int) -> None:
         self.plan = plan
@@ -83,6 +86,9 @@ class PixelFeed(wiring.Component):
             self.step.tap.eq(delayed(m, walk.tap, delay, name="tap")),
             self.step.round.eq(delayed(m, walk.round, delay, name="round")),
             self.done.eq(delayed(m, walk.last, delay, name="done", reset=True)),
+            self.activity.busy.eq(walk.active),
+            self.activity.starved.eq(sequencer.idle & ~banks.complete),
+            self.activity.blocked.eq(sequencer.idle & banks.complete & ~self.go),
         ]
         return m
 
@@ -113,6 +119,7 @@ class WinnerFeed(wiring.Component):
     entries: Any
     step: Any
     done: Signal
+    activity: Any
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
@@ -135,6 +142,9 @@ class WinnerFeed(wiring.Component):
             self.take.eq(active & ~started),
             self.step.round.eq(turn),
             self.done.eq(active & over & beat.last),
+            self.activity.busy.eq(active),
+            self.activity.starved.eq(~self.i.valid),
+            self.activity.blocked.eq(self.i.valid & ~active),
         ]
         with m.If(active):
             m.d.sync += [turn.eq(Mux(over, 0, turn + 1)), started.eq(~self.done)]

@@ -44,16 +44,20 @@ class PassSequencer(wiring.Component):
     -------
     go: a word may start.
     take: a word starts; its first step is in the next cycle.
+    idle: no word is walked.
     walk: see `walk_layout`.
     """
 
     go: Signal
     take: Signal
+    idle: Signal
     walk: Any
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
-        super().__init__({"go": In(1), "take": Out(1), "walk": Out(walk_layout(plan))})
+        super().__init__(
+            {"go": In(1), "take": Out(1), "idle": Out(1), "walk": Out(walk_layout(plan))}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -62,7 +66,7 @@ class PassSequencer(wiring.Component):
         cycle, turn = Signal(range(plan.interval)), Signal(range(plan.passes))
         over = cycle == plan.interval - 1
         free = ~running | (over & (turn == plan.passes - 1))
-        m.d.comb += self.take.eq(free & self.go)
+        m.d.comb += [self.take.eq(free & self.go), self.idle.eq(~running)]
         with m.If(running):
             m.d.sync += cycle.eq(Mux(over, 0, cycle + 1))
             with m.If(over):

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.contract.arith import ACT_BITS, LOGIT_BITS
 from hw.contract.folding import ScatterPlan
 from hw.contract.network import Conv2d
+from hw.counters import ACTIVITY, looks_of
 from hw.delay import delayed
 from hw.links import ConfigBus, Credits, PixelLink, RowLink, winner_stream
 from hw.requantise import Requantise
@@ -39,6 +40,8 @@ class ScatterStage(wiring.Component):
     config: writes to the tables; only while no word is in the stage.
     o: `hw.links.PixelLink` behind a convolution; otherwise `hw.links.RowLink`, of uint8, or of
         signed 32-bit logits for the last layer. Channels that do not exist are 0.
+    activity, looks: what counters see (see `hw.counters`); a look is an entry that is not 0, of an
+        engine.
 
     Latency: fixed, from shape and folding.
 
@@ -48,6 +51,8 @@ class ScatterStage(wiring.Component):
     i: Any
     config: Any
     o: Any
+    activity: Any
+    looks: Signal
 
     def __init__(self, plan: ScatterPlan, *, frames: int, credits: int) -> None:
         self.plan, self.frames, self.credits = plan, frames, credits
@@ -61,7 +66,15 @@ class ScatterStage(wiring.Component):
             out = PixelLink(folding.rows * folding.cols, stage.channels)
         else:
             out = RowLink(folding.drain, signed(LOGIT_BITS) if stage.last else unsigned(ACT_BITS))
-        super().__init__({"i": In(link), "config": In(ConfigBus()), "o": Out(out)})
+        super().__init__(
+            {
+                "i": In(link),
+                "config": In(ConfigBus()),
+                "o": Out(out),
+                "activity": Out(ACTIVITY),
+                "looks": Out(looks_of(plan)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -78,6 +91,8 @@ class ScatterStage(wiring.Component):
             feed.go.eq(drain.ready & credits.available),
             credits.take.eq(feed.take),
             credits.release.eq(self.o.release),
+            self.activity.eq(feed.activity),
+            self.looks.eq(Cat(entry.value.any() for entry in feed.entries)),
         ]
         if isinstance(plan.stage.layer, Conv2d):
             pixels = [PixelTile(plan) for _ in range(plan.folding.rows * plan.folding.cols)]

@@ -1,6 +1,7 @@
 // The machine as a C library: drives the core's three streams cycle by cycle and keeps what the probes see.
 //
-// `ports.h`, written per build, lists the probes: PROBES(X) expands X(valid, payload) for each of them. Beats travel
+// `ports.h`, written per build, lists the probes: PROBES(X) expands X(valid, payload) for each of them. It defines
+// COUNTERS where the core has a port for them. Beats travel
 // as Verilator stores a port: 1, 2, 4 or 8 bytes, or 32-bit words for anything wider.
 
 #include <cstdint>
@@ -92,7 +93,7 @@ struct Machine {
     }
 
     void step() {
-        offer(image, top.image___05Fvalid, top.image___05Fpayload);
+        if (pixels.sent == pixels.count) offer(image, top.image___05Fvalid, top.image___05Fpayload);
         offer(pixels, top.i___05Fvalid, top.i___05Fpayload);
         results.ready = results.received < results.count && !chance(stall);
         top.o___05Fready = results.ready;
@@ -153,7 +154,7 @@ void machine_configure(Machine *machine, uint32_t seed, uint32_t gap, uint32_t s
     machine->last_progress = machine->cycle;
 }
 
-// Beats of the packed image to send from now on. The memory stays the caller's and is read while stepping.
+// Beats of the packed image to send as soon as all words are sent. The memory stays the caller's and is read while stepping.
 void machine_send_image(Machine *machine, const uint8_t *beats, uint64_t count) {
     machine->image = Source{beats, count};
 }
@@ -186,6 +187,19 @@ uint64_t machine_cycle(const Machine *machine) { return machine->cycle; }
 uint64_t machine_sent(const Machine *machine) { return machine->pixels.sent; }
 uint64_t machine_received(const Machine *machine) { return machine->results.received; }
 int machine_status(const Machine *machine) { return machine->top.status; }
+
+// A counter, `cycles` cycles later; 0 in a machine without counters.
+uint64_t machine_counter(Machine *machine, unsigned number, uint64_t cycles) {
+#ifdef COUNTERS
+    Current current{&machine->context};
+    machine->top.counter_number = static_cast<CData>(number);
+    for (uint64_t i = 0; i < cycles; i++) machine->step();
+    return machine->top.counter_total;
+#else
+    (void)machine, (void)number, (void)cycles;
+    return 0;
+#endif
+}
 
 // Everything a probe has seen since it was last cleared.
 uint64_t machine_probe(const Machine *machine, unsigned index, const uint8_t **bytes) {

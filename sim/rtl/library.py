@@ -2,7 +2,8 @@
 
 `harness.cpp` holds the loop over cycles. It fits every top module with the core's streams:
 ``image``, ``i``, ``o``,
-``status``, ``busy``, and any number of probes, each with ``valid`` and ``payload``.
+``status``, ``busy``, and any number of probes, each with ``valid`` and ``payload``; and for
+``counter_number`` and ``counter_total`` where the core has them.
 """
 
 import ctypes
@@ -24,6 +25,7 @@ from sim.rtl.verilate import FLAGS, MAKE_VARIABLES, Program, verilate
 HARNESS = Path(__file__).with_name("harness.cpp")
 LIBRARY = "machine.so"
 PROBE = "probe"
+COUNTER = "counter_total"
 Bytes = NDArray[np.uint8]
 Cycles = NDArray[np.uint64]
 
@@ -65,6 +67,8 @@ def build_library(verilog: Verilog, build: Path, report: Report = silent) -> Pat
         for port in probe_ports(verilog.ports)
     ]
     header = f"#define PROBES(X) {' '.join(probes)}\n"
+    if COUNTER in {port.name for port in verilog.ports}:
+        header += "#define COUNTERS\n"
     return shared_library(
         verilog, HARNESS, build / "library", headers={"ports.h": header}, report=report
     )
@@ -189,9 +193,15 @@ class Model:
         self._finish("load", 0, report)
 
     def exchange(
-        self, beats: Bytes, beats_per_word: int, drive: Drive, report: Report = silent
+        self,
+        beats: Bytes,
+        beats_per_word: int,
+        drive: Drive,
+        report: Report = silent,
+        *,
+        behind: Bytes | None = None,
     ) -> tuple[Bytes, Cycles, Cycles]:
-        """Send words and take one result for each.
+        """Send words and take one result for each; an image may follow right ``behind`` them.
 
         Returns the result beats ``[words, size("o__payload")]``, the cycle in which the first beat
         of each word was taken
@@ -203,6 +213,10 @@ class Model:
         results = np.zeros((words, self.size("o__payload")), np.uint8)
         started, finished = np.zeros(words, np.uint64), np.zeros(words, np.uint64)
         self._kept = [beats, results, started, finished]
+        if behind is not None:
+            self._check(behind, "image__payload")
+            self._kept.append(behind)
+            self._c.machine_send_image(self._machine, _pointer(behind), len(behind))
         self._drive(drive)
         self._c.machine_send_words(
             self._machine, _pointer(beats), words, beats_per_word, _pointer(started)
@@ -221,6 +235,10 @@ class Model:
         size = self._c.machine_probe(self._machine, index, ctypes.byref(pointer))
         seen = np.ctypeslib.as_array(pointer, (size,)).copy() if size else np.zeros(0, np.uint8)
         return seen.reshape(-1, self._probes[index])
+
+    def counter(self, number: int, cycles: int) -> int:
+        """A counter, ``cycles`` cycles later; 0 in a core without counters."""
+        return self._c.machine_counter(self._machine, number, cycles)
 
     def clear_probes(self) -> None:
         """Forget what the probes have seen."""
@@ -291,6 +309,7 @@ def _bind(library: Path) -> ctypes.CDLL:
         "machine_status": (ctypes.c_int, [machine]),
         "machine_probe": (size, [machine, ctypes.c_uint, pointer]),
         "machine_clear_probes": (None, [machine]),
+        "machine_counter": (size, [machine, ctypes.c_uint, size]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(c, name)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from hw.contract.folding import Folding, plans
 from hw.contract.image import ImageStatus
 from hw.contract.network import Network
+from hw.contract.regs import COUNTERS, counter_number
+from hw.counters import Counters
 from hw.links import result_layout
 from hw.verilog.cache import Report, silent
 from hw.verilog.machine import core_verilog
@@ -126,13 +128,14 @@ class Machine:
         seed: int = 1,
         gap: float = 0.0,
         stall: float = 0.0,
+        behind: bytes | None = None,
         report: Report = silent,
     ) -> Run:
         """Send words ``[words, height, width]`` or ``[words, 1, height, width]``, back to back, and
         take the results.
 
         ``gap`` and ``stall`` are chances of idle cycles before input beats and of results not
-        taken.
+        taken. ``behind``: a packed image that follows the last word without a gap.
 
         Raises ToolError when the machine stops giving results (as it does without a good image).
         """
@@ -140,7 +143,12 @@ class Machine:
         size = self._model.size("i__payload")
         beats, beats_per_word = pixel_beats(images, self.folding.input_bytes, size)
         drive = dataclasses.replace(self.drive, seed=seed, gap=gap, stall=stall)
-        results, started, finished = self._model.exchange(beats, beats_per_word, drive, report)
+        image = None
+        if behind is not None:
+            image = image_beats(behind, self._model.size("image__payload"))
+        results, started, finished = self._model.exchange(
+            beats, beats_per_word, drive, report, behind=image
+        )
         layout = result_layout(len(self.network.labels))
         first = started[0] if len(started) else 0
         return Run(
@@ -159,6 +167,17 @@ class Machine:
         linear layer; losers are 0.
         """
         return decode_probes(self.plans, [self.beats(at) for at in range(len(self.plans) - 1)])
+
+    def counters(self) -> dict[str, tuple[int, ...]]:
+        """Totals since reset: every register of `hw.contract.regs.COUNTERS`, a value a layer."""
+        self._model.counter(0, Counters.SETTLED)
+        return {
+            one.name: tuple(
+                self._model.counter(counter_number(one.name, layer), Counters.LATENCY + 1)
+                for layer in range(min(one.values, len(self.plans)))
+            )
+            for one in COUNTERS
+        }
 
     def beats(self, layer: int) -> Images:
         """Beats ``[n, bytes]`` that left a layer in the last run, from its probe."""

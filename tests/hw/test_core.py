@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from hw.contract.errors import ToolError
-from hw.contract.folding import Folding, GatherFolding, ScatterFolding, plans
+from hw.contract.folding import (
+    Folding,
+    GatherFolding,
+    Plan,
+    ScatterFolding,
+    ScatterPlan,
+    plans,
+)
 from hw.contract.image import ImageStatus
 from hw.contract.network import Complementary, Conv2d, Dense, Linear, Network, Taps
 from sim.golden.model import Golden, forward
@@ -77,6 +84,42 @@ def test_random_machines_equal_the_golden_model(build: Path, seed: int):
             run = machine.run(images, seed=seed + 1, gap=gap, stall=stall)
             assert differences(machine, run.logits, golden) == {}
             assert (run.labels == golden.labels).all()
+
+
+def test_counters_equal_the_golden_model(small: Machine):
+    """Multiplications and activations of every layer, whatever the gaps; steps as planned."""
+    quantized = random_quantized(SMALL, 7)
+    assert small.load(pack(quantized, SMALL_FOLDING)) == ImageStatus.OK
+    images = random_images(SMALL, WORDS, 7)
+    golden = forward(quantized, images)
+    for gap, stall in ((0.0, 0.0), (0.5, 0.9)):
+        before = small.counters()
+        small.run(images, seed=2, gap=gap, stall=stall)
+        after = small.counters()
+        found = {name: np.subtract(after[name], before[name]) for name in before}
+        assert found["multiplications"].tolist() == golden.multiplications.sum(axis=0).tolist()
+        assert found["nonzero"].tolist() == [*golden.nonzero.sum(axis=0), 0]
+        planned = [WORDS * plan.passes * plan.steps for plan in small.plans if not streamed(plan)]
+        assert found["busy"][: len(planned)].tolist() == planned
+        everything = found["busy"] + found["starved"] + found["blocked"]
+        assert (everything <= found["total_cycles"]).all()
+        assert found["starved"][0] > 0
+
+
+def streamed(plan: Plan) -> bool:
+    return isinstance(plan, ScatterPlan) and plan.streamed
+
+
+def test_an_image_waits_until_the_words_before_it_are_out(build: Path):
+    """Two images with other weights, the second right behind the last word of the first."""
+    images = random_images(SMALL, WORDS, 9)
+    with Machine.build(SMALL, SMALL_FOLDING, build, probes=True) as machine:
+        first, second = random_quantized(SMALL, 5), random_quantized(SMALL, 6)
+        assert machine.load(pack(first, SMALL_FOLDING)) == ImageStatus.OK
+        run = machine.run(images, behind=pack(second, SMALL_FOLDING))
+        assert differences(machine, run.logits, forward(first, images)) == {}
+        run = machine.run(images)
+        assert differences(machine, run.logits, forward(second, images)) == {}
 
 
 def test_words_follow_each_other_as_planned(small: Machine):

@@ -221,6 +221,8 @@ class SumCore(wiring.Component):
     since the image was loaded, and the key.
     """
 
+    counters = False
+
     image: Any
     busy: Signal
     status: Any
