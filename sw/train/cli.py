@@ -32,14 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="default %(default)s"
     )
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="unpacked Google Speech Commands (for --net gsc)"
-    )
+    add_data_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="network (.npz)")
-    parser.add_argument(
-        "--work", type=Path, metavar="DIR", default=Path("build/train"),
-        help="checkpoints and cached features (default %(default)s)",
-    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of everything random")
     parser.add_argument(
         "--scale", type=_positive, default=1.0, metavar="X", help="factor on the number of epochs"
@@ -51,6 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--float-onnx", type=Path, metavar="FILE", help="write the network in float32 there, too"
     )
     parser.add_argument("--json", action="store_true", help="print the accuracies as JSON")
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare where data and checkpoints are."""
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="unpacked Google Speech Commands (for --net gsc)"
+    )
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", default=Path("build/train"),
+        help="checkpoints and cached features (default %(default)s)",
+    )  # fmt: skip
 
 
 def _positive(text: str) -> float:
@@ -86,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
     journal = Journal(args.out.with_suffix(".jsonl"))
     journal.clear()
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    with _display(journal) as (report, on_step, on_cache):
-        source = _source(args, wanted.labels, on_cache)
+    with display(journal) as (report, on_step, on_cache):
+        source = data_source(args, wanted.labels, on_cache)
         trainer = Trainer(source, args.work, report=report, on_step=on_step)
         outcome = train(plan, source, trainer)
     provenance = {**outcome.quantized.provenance, "seed": args.seed}
@@ -102,7 +107,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _source(args: argparse.Namespace, classes: tuple[str, ...], progress: "Progress") -> "Source":
+def data_source(
+    args: argparse.Namespace, classes: tuple[str, ...], progress: "Progress"
+) -> "Source":
+    """Data of a task of these ``classes``; ``progress`` is told of features being made.
+
+    Raises DatasetError where there are none.
+    """
     from sw.train.sources import DigitSource, SpeechSource
 
     if args.net == "tiny":
@@ -116,7 +127,7 @@ def _source(args: argparse.Namespace, classes: tuple[str, ...], progress: "Progr
 
 
 @contextmanager
-def _display(journal: "Journal") -> Iterator[tuple["Report", "StepReport", "Progress"]]:
+def display(journal: "Journal") -> Iterator[tuple["Report", "StepReport", "Progress"]]:
     """Progress bars on standard error, and the journal."""
     from rich.console import Console
     from rich.progress import (

@@ -1,0 +1,1 @@
+"""Trials at reduced length: the trade of accuracy against work, and what each idea is worth."""

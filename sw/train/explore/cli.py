@@ -1,0 +1,61 @@
+"""``twofold explore``: short trials of other points and without single ideas."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hw.contract.presets import NETWORKS
+from sw.train.cli import add_data_arguments, data_source, display
+
+if TYPE_CHECKING:
+    from sw.train.explore.trials import Figure
+
+HELP = "short trials: accuracy against multiplications, ablations, seeds; JSON, table, picture"
+STUDIES = ("pareto", "ablation", "seeds")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("study", choices=STUDIES, help="which trials")
+    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="task (default %(default)s)")
+    add_data_arguments(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("build/explore"),
+        help="reports (default %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scale", type=float, default=0.1, metavar="X",
+        help="epochs of the students, as a share of the shipped recipe's (default %(default)s); "
+        "the teacher is trained in full, once",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and report. Raises DatasetError without data, and what training raises."""
+    from hw.contract.presets import network
+    from sw.train.explore import report, trials
+    from sw.train.journal import Journal
+    from sw.train.loop import Trainer
+
+    chosen = trials.STUDIES[args.study](args.net, args.scale)
+    args.out.mkdir(parents=True, exist_ok=True)
+    journal = Journal(args.out / f"{args.study}.jsonl")
+    journal.clear()
+    done: list[Figure] = []
+
+    def told(figure: "Figure") -> None:
+        done.append(figure)
+        report.write(done, args.out, args.study)
+
+    with display(journal) as (on_record, on_step, on_cache):
+        source = data_source(args, network(args.net).labels, on_cache)
+        trainer = Trainer(source, args.work, report=on_record, on_step=on_step)
+        figures = trials.run(chosen, args.net, trainer, told)
+    if args.json:
+        print(json.dumps([asdict(figure) for figure in figures]))
+    else:
+        print(report.as_markdown(figures, f"{args.study}, {args.net}"), end="")
+    return 0

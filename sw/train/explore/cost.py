@@ -1,0 +1,51 @@
+"""What a network costs the machine, from its description alone."""
+
+import math
+from dataclasses import replace
+
+from hw.contract import presets
+from hw.contract.folding import Folding, LayerFolding, ScatterFolding, plans
+from hw.contract.network import Complementary, Linear, Network, Stage
+
+
+def products(network: Network) -> int:
+    """Multiplications of a word at most: every winner meets a weight of every set.
+
+    Positions that pooling drops are not computed; the image counts as dense.
+    """
+    total = 0
+    for stage in network.stages:
+        positions = stage.out_shape[1] * stage.out_shape[2] * stage.pool**2
+        total += positions * _products_at(stage, network)
+    return total
+
+
+def _products_at(stage: Stage, network: Network) -> int:
+    if stage.index == 0:
+        return stage.weights
+    streamed = isinstance(network.layers[stage.index - 1], Linear)
+    winners = stage.in_k if streamed else stage.taps * stage.in_k
+    return winners * stage.sets
+
+
+def cycles(network: Network, name: str) -> int:
+    """Cycles a word on the machine of preset ``name``, variant ``fast``, folding ``full``.
+
+    The machine keeps its multipliers: where a layer has fewer sets than the preset, its lanes serve
+    as engines; where it has more, or dense weights, it looks at each winner more often.
+    """
+    folding = presets.folding(name, "fast", "full")
+    layers = tuple(
+        _fitted(stage, layer) for stage, layer in zip(network.stages, folding.layers, strict=True)
+    )
+    return max(plan.cycles for plan in plans(network, Folding(layers, folding.input_bytes)))
+
+
+def _fitted(stage: Stage, layer: LayerFolding) -> LayerFolding:
+    if not isinstance(layer, ScatterFolding):
+        return layer
+    lanes = math.gcd(stage.sets, layer.lanes)
+    if not isinstance(stage.layer.sparsity, Complementary):
+        lanes = max(n for n in range(1, layer.lanes + 1) if stage.sets % n == 0)
+    engines = max(1, layer.engines * layer.lanes // lanes)
+    return replace(layer, lanes=lanes, engines=engines, drain=math.gcd(layer.drain, lanes))

@@ -1,0 +1,80 @@
+"""Reports of trials: JSON, a table in Markdown, a picture."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean, stdev
+
+from sw.artefacts.files import write_bytes
+from sw.train.explore.trials import Figure
+
+
+def as_markdown(figures: Sequence[Figure], title: str) -> str:
+    """A table, with mean and spread of trials that differ in their seed only."""
+    lines = [
+        f"# {title}",
+        "",
+        "| trial | epochs | val, % | test, % | multiplications | cycles |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {figure.name} | {figure.epochs} | {100 * figure.val:.2f} | {100 * figure.test:.2f} "
+            f"| {figure.products:,} | {figure.cycles} |"
+            for figure in figures
+        ),
+        *_spreads(figures),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _spreads(figures: Sequence[Figure]) -> list[str]:
+    groups: defaultdict[str, list[Figure]] = defaultdict(list)
+    for figure in figures:
+        name, seeded, _ = figure.name.partition(", seed ")
+        if seeded:
+            groups[name].append(figure)
+    return [
+        f"| **{name}, {len(group)} seeds** | {group[0].epochs} | {_spread([f.val for f in group])} "
+        f"| {_spread([f.test for f in group])} | {group[0].products:,} | {group[0].cycles} |"
+        for name, group in groups.items()
+        if len(group) > 1
+    ]
+
+
+def _spread(shares: Sequence[float]) -> str:
+    return f"{100 * mean(shares):.2f} +- {100 * stdev(shares):.2f}"
+
+
+def write(figures: Sequence[Figure], folder: Path, study: str) -> None:
+    """Write ``STUDY.json``, ``STUDY.md`` and, where the work differs, ``STUDY.png``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.dumps([asdict(figure) for figure in figures], indent=1)
+    write_bytes(folder / f"{study}.json", content.encode())
+    text = as_markdown(figures, f"{study}: {figures[0].epochs} epochs a student")
+    write_bytes(folder / f"{study}.md", text.encode())
+    if len({figure.products for figure in figures}) > 2:
+        draw(figures, folder / f"{study}.png")
+
+
+def draw(figures: Sequence[Figure], path: Path) -> None:
+    """Picture (PNG): validation accuracy against multiplications, and against cycles."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Picture
+
+    picture = Picture(figsize=(12, 5), layout="constrained")
+    FigureCanvasAgg(picture)
+    work, time = picture.subplots(1, 2, sharey=True)
+    for number, figure in enumerate(figures, 1):
+        for axes, cost in ((work, figure.products), (time, figure.cycles)):
+            axes.plot(cost, 100 * figure.val, "o", label=f"{number}: {figure.name}")
+            axes.annotate(str(number), (cost, 100 * figure.val), xytext=(4, 4),
+                          textcoords="offset points")  # fmt: skip
+    work.set(xscale="log", xlabel="multiplications a word, at most", ylabel="validation, %")
+    time.set(xscale="log", xlabel="cycles a word on the multipliers of the preset fast")
+    for axes in (work, time):
+        axes.grid(alpha=0.3)
+    time.legend(fontsize="x-small")
+    unfinished = path.with_suffix(".unfinished")
+    picture.savefig(unfinished, format="png", dpi=110)
+    unfinished.replace(path)

@@ -1,0 +1,148 @@
+"""Trials: which students are trained, from one teacher and at the same length."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from hw.contract import presets
+from hw.contract.network import Complementary, Conv2d, Dense, Network
+from sw.model.net import SparseNet
+from sw.train.explore.cost import cycles, products
+from sw.train.loop import Phase, Trainer, accuracy
+from sw.train.point import move
+from sw.train.recipe import recipe
+
+VARIANTS = ("sparse-dense", "fast", "accurate")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A student.
+
+    Attributes
+    ----------
+    name: for tables.
+    network, phase: what is trained, and how.
+    """
+
+    name: str
+    network: Network
+    phase: Phase
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What became of a trial; the accuracies are of the network in floating point.
+
+    Attributes
+    ----------
+    name: of the trial.
+    epochs: of the student.
+    val, test: shares of the two splits that are right.
+    products: multiplications of a word at most.
+    cycles: of a word on the multipliers of the preset ``fast``.
+    """
+
+    name: str
+    epochs: int
+    val: float
+    test: float
+    products: int
+    cycles: int
+
+
+def pareto(net: str, scale: float) -> list[Trial]:
+    """Points around the presets: taps, sets and winners."""
+    phase = student(net, "fast", scale)
+    fast = presets.network(net, "fast")
+    points = [presets.network(net, variant) for variant in VARIANTS]
+    points += _gsc_points(fast) if net == "gsc" else [move(fast, taps=2), move(fast, taps=6)]
+    return [Trial(describe(point), point, phase) for point in points]
+
+
+def _gsc_points(fast: Network) -> list[Network]:
+    return [
+        move(fast, taps=3, winners=(4, 6, 100)),
+        move(fast, winners=(6, 6, 150)),
+        move(fast, winners=(12, 8, 150), sets=(2, 60)),
+        move(fast, taps=6, winners=(8, 8, 150)),
+        move(fast, taps=10, winners=(16, 16, 200), sets=(16, 100)),
+    ]
+
+
+def ablation(net: str, scale: float) -> list[Trial]:
+    """The preset ``fast`` without one idea at a time."""
+    phase, fast = student(net, "fast", scale), presets.network(net, "fast")
+    without = {
+        "as shipped": phase,
+        "no distillation": replace(phase, distil=0.0),
+        "no mixing": replace(phase, mix=0.0),
+        "no averaging": replace(phase, average=0.0),
+        "no threshold": replace(phase, threshold=-2.0),
+        "masks and winners final from the start": replace(phase, open_until=0.0),
+        "masks fixed from the start": replace(phase, open_until=0.0, move_until=0.0),
+    }
+    found = [Trial(name, fast, changed) for name, changed in without.items()]
+    everything = replace(fast, layers=tuple(replace(layer, k=None) for layer in fast.layers))
+    weights = replace(fast, layers=tuple(replace(layer, sparsity=Dense()) for layer in fast.layers))
+    return [
+        *found,
+        Trial("sparse weights, all winners", everything, phase),
+        Trial("all weights, winners", weights, phase),
+    ]
+
+
+def seeds(net: str, scale: float) -> list[Trial]:
+    """Students of several variants with three seeds each."""
+    return [
+        Trial(f"{variant}, seed {seed}", presets.network(net, variant),
+              replace(student(net, variant, scale), seed=seed))
+        for variant in ("fast", "accurate")
+        for seed in range(3)
+    ]  # fmt: skip
+
+
+STUDIES: dict[str, Callable[[str, float], list[Trial]]] = {
+    "pareto": pareto,
+    "ablation": ablation,
+    "seeds": seeds,
+}
+
+
+def student(net: str, variant: str, scale: float) -> Phase:
+    """Phase of the shipped recipe, shortened; all variants take that of ``fast`` for length."""
+    phase, longest = (recipe(net, name, scale=scale).student for name in (variant, "fast"))
+    if phase is None or longest is None:
+        raise ValueError(f"{variant} has no student")
+    return replace(phase, epochs=longest.epochs)
+
+
+def describe(network: Network) -> str:
+    """A point by its numbers: mean taps or weights a set, sets and winners."""
+    first, *rest = network.layers
+    taps = network.stages[0].weights / network.stages[0].channels
+    sets = [str(layer.sparsity.sets) for layer in rest if isinstance(layer.sparsity, Complementary)]
+    winners = [str(layer.k or "all") for layer in network.layers[:-1]]
+    kind = "taps" if isinstance(first, Conv2d) else "weights"
+    return f"{taps:g} {kind}, sets {'/'.join(sets)}, k {'/'.join(winners)}"
+
+
+def run(
+    trials: Iterable[Trial], net: str, trainer: Trainer, told: Callable[[Figure], None]
+) -> list[Figure]:
+    """Train the teacher of the shipped recipe and every student; ``told`` of each as it is done."""
+    plan = recipe(net, "fast")
+    teacher, origin = trainer.run(plan.dense, plan.teacher)
+    figures = []
+    for trial in trials:
+        found, _ = trainer.run(trial.network, trial.phase, teacher, origin)
+        figures.append(_figure(trial, found, net, trainer))
+        told(figures[-1])
+    return figures
+
+
+def _figure(trial: Trial, found: SparseNet, net: str, trainer: Trainer) -> Figure:
+    val, test = (accuracy(found, *trainer.source.split(name)) for name in ("val", "test"))
+    return Figure(
+        name=trial.name, epochs=trial.phase.epochs, val=round(val, 5), test=round(test, 5),
+        products=products(trial.network), cycles=cycles(trial.network, net),
+    )  # fmt: skip

@@ -1,0 +1,74 @@
+"""``twofold explore``: trials, their cost and their reports."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from hw.contract import presets
+from sim.golden import forward
+from sim.golden.random_network import random_images, random_quantized
+from sw.train.explore import cli, trials
+from sw.train.explore.cost import cycles, products
+from sw.train.explore.report import as_markdown
+from sw.train.explore.trials import Figure
+from sw.train.recipe import Recipe, recipe
+
+
+@pytest.mark.parametrize("variant", presets.VARIANTS)
+def test_no_word_needs_more_products(variant: str) -> None:
+    network = presets.network("tiny", variant)
+    quantized = random_quantized(network, 1)
+    counted = forward(quantized, random_images(network, 20, 1)).multiplications.sum(axis=1)
+    assert counted.max() <= products(network)
+    if variant == "dense":
+        assert products(network) == network.multiplications_dense
+
+
+def test_cycles_on_the_same_multipliers() -> None:
+    fast, sparse_dense, accurate = (
+        presets.network("gsc", variant) for variant in ("fast", "sparse-dense", "accurate")
+    )
+    assert cycles(fast, "gsc") <= 112
+    assert cycles(fast, "gsc") < cycles(accurate, "gsc") < cycles(sparse_dense, "gsc")
+
+
+def test_studies_name_their_trials() -> None:
+    for make in trials.STUDIES.values():
+        names = [trial.name for trial in make("gsc", 0.1)]
+        assert len(set(names)) == len(names) >= 5
+        assert {trial.phase.epochs for trial in make("gsc", 0.1)} == {16}
+
+
+def test_spread_over_seeds() -> None:
+    figures = [
+        Figure(name=f"fast, seed {seed}", epochs=3, val=0.9 + 0.01 * seed, test=0.8, products=9,
+               cycles=5)
+        for seed in range(3)
+    ]  # fmt: skip
+    assert "| **fast, 3 seeds** | 3 | 91.00 +- 1.00 | 80.00 +- 0.00 |" in as_markdown(figures, "x")
+
+
+def test_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trials, "recipe", _short)
+    options = ["pareto", "--net", "tiny", "--out", str(tmp_path), "--work", str(tmp_path)]
+    arguments = _parse([*options, "--json"])
+    assert cli.run(arguments) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures == json.loads((tmp_path / "pareto.json").read_text())
+    assert [figure["epochs"] for figure in figures] == [4] * 5
+    assert (tmp_path / "pareto.png").read_bytes().startswith(b"\x89PNG")
+    assert len((tmp_path / "pareto.md").read_text().splitlines()) == 4 + 5
+
+
+def _short(name: str, variant: str, **_: object) -> Recipe:
+    return recipe(name, variant, scale=0.01)
+
+
+def _parse(options: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    return parser.parse_args(options)
