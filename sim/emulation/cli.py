@@ -1,0 +1,98 @@
+"""``twofold emulate``: words through the real XRT on an emulated card."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
+from sim.cli import DATA_VARIABLE, EXIT_MISMATCH, shipped, word_count
+
+HELP = "run words through PYNQ and XRT on an emulated card and compare them with the golden model"
+BACKENDS = ("pynq", "xrt")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold emulate``."""
+    parser.add_argument("--net", choices=NETWORKS, default="tiny", help="shipped network")
+    parser.add_argument(
+        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
+    )
+    parser.add_argument("--folding", choices=SIZES, default="small", help="size of the machine")
+    parser.add_argument("--units", type=int, default=1, help="compute units, 1 to 4 (default: 1)")
+    parser.add_argument(
+        "--words", type=word_count, default=10, help="number of words, or 'all' (default: 10)"
+    )
+    parser.add_argument(
+        "--backend", choices=BACKENDS, action="append", help="only this one (default: both)"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get(DATA_VARIABLE) or None,
+        help=f"folder of Google Speech Commands (default: ${DATA_VARIABLE}, else rendered speech)",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=1800.0, help="that a back-end may take (default: 1800)"
+    )
+    parser.add_argument(
+        "--bitstreams", type=Path, default=Path("bitstreams"), help="directory of all builds"
+    )
+    parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Emulate and report; returns 1 when a word differs from the golden model.
+
+    Raises ToolError without XRT, and whatever words, folding and tools raise.
+    """
+    from rich.console import Console
+
+    from hw.contract.presets import canonical_variant
+    from hw.verilog.cache import write_atomically
+    from sim.emulation.emulate import Task, emulate
+    from sim.emulation.environment import check
+    from sim.progress import Steps
+    from sim.workloads.words import choose
+    from sw.artefacts import QuantizedNetwork
+
+    check()
+    path = shipped(args.net, canonical_variant(args.variant))
+    network = QuantizedNetwork.load(path).network
+    with Steps(Console(stderr=True)) as steps:
+        workload = choose(network, words=args.words, data=args.data)
+        task = Task(
+            network=path,
+            folding=args.folding,
+            images=workload.images,
+            units=args.units,
+            backends=tuple(args.backend or BACKENDS),
+            seconds=args.seconds,
+        )
+        found = emulate(task, args.bitstreams, args.build, steps)
+    tree = {**found.to_json(), "source": workload.source}
+    write_atomically(args.build / "reports" / "emulation.json", json.dumps(tree, indent=1) + "\n")
+    if args.json:
+        print(json.dumps(tree))
+    else:
+        _show(tree)
+    return 0 if found.passed else EXIT_MISMATCH
+
+
+def _show(tree: dict) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    columns = [
+        Column(name, justify="right") for name in ("words", "mismatches", "seconds", "whole")
+    ]
+    table = Table("back-end", *columns, box=SIMPLE, pad_edge=False)
+    for one in tree["backends"]:
+        seconds = (f"{one['seconds']:.2f}", f"{one['whole_seconds']:.2f}")
+        table.add_row(one["backend"], f"{one['words']:,}", f"{one['mismatches']:,}", *seconds)
+    console = Console()
+    console.print(table)
+    units = f"{tree['units']} unit{'s' * (tree['units'] > 1)}"
+    console.print(f"{tree['network']}, folding {tree['folding']}, {units}: {tree['source']}")

@@ -1,0 +1,166 @@
+"""Words through PYNQ and XRT's C interface on an emulated card, against the golden model."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.contract.errors import ToolError
+from hw.contract.presets import folding_for
+from hw.package.folder import Machine
+from hw.verilog.cache import Report, silent
+from sim.emulation.bitstream import Target, write_bitstream
+from sim.emulation.environment import emulation, run
+from sim.emulation.host import COUNTERS, IMAGES, RESULTS, Order
+from sim.golden.model import forward
+from sw.artefacts import QuantizedNetwork
+
+BACKENDS = ("pynq", "xrt")
+HOST = "sim.emulation.host"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of words on one back-end.
+
+    Attributes
+    ----------
+    backend: ``pynq``, or ``xrt`` for the C interface.
+    words: words sent.
+    mismatches: words whose logits or label differ from the golden model.
+    seconds: of the host from its first word to the last result.
+    whole_seconds: of the host process, with loading of bitstream and network.
+    counters: registers by unit and name, after the words.
+    """
+
+    backend: str
+    words: int
+    mismatches: int
+    seconds: float
+    whole_seconds: float
+    counters: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Emulation:
+    """A finished emulation.
+
+    Attributes
+    ----------
+    figures: about the machine, as plain JSON values.
+    outcomes: of each back-end.
+    """
+
+    figures: Mapping[str, Any]
+    outcomes: Sequence[Outcome]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every word on every back-end equals the golden model."""
+        return bool(self.outcomes) and not any(one.mismatches for one in self.outcomes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report."""
+        backends = [asdict(one) for one in self.outcomes]
+        return {**self.figures, "passed": self.passed, "backends": backends}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What to emulate.
+
+    Parameters
+    ----------
+    network: file of a quantized network.
+    folding: size of the machine.
+    images: uint8 ``[words, height, width]``.
+    units: compute units.
+    backends: of `BACKENDS`.
+    seconds: that a host may take.
+    """
+
+    network: Path
+    folding: str
+    images: NDArray[np.uint8]
+    units: int = 1
+    backends: Sequence[str] = BACKENDS
+    seconds: float = 600.0
+
+
+def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) -> Emulation:
+    """Build the bitstream and run the words, on one back-end after the other.
+
+    Raises FoldingError, ToolError, and the errors of the network file.
+    """
+    quantized = QuantizedNetwork.load(task.network)
+    machine = Machine(quantized.network, folding_for(quantized.network, task.folding), task.folding)
+    golden = forward(quantized, task.images[:, None], keep_activations=False)
+    bitstream = write_bitstream(Target(machine, task.units), bitstreams, build, report)
+    outcomes = []
+    for done, backend in enumerate(task.backends):
+        report("emulate", done, len(task.backends))
+        found, seconds = _send(task, backend, bitstream)
+        wrong = (found["logits"] != golden.logits).any(axis=1) | (found["labels"] != golden.labels)
+        outcomes.append(
+            Outcome(
+                backend=backend,
+                words=len(task.images),
+                mismatches=int(wrong.sum()),
+                seconds=round(found["seconds"], 3),
+                whole_seconds=round(seconds, 3),
+                counters=found["counters"],
+            )
+        )
+    report("emulate", len(task.backends), len(task.backends))
+    return Emulation(
+        {
+            "network": quantized.network.name,
+            "folding": task.folding,
+            "units": task.units,
+            "bitstream": str(bitstream),
+        },
+        outcomes,
+    )
+
+
+def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], float]:
+    """Results of a host process, and the seconds that it took."""
+    with tempfile.TemporaryDirectory(prefix="twofold-host-") as scratch, emulation() as variables:
+        directory = Path(scratch)
+        np.save(directory / IMAGES, task.images)
+        order = Order(
+            backend=backend,
+            bitstream=str(bitstream.absolute()),
+            network=str(task.network.absolute()),
+            folding=task.folding,
+            directory=scratch,
+        )
+        root = Path(__file__).parents[2]
+        begun = time.perf_counter()
+        done = run(
+            [sys.executable, "-m", HOST, order.to_json()],
+            variables | {"PYTHONPATH": str(root)},
+            seconds=task.seconds,
+            cwd=directory,
+        )
+        seconds = time.perf_counter() - begun
+        if done.returncode:
+            raise ToolError(
+                f"host on {backend} ended with {done.returncode}: {_reason(done.stderr)}"
+            )
+        found = json.loads((directory / COUNTERS).read_text(encoding="utf-8"))
+        with np.load(directory / RESULTS, allow_pickle=False) as results:
+            return found | {name: results[name] for name in ("logits", "labels")}, seconds
+
+
+def _reason(text: str) -> str:
+    """The last line of ours, or the last of all."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no output"]
+    return next((line for line in reversed(lines) if line.startswith("twofold")), lines[-1])

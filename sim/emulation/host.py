@@ -1,0 +1,77 @@
+"""A host for emulated cards, as a process of its own: runs words through the driver.
+
+Takes a JSON object on the command line, see `Order`, and leaves results beside the images.
+"""
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw.contract.errors import TwofoldError
+from hw.contract.presets import folding_for
+from hw.verilog.cache import write_atomically
+from sw.artefacts import QuantizedNetwork
+from sw.driver.accelerator import Accelerator
+from sw.driver.opening import Wish, open_devices
+
+IMAGES, RESULTS, COUNTERS = "images.npy", "results.npz", "counters.json"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the host is to do.
+
+    Attributes
+    ----------
+    backend: ``xrt`` or ``pynq``.
+    bitstream: for emulation.
+    network: quantized network.
+    folding: size of the machine.
+    directory: with the images; results go there.
+    """
+
+    backend: str
+    bitstream: str
+    network: str
+    folding: str
+    directory: str
+
+    def to_json(self) -> str:
+        """Text for the command line."""
+        return json.dumps(asdict(self))
+
+
+def main(text: str) -> int:
+    """Run an order; an error is one line and its exit code."""
+    try:
+        _run(Order(**json.loads(text)))
+    except TwofoldError as error:
+        print(f"twofold: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _run(order: Order) -> None:
+    directory = Path(order.directory)
+    quantized = QuantizedNetwork.load(Path(order.network))
+    folding = folding_for(quantized.network, order.folding)
+    images = np.load(directory / IMAGES, allow_pickle=False)
+    wish = Wish(quantized.network, folding, xclbin=Path(order.bitstream))
+    opened = open_devices(f"{order.backend}:0", wish)
+    with Accelerator(*opened.devices) as accelerator:
+        accelerator.load(quantized, folding)
+        begun = time.perf_counter()
+        logits, labels = accelerator.infer(images)
+        seconds = time.perf_counter() - begun
+        found: dict[str, Any] = {"seconds": seconds, "counters": accelerator.counters()}
+    np.savez(directory / RESULTS, logits=logits, labels=labels)
+    write_atomically(directory / COUNTERS, json.dumps(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

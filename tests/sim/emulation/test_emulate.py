@@ -1,0 +1,76 @@
+"""``twofold emulate``: words through both back-ends, and its one-line errors."""
+
+import argparse
+import dataclasses
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw.contract.errors import ToolError
+from sim.cli import shipped
+from sim.emulation import cli
+from sim.emulation.bitstream import BINARY
+from sim.emulation.emulate import Task, emulate
+from sim.workloads.words import choose
+from sw.artefacts import QuantizedNetwork
+
+WORDS = 12
+
+
+def options(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+@pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed")
+def test_real_words_through_both_backends(emulated: Path, build: Path, capsys):
+    places = ("--bitstreams", str(emulated.parents[1]), "--build", str(build))
+    code = cli.run(options("--words", str(WORDS), "--units", "2", "--json", *places))
+    tree = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert [one["backend"] for one in tree["backends"]] == ["pynq", "xrt"]
+    for one in tree["backends"]:
+        assert (one["words"], one["mismatches"]) == (WORDS, 0)
+        assert one["seconds"] > 0
+        assert sum(unit["results"] for unit in one["counters"].values()) == WORDS
+    assert json.loads((build / "reports" / "emulation.json").read_text()) == tree
+
+
+def test_a_word_that_differs_is_a_mismatch(emulated: Path, build: Path, monkeypatch):
+    task = tiny_task()
+    from sim.emulation import emulate as module
+
+    def other(quantized, images, **options):
+        golden = module_forward(quantized, images, **options)
+        logits = golden.logits.copy()
+        logits[3, 0] += 1
+        return dataclasses.replace(golden, logits=logits)
+
+    module_forward = module.forward
+    monkeypatch.setattr(module, "forward", other)
+    found = emulate(task, emulated.parents[1], build)
+    assert not found.passed
+    assert [one.mismatches for one in found.outcomes] == [1]
+
+
+@pytest.mark.usefixtures("emulated")
+def test_a_host_that_fails_is_told_in_one_line(build: Path, tmp_path: Path, monkeypatch):
+    damaged = tmp_path / BINARY
+    damaged.write_bytes(b"xclbin2\0" + bytes(1000))
+    monkeypatch.setattr("sim.emulation.emulate.write_bitstream", lambda *_: damaged)
+    with pytest.raises(ToolError, match=r"host on xrt ended with 5: twofold: .*xclbin") as error:
+        emulate(tiny_task(), tmp_path, build)
+    assert "\n" not in str(error.value)
+
+
+def tiny_task() -> Task:
+    network = shipped("tiny", "fast")
+    workload = choose(QuantizedNetwork.load(network).network, words=WORDS)
+    assert workload.images.dtype == np.uint8
+    return Task(
+        network=network, folding="small", images=workload.images, units=2, backends=("xrt",)
+    )
