@@ -72,8 +72,9 @@ def run(args: argparse.Namespace) -> int:
         simulation = simulate(quantized, folding, workload, args.build, report=steps)
     name, _, found = quantized.network.name.partition("-")
     simulation.figures.update(net=name, variant=found, folding=args.folding)
-    report = args.build / "reports" / "sim.json"
-    write_report(simulation, report)
+    # The latest run by a fixed name, and the latest of each machine for the comparison.
+    for report in ("sim", f"sim-{name}-{found}-{args.folding}"):
+        write_report(simulation, args.build / "reports" / f"{report}.json")
     if args.json:
         print(json.dumps(simulation.figures))
     else:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-import sw.networks
 from hw.contract.network import Dense, Network
 from sw.artefacts import QuantizedLayer, QuantizedNetwork
 from sw.artefacts.files import write_bytes
+from sw.artefacts.shipped import shipped
 from sw.bench.floats import float_images
 from sw.bench.models import float_model, int8_model
 from sw.bench.operators import operator_model
@@ -85,10 +85,9 @@ def words(net: str, data: Path | None) -> tuple[np.ndarray, str]:
 
 def _network(net: str, name: str) -> tuple[QuantizedNetwork, str]:
     """A network and its source: shipped, or the dense one pruned by magnitude."""
-    folder = Path(next(iter(sw.networks.__path__)))
-    path = folder / f"{net}-{VARIANTS[name]}.npz"
+    path = shipped(net, VARIANTS[name])
     if name == "pruned" and not path.exists():
-        dense = folder / f"{net}-dense.npz"
+        dense = shipped(net, "dense")
         note = f"{dense.name}, {100 * PRUNED:.0f} % pruned by magnitude, not trained again"
         return pruned(QuantizedNetwork.load(dense)), note
     return QuantizedNetwork.load(path), path.name

@@ -1,10 +1,8 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-import sw.networks
 from sw.artefacts import QuantizedNetwork
+from sw.artefacts.shipped import shipped
 from sw.bench.subjects import Subject, prepare, words
 
 
@@ -21,5 +19,4 @@ def subjects(images: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> di
 
 @pytest.fixture(scope="session", params=["dense", "fast"])
 def quantized(request: pytest.FixtureRequest) -> QuantizedNetwork:
-    folder = Path(next(iter(sw.networks.__path__)))
-    return QuantizedNetwork.load(folder / f"tiny-{request.param}.npz")
+    return QuantizedNetwork.load(shipped("tiny", request.param))

@@ -1,0 +1,1 @@
+"""The comparison as a page: figures and tables from the JSON files of the other commands."""

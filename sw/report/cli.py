@@ -1,0 +1,43 @@
+"""``twofold report``: the comparison as one HTML page."""
+
+import argparse
+from pathlib import Path
+
+from hw.contract.presets import NETWORKS
+
+HELP = "write the comparison as one self-contained page, from the reports of the other commands"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold report``."""
+    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="network of the reports")
+    parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
+    parser.add_argument(
+        "--readme",
+        type=Path,
+        nargs="?",
+        const=Path("README.md"),
+        metavar="FILE",
+        help="also write the table of results into this file (default: README.md)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page. Raises ArtefactError for damaged reports."""
+    from sw.artefacts.files import write_bytes
+    from sw.report.inputs import collect
+    from sw.report.page import render
+    from sw.report.readme import update
+
+    folder = args.build / "reports"
+    inputs = collect(folder, args.net)
+    page = render(inputs).encode()
+    path = folder / "report.html"
+    write_bytes(path, page)
+    for line in inputs.missing():
+        print(f"missing: {line.replace('`', '')}")
+    if args.readme is not None:
+        update(args.readme, inputs)
+        print(f"results written to {args.readme}")
+    print(f"{path}: {len(page) / 1024:.0f} KiB")
+    return 0

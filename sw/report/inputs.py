@@ -1,0 +1,147 @@
+"""What the other commands left in ``build/reports``: results that exist, and what is missing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sw.errors import ArtefactError
+
+VARIANTS = ("dense", "sparse-dense", "accurate", "fast")
+"""Variants of the machine, in the order of the figures."""
+NAMES = {
+    "dense": "dense",
+    "sparse-dense": "sparse-dense",
+    "accurate": "sparse-sparse, accurate",
+    "fast": "sparse-sparse, fast",
+}
+LIMIT = 1 << 26
+"""Longest file that is read, in bytes."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Results, as plain JSON values.
+
+    Attributes
+    ----------
+    bench: of ``twofold bench``, or None.
+    simulations: of ``twofold sim`` by variant, one each: the fastest machine without mismatches.
+    resources: of ``twofold resources`` by variant.
+    net: the network they are about.
+    """
+
+    bench: dict[str, Any] | None = None
+    simulations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    net: str = "gsc"
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Everything that was timed on the processor."""
+        rows = self.bench["rows"] if self.bench else []
+        return [row for row in rows if row["words_per_second"] is not None]
+
+    def missing(self) -> list[str]:
+        """What is not there, each with the command that makes it."""
+        found = [] if self.bench else ["no timings of the processor: run `twofold bench`"]
+        for variant in VARIANTS:
+            if variant not in self.simulations:
+                found.append(
+                    f"no RTL simulation of {NAMES[variant]} without mismatches: run "
+                    f"`twofold sim --net {self.net} --variant {variant} --folding full --words 100`"
+                )
+            if variant not in self.resources:
+                found.append(
+                    f"no area of {NAMES[variant]}: run "
+                    f"`twofold resources --net {self.net} --variant {variant}`"
+                )
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` reads them. Lists of parts and words are left out."""
+        return {
+            "net": self.net,
+            "bench": self.bench,
+            "simulations": {k: _without(v, "per_word") for k, v in self.simulations.items()},
+            "resources": {k: _without(v, "parts", "engines") for k, v in self.resources.items()},
+        }
+
+    @staticmethod
+    def from_json(tree: dict[str, Any]) -> "Inputs":
+        """What `to_json` wrote."""
+        return Inputs(tree["bench"], tree["simulations"], tree["resources"], tree["net"])
+
+
+def collect(folder: Path, net: str = "gsc") -> Inputs:
+    """Results about ``net`` in a folder of reports. Raises ArtefactError for damaged files."""
+    bench = read(folder / "bench.json") if (folder / "bench.json").exists() else None
+    if bench is not None and not _is_bench(bench, net):
+        bench = None
+    simulations = [read(path) for path in sorted(folder.glob("sim*.json"))]
+    areas = read(folder / "resources.json") if (folder / "resources.json").exists() else {}
+    return Inputs(
+        bench=bench,
+        simulations=_fastest([tree for tree in simulations if _is_simulation(tree, net)]),
+        resources=_areas(areas.get("variants", {}), net),
+        net=net,
+    )
+
+
+def read(path: Path) -> dict[str, Any]:
+    """An object in a JSON file. Raises ArtefactError."""
+    try:
+        if path.stat().st_size > LIMIT:
+            raise ArtefactError(f"{path}: longer than {LIMIT} bytes; make it again")
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{path}: cannot be read as JSON ({error}); make it again") from error
+    if not isinstance(tree, dict):
+        raise ArtefactError(f"{path}: holds no JSON object; make it again")
+    return tree
+
+
+def _without(tree: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in tree.items() if name not in names}
+
+
+def _is_bench(tree: dict[str, Any], net: str) -> bool:
+    networks = tree.get("networks", {}).values()
+    return any(str(facts.get("network", "")).startswith(f"{net}-") for facts in networks)
+
+
+def _is_simulation(tree: dict[str, Any], net: str) -> bool:
+    sound = not tree.get("failures") and tree.get("mismatches") == 0
+    return sound and tree.get("net") == net and tree.get("variant") in VARIANTS
+
+
+def _fastest(simulations: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of each variant the machine with the fewest cycles, among equals that with most words."""
+    best: dict[str, dict[str, Any]] = {}
+    for tree in simulations:
+        known = best.get(tree["variant"])
+        if known is None or _rank(tree) < _rank(known):
+            best[tree["variant"]] = tree
+    return best
+
+
+def _rank(tree: dict[str, Any]) -> tuple[float, int]:
+    return round(tree["cycles_per_word"]), -tree["words"]
+
+
+def _areas(variants: dict[str, dict[str, Any]], net: str) -> dict[str, dict[str, Any]]:
+    """Of each variant of ``net`` the machine at full folding, else the largest."""
+    best: dict[str, dict[str, Any]] = {}
+    for tree in variants.values():
+        name, _, variant = str(tree.get("network", "")).partition("-")
+        if name != net or variant not in VARIANTS:
+            continue
+        known = best.get(variant)
+        if known is None or _size(tree) > _size(known):
+            best[variant] = tree
+    return best
+
+
+def _size(tree: dict[str, Any]) -> tuple[bool, float]:
+    return tree.get("folding") == "full", tree.get("lut", 0)

@@ -1,0 +1,54 @@
+"""README's table of results, kept in step with the figures it was made of.
+
+The figures are stored beside this module, so that a test can make the table again.
+"""
+
+import json
+from pathlib import Path
+
+from sw.artefacts.files import write_bytes
+from sw.errors import ArtefactError
+from sw.report.inputs import Inputs, read
+from sw.report.tables import headline, markdown
+
+BEGIN = "<!-- results: made by `twofold report --readme` -->"
+END = "<!-- end of results -->"
+STORED = Path(__file__).parent / "results.json"
+
+
+def section(inputs: Inputs) -> str:
+    """The table as Markdown."""
+    return markdown(("what", "figure", "how"), headline(inputs))
+
+
+def replaced(text: str, inputs: Inputs) -> str:
+    """README with the table of ``inputs`` between its markers. Raises ArtefactError."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ArtefactError(f"README has no table of results: needs {BEGIN!r} and {END!r}")
+    return f"{before}{begin}\n{section(inputs)}\n{end}{after}"
+
+
+def update(readme: Path, inputs: Inputs) -> None:
+    """Write the table into ``readme`` and store its figures. Raises ArtefactError."""
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ArtefactError(f"{readme}: cannot be read: {error.strerror}") from error
+    new = replaced(text, inputs)
+    write_bytes(STORED, (json.dumps(_rounded(inputs), indent=1) + "\n").encode())
+    write_bytes(readme, new.encode())
+
+
+def stored() -> Inputs:
+    """Figures of the table in README. Raises ArtefactError."""
+    return Inputs.from_json(read(STORED))
+
+
+def _rounded(inputs: Inputs) -> dict[str, object]:
+    """Only what the table needs: timed rows, simulations; areas are left to the page."""
+    tree = inputs.to_json()
+    if tree["bench"] is not None:
+        tree["bench"] = {**tree["bench"], "rows": inputs.rows}
+    return {**tree, "resources": {}}

@@ -1,0 +1,200 @@
+"""The tables behind the figures, as HTML or, for README, as Markdown."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from sw.bench.engines import ENGINES
+from sw.bench.show import left_out
+from sw.report import card
+from sw.report.charts import code_spans
+from sw.report.figures import all_threads, best, engines
+from sw.report.inputs import NAMES, VARIANTS, Inputs
+
+Rows = Sequence[Sequence[str]]
+
+
+def html(head: Sequence[str], rows: Rows, kind: str = "") -> str:
+    """A table that scrolls sideways where the screen is narrow; of kind ``stack``, its cells pile
+    up instead.
+    """
+    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{code_spans(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide {kind}">{table}</div>'
+
+
+def markdown(head: Sequence[str], rows: Rows) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def timings(inputs: Inputs) -> str:
+    """Everything that was timed."""
+    head = ("engine", "network", "precision", "batch", "threads", "words/s", "quartiles",
+            "words/core s", "logits")  # fmt: skip
+    rows = []
+    for row in inputs.rows:
+        low, high = row["spread"]
+        rows.append(
+            (
+                f"{ENGINES[row['engine']]} {row['version']}", row["sparsity"], row["precision"],
+                str(row["batch"]), str(row["threads"]), f"{row['words_per_second']:,.0f}",
+                f"{low:,.0f} .. {high:,.0f}", f"{row['words_per_core_second']:,.0f}",
+                f"right, error {row['logits_error']:.0e}" if row["logits_error"] else "equal",
+            )
+        )  # fmt: skip
+    return html(head, rows)
+
+
+def not_timed(inputs: Inputs) -> list[str]:
+    """What was left out of the timings and why."""
+    return left_out(inputs.bench["rows"]) if inputs.bench else []
+
+
+def machine(inputs: Inputs) -> str:
+    """What the timings ran on."""
+    bench = inputs.bench
+    if bench is None:
+        return "<p>Missing: no timings of the processor.</p>"
+    facts = bench["machine"]
+    settings = bench["settings"]
+    rows = [
+        ("processor", f"{facts['cpu']} ({facts['family_model_stepping']}), {facts['cores']} cores"
+         + (", virtual machine" if facts["virtual_machine"] else "")),
+        ("instruction sets", ", ".join(facts["instruction_sets"])),
+        ("memory", f"{facts['memory_gib']} GiB"),
+        ("system", f"{facts['system']}, Python {facts['python']}"),
+        ("words", bench["words"]),
+        ("when", f"{bench['when']}, {bench['minutes']} minutes"),
+        ("load before", f"{bench['load_before']} (above 0.5 the machine was not quiet)"),
+        ("turns", f"{settings['rounds']} of {settings['seconds']} s for each row, interleaved"),
+        ("energy", bench["energy"]),
+        ("command", f"`{bench['command']}`"),
+    ]  # fmt: skip
+    for name, known in bench["networks"].items():
+        share = f"{100 * known['nonzero_weights'] / known['weights']:.1f} %"
+        what = f"{known['source']}; {share} of {known['weights']:,} weights are not zero"
+        rows.append((f"network {name}", what))
+    return html(("what", ""), rows)
+
+
+def fpga(inputs: Inputs) -> str:
+    """The machine's variants."""
+    rows = []
+    for variant in VARIANTS:
+        tree = inputs.simulations.get(variant)
+        if tree is None:
+            continue
+        cycles = tree["cycles_per_word"]
+        rows.append(
+            (
+                NAMES[variant], tree["folding"], f"{tree['words']:,}", str(tree["mismatches"]),
+                f"{cycles:,.1f}", f"{tree['latency_cycles']:,}", f"{tree['multiplications']:,}",
+                f"{card.unit_words(cycles):,.0f}", f"{card.card_words(cycles):,.0f}",
+                f"{card.UNITS * card.unit_words(cycles):,.0f}",
+            )
+        )  # fmt: skip
+    if not rows:
+        return "<p>Missing: no RTL simulation.</p>"
+    head = ("variant", "folding", "words simulated", "mismatches", "cycles a word",
+            "latency, cycles", "multiplications a word", "words/s, unit", "words/s, card",
+            "without PCIe")  # fmt: skip
+    return html(head, rows)
+
+
+def published() -> str:
+    """Numenta's figures."""
+    rows = [
+        (name, f"{known.single:,}", str(known.networks), f"{known.chip:,}")
+        for name, known in card.PUBLISHED.items()
+    ]
+    return html(("network", "one network, words/s", "networks", "chip, words/s"), rows)
+
+
+def extrapolation(inputs: Inputs) -> str:
+    """One core against all, and what 24 cores would come to."""
+    threads = all_threads(inputs)
+    rows = []
+    for name in engines(inputs):
+        one = best(inputs, engine=name, threads=1)
+        if one is None:
+            continue
+        case = {key: one[key] for key in ("engine", "precision", "sparsity")}
+        every = best(inputs, **case, threads=threads) if threads > 1 else None
+        scaling = "-"
+        if every:
+            scaling = f"{every['words_per_second'] / one['words_per_second']:.2f}x"
+        joules = one.get("joules_per_word")
+        rows.append(
+            (
+                ENGINES[name], f"{one['sparsity']}, {one['precision']}, batch {one['batch']}",
+                f"{one['words_per_second']:,.0f}", scaling,
+                f"{one['words_per_second'] * card.CORES:,.0f}",
+                f"{1 / joules:,.0f}" if joules else "not measured",
+            )
+        )  # fmt: skip
+    head = ("engine", "its fastest", "words/s, one thread", f"{threads} threads over one",
+            f"words/s, {card.CORES} cores (assumed)", "words/J")  # fmt: skip
+    return html(head, rows)
+
+
+def headline(inputs: Inputs) -> list[tuple[str, str, str]]:
+    """The few figures that matter: what, figure, how it was found."""
+    rows = []
+    for variant in VARIANTS:
+        tree = inputs.simulations.get(variant)
+        if tree:
+            rows += _variant(variant, tree)
+    return rows + _processor(inputs)
+
+
+def _variant(variant: str, tree: dict[str, Any]) -> list[tuple[str, str, str]]:
+    name, cycles = NAMES[variant], tree["cycles_per_word"]
+    options = f"--variant {variant} --folding {tree['folding']} --words {tree['words']}"
+    how = f"`twofold sim {options}`, simulated"
+    share = tree["multiplications_dense"] / tree["multiplications"]
+    rows = [
+        (f"{name}: words through the RTL, mismatches", f"{tree['words']:,}, {tree['mismatches']}",
+         how),
+        (f"{name}: cycles a word, latency", f"{cycles:,.0f}, {tree['latency_cycles']:,}", how),
+        (f"{name}: multiplications a word", f"{tree['multiplications']:,} (dense / {share:.1f})",
+         how),
+        (f"{name}: words/s, card of {card.UNITS} units", f"{card.card_words(cycles):,.0f}",
+         f"assumed: {card.CLOCK_MHZ} MHz, PCIe at {card.PCIE_BYTES / 1e9:.0f} GB/s"),
+    ]  # fmt: skip
+    if tree.get("known", 0) >= 100:
+        correct = f"{100 * tree['accuracy']:.2f} % ({tree['correct']:,} of {tree['known']:,})"
+        rows.insert(1, (f"{name}: accuracy, int8, {tree['source']}", correct, how))
+    return rows
+
+
+def _processor(inputs: Inputs) -> list[tuple[str, str, str]]:
+    ours = best(inputs, engine="twofold", threads=1)
+    rivals = [best(inputs, engine=name, threads=1) for name in engines(inputs) if name != "twofold"]
+    known = [row for row in rivals if row]
+    if ours is None or not known or inputs.bench is None:
+        return []
+    other = max(known, key=lambda row: row["words_per_second"])
+    how = f"`{inputs.bench['command']}`, measured"
+    rows = [(_described(row), f"{row['words_per_second']:,.0f} words/s", how)
+            for row in (ours, other)]  # fmt: skip
+    ratio = ours["words_per_second"] / other["words_per_second"]
+    rows.append(("our CPU engine over the best other, one core", f"{ratio:.1f}x", how))
+    fast = inputs.simulations.get("fast")
+    if fast:
+        whole = card.card_words(fast["cycles_per_word"])
+        top = max(ours, other, key=lambda row: row["words_per_second"])["words_per_second"]
+        rows.append(
+            (f"card over {card.CORES} cores of the best CPU engine",
+             f"{whole / (card.CORES * top):.1f}x", "assumed: both of them extrapolated")
+        )  # fmt: skip
+    return rows
+
+
+def _described(row: dict[str, Any]) -> str:
+    network = f"{row['sparsity']} {row['precision']}, batch {row['batch']}"
+    return f"one core, {ENGINES[row['engine']]}, {network}"
