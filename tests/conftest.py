@@ -14,6 +14,11 @@ from sim.emulation.environment import check
 CACHES = ("verilog", "library", "bench")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare markers."""
+    config.addinivalue_line("markers", "card: needs an Alveo card")
+
+
 @pytest.fixture(scope="session")
 def build_cache() -> Path:
     """Build directory that all tests share; what is in it is complete and found by content."""

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sw.errors import NoCardError, WrongPlatformError
+from sw.errors import DeviceBusyError, NoCardError, WrongPlatformError
 
 BUS = Path("/sys/bus/pci/devices")
 USER_DRIVER, MANAGEMENT_DRIVER = "xocl", "xclmgmt"
+_claimed: set[int] = set()
 PROGRAM = "program it with `xbmgmt program --base`, then cold-boot the machine"
 
 
@@ -70,6 +71,18 @@ def check_card(index: int, platform: str, bus: Path = BUS) -> None:
             f"card {index} ({card.address}) runs {card.shell}, the bitstream is for {platform}; "
             "build the bitstream for that platform, or program the card with the other one"
         )
+
+
+def claim(index: int) -> None:
+    """Take a card for one device of this process. Raises DeviceBusyError when it has one."""
+    if index in _claimed:
+        raise DeviceBusyError(f"card {index} is opened already in this process; close it first")
+    _claimed.add(index)
+
+
+def release(index: int) -> None:
+    """Give a card back; done twice it does no harm."""
+    _claimed.discard(index)
 
 
 def power(index: int, bus: Path = BUS) -> float | None:

@@ -14,7 +14,8 @@ from hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
 from sw.driver.device import Arguments, Buffer, buffer_bytes
 from sw.errors import DeviceBusyError, DeviceError, DeviceLostError, NoCardError
 from sw.xrt.bitstream import Bitstream, read_bitstream
-from sw.xrt.library import UUID_BYTES, Library, emulated, library
+from sw.xrt.cards import claim, release
+from sw.xrt.library import UUID_BYTES, Library, card_count, emulated, library
 
 TO_CARD, TO_HOST = 0, 1
 CARD_PATIENCE, EMULATION_PATIENCE = 10.0, 600.0
@@ -194,7 +195,7 @@ class XrtDevice:
     ------
     MissingRuntimeError: XRT is not installed.
     NoCardError: there is no such card.
-    DeviceBusyError: another process has one of the units.
+    DeviceBusyError: another device or process has the card or one of its units.
     DeviceError: the bitstream cannot be loaded.
     """
 
@@ -203,11 +204,19 @@ class XrtDevice:
         self.patience = EMULATION_PATIENCE if emulated() else CARD_PATIENCE
         self._units: list[XrtUnit] = []
         self._xrt = xrt = library()
-        self._card = xrt.call("xrtDeviceOpen", index)
-        xrt.require(
-            bool(self._card), NoCardError, f"no card {index}; `twofold devices` lists what there is"
-        )
+        self._card = None
+        claim(index)
+        self._held: int | None = index
         try:
+            found = card_count()
+            if index >= found:
+                raise NoCardError(
+                    f"no card {index}, XRT finds {found}; `twofold devices` lists what there is"
+                )
+            self._card = xrt.call("xrtDeviceOpen", index)
+            xrt.require(
+                bool(self._card), NoCardError, f"card {index} does not open; reset or reseat it"
+            )
             if emulated():
                 _skip_first_sleep(xrt, self._card)
             loaded = xrt.call("xrtDeviceLoadXclbin", self._card, bitstream.content) == 0
@@ -232,6 +241,9 @@ class XrtDevice:
         card, self._card = self._card, None
         if card:
             self._xrt.call("xrtDeviceClose", card)
+        held, self._held = self._held, None
+        if held is not None:
+            release(held)
 
 
 def _skip_first_sleep(xrt: Library, card: int) -> None:

@@ -115,6 +115,24 @@ def emulated() -> bool:
     return bool(os.environ.get(EMULATION_VARIABLE))
 
 
+def card_count() -> int:
+    """Cards that XRT finds. Asked first: some versions hang when a card that is not there is
+    opened.
+    """
+    find_root()
+    name = f"libxrt_{'hwemu' if emulated() else 'core'}.so.2"
+    failure = None
+    for path in (str(Path(os.environ[ROOT_VARIABLE]) / "lib" / name), name):
+        try:
+            probe = ctypes.CDLL(path).xclProbe
+        except (OSError, AttributeError) as error:
+            failure = error
+            continue
+        probe.restype, probe.argtypes = c_uint, []
+        return int(probe())
+    raise MissingRuntimeError(f"XRT does not load: {failure}; {ADVICE}")
+
+
 def library_reason() -> str | None:
     """Why XRT cannot be used; None when it can."""
     try:

@@ -4,7 +4,8 @@ import importlib
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
 from sw.driver.device import Arguments, Buffer, buffer_bytes
 from sw.errors import DeviceError, DeviceLostError, MissingRuntimeError, NoCardError
 from sw.xrt.bitstream import Bitstream, read_bitstream
+from sw.xrt.cards import claim, release
 from sw.xrt.device import CARD_PATIENCE, EMULATION_PATIENCE, LOST
 from sw.xrt.library import ADVICE, emulated, find_root
 
@@ -174,15 +176,15 @@ class PynqDevice:
     ------
     MissingRuntimeError: PYNQ or XRT is not installed.
     NoCardError: there is no such card.
+    DeviceBusyError: another device of this process has the card.
     DeviceError: the bitstream cannot be loaded.
     """
 
     def __init__(self, index: int, bitstream: Bitstream) -> None:
         self.name = f"pynq:{index}"
         self.patience = EMULATION_PATIENCE if emulated() else CARD_PATIENCE
-        pynq = _import_pynq()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
+            pynq = _import_pynq()
             devices = pynq.Device.devices
         if index >= len(devices):
             raise NoCardError(
@@ -190,10 +192,15 @@ class PynqDevice:
             )
         self._card = devices[index]
         self._units: list[PynqUnit] = []
+        claim(index)
+        self._held: int | None = index
         try:
-            self._load(pynq, bitstream)
-        except RuntimeError as error:
+            with _quiet():
+                self._load(pynq, bitstream)
+        except BaseException as error:
             self.close()
+            if not isinstance(error, RuntimeError):
+                raise
             raise DeviceError(
                 f"{self.name} does not take {bitstream.path} ({error}); is another process using "
                 "the card?"
@@ -219,9 +226,21 @@ class PynqDevice:
 
     def close(self) -> None:
         """Let go of the card."""
+        held, self._held = self._held, None
+        if held is None:
+            return
         if self._card.handle:
             self._card.free_bitstream()
             self._card.close()
+        release(held)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """PYNQ and what it imports warn of their own age."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _banks(bitstream: Bitstream) -> dict[str, int]:

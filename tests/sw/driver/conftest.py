@@ -1,6 +1,7 @@
 """Devices for the driver's tests: those in software, or what the environment names.
 
-``TWOFOLD_DEVICE=xrt:0 TWOFOLD_XCLBIN=file pytest tests/sw/driver`` runs the same tests on a card.
+``TWOFOLD_DEVICE=xrt:0 TWOFOLD_XCLBIN=file pytest tests/sw/driver`` runs the same tests on a card,
+with a bitstream of the network tiny-fast in folding small.
 """
 
 import os
@@ -18,6 +19,8 @@ from sim.golden.random_network import random_images
 from sw.artefacts import QuantizedNetwork
 from sw.driver import Accelerator, Device
 from sw.driver.cpu import open_cpu
+from sw.xrt.device import open_xrt
+from sw.xrt.overlay import open_pynq
 
 NETWORKS = Path(__file__).parents[3] / "sw" / "networks"
 SOFTWARE = ("golden", "cpu", "rtl")
@@ -55,7 +58,17 @@ def opener(request, quantized, folding, build_cache) -> Opener:
         "cpu": lambda: open_cpu(network, folding, threads=1, units=2),
         "rtl": lambda: open_rtl(network, folding, build_cache, units=2),
     }
-    return openers[request.param]
+    if request.param in openers:
+        return openers[request.param]
+    runtime, _, index = request.param.partition(":")
+    open_card = {"xrt": open_xrt, "pynq": open_pynq}[runtime]
+    return lambda: open_card(int(index), Path(os.environ["TWOFOLD_XCLBIN"]))
+
+
+@pytest.fixture(scope="session")
+def hardware() -> bool:
+    """Whether the device is a card, or the emulation of one."""
+    return CHOSEN is not None
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ from sw.driver.device import PAGE, SMALLEST_BUFFER, Arguments
 from sw.errors import (
     ArtefactError,
     DeviceBusyError,
-    DeviceError,
-    DeviceLostError,
     DeviceRefusedError,
 )
 from sw.pack import pack
@@ -208,15 +206,3 @@ def test_buffers_are_whole_pages(accelerator):
     assert len(memory.data) == SMALLEST_BUFFER + PAGE
     assert memory.data.ctypes.data % PAGE == 0
     memory.free()
-
-
-def test_nothing_works_before_load_or_after_close(opener, quantized, images):
-    accelerator = Accelerator(opener())
-    with pytest.raises(DeviceError, match=r"call load"):
-        accelerator.infer(images)
-    accelerator.load(quantized)
-    accelerator.close()
-    accelerator.close()
-    for use in (lambda: accelerator.infer(images), accelerator.counters):
-        with pytest.raises(DeviceLostError, match="closed"):
-            use()
