@@ -108,7 +108,7 @@ def bar_chart(groups: Sequence[Group], *, logarithmic: bool = False) -> str:
         rows = "".join(_bar(bar, share) for bar in group.bars)
         heading = f"<h4>{escape(group.title)}</h4>" if group.title else ""
         parts.append(f'<div class="group">{heading}{rows}</div>')
-    note = f'<p class="scale">logarithmic from {bottom:,g}</p>' if logarithmic else ""
+    note = f'<p class="scale">logarithmic from {bottom:,.12g}</p>' if logarithmic else ""
     return f'<div class="bars">{"".join(parts)}{note}</div>'
 
 

@@ -43,8 +43,8 @@ class Inputs:
         rows = self.bench["rows"] if self.bench else []
         return [row for row in rows if row["words_per_second"] is not None]
 
-    def missing(self) -> list[str]:
-        """What is not there, each with the command that makes it."""
+    def missing(self, about: str = "") -> list[str]:
+        """What is not there, each with the command that makes it; only lines with ``about``."""
         found = [] if self.bench else ["no timings of the processor: run `twofold bench`"]
         for variant in VARIANTS:
             if variant not in self.simulations:
@@ -57,7 +57,7 @@ class Inputs:
                     f"no area of {NAMES[variant]}: run "
                     f"`twofold resources --net {self.net} --variant {variant}`"
                 )
-        return found
+        return [line for line in found if about in line]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` reads them. Lists of parts and words are left out."""

@@ -8,8 +8,8 @@ from sw.bench.engines import ENGINES
 from sw.bench.show import left_out
 from sw.report import card
 from sw.report.charts import code_spans
-from sw.report.figures import all_threads, best, engines
-from sw.report.inputs import NAMES, VARIANTS, Inputs
+from sw.report.inputs import NAMES, Inputs
+from sw.report.select import all_threads, best, engines, simulated
 
 Rows = Sequence[Sequence[str]]
 
@@ -85,10 +85,7 @@ def machine(inputs: Inputs) -> str:
 def fpga(inputs: Inputs) -> str:
     """The machine's variants."""
     rows = []
-    for variant in VARIANTS:
-        tree = inputs.simulations.get(variant)
-        if tree is None:
-            continue
+    for variant, tree in simulated(inputs):
         cycles = tree["cycles_per_word"]
         rows.append(
             (
@@ -145,11 +142,9 @@ def extrapolation(inputs: Inputs) -> str:
 def headline(inputs: Inputs) -> list[tuple[str, str, str]]:
     """The few figures that matter: what, figure, how it was found."""
     rows = []
-    for variant in VARIANTS:
-        tree = inputs.simulations.get(variant)
-        if tree:
-            rows += _variant(variant, tree)
-    return rows + _processor(inputs)
+    for variant, tree in simulated(inputs):
+        rows += _variant(variant, tree)
+    return rows + _processor(inputs) + _gains(inputs)
 
 
 def _variant(variant: str, tree: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -192,6 +187,24 @@ def _processor(inputs: Inputs) -> list[tuple[str, str, str]]:
             (f"card over {card.CORES} cores of the best CPU engine",
              f"{whole / (card.CORES * top):.1f}x", "assumed: both of them extrapolated")
         )  # fmt: skip
+    return rows
+
+
+def _gains(inputs: Inputs) -> list[tuple[str, str, str]]:
+    """What pruning gains each engine."""
+    rows = []
+    for precision in ("fp32", "int8"):
+        parts = []
+        for name in engines(inputs):
+            case = {"engine": name, "precision": precision, "batch": 64, "threads": 1}
+            sparse = best(inputs, **case, sparsity="pruned")
+            dense = best(inputs, **case, sparsity="dense")
+            if sparse and dense:
+                ratio = sparse["words_per_second"] / dense["words_per_second"]
+                parts.append(f"{ENGINES[name]} {ratio:.2f}x")
+        if parts and inputs.bench is not None:
+            how = f"`{inputs.bench['command']}`, measured"
+            rows.append((f"95 % pruned over dense, {precision}, batch 64", ", ".join(parts), how))
     return rows
 
 

@@ -13,9 +13,8 @@ import pytest
 from sw.errors import ArtefactError
 from sw.report import card, cli, readme
 from sw.report.charts import KINDS, Bar, Group, bar_chart
-from sw.report.figures import every
 from sw.report.inputs import VARIANTS, Inputs, collect
-from sw.report.page import render
+from sw.report.page import all_figures, render
 
 ROOT = Path(__file__).parents[3]
 EMPTY = Inputs()
@@ -106,7 +105,7 @@ def test_page_is_well_formed_and_loads_nothing(full: Inputs, there: bool):
 
 
 def test_every_figure_without_data_says_what_is_missing():
-    text = every(EMPTY)
+    text = all_figures(EMPTY)
     assert len(text) == 10
     for figure in text:
         assert 'class="absent"' in figure or "published" in figure
@@ -124,7 +123,7 @@ def test_figures_show_the_figures(full: Inputs):
 
 
 def test_kinds_are_told_apart_in_every_figure(full: Inputs):
-    for figure in every(full):
+    for figure in all_figures(full):
         used = set(re.findall(r'<i class="(\w+)" style', figure))
         used |= set(re.findall(r'<circle class="(\w+)"', figure))
         explained = set(re.findall(r'class="key"><i class="(\w+)"', figure))

@@ -1,0 +1,131 @@
+"""The figures of this machine: speed and work, roofline, latency, area."""
+
+from sw.bench.engines import ENGINES
+from sw.report import card
+from sw.report.charts import Bar, Group, absent, bar_chart, figure, kinds_of
+from sw.report.inputs import NAMES, VARIANTS, Inputs
+from sw.report.roofline import Point, Roof, roofline
+from sw.report.select import FPGA, SIM, bench_command, best, engines, not_shown, simulated
+
+
+def work(inputs: Inputs) -> str:
+    """Ours: words a second and multiplications a word."""
+    title = "6. Words a second and multiplications a word"
+    found = simulated(inputs)
+    if not found:
+        return absent(title, inputs.missing("simulation"))
+    rates = [
+        Bar(f"{NAMES[variant]}, {tree['cycles_per_word']:,.0f} cycles",
+            card.unit_words(tree["cycles_per_word"]), "simulated",
+            f"{card.unit_words(tree['cycles_per_word']):,.0f} words/s")
+        for variant, tree in found
+    ]  # fmt: skip
+    products = [
+        Bar(NAMES[variant], tree["multiplications"], "simulated", f"{tree['multiplications']:,}")
+        for variant, tree in found
+    ]
+    whole = found[0][1]["multiplications_dense"]
+    chart = bar_chart(
+        [Group(f"words a second of one unit, {card.CLOCK_MHZ} MHz", rates)], logarithmic=True
+    )
+    return figure(
+        title,
+        chart + bar_chart([Group("multiplications a word", products)], logarithmic=True),
+        "Multiplications are products of a non-zero activation with a stored weight, counted over "
+        f"the simulated words; all weights and pixels would be {whole:,}. {not_shown(inputs)}",
+        ["simulated"],
+        [SIM],
+    )
+
+
+def roof(inputs: Inputs) -> str:
+    """Ours: the limits of the card."""
+    title = "7. Roofline of the card"
+    found = simulated(inputs)
+    if not found:
+        return absent(title, inputs.missing("simulation"))
+    points = [
+        Point(f"{NAMES[variant]}, {card.UNITS} units", tree["multiplications"],
+              card.card_words(tree["cycles_per_word"]), "assumed")
+        for variant, tree in found
+    ]  # fmt: skip
+    whole = found[0][1]["multiplications_dense"]
+    points.append(
+        Point("dense, Numenta", whole, card.PUBLISHED["dense"].chip, "published")
+    )  # fmt: skip
+    left, right = 1e5, 3e7
+    roofs = [
+        Roof(f"all {card.DSP:,} DSP, {card.PRODUCTS_PER_DSP} products each, "
+             f"{card.CLOCK_MHZ} MHz", ((left, card.PEAK_PRODUCTS / left),
+                                       (right, card.PEAK_PRODUCTS / right))),
+        Roof(f"PCIe, {card.WORD_BYTES} bytes a word",
+             ((left, card.PCIE_WORDS), (right, card.PCIE_WORDS))),
+    ]  # fmt: skip
+    return figure(
+        title, roofline(points, roofs),
+        f"Cycles are simulated; the clock and {card.UNITS} units on a card are assumed. "
+        f"{not_shown(inputs)}",
+        ["assumed", "published"], [SIM],
+    )  # fmt: skip
+
+
+def latency(inputs: Inputs) -> str:
+    """Ours: from a word to its result."""
+    title = "8. Latency of a word"
+    ours = [
+        Bar(f"{NAMES[variant]}, {tree['latency_cycles']:,} cycles",
+            tree["latency_cycles"] / card.CLOCK_MHZ, "simulated",
+            f"{tree['latency_cycles'] / card.CLOCK_MHZ:.2f} us")
+        for variant, tree in simulated(inputs)
+    ]  # fmt: skip
+    processor = []
+    for name in engines(inputs):
+        row = best(inputs, engine=name, batch=1)
+        if row:
+            time = 1e6 / row["words_per_second"]
+            label = f"{ENGINES[name]}, {row['sparsity']}, {row['precision']}"
+            processor.append(Bar(label, time, "measured", f"{time:,.1f} us"))
+    groups = [
+        Group(f"core of the {FPGA}, {card.CLOCK_MHZ} MHz, without PCIe and host", ours),
+        Group("processor, batch 1, the engine's fastest network", processor),
+    ]
+    groups = [group for group in groups if group.bars]
+    if not groups:
+        return absent(title, inputs.missing())
+    return figure(
+        title,
+        bar_chart(groups, logarithmic=True),
+        "Time from the first byte of a word to its result; on the processor, time of a call. "
+        f"{not_shown(inputs)}",
+        kinds_of(groups),
+        [bench_command(inputs), SIM],
+    )
+
+
+RESOURCES = {"lut": "LUT", "ff": "FF", "bram36": "BRAM", "uram": "URAM", "dsp": "DSP"}
+CEILINGS = {"lut": 0.7, "ff": 0.5, "bram36": 0.8, "uram": 0.8, "dsp": 0.8}
+"""Shares of a super logic region above which designs are known to miss their clock."""
+
+
+def area(inputs: Inputs) -> str:
+    """Ours: what a unit takes of a super logic region."""
+    title = "9. Area of a unit"
+    groups = []
+    for variant in VARIANTS:
+        tree = inputs.resources.get(variant)
+        if tree:
+            bars = [
+                Bar(text, 100 * tree["share_of_slr"][name], "estimated",
+                    f"{100 * tree['share_of_slr'][name]:.1f} % ({tree[name]:,})",
+                    mark=100 * CEILINGS[name])
+                for name, text in RESOURCES.items()
+            ]  # fmt: skip
+            groups.append(Group(f"{NAMES[variant]}, folding {tree['folding']}", bars))
+    if not groups:
+        return absent(title, inputs.missing("area"))
+    return figure(
+        title, bar_chart(groups),
+        "Shares of one of the four super logic regions of a U250; the line across a bar is the "
+        "ceiling for closing timing.",
+        ["estimated"], ["twofold resources --variant VARIANT"],
+    )  # fmt: skip

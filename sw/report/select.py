@@ -1,0 +1,62 @@
+"""Choosing from the results what a figure or a table shows."""
+
+from typing import Any
+
+from sw.bench.engines import ENGINES
+from sw.report.charts import Bar
+from sw.report.inputs import NAMES, VARIANTS, Inputs
+
+BENCH = "twofold bench"
+SIM = "twofold sim --variant VARIANT --folding full --words 100"
+FPGA = "U250, this machine"
+
+
+def engines(inputs: Inputs) -> list[str]:
+    """Engines with something timed, in the usual order."""
+    timed = {row["engine"] for row in inputs.rows}
+    return [name for name in ENGINES if name in timed]
+
+
+def best(inputs: Inputs, **wanted: Any) -> dict[str, Any] | None:
+    """The fastest row whose fields have these values."""
+    rows = [row for row in inputs.rows if all(row[key] == wanted[key] for key in wanted)]
+    return max(rows, key=lambda row: row["words_per_second"], default=None)
+
+
+def all_threads(inputs: Inputs) -> int:
+    """The largest number of threads that was timed."""
+    return max((row["threads"] for row in inputs.rows), default=1)
+
+
+def rate_bar(label: str, row: dict[str, Any]) -> Bar:
+    """Words a second of a row."""
+    low, high = row["spread"]
+    rate = row["words_per_second"]
+    return Bar(label, rate, "measured", f"{rate:,.0f} words/s", (low, high))
+
+
+def bench_command(inputs: Inputs) -> str:
+    """The command that gave the timings."""
+    return inputs.bench["command"] if inputs.bench else BENCH
+
+
+def words_bar(label: str, rate: float, kind: str) -> Bar:
+    """Words a second without spread."""
+    return Bar(label, rate, kind, f"{rate:,.0f} words/s")
+
+
+def simulated(inputs: Inputs) -> list[tuple[str, dict[str, Any]]]:
+    """Variants with a simulation, in their order."""
+    return [(name, inputs.simulations[name]) for name in VARIANTS if name in inputs.simulations]
+
+
+def not_shown(inputs: Inputs) -> str:
+    """A sentence about what a figure of both kinds lacks, or nothing."""
+    lacking = [NAMES[name] for name in VARIANTS if name not in inputs.simulations]
+    parts = []
+    if not inputs.rows:
+        parts.append("Not shown: the processor, as there are no timings.")
+    if lacking:
+        names = "; ".join(lacking)
+        parts.append(f"Not shown, as there is no RTL simulation without mismatches: {names}.")
+    return " ".join(parts)
