@@ -28,6 +28,8 @@ from sw.train.sources import Source
 EVAL_BATCH = 256
 CROWDED = 0.105
 """Share of winners above which a layer is asked to use fewer than it may."""
+NO_THRESHOLD = -2.0
+"""Threshold that no layer notices."""
 MASK_CHOICES = 5
 """Times an epoch that masks are chosen anew."""
 
@@ -73,7 +75,7 @@ class Phase:
     mix: float = 0.0
     average: float = 0.0
     density: float = 1.0
-    threshold: float = -2.0
+    threshold: float = NO_THRESHOLD
     fade: float = 0.9
     seed: int = 0
 

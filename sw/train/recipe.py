@@ -41,9 +41,9 @@ _STUDENTS = {
 }
 _SPECIAL: dict[tuple[str, str], dict[str, Any]] = {
     ("gsc", "fast"): {"threshold": 0.75},  # conv2: 8 winners of 64 may be, fewer than 6.7 are used
-    ("gsc", "accurate"): {"epochs": 110},
-    ("gsc", "sparse-dense"): {"epochs": 60},
-    ("gsc", "pruned"): {"epochs": 40, "density": 0.043},  # with the last layer 5 % of all weights
+    ("gsc", "accurate"): {"epochs": 90},
+    ("gsc", "sparse-dense"): {"epochs": 40},
+    ("gsc", "pruned"): {"epochs": 30, "density": 0.043},  # with the last layer 5 % of all weights
     ("tiny", "pruned"): {"density": 0.15},
 }
 """What students of some variants do otherwise."""

@@ -12,10 +12,13 @@ from sw.export.floating import FloatLayer
 from sw.model.net import SparseNet
 from sw.quantize.fold import activation_scales, float_layer, fold
 from sw.quantize.integer import forward_integer
-from sw.train.loop import Trainer, accuracy
+from sw.quantize.quiet import quieten
+from sw.train.loop import NO_THRESHOLD, Trainer, accuracy
 from sw.train.recipe import Recipe
 from sw.train.sources import Source
 
+QUIET = 0.103
+"""Share of the activations of a layer that may be used where the student had a threshold."""
 _CALIBRATION = 512
 
 
@@ -49,13 +52,23 @@ def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
         net, key = trainer.run(recipe.network, recipe.student, teacher, key)
         accuracies["sparse float"] = measure(net, source)
     folded = fold(net, activation_scales(net, calibration(source)), {})
+    folded = quiet(folded, recipe, source)
     accuracies["int8, folded"] = measure(folded, source)
     polished, key = trainer.polish(folded, recipe.polish, teacher, key)
+    polished = quiet(polished, recipe, source)
     accuracies["int8, polished"] = measure(polished, source)
     quantized = better(polished, folded, accuracies)
     accuracies["int8"] = measure(quantized, source)
     final = with_provenance(quantized, recipe, source, key, accuracies["int8"])
     return Outcome(final, net, accuracies)
+
+
+def quiet(quantized: QuantizedNetwork, recipe: Recipe, source: Source) -> QuantizedNetwork:
+    """The network with no more activations than asked for, where the student had a threshold."""
+    if recipe.student is None or recipe.student.threshold <= NO_THRESHOLD:
+        return quantized
+    images, _ = source.split("val")
+    return quieten(quantized, images, QUIET)
 
 
 def float_layers(net: SparseNet) -> list[FloatLayer]:

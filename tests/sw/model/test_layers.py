@@ -114,3 +114,13 @@ def test_gains_stay_positive() -> None:
         norm.gain.fill_(-1)
     net.keep_bounds()
     assert norm.gain.detach().min() > 0
+
+
+def test_threshold_bounds_the_offset() -> None:
+    norm = NormWinners(8, 2)
+    norm.threshold = 0.5
+    with torch.no_grad():
+        norm.gain.fill_(2)
+        norm.shift.copy_(torch.linspace(-3, 3, 8))
+    norm.keep_bounds()
+    assert norm.shift.max() == -1 and norm.shift.min() == -3

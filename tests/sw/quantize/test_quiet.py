@@ -1,0 +1,31 @@
+"""Lowered offsets: no more activations than asked for, and no fewer than need be."""
+
+import numpy as np
+import torch
+
+from hw.contract import presets
+from sim.golden import forward
+from sim.golden.random_network import random_images, random_quantized
+from sw.quantize.quiet import quieten
+
+
+def densities(quantized, images):
+    return [float((values != 0).mean()) for values in forward(quantized, images).activations]
+
+
+def test_only_crowded_layers_change() -> None:
+    network = presets.network("tiny", "fast")
+    quantized, images = random_quantized(network, 2), random_images(network, 60, 2)
+    before = densities(quantized, images)
+    quiet = quieten(quantized, torch.from_numpy(images), 0.3)
+    after = densities(quiet, images)
+    assert max(before) > 0.3
+    assert all(new <= 0.3 or old <= 0.3 for old, new in zip(before, after, strict=True))
+    assert max(after[:2]) > 0.2
+    for old, new in zip(quantized.layers, quiet.layers, strict=True):
+        assert np.array_equal(old.weight, new.weight) and (new.add <= old.add).all()
+    same = quieten(quantized, torch.from_numpy(images), 1.0)
+    assert all(
+        np.array_equal(old.add, new.add)
+        for old, new in zip(quantized.layers, same.layers, strict=True)
+    )
