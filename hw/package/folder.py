@@ -23,6 +23,7 @@ from hw.package.scripts import (
     package_tcl,
     unit_name,
 )
+from hw.package.unit import unit_tcl, unit_xdc
 from hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
 from hw.verilog.cache import write_atomically
 from hw.verilog.kernel import machine_kernel
@@ -69,6 +70,8 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
         "package.tcl": package_tcl(),
         "link.cfg": link_cfg(),
         "floorplan.tcl": floorplan_tcl(),
+        "unit.tcl": unit_tcl(),
+        "unit.xdc": unit_xdc(),
         "Makefile": makefile(),
     }
     folder = bitstreams / machine.slug

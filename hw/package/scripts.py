@@ -3,6 +3,7 @@
 from hw.contract.regs import CONTROL_PORT, KERNEL_NAME, MEMORY_PORT, REGISTERS, Access, Register
 from hw.kernel.top import CLOCK, RESET
 from hw.package.metadata import PROTOCOL
+from hw.package.unit import unit_rule
 from hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
 
 VITIS_CONTROL_NAMES = ("CTRL", "GIER", "IP_IER", "IP_ISR")
@@ -120,7 +121,7 @@ foreach {{unit slr pblock}} {{
 
 
 def makefile() -> str:
-    """Makefile of the folder: the two steps, each resumed by its file."""
+    """Makefile of the folder: the two steps, each resumed by its file, and the unit by itself."""
     return f"""\
 # Needs Vivado and v++ on PATH (source Vitis' settings64.sh), and the platform installed.
 PLATFORM ?= {PLATFORM}
@@ -135,5 +136,6 @@ JOBS ?= 8
 {OBJECT}: package.tcl kernel.v kernel.sv kernel.xml
 	vivado -mode batch -nojournal -log package-vivado.log -source package.tcl > package.log 2>&1
 
+{unit_rule()}
 .DELETE_ON_ERROR:
 """

@@ -1,0 +1,93 @@
+"""The unit by itself in Vivado: out of context, within one SLR, for its area and timing."""
+
+from hw.contract.regs import KERNEL_NAME
+from hw.kernel.top import CLOCK
+from hw.u250 import CLOCK_MHZ, PART, SLRS
+
+DIRECTORY = "unit"
+SUMMARY = "unit/summary.json"
+PATHS = 100
+
+COUNTED = {
+    "lut": "PRIMITIVE_GROUP == CLB && PRIMITIVE_SUBGROUP == LUT",
+    "lutram": "PRIMITIVE_GROUP == CLB && PRIMITIVE_SUBGROUP == LUTRAM",
+    "ff": "PRIMITIVE_GROUP == REGISTER",
+    "bram36": "REF_NAME == RAMB36E2",
+    "bram18": "REF_NAME == RAMB18E2",
+    "uram": "REF_NAME == URAM288",
+    "dsp": "REF_NAME == DSP48E2",
+}
+"""What the summary counts, as filters of ``get_cells``."""
+
+
+def unit_tcl() -> str:
+    """Vivado script that synthesizes, places and routes one unit within one SLR.
+
+    Writes reports, checkpoints and ``summary.json`` (cells by kind, LUT levels of the worst path,
+    its slack in ns at the card's clock) into ``unit/``. ``-tclargs N`` chooses the SLR.
+    """
+    counts = "\n".join(f"    {name} {{{rule}}}" for name, rule in COUNTED.items())
+    return f"""\
+# vivado -mode batch -source unit.tcl ?-tclargs SLR?
+set here [file dirname [file normalize [info script]]]
+set work [file join $here {DIRECTORY}]
+set slr [expr {{$argc > 0 ? [lindex $argv 0] : 1}}]
+if {{$slr ni {{{" ".join(str(one.index) for one in SLRS)}}}}} {{
+    error "unit: there is no SLR $slr"
+}}
+file mkdir $work
+
+create_project -in_memory -part {PART}
+read_verilog [list [file join $here kernel.v]]
+read_verilog -sv [list [file join $here kernel.sv]]
+read_xdc -mode out_of_context [file join $here unit.xdc]
+synth_design -top {KERNEL_NAME} -part {PART} -mode out_of_context -flatten_hierarchy rebuilt
+write_checkpoint -force [file join $work synthesised.dcp]
+report_utilization -hierarchical -file [file join $work synthesised.rpt]
+
+set block [create_pblock unit]
+set low [expr {{$slr * 4}}]
+resize_pblock $block -add CLOCKREGION_X0Y$low:CLOCKREGION_X7Y[expr {{$low + 3}}]
+add_cells_to_pblock $block -top
+opt_design
+place_design
+phys_opt_design
+route_design
+write_checkpoint -force [file join $work routed.dcp]
+report_utilization -hierarchical -file [file join $work utilization.rpt]
+report_timing_summary -max_paths {PATHS} -file [file join $work timing.rpt]
+
+set fields {{}}
+foreach {{name rule}} {{
+{counts}
+}} {{
+    set cells [get_cells -quiet -hierarchical -filter $rule]
+    lappend fields "  \\"$name\\": [llength $cells]"
+}}
+set path [lindex [get_timing_paths -setup -max_paths 1] 0]
+lappend fields "  \\"logic_levels\\": [get_property LOGIC_LEVELS $path]"
+lappend fields "  \\"slack_ns\\": [get_property SLACK $path]"
+lappend fields "  \\"clock_mhz\\": {CLOCK_MHZ}"
+set partial [open [file join $work summary.partial] w]
+puts $partial "{{\\n[join $fields ",\\n"]\\n}}"
+close $partial
+file rename -force [file join $work summary.partial] [file join $here {SUMMARY}]
+"""
+
+
+def unit_xdc() -> str:
+    """Constraint of the unit by itself: the card's clock."""
+    period = 1000 / CLOCK_MHZ
+    return f"create_clock -name {CLOCK} -period {period:.3f} [get_ports {CLOCK}]\n"
+
+
+def unit_rule() -> str:
+    """Rule of the folder's Makefile that runs the script."""
+    return f"""\
+# area and timing of the unit by itself, within one SLR: `make unit`
+unit: {SUMMARY}
+.PHONY: unit
+
+{SUMMARY}: unit.tcl unit.xdc kernel.v kernel.sv
+	vivado -mode batch -nojournal -log unit-vivado.log -source unit.tcl > unit.log 2>&1
+"""

@@ -1,0 +1,78 @@
+"""The unit's own Vivado project, under tclsh with the vendor's commands played."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from hw.package.unit import COUNTED, unit_tcl, unit_xdc
+
+TCLSH = shutil.which("tclsh")
+needs_tclsh = pytest.mark.skipif(TCLSH is None, reason="tclsh is not installed")
+
+PLAYED = """
+foreach name {
+    create_project read_verilog read_xdc synth_design write_checkpoint report_utilization
+    resize_pblock add_cells_to_pblock opt_design place_design phys_opt_design route_design
+    report_timing_summary
+} {
+    proc $name {args} "puts \\"$name \\$args\\""
+}
+proc create_pblock {name} { return block_$name }
+proc get_cells {args} {
+    if {[lrange $args 0 2] ne {-quiet -hierarchical -filter}} { error "bad get_cells $args" }
+    return [lrepeat [string length [lindex $args 3]] cell]
+}
+proc get_timing_paths {args} { return {{a path}} }
+proc get_property {name object} {
+    if {$object ne {a path}} { error "no object '$object'" }
+    return [dict get {LOGIC_LEVELS 4 SLACK -0.125} $name]
+}
+"""
+
+
+def play(tmp_path, *arguments):
+    assert TCLSH is not None
+    (tmp_path / "unit.tcl").write_text(unit_tcl())
+    main = f"set argv {{{' '.join(arguments)}}}\nset argc {len(arguments)}\n"
+    (tmp_path / "main.tcl").write_text(f"{PLAYED}{main}source {{{tmp_path / 'unit.tcl'}}}\n")
+    command = [TCLSH, str(tmp_path / "main.tcl")]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@needs_tclsh
+@pytest.mark.parametrize(
+    ("arguments", "region"),
+    [((), "X0Y4:CLOCKREGION_X7Y7"), (("3",), "X0Y12:CLOCKREGION_X7Y15")],
+)
+def test_the_unit_is_placed_in_one_slr_and_summed_up(arguments, region, tmp_path):
+    done = play(tmp_path, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    calls = done.stdout.splitlines()
+    assert f"resize_pblock block_unit -add CLOCKREGION_{region}" in calls
+    order = [call.split()[0] for call in calls]
+    flow = ["read_xdc", "synth_design", "add_cells_to_pblock", "place_design", "route_design"]
+    assert [name for name in order if name in flow] == flow
+    summary = json.loads((tmp_path / "unit" / "summary.json").read_text())
+    assert summary == {name: len(rule) for name, rule in COUNTED.items()} | {
+        "logic_levels": 4,
+        "slack_ns": -0.125,
+        "clock_mhz": 300,
+    }
+    assert not (tmp_path / "unit" / "summary.partial").exists()
+
+
+@needs_tclsh
+def test_an_slr_that_is_not_there_stops_the_script(tmp_path):
+    done = play(tmp_path, "4")
+    assert done.returncode != 0 and "there is no SLR 4" in done.stderr
+    assert not (tmp_path / "unit").exists()
+
+
+def test_the_constraint_is_the_clock_of_the_card():
+    found = re.fullmatch(
+        r"create_clock -name ap_clk -period ([\d.]+) \[get_ports ap_clk\]\n", unit_xdc()
+    )
+    assert found and abs(float(found[1]) - 1000 / 300) < 0.001
