@@ -10,11 +10,13 @@ JOBS ?= 2
 NET ?= gsc
 VARIANT ?= fast
 FOLDING ?= small
+TARGET ?= hw
+UNITS ?= 1
 SIM_OPTIONS = --net $(NET) --variant $(VARIANT) --folding $(FOLDING) \
 	$(if $(WORDS),--words $(WORDS)) $(if $(WAV),--wav "$(WAV)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test lint rtl train bitstream resources clean distclean
+.PHONY: help setup sim test lint rtl train bitstream emulate bench report resources clean distclean
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +39,18 @@ train: $(VENV)/.all  ## train a network (TWOFOLD_GSC=folder VARIANT=fast OUT=fil
 	@$(BIN)/twofold train --net $(NET) --variant $(VARIANT) $(if $(TWOFOLD_GSC),--data "$(TWOFOLD_GSC)") \
 		--out $(or $(OUT),build/train/$(NET)-$(VARIANT).npz)
 
-bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build where Vivado and v++ are
-	@$(BIN)/twofold bitstream --net $(NET) --variant $(VARIANT) --folding $(FOLDING)
+bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build (TARGET=hw_emu: for emulation)
+	@$(BIN)/twofold bitstream --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --target $(TARGET) --units $(UNITS)
+
+emulate: $(VENV)/.host  ## words through PYNQ and XRT on an emulated card (needs libxrt1; NET= WORDS= UNITS=)
+	@$(BIN)/twofold emulate --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --units $(UNITS) \
+		$(if $(WORDS),--words $(WORDS))
+
+bench: $(VENV)/.bench  ## the networks on CPU engines and on ours (QUICK=1: under 3 minutes)
+	@$(BIN)/twofold bench --net $(NET) $(if $(QUICK),--quick)
+
+report: $(VENV)/.bench  ## the comparison as one page, build/reports/report.html
+	@$(BIN)/twofold report --net $(NET)
 
 resources: $(VENV)/.area  ## area of the machine by Yosys, tile by tile
 	@$(BIN)/twofold resources --net $(NET) --variant $(VARIANT)
@@ -66,6 +78,14 @@ $(VENV)/.sim: $(VENV)/.base
 $(VENV)/.all: $(VENV)/.sim
 	@echo "installing the training and test roles"
 	@$(PIP) --editable '.[sim,train,host,dev]'
+	@touch $@
+
+$(VENV)/.host: $(VENV)/.sim
+	@$(PIP) --editable '.[sim,host]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.sim
+	@$(PIP) --editable '.[sim,bench]'
 	@touch $@
 
 $(VENV)/.area: $(VENV)/.sim
