@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -107,6 +108,7 @@ class EngineProcess:
                 stderr=log,
                 text=True,
                 env={**os.environ, "PYTHONPATH": path},
+                start_new_session=True,
             )
         self._lines = queue.SimpleQueue()
         self._reader = threading.Thread(
@@ -137,7 +139,8 @@ class EngineProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # and whatever the engine has started
         process.wait()
         self._reader.join()
         for pipe in (process.stdin, process.stdout):

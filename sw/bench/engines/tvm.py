@@ -4,9 +4,11 @@ Tuning takes minutes, so what it finds is kept in the cache and used by later ru
 on shapes alone: networks of equal shape share it.
 """
 
+import hashlib
 import importlib
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 os.environ["TVM_BIND_THREADS"] = "0"  # or the main thread is pinned to a processor
@@ -18,10 +20,15 @@ from sw.bench.job import Engine, Job, RefusedError, Run
 
 tvm: Any = importlib.import_module("tvm")  # optional: only with the extra `bench`
 relax: Any = importlib.import_module("tvm.relax")
+schedule: Any = importlib.import_module("tvm.s_tir.meta_schedule")
+importlib.import_module("xgboost")  # what it tunes with
 frontend: Any = importlib.import_module("tvm.relax.frontend.onnx")
 
 TUNED_BATCHES = (1, 64)
 """Batches worth the minutes."""
+TRIALS_AT_A_TIME = 32
+PATIENCE = 120.0
+"""Seconds for a trial; its process imports all of TVM first."""
 
 
 class Tvm:
@@ -44,9 +51,9 @@ class Tvm:
         model = onnx.load(str(job.model))
         shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
         module = frontend.from_onnx(model, shape_dict={"image": [job.batch, *shape[1:]]})
-        machine = relax.VirtualMachine(
-            tvm.compile(self._tuned(module, job), target=self._target), tvm.cpu()
-        )
+        kernels = f"tvm-{self.version}-{_shapes(model)}-{job.batch}-{self._cores}"
+        tuned = self._tuned(module, job, job.cache / kernels)
+        machine = relax.VirtualMachine(tvm.compile(tuned, target=self._target), tvm.cpu())
         configure = tvm.get_global_func("runtime.config_threadpool")
 
         def run(images: np.ndarray) -> np.ndarray:
@@ -55,24 +62,46 @@ class Tvm:
 
         return run
 
-    def _tuned(self, module: Any, job: Job) -> Any:
-        found = job.cache / f"tvm-{self.version}-{job.batch}-{self._cores}"
-        if not found.is_dir():
-            if not job.tuning:
-                raise RefusedError("not tuned for this processor yet; a run without --quick does")
-            scratch = found.with_name(f".{found.name}.{os.getpid()}")
-            try:
-                self._lowered(module, str(scratch), job.tuning)
-                scratch.rename(found)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-        return self._lowered(module, str(found), 0)
+    def _tuned(self, module: Any, job: Job, found: Path) -> Any:
+        """The module with the best kernels known; finds them first where there are none."""
+        with self._target:
+            lowered = tvm.transform.Sequential(
+                [
+                    relax.transform.DecomposeOpsForInference(),
+                    relax.transform.CanonicalizeBindings(),
+                    relax.get_pipeline("zero"),
+                ]
+            )(module)
+            if not found.is_dir():
+                self._tune(lowered, found, job.tuning)
+            return relax.transform.MetaScheduleApplyDatabase(str(found))(lowered)
 
-    def _lowered(self, module: Any, folder: str, trials: int) -> Any:
-        pipeline = relax.get_pipeline(
-            "static_shape_tuning", target=self._target, total_trials=trials, work_dir=folder
-        )
-        return pipeline(module)
+    def _tune(self, module: Any, found: Path, trials: int) -> None:
+        """Fill the folder ``found``, whole or not at all."""
+        if not trials:
+            raise RefusedError("not tuned for this processor yet; a run without --quick does")
+        scratch = found.with_name(f".{found.name}.{os.getpid()}")
+        try:
+            schedule.relax_integration.tune_relax(
+                module,
+                params={},
+                target=self._target,
+                work_dir=str(scratch),
+                max_trials_global=trials,
+                num_trials_per_iter=TRIALS_AT_A_TIME,
+                builder=schedule.builder.LocalBuilder(timeout_sec=PATIENCE),
+                runner=schedule.runner.LocalRunner(timeout_sec=PATIENCE),
+                seed=1,
+            )
+            scratch.rename(found)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _shapes(model: onnx.ModelProto) -> str:
+    """Short name of the shapes of all weights."""
+    shapes = [list(weight.dims) for weight in model.graph.initializer]
+    return hashlib.sha256(repr(shapes).encode()).hexdigest()[:8]
 
 
 def engine() -> Engine:

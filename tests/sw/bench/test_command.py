@@ -51,30 +51,34 @@ def test_killed_run_leaves_the_report_of_the_run_before(tmp_path: Path):
     report.parent.mkdir()
     report.write_text('{"rows": []}')
     command = [sys.executable, "-c", RUN, "--net", "tiny", "--engines", "twofold"]
-    process = subprocess.Popen(
-        [*command, "--build", str(tmp_path)], stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    process = subprocess.Popen([*command, "--build", str(tmp_path)], stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: (tmp_path / "bench" / "engines.log").exists())
+        wait_for(lambda: bool(children(process.pid)))
+        workers = children(process.pid)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert report.read_text() == '{"rows": []}'
     assert [path.name for path in report.parent.iterdir()] == ["bench.json"]
-    wait_for(lambda: not workers(process.pid))
+    wait_for(lambda: not any(runs(worker) for worker in workers))
 
 
-def workers(session: int) -> list[str]:
-    """Processes of a session that still run."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            found.append(stat.parent.name)
-    return found
+def children(parent: int) -> list[int]:
+    """Processes that ``parent`` has started."""
+    numbers = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
+    return [number for number in numbers if stat(number)[1:2] == [str(parent)]]
+
+
+def runs(process: int) -> bool:
+    return stat(process)[:1] not in ([], ["Z"])
+
+
+def stat(process: int) -> list[str]:
+    """State, parent and so on; nothing for a process that is gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def wait_for(condition, seconds: float = 60) -> None:
