@@ -139,6 +139,7 @@ def sparse(inputs: Inputs) -> str:
         Group("one core of this processor", [rate_bar(label, row) for label, row in rows]),
         Group(f"{card.CORES} cores, if every core is as fast as one alone", cores),
         Group(f"{FPGA}, at {card.CLOCK_MHZ} MHz", ours),
+        Group(f"{FPGA}, on the card", list(_on_card(inputs))),
         Group(OTHERS, others),
     ]
     caption = (
@@ -148,6 +149,15 @@ def sparse(inputs: Inputs) -> str:
     groups = [group for group in groups if group.bars]
     chart = bar_chart(groups, logarithmic=True)
     return figure(title, chart, caption, kinds_of(groups), [bench_command(inputs), SIM])
+
+
+def _on_card(inputs: Inputs) -> Iterable[Bar]:
+    tree = inputs.card
+    if tree:
+        rate = tree["words_per_second"]
+        label = f"{tree['network']}, {tree['units']} units"
+        spread = (rate["low"], rate["high"])
+        yield Bar(label, rate["median"], "measured", f"{rate['median']:,.0f} words/s", spread)
 
 
 def speedup(inputs: Inputs) -> str:

@@ -30,12 +30,14 @@ class Inputs:
     simulations: of ``twofold sim`` by variant, one each: the fastest machine without mismatches.
     resources: of ``twofold resources`` by variant.
     net: the network they are about.
+    card: of ``twofold time --json`` on a card, or None.
     """
 
     bench: dict[str, Any] | None = None
     simulations: dict[str, dict[str, Any]] = field(default_factory=dict)
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     net: str = "gsc"
+    card: dict[str, Any] | None = None
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -57,12 +59,18 @@ class Inputs:
                     f"no area of {NAMES[variant]}: run "
                     f"`twofold resources --net {self.net} --variant {variant}`"
                 )
+        if self.card is None:
+            found.append(
+                "no timings of a card: run `twofold time --json > build/reports/time.json` on a "
+                "machine that has one"
+            )
         return [line for line in found if about in line]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` reads them. Lists of parts and words are left out."""
         return {
             "net": self.net,
+            "card": self.card,
             "bench": self.bench,
             "simulations": {k: _without(v, "per_word") for k, v in self.simulations.items()},
             "resources": {k: _without(v, "parts", "engines") for k, v in self.resources.items()},
@@ -71,7 +79,9 @@ class Inputs:
     @staticmethod
     def from_json(tree: dict[str, Any]) -> "Inputs":
         """What `to_json` wrote."""
-        return Inputs(tree["bench"], tree["simulations"], tree["resources"], tree["net"])
+        return Inputs(
+            tree["bench"], tree["simulations"], tree["resources"], tree["net"], tree["card"]
+        )
 
 
 def collect(folder: Path, net: str = "gsc") -> Inputs:
@@ -86,6 +96,7 @@ def collect(folder: Path, net: str = "gsc") -> Inputs:
         simulations=_fastest([tree for tree in simulations if _is_simulation(tree, net)]),
         resources=_areas(areas.get("variants", {}), net),
         net=net,
+        card=_on_card(folder / "time.json", net),
     )
 
 
@@ -100,6 +111,13 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ArtefactError(f"{path}: holds no JSON object; make it again")
     return tree
+
+
+def _on_card(path: Path, net: str) -> dict[str, Any] | None:
+    """Timings of a card: only those with its power, which devices in software do not tell."""
+    tree = read(path) if path.exists() else {}
+    same = str(tree.get("network", "")).startswith(f"{net}-")
+    return tree if same and tree.get("watts") else None
 
 
 def _without(tree: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def headline(inputs: Inputs) -> list[tuple[str, str, str]]:
     rows = []
     for variant, tree in simulated(inputs):
         rows += _variant(variant, tree)
-    return rows + _processor(inputs) + _gains(inputs)
+    return rows + _on_card(inputs) + _processor(inputs) + _gains(inputs)
 
 
 def _variant(variant: str, tree: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -165,6 +165,17 @@ def _variant(variant: str, tree: dict[str, Any]) -> list[tuple[str, str, str]]:
         correct = f"{100 * tree['accuracy']:.2f} % ({tree['correct']:,} of {tree['known']:,})"
         rows.insert(1, (f"{name}: accuracy, int8, {tree['source']}", correct, how))
     return rows
+
+
+def _on_card(inputs: Inputs) -> list[tuple[str, str, str]]:
+    tree = inputs.card
+    if tree is None:
+        return []
+    rate = f"{tree['words_per_second']['median']:,.0f} words/s"
+    return [
+        (f"{tree['network']} on the card, {tree['units']} units",
+         f"{rate}, {tree['words_per_second_per_watt']:,.0f} words/J", "`twofold time`, measured")
+    ]  # fmt: skip
 
 
 def _processor(inputs: Inputs) -> list[tuple[str, str, str]]:
