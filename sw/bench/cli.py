@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
     from sw.artefacts.files import write_bytes
     from sw.bench import machine
+    from sw.bench.layers import layer_times
     from sw.bench.measure import document, measure
     from sw.bench.process import EngineProcess
     from sw.bench.show import show
@@ -97,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
         ]
         _explain_deepsparse(engines, interpreters)
         rows = measure(engines, subjects, settings, cache, steps)
+        layers = layer_times(subjects, settings.seconds) if "twofold" in args.engines else []
     report = document(
         rows,
         settings,
@@ -108,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
         load_before=load,
         energy="measured by RAPL" if machine.joules() is not None else "not measured: no RAPL",
         words=source,
+        layers=layers,
         networks={subject.name: dict(subject.facts) for subject in subjects},
     )
     path = args.build / "reports" / "bench.json"

@@ -79,6 +79,7 @@ def render(inputs: Inputs) -> str:
         ("The machine, variant by variant", tables.fpga(inputs) + _assumptions()),
         ("Published figures", tables.published() + f"<p>{escape(card.PUBLISHED_SOURCE)}</p>"),
         ("Processor: every configuration", _timings(inputs)),
+        ("Our CPU engine, layer by layer", tables.layers(inputs) + _dense_wins(inputs)),
         ("From one core to many", tables.extrapolation(inputs) + _cores()),
         ("What the timings ran on", tables.machine(inputs)),
         ("Missing", _list(inputs.missing()) or "<p>Nothing.</p>"),
@@ -134,6 +135,25 @@ def _timings(inputs: Inputs) -> str:
         + tables.timings(inputs)
         + "<h3>Not timed</h3>"
         + _list(tables.not_timed(inputs))
+    )
+
+
+def _dense_wins(inputs: Inputs) -> str:
+    """Which layers of the sparse-sparse network run dense, as that is faster there."""
+    rows = (inputs.bench or {}).get("layers", [])
+    dense = sorted(
+        {
+            f"{row['layer']} with {row['isa']}"
+            for row in rows
+            if row["sparsity"] == "sparse-sparse" and row["kernel"].startswith("tiles")
+        }
+    )
+    if not dense:
+        return ""
+    return (
+        "<p>Dense matrix products of the processor's tile unit take less time than leaving out "
+        f"zeros: the sparse-sparse network runs {escape(', '.join(dense))} as if it was dense. "
+        "Sparsity helps there only where the other instruction sets are used.</p>"
     )
 
 

@@ -139,6 +139,34 @@ def extrapolation(inputs: Inputs) -> str:
     return html(head, rows)
 
 
+KERNELS = {
+    "patch": "all pixels with the taps that exist: sparse weights",
+    "gather": "all pixels with the taps that exist: sparse weights",
+    "tiles": "all activations with all weights: dense",
+    "tiles, few words: sets": "all activations with all weights: dense (in small batches both "
+    "sparsities)",
+    "lookup": "winners with all kernels: sparse activations",
+    "lookup, few words: sets": "winners with all kernels: sparse activations (in small batches "
+    "both sparsities)",
+    "scatter": "non-zero activations with stored weights: both sparsities",
+    "logits": "all activations with all weights: dense, but few",
+}
+"""What the routines of our CPU engine multiply."""
+
+
+def layers(inputs: Inputs) -> str:
+    """Where our CPU engine spends its time."""
+    rows = [
+        (row["sparsity"], row["isa"], row["layer"], row["kernel"], f"{row['microseconds']:.2f}",
+         KERNELS.get(row["kernel"], ""))
+        for row in (inputs.bench or {}).get("layers", [])
+    ]  # fmt: skip
+    if not rows:
+        return "<p>Missing: no times of layers.</p>"
+    head = ("network", "instructions", "layer", "routine", "us a word", "what it multiplies")
+    return html(head, rows)
+
+
 def headline(inputs: Inputs) -> list[tuple[str, str, str]]:
     """The few figures that matter: what, figure, how it was found."""
     rows = []

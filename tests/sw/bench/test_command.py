@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sw.bench import cli
+from sw.cpu import available_isas
 
 ROW = {
     "engine", "version", "precision", "sparsity", "batch", "threads", "words_per_second", "spread",
@@ -41,6 +42,9 @@ def test_report_has_a_row_for_everything(tmp_path: Path, capsys: pytest.CaptureF
     timed = [row for row in report["rows"] if row["words_per_second"] is not None]
     assert {row["sparsity"] for row in timed} == {"dense", "pruned", "sparse-sparse"}
     assert all(row["logits_ok"] for row in timed)
+    layers = {(row["sparsity"], row["layer"]) for row in report["layers"]}
+    assert len(layers) == (3 * 4 if len(available_isas()) > 1 else 0)
+    assert all(row["microseconds"] > 0 for row in report["layers"])
     notes = {row["note"] for row in report["rows"] if row["engine"] == "deepsparse"}
     assert notes == {"licence not accepted (--accept-deepsparse-licence)"}
     assert not list((tmp_path / "bench").glob(".run.*"))

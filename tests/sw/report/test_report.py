@@ -4,6 +4,7 @@ import argparse
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,18 @@ def test_collected_are_the_fastest_sound_simulations(tmp_path: Path):
     assert list(found.simulations) == ["fast"]
     assert found.simulations["fast"]["words"] == 1563
     assert len(found.missing()) == 2 + 2 * len(VARIANTS) - 1
+
+
+def test_dense_tiles_of_the_sparse_network_are_admitted(full: Inputs):
+    row = {"sparsity": "sparse-sparse", "isa": "amx", "layer": "conv2", "kernel": "tiles",
+           "microseconds": 5.4}  # fmt: skip
+    text = "runs conv2 with amx as if it was dense"
+    assert full.bench is not None
+    assert text in render(replace(full, bench={**full.bench, "layers": [row]}))
+    row["kernel"] = "lookup"
+    page = render(replace(full, bench={**full.bench, "layers": [row]}))
+    assert text not in page
+    assert "winners with all kernels: sparse activations" in page
 
 
 @pytest.mark.parametrize("watts", [100.0, None])

@@ -1,0 +1,49 @@
+"""Where our engine on the processor spends its time: layer by layer, by instruction set."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hw.contract.errors import ToolError
+from sw.artefacts import QuantizedNetwork
+from sw.bench.subjects import Subject
+from sw.cpu import CpuEngine, available_isas
+
+BATCH = 64
+
+
+def layer_times(subjects: Sequence[Subject], seconds: float) -> list[dict[str, Any]]:
+    """Processor time of every layer, in microseconds a word, and the routine that ran it.
+
+    One thread, `BATCH` words a call, about ``seconds`` for each network and instruction set that
+    the machine has, the portable kernels left out. Empty when the engine is not built.
+    """
+    try:
+        isas = [isa for isa in available_isas() if isa != "portable"]
+    except ToolError:
+        return []
+    return [row for subject in subjects for isa in isas for row in _times(subject, isa, seconds)]
+
+
+def _times(subject: Subject, isa: str, seconds: float) -> list[dict[str, Any]]:
+    images = np.load(subject.images["int8"], allow_pickle=False)
+    words = np.ascontiguousarray(np.resize(images, (BATCH, *images.shape[1:])))
+    with CpuEngine(QuantizedNetwork.load(subject.artefact), 1, isa) as engine:
+        engine.infer(words)
+        engine.time_layers()
+        calls, start = 0, time.perf_counter()
+        while calls == 0 or time.perf_counter() - start < seconds:
+            engine.infer(words)
+            calls += 1
+        return [
+            {
+                "sparsity": subject.name,
+                "isa": isa,
+                "layer": layer.name,
+                "kernel": layer.kernel,
+                "microseconds": round(layer.seconds / (calls * BATCH) * 1e6, 3),
+            }
+            for layer in engine.layer_times()
+        ]
