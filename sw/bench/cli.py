@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 HELP = "time networks on other engines and on ours: what this processor makes of sparsity"
 DATA_VARIABLE = "TWOFOLD_GSC"
+LOG = "engines.log"
+"""What the engines print, in ``build/bench``."""
 
 
 def engine_names(text: str) -> list[str]:
@@ -91,7 +93,8 @@ def run(args: argparse.Namespace) -> int:
         images, source = words(args.net, args.data)
         subjects = prepare(args.net, images, folder)
         steps("networks, words", 1, 1)
-        log = cache / "engines.log"
+        log = cache / LOG
+        log.unlink(missing_ok=True)
         engines = [
             stack.enter_context(EngineProcess(name, log, interpreters.get(name, sys.executable)))
             for name in args.engines

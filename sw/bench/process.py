@@ -16,6 +16,9 @@ import sw
 ROOT = Path(next(iter(sw.__path__))).parent
 
 
+START_SECONDS = 300
+
+
 class DiedError(Exception):
     """The process ended, or did not answer in time, over the request just made."""
 
@@ -115,7 +118,7 @@ class EngineProcess:
             target=_forward, args=(self._process.stdout, self._lines), daemon=True
         )
         self._reader.start()
-        return self._exchange({"do": "start"}, 120)
+        return self._exchange({"do": "start"}, START_SECONDS)
 
     def _exchange(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         process = self._process
@@ -132,7 +135,7 @@ class EngineProcess:
         if not line:
             status = process.wait()
             how = f"signal {-status}" if status < 0 else f"exit code {status}"
-            raise DiedError(f"its process ended with {how}")
+            raise DiedError(f"its process ended with {how}; {self._log.name} has its last words")
         return json.loads(line)
 
     def _stop(self) -> None:

@@ -13,7 +13,7 @@ from sw.bench.measure import Settings, compare, measure
 from sw.bench.process import DiedError, EngineProcess
 from sw.bench.subjects import Subject
 
-SHORT = Settings((1, 8), (), (1,), rounds=2, seconds=0.01, tuning=0, load_seconds=60)
+SHORT = Settings((1, 8), (), (1,), rounds=2, seconds=0.01, tuning=0, load_seconds=300)
 
 
 def silent(_step: str, _done: int, _total: int) -> None: ...
@@ -82,11 +82,11 @@ def test_process_that_dies_is_started_again(subjects: dict[str, Subject], tmp_pa
     }  # fmt: skip
     with EngineProcess("twofold", tmp_path / "log") as engine:
         for key in (1, 2):
-            assert "logits" in engine.load(key, job, dense.images["int8"], 60)
+            assert "logits" in engine.load(key, job, dense.images["int8"], 300)
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(DiedError, match="signal 9"):
-            engine.turn(1, 0.01, 60)
-        assert engine.turn(2, 0.01, 60)["words"] >= 2
+            engine.turn(1, 0.01, 300)
+        assert engine.turn(2, 0.01, 300)["words"] >= 2
 
 
 def test_engine_that_is_not_installed_says_so(subjects: dict[str, Subject], tmp_path: Path):
