@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from hw.contract.folding import Folding
 from hw.contract.image import ImageStatus
 from hw.contract.network import Network
+from hw.contract.regs import register
 from hw.verilog.cache import Report, silent
 from sim.rtl.machine import Machine
 from sw.driver.software import Classified, SoftwareDevice
@@ -26,7 +27,11 @@ class RtlEngine:
     def run(self, images: NDArray[np.uint8]) -> Classified:
         """Send words back to back."""
         found = self._machine.run(images)
-        return Classified(found.logits, found.labels, found.cycles, found.latency)
+        counters = {"cycles": found.cycles, "latency": found.latency}
+        for name, values in self._machine.counters().items():
+            bits = register(name).bits // register(name).values
+            counters[name] = sum(value << bits * layer for layer, value in enumerate(values))
+        return Classified(found.logits, found.labels, counters)
 
     def close(self) -> None:
         """Free the simulated core."""

@@ -16,7 +16,7 @@ from hw.contract.folding import Folding
 from hw.contract.identity import fingerprint
 from hw.contract.network import Network
 from hw.contract.presets import SIZES, folding_for
-from hw.contract.regs import KERNEL_NAME
+from hw.contract.regs import KERNEL_NAME, LAYERS_COUNTED
 from sw.artefacts import QuantizedNetwork
 from sw.driver.batch import Batch, Part
 from sw.driver.device import Device, Identity, counters, identity
@@ -208,10 +208,15 @@ class Accelerator:
         return self.result(self.submit(batch))
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """Registers that only the kernel writes, by unit (as in ``xrt:0/twofold_1``) and name."""
+        """What every unit counted, by unit (as in ``xrt:0/twofold_1``) and name of the register.
+
+        One with a value for each layer of the network gives as many, as in ``busy[0]``. Devices in
+        software leave out what they do not count.
+        """
         self._check_open()
+        layers = LAYERS_COUNTED if self._network is None else len(self._network.layers)
         return {
-            f"{device.name}/{unit.name}": counters(unit)
+            f"{device.name}/{unit.name}": counters(unit, layers)
             for device in self.devices
             for unit in device.units
         }

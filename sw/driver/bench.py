@@ -57,6 +57,11 @@ class IdleUnit:
             "fingerprint": int.from_bytes(machine, "little"),
         }
 
+    @property
+    def counted(self) -> frozenset[str]:
+        """Nothing is."""
+        return frozenset()
+
     def allocate(self, size: int) -> MemoryBuffer:
         """Memory of the host alone."""
         return MemoryBuffer(size, shared=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hw.contract.image import FINGERPRINT_BYTES
 from hw.contract.regs import (
     BEAT_BYTES,
+    COUNTERS,
     KERNEL_VERSION,
     READ_ONLY,
     STATUS_TEXT,
@@ -20,6 +21,9 @@ from hw.contract.regs import (
 )
 from sw.errors import DeviceRefusedError, WrongPlatformError
 
+VALUES = tuple(one for one in READ_ONLY + COUNTERS if one.name != "fingerprint")
+"""Registers that tell what a unit did; of the whole machine, or of each layer."""
+EVERY_VALUE = frozenset(one.name for one in VALUES)
 PAGE = 4096
 SMALLEST_BUFFER = 1 << 20
 
@@ -99,6 +103,11 @@ class Unit(Protocol):
         """A run that can be started."""
         ...
 
+    @property
+    def counted(self) -> frozenset[str]:
+        """Names of the registers in `VALUES` that it has."""
+        ...
+
     def read(self, one: Register) -> int:
         """Value of a register that the host may read."""
         ...
@@ -164,9 +173,19 @@ def identity(unit: Unit) -> Identity:
     )
 
 
-def counters(unit: Unit) -> dict[str, int]:
-    """Every register that only the kernel writes, by name; all but the fingerprint."""
-    return {one.name: unit.read(one) for one in READ_ONLY if one.name != "fingerprint"}
+def counters(unit: Unit, layers: int) -> dict[str, int]:
+    """Every register that only the kernel writes, by name; all but the fingerprint.
+
+    One with a value for each layer gives as many as there are ``layers``, as in ``busy[0]``.
+    """
+    found: dict[str, int] = {}
+    for one in VALUES:
+        if one.name in unit.counted and one.values == 1:
+            found[one.name] = unit.read(one)
+        elif one.name in unit.counted:
+            values = one.split(unit.read(one))[:layers]
+            found |= {f"{one.name}[{layer}]": value for layer, value in enumerate(values)}
+    return found
 
 
 def check_status(unit: Unit, doing: str) -> None:

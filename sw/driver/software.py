@@ -3,10 +3,10 @@ load an image and classify words.
 """
 
 import mmap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -27,7 +27,7 @@ from hw.contract.regs import (
     word_bytes,
     word_stride,
 )
-from sw.driver.device import Arguments, buffer_bytes
+from sw.driver.device import EVERY_VALUE, Arguments, buffer_bytes
 from sw.errors import DeviceLostError
 
 WRAP = 1 << 32
@@ -42,13 +42,12 @@ class Classified:
     ----------
     logits: int32 ``[words, classes]``.
     labels: integers ``[words]``.
-    cycles, latency: as the registers of those names, where the engine counts cycles; else 0.
+    counters: values of registers by name, where the engine counts more than words.
     """
 
     logits: NDArray[np.int32]
     labels: NDArray[np.integer]
-    cycles: int = 0
-    latency: int = 0
+    counters: Mapping[str, int] = field(default_factory=dict)
 
 
 class Engine(Protocol):
@@ -120,6 +119,7 @@ class SoftwareUnit:
             "version": KERNEL_VERSION,
             "geometry": len(network.labels) | word_bytes(network) << 8,
             "fingerprint": int.from_bytes(fingerprint(network, folding), "little"),
+            **dict.fromkeys(("status", "image_status", "runs", "failures", "results"), 0),
         }
 
     def allocate(self, size: int) -> MemoryBuffer:
@@ -130,8 +130,13 @@ class SoftwareUnit:
         """A run that can be started."""
         return SoftwareLaunch(self, arguments)
 
+    @property
+    def counted(self) -> frozenset[str]:
+        """Names of the registers that have a value."""
+        return EVERY_VALUE & self._registers.keys()
+
     def read(self, one: Register) -> int:
-        """Value of a register; one that counts what no engine has is 0."""
+        """Value of a register; 0 of one that nothing has been written to."""
         return int(self._registers.get(one.name, 0))
 
     def queue(self, arguments: Arguments, words: int) -> Future[None]:
@@ -148,7 +153,7 @@ class SoftwareUnit:
 
     def _run(self, arguments: Arguments, words: int) -> None:
         found = Classified(np.empty((0, 1), np.int32), np.empty(0, np.int32))
-        image = ImageStatus(self._registers.get("image_status", 0))
+        image = ImageStatus(self._registers["image_status"])
         if arguments.operation == Operation.LOAD:
             status, image = self._load(arguments, image)
         elif words == 0 or not self._loaded:
@@ -159,11 +164,10 @@ class SoftwareUnit:
         self._registers |= {
             "status": status,
             "image_status": image,
-            "runs": (self._registers.get("runs", 0) + 1) % WRAP,
-            "failures": (self._registers.get("failures", 0) + failed) % WRAP,
+            "runs": (self._registers["runs"] + 1) % WRAP,
+            "failures": (self._registers["failures"] + failed) % WRAP,
             "results": len(found.labels),
-            "cycles": found.cycles,
-            "latency": found.latency,
+            **found.counters,
         }
 
     def _load(self, arguments: Arguments, before: ImageStatus) -> tuple[Status, ImageStatus]:

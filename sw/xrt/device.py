@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
-from sw.driver.device import Arguments, Buffer, buffer_bytes
+from sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes
 from sw.errors import DeviceBusyError, DeviceError, DeviceLostError, NoCardError
 from sw.xrt.bitstream import Bitstream, read_bitstream
 from sw.xrt.cards import claim, release
@@ -161,6 +161,11 @@ class XrtUnit:
     def prepare(self, arguments: Arguments) -> XrtLaunch:
         """A run that can be started."""
         return XrtLaunch(self._xrt, self._kernel, self.name, arguments)
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """All registers."""
+        return EVERY_VALUE
 
     def read(self, one: Register) -> int:
         """Value of a register, word by word. Raises DeviceLostError."""

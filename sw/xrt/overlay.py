@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
-from sw.driver.device import Arguments, Buffer, buffer_bytes
+from sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes
 from sw.errors import DeviceError, DeviceLostError, MissingRuntimeError, NoCardError
 from sw.xrt.bitstream import Bitstream, read_bitstream
 from sw.xrt.cards import claim, release
@@ -157,6 +157,11 @@ class PynqUnit:
     def prepare(self, arguments: Arguments) -> PynqLaunch:
         """A run that can be started."""
         return PynqLaunch(self, arguments)
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """All registers."""
+        return EVERY_VALUE
 
     def read(self, one: Register) -> int:
         """Value of a register, word by word."""
