@@ -14,6 +14,8 @@ from sw.report.tables import headline, markdown
 BEGIN = "<!-- results: made by `twofold report --readme` -->"
 END = "<!-- end of results -->"
 STORED = Path(__file__).parent / "results.json"
+KEPT = ("engine", "sparsity", "precision", "batch", "threads", "words_per_second")
+"""Of a timing, what the table needs."""
 
 
 def section(inputs: Inputs) -> str:
@@ -37,7 +39,7 @@ def update(readme: Path, inputs: Inputs) -> None:
     except OSError as error:
         raise ArtefactError(f"{readme}: cannot be read: {error.strerror}") from error
     new = replaced(text, inputs)
-    write_bytes(STORED, (json.dumps(_rounded(inputs), indent=1) + "\n").encode())
+    write_bytes(STORED, (json.dumps(_needed(inputs), indent=1) + "\n").encode())
     write_bytes(readme, new.encode())
 
 
@@ -46,9 +48,10 @@ def stored() -> Inputs:
     return Inputs.from_json(read(STORED))
 
 
-def _rounded(inputs: Inputs) -> dict[str, object]:
-    """Only what the table needs: timed rows, simulations; areas are left to the page."""
+def _needed(inputs: Inputs) -> dict[str, object]:
+    """What the table shows: timings of one thread, simulations; the rest is left to the page."""
     tree = inputs.to_json()
-    if tree["bench"] is not None:
-        tree["bench"] = {**tree["bench"], "rows": inputs.rows}
+    if inputs.bench is not None:
+        rows = [{name: row[name] for name in KEPT} for row in inputs.rows if row["threads"] == 1]
+        tree["bench"] = {"command": inputs.bench["command"], "rows": rows}
     return {**tree, "resources": {}}

@@ -224,6 +224,7 @@ def test_command_writes_page_and_readme(tmp_path: Path, full: Inputs, monkeypatc
     reports = tmp_path / "reports"
     reports.mkdir()
     (reports / "sim.json").write_text(json.dumps(full.simulations["fast"]))
+    (reports / "bench.json").write_text(json.dumps(full.bench))
     text = tmp_path / "README.md"
     text.write_text(f"before\n{readme.BEGIN}\nstale\n{readme.END}\nafter\n")
     monkeypatch.setattr(readme, "STORED", tmp_path / "results.json")
@@ -231,6 +232,7 @@ def test_command_writes_page_and_readme(tmp_path: Path, full: Inputs, monkeypatc
     assert (reports / "report.html").read_text().startswith("<!doctype html>")
     new = text.read_text()
     assert "| sparse-sparse, fast: cycles a word, latency | 104, 520 |" in new
+    assert "| our CPU engine over the best other, one core | 10.0x |" in new
     assert "stale" not in new
     assert new.startswith("before\n")
     assert new.endswith("after\n")
