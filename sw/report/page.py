@@ -16,7 +16,7 @@ STYLE = """
   --line: #343a42; --card: #1d2126; --measured: #6aa3e6; --simulated: #4cc08d;
   --published: #a3a9b3; --assumed: #eba556; --estimated: #b993dd; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 62rem; padding: 1rem; color: var(--ink);
+body { margin: 0 auto; max-width: 68rem; padding: 1rem; color: var(--ink);
   background: var(--paper); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.25rem; margin: 2.2rem 0 .6rem; }
 h3 { font-size: 1.05rem; margin: 0 0 .6rem; } h4 { font-size: .9rem; margin: .8rem 0 .3rem; }
@@ -59,6 +59,8 @@ table { border-collapse: collapse; width: 100%; font-size: .85rem;
   font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
   vertical-align: top; }
+.data table { width: auto; } .data td { white-space: nowrap; } .number { text-align: right; }
+.warning { border-left: .3rem solid var(--assumed); padding-left: .7rem; }
 th { background: var(--card); white-space: nowrap; }
 tbody tr:last-child td { border-bottom: 0; }
 @media (max-width: 40rem) { .stack thead { display: none; }
@@ -122,7 +124,9 @@ def _headline(inputs: Inputs) -> str:
     rows = tables.headline(inputs)
     if not rows:
         return "<p>Nothing measured yet.</p>"
-    return tables.html(("what", "figure", "how"), rows, "stack")
+    warning = tables.busy(inputs)
+    note = f'<p class="warning">{escape(warning)}</p>' if warning else ""
+    return note + tables.html(("what", "figure", "how"), rows, "stack")
 
 
 def _timings(inputs: Inputs) -> str:

@@ -1,5 +1,6 @@
 """The tables behind the figures, as HTML or, for README, as Markdown."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -13,17 +14,25 @@ from sw.report.select import all_threads, best, engines, simulated
 
 Rows = Sequence[Sequence[str]]
 
+QUIET = 0.5
+"""Load up to which a machine counts as quiet."""
+
 
 def html(head: Sequence[str], rows: Rows, kind: str = "") -> str:
-    """A table that scrolls sideways where the screen is narrow; of kind ``stack``, its cells pile
-    up instead.
+    """A table that scrolls sideways where the screen is narrow.
+
+    ``kind``: ``data`` keeps cells on one line and sets numbers to the right, ``stack`` piles cells
+    up on narrow screens instead of scrolling.
     """
     top = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{code_spans(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
     table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="wide {kind}">{table}</div>'
+
+
+def _cell(text: str) -> str:
+    number = ' class="number"' if re.fullmatch(r"[\d.,]+( \.\. [\d.,]+|x)?", text) else ""
+    return f"<td{number}>{code_spans(text)}</td>"
 
 
 def markdown(head: Sequence[str], rows: Rows) -> str:
@@ -44,10 +53,21 @@ def timings(inputs: Inputs) -> str:
                 f"{ENGINES[row['engine']]} {row['version']}", row["sparsity"], row["precision"],
                 str(row["batch"]), str(row["threads"]), f"{row['words_per_second']:,.0f}",
                 f"{low:,.0f} .. {high:,.0f}", f"{row['words_per_core_second']:,.0f}",
-                f"right, error {row['logits_error']:.0e}" if row["logits_error"] else "equal",
+                f"error {row['logits_error']:.0e}" if row["logits_error"] else "equal",
             )
         )  # fmt: skip
-    return html(head, rows)
+    return html(head, rows, "data")
+
+
+def busy(inputs: Inputs) -> str:
+    """A warning, if other programs ran beside the timings."""
+    load = inputs.bench["load_before"] if inputs.bench else 0
+    if load <= QUIET:
+        return ""
+    return (
+        f"The machine was busy when the processor was timed (load {load}): its rates are too low, "
+        "those of several threads most of all."
+    )
 
 
 def not_timed(inputs: Inputs) -> list[str]:
@@ -70,7 +90,7 @@ def machine(inputs: Inputs) -> str:
         ("system", f"{facts['system']}, Python {facts['python']}"),
         ("words", bench["words"]),
         ("when", f"{bench['when']}, {bench['minutes']} minutes"),
-        ("load before", f"{bench['load_before']} (above 0.5 the machine was not quiet)"),
+        ("load before", f"{bench['load_before']}"),
         ("turns", f"{settings['rounds']} of {settings['seconds']} s for each row, interleaved"),
         ("energy", bench["energy"]),
         ("command", f"`{bench['command']}`"),
@@ -100,7 +120,7 @@ def fpga(inputs: Inputs) -> str:
     head = ("variant", "folding", "words simulated", "mismatches", "cycles a word",
             "latency, cycles", "multiplications a word", "words/s, unit", "words/s, card",
             "without PCIe")  # fmt: skip
-    return html(head, rows)
+    return html(head, rows, "data")
 
 
 def published() -> str:
@@ -109,7 +129,8 @@ def published() -> str:
         (name, f"{known.single:,}", str(known.networks), f"{known.chip:,}")
         for name, known in card.PUBLISHED.items()
     ]
-    return html(("network", "one network, words/s", "networks", "chip, words/s"), rows)
+    head = ("network", "one network, words/s", "networks", "chip, words/s")
+    return html(head, rows, "data")
 
 
 def extrapolation(inputs: Inputs) -> str:
@@ -136,7 +157,7 @@ def extrapolation(inputs: Inputs) -> str:
         )  # fmt: skip
     head = ("engine", "its fastest", "words/s, one thread", f"{threads} threads over one",
             f"words/s, {card.CORES} cores (assumed)", "words/J")  # fmt: skip
-    return html(head, rows)
+    return html(head, rows, "data")
 
 
 KERNELS = {
@@ -164,7 +185,7 @@ def layers(inputs: Inputs) -> str:
     if not rows:
         return "<p>Missing: no times of layers.</p>"
     head = ("network", "instructions", "layer", "routine", "us a word", "what it multiplies")
-    return html(head, rows)
+    return html(head, rows, "data")
 
 
 def headline(inputs: Inputs) -> list[tuple[str, str, str]]:

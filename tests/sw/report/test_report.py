@@ -138,6 +138,14 @@ def test_strange_names_do_not_become_markup(full: Inputs):
     assert "Abacus <" not in page
 
 
+def test_busy_machine_is_admitted(full: Inputs):
+    assert full.bench is not None
+    assert "The machine was busy" not in render(full)
+    assert "busy when the processor was timed (load 7.5)" in render(
+        replace(full, bench={**full.bench, "load_before": 7.5})
+    )
+
+
 def test_wrong_engine_is_listed_without_a_rate(full: Inputs):
     page = render(full)
     assert "TVM, dense int8: wrong logits: far off" in page
