@@ -13,6 +13,8 @@ from sw.errors import DeviceTimeoutError
 
 LAUNCHES = 200
 FEWEST = 16
+LIMIT = 3.0
+"""Seconds for measurements of single words."""
 MEGABYTE = 1e6
 
 
@@ -31,11 +33,11 @@ class Spread:
         return cls(float(median), float(low), float(high))
 
 
-def seconds(work: Callable[[], object], turns: int) -> NDArray[np.float64]:
-    """Seconds of every turn after one to warm up."""
+def seconds(work: Callable[[], object], turns: int, limit: float = np.inf) -> NDArray[np.float64]:
+    """Seconds of every turn after one to warm up; fewer turns when they reach ``limit`` seconds."""
     work()
-    times = []
-    for _ in range(turns):
+    times: list[float] = []
+    while len(times) < turns and (not times or sum(times) < limit):
         started = time.perf_counter()
         work()
         times.append(time.perf_counter() - started)
@@ -80,7 +82,7 @@ def launch_seconds(accelerator: Accelerator, turns: int = LAUNCHES) -> Spread:
     """Seconds of a run of one word, from its start until the host knows of its end."""
     timer = KernelTimer(accelerator, 1)
     try:
-        return Spread.of(seconds(lambda: timer.run(1), turns))
+        return Spread.of(seconds(lambda: timer.run(1), turns, LIMIT))
     finally:
         timer.close()
 

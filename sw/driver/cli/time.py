@@ -97,12 +97,12 @@ def _latency(accelerator: "Accelerator") -> dict[str, float]:
     """Of single words, from the call to the result."""
     import numpy as np
 
-    from sw.driver.measure import random_words, seconds
+    from sw.driver.measure import LIMIT, random_words, seconds
 
     image = random_words(accelerator, 1, 2)
-    times = seconds(lambda: accelerator.infer(image), LATENCIES)
+    times = seconds(lambda: accelerator.infer(image), LATENCIES, LIMIT)
     found = {f"p{share:g}": float(np.percentile(times, share)) for share in PERCENTILES}
-    return found | {"max": float(times.max())}
+    return found | {"max": float(times.max()), "words": len(times)}
 
 
 class PowerMeter:
@@ -148,7 +148,6 @@ class PowerMeter:
 
 
 def _show(figures: dict[str, Any]) -> None:
-    latency = figures["latency_seconds"]
     watts = figures["watts"]
     lines = {
         "device": f"{', '.join(figures['devices'])}: {figures['reason']}",
@@ -159,13 +158,19 @@ def _show(figures: dict[str, Any]) -> None:
         "with transfers": f"{_rate(figures['words_per_second'])}, batches of {figures['batch']:,}, "
         "written in place",
         "copied": f"{_rate(figures['words_per_second_copied'])}, from an array",
-        "latency": ", ".join(f"{name} {1e6 * one:,.1f} us" for name, one in latency.items()),
+        "latency": _percentiles(figures["latency_seconds"]),
         "power": "not told"
         if watts is None
         else f"{watts:.1f} W, {figures['words_per_second_per_watt']:,.0f} words/s/W",
     }
     for name, text in lines.items():
         print(f"{name:15} {text}")
+
+
+def _percentiles(latency: dict[str, float]) -> str:
+    shares = ((name, seconds) for name, seconds in latency.items() if name != "words")
+    text = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in shares)
+    return f"{text}, of {latency['words']:,} words alone"
 
 
 def _rate(spread: dict[str, float]) -> str:
