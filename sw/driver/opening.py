@@ -61,7 +61,7 @@ class Choice:
 
 def available() -> tuple[str, ...]:
     """Names of devices, those on PCIe without their number."""
-    return ("auto", "cpu", *sorted(point.name for point in _plugins()), *RUNTIMES)
+    return ("auto", "cpu", *sorted({point.name for point in _plugins()}), *RUNTIMES)
 
 
 def open_devices(text: str, wish: Wish) -> Choice:
@@ -84,7 +84,7 @@ def open_devices(text: str, wish: Wish) -> Choice:
         return Choice(devices, f"{name}: {len(devices)} card{'s' * (len(devices) > 1)}")
     if name == "cpu":
         return Choice((open_cpu(wish.network, wish.folding),), "the CPU engine")
-    (point,) = (point for point in _plugins() if point.name == name)
+    point = next(point for point in _plugins() if point.name == name)
     open_plugin: Callable[[Wish], Device] = point.load()
     return Choice((open_plugin(wish),), f"the device {name!r}")
 
