@@ -13,6 +13,7 @@ from hw.contract.folding import Folding
 from hw.contract.identity import fingerprint
 from hw.contract.network import Network
 from hw.contract.regs import KERNEL_VERSION
+from hw.contract.xclbin import Identity
 from hw.kernel.top import split
 from hw.package.metadata import kernel_xml
 from hw.package.scripts import (
@@ -47,6 +48,12 @@ class Machine:
     size: str
 
     @property
+    def identity(self) -> Identity:
+        """What bitstreams say about the machine inside."""
+        mark = fingerprint(self.network, self.folding)
+        return Identity(mark, self.network.name, self.size, KERNEL_VERSION)
+
+    @property
     def slug(self) -> str:
         """Name of the folder: network, folding, and the beginning of the fingerprint."""
         identity = fingerprint(self.network, self.folding).hex()
@@ -72,7 +79,7 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
         "floorplan.tcl": floorplan_tcl(),
         "unit.tcl": unit_tcl(),
         "unit.xdc": unit_xdc(),
-        "Makefile": makefile(),
+        "Makefile": makefile(machine.identity),
     }
     folder = bitstreams / machine.slug
     for name, text in files.items():

@@ -1,6 +1,7 @@
 """Scripts for the vendor's tools: packaging, linking, floorplan, and a Makefile to run them."""
 
 from hw.contract.regs import CONTROL_PORT, KERNEL_NAME, MEMORY_PORT, REGISTERS, Access, Register
+from hw.contract.xclbin import Identity, user_keys
 from hw.kernel.top import CLOCK, RESET
 from hw.package.metadata import PROTOCOL
 from hw.package.unit import unit_rule
@@ -8,6 +9,8 @@ from hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
 
 VITIS_CONTROL_NAMES = ("CTRL", "GIER", "IP_IER", "IP_ISR")
 OBJECT, BINARY = f"{KERNEL_NAME}.xo", f"{KERNEL_NAME}.xclbin"
+LINKED = "linked.xclbin"
+"""The bitstream before it is told which machine is inside."""
 
 
 def unit_name(index: int) -> str:
@@ -120,14 +123,26 @@ foreach {{unit slr pblock}} {{
 """
 
 
-def makefile() -> str:
-    """Makefile of the folder: the two steps, each resumed by its file, and the unit by itself."""
+def makefile(identity: Identity) -> str:
+    """Makefile of the folder: the steps, each resumed by its file, and the unit by itself.
+
+    The last one writes the machine inside into the bitstream, so that hosts can tell before they
+    load it; without a working ``xclbinutil`` it is left out, and hosts ask the card.
+    """
+    keys = " ".join(f"--key-value USER:{key}:{value}" for key, value in user_keys(identity).items())
     return f"""\
 # Needs Vivado and v++ on PATH (source Vitis' settings64.sh), and the platform installed.
 PLATFORM ?= {PLATFORM}
 JOBS ?= 8
+KEYS := {keys}
 
-{BINARY}: {OBJECT} link.cfg floorplan.tcl
+{BINARY}: {LINKED}
+	rm -f $@
+	{{ command -v xclbinutil && xclbinutil --force --input $< $(KEYS) --output $@; \\
+	test -s $@ || {{ echo "no xclbinutil: hosts ask the card for its machine"; cp $< $@; }}; }} \\
+		> describe.log 2>&1
+
+{LINKED}: {OBJECT} link.cfg floorplan.tcl
 	v++ --link --target hw --platform $(PLATFORM) --config link.cfg --jobs $(JOBS) \\
 		--vivado.prop run.impl_1.STEPS.PLACE_DESIGN.TCL.PRE=$(CURDIR)/floorplan.tcl \\
 		--save-temps --temp_dir link --log_dir link/log --report_dir link/report \\

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.contract.errors import ToolError
-from hw.package.scripts import BINARY, OBJECT
+from hw.package.scripts import BINARY, LINKED, OBJECT
 
 PROGRAMS = ("vivado", "v++", "make")
 ERROR = re.compile(r"^\s*(ERROR|CRITICAL WARNING|FATAL)\b|\bError\b")
@@ -31,7 +31,11 @@ class Step:
     log: str
 
 
-STEPS = (Step("package", OBJECT, "package.log"), Step("link", BINARY, "link.log"))
+STEPS = (
+    Step("package", OBJECT, "package.log"),
+    Step("link", LINKED, "link.log"),
+    Step("describe", BINARY, "describe.log"),
+)
 
 
 def check_tools(folder: Path) -> None:

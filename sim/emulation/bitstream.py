@@ -14,13 +14,11 @@ from pathlib import Path
 
 import sim
 from hw.contract.errors import FoldingError
-from hw.contract.identity import fingerprint
-from hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME, KERNEL_VERSION
+from hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME
 from hw.contract.xclbin import (
     Clock,
     ClockType,
     Connection,
-    Identity,
     Memory,
     Mode,
     Unit,
@@ -161,12 +159,7 @@ def describe(target: Target, library: bytes) -> Xclbin:
         clocks=CLOCKS,
         metadata=embedded_metadata(units, CLOCKS, SHELL),
         bitstream=_archive(plan, library),
-        identity=Identity(
-            fingerprint(machine.network, machine.folding),
-            machine.network.name,
-            machine.size,
-            KERNEL_VERSION,
-        ),
+        identity=machine.identity,
         build={"dsa": {"feature_roms": []}, "xclbin": {"generated_by": generated}},
     )
 

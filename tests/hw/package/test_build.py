@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from hw.contract.errors import ToolError
 from hw.contract.identity import fingerprint
 from hw.contract.presets import folding, network
+from hw.contract.xclbin import user_keys
 from hw.package.folder import Machine, record_bitstream, write_folder
 from hw.package.vendor import build, check_tools
 
@@ -21,6 +23,11 @@ VPP = """#!/bin/sh
 echo v++ "$@" >> calls
 while [ "$1" != -o ]; do shift; done
 echo bitstream > "$2"
+"""
+XCLBINUTIL = """#!/bin/sh
+echo xclbinutil "$@" >> calls
+while [ "$1" != --output ]; do shift; done
+echo described > "$2"
 """
 
 
@@ -47,6 +54,7 @@ def tools(tmp_path, monkeypatch):
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    return programs
 
 
 def calls(folder: Path) -> list[str]:
@@ -80,7 +88,9 @@ def test_tools_run_once_and_the_bitstream_is_recorded(folder):
     binary = build(folder, said.append)
     assert binary.read_text() == "bitstream\n"
     assert calls(folder) == ["vivado", "v++"]
-    assert [line.split()[1] for line in said] == ["package:", "package:", "link:", "link:"]
+    steps = [line.split()[1] for line in said]
+    assert steps == [f"{name}:" for name in ("package", "link", "describe") for _ in range(2)]
+    assert "hosts ask the card for its machine" in (folder / "describe.log").read_text()
     link = (folder / "calls").read_text().splitlines()[1]
     assert f"TCL.PRE={folder}/floorplan.tcl" in link
     assert "--platform xilinx_u250_gen3x16_xdma_4_1_202210_1" in link
@@ -94,9 +104,22 @@ def test_tools_run_once_and_the_bitstream_is_recorded(folder):
 def test_a_build_goes_on_where_it_stopped(machine, cache, folder):
     build(folder, lambda _: None)
     (folder / "twofold.xclbin").unlink()
+    (folder / "linked.xclbin").unlink()
     write_folder(machine, folder.parent, cache)
     build(folder, lambda _: None)
     assert calls(folder) == ["vivado", "v++", "v++"]
+
+
+def test_the_bitstream_is_told_its_machine_where_the_tool_is(machine, folder, tools):
+    tool = tools / "xclbinutil"
+    tool.write_text(XCLBINUTIL)
+    tool.chmod(0o755)
+    assert build(folder, lambda _: None).read_text() == "described\n"
+    call = (folder / "calls").read_text().splitlines()[-1].split()
+    given = dict(pairwise(call))
+    assert (given["--input"], given["--output"]) == ("linked.xclbin", "twofold.xclbin")
+    keys = [word for option, word in pairwise(call) if option == "--key-value"]
+    assert keys == [f"USER:{key}:{value}" for key, value in user_keys(machine.identity).items()]
 
 
 @pytest.mark.usefixtures("tools")
