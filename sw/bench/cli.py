@@ -65,7 +65,7 @@ def settings_of(quick: bool, cores: int) -> "Settings":
     threads = (1,) if cores == 1 else (1, cores)
     if quick:
         return Settings((1, 64), (), threads, rounds=3, seconds=0.1, tuning=0)
-    return Settings((1, 64), (4, 16, 256), threads, rounds=11, seconds=0.3, tuning=256)
+    return Settings((1, 64), (4, 16, 256), threads, rounds=11, seconds=0.3, tuning=192)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ frontend: Any = importlib.import_module("tvm.relax.frontend.onnx")
 
 TUNED_BATCHES = (1, 64)
 """Batches worth the minutes."""
-TRIALS_AT_A_TIME = 32
+TRIALS_AT_A_TIME = 16
 PATIENCE = 600.0
 """Seconds for a trial; its process imports all of TVM first."""
 
