@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import count
-from types import TracebackType
 from weakref import WeakSet
 
 import numpy as np
@@ -96,12 +95,7 @@ class Accelerator:
     def __enter__(self) -> "Accelerator":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from sw.xrt.cards import cards
 
 ROOT = Path(__file__).parents[3]
 DRIVER_TESTS = ("test_accelerator.py", "test_lifetime.py")
-SECONDS = 200.0
+SECONDS = 400.0
 LOST = """
 import os, signal, sys, threading, time
 from pathlib import Path
@@ -52,6 +52,23 @@ try:
     {"xrt": open_xrt, "pynq": open_pynq}[sys.argv[1]](7, Path(sys.argv[2]))
 except NoCardError as error:
     print(error)
+"""
+NO_SUCH_UNIT = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from sw.errors import DeviceBusyError
+from sw.xrt.bitstream import read_bitstream
+from sw.xrt.device import XrtDevice
+
+found = read_bitstream(Path(sys.argv[1]))
+try:
+    XrtDevice(0, replace(found, units=("twofold_9",)))
+except DeviceBusyError as error:
+    print(error)
+device = XrtDevice(0, found)
+print(*(unit.name for unit in device.units))
+device.close()
 """
 
 WITH_PYNQ = pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed")
@@ -104,6 +121,16 @@ def test_no_such_card(runtime, emulated, tmp_path):
     finder = "XRT" if runtime == "xrt" else "PYNQ"
     expected = f"no card 7, {finder} finds 1; `twofold devices` lists what there is"
     assert expected in done.stdout.splitlines(), done.stderr
+
+
+def test_errors_quote_the_runtime(emulated, tmp_path):
+    """And the card is free again after one."""
+    command = python("-c", NO_SUCH_UNIT, emulated)
+    with emulation() as variables:
+        done = run(command, host(variables), seconds=60, cwd=tmp_path)
+    said = "twofold_9 cannot be opened; is another process using the card? (XRT: No compute units"
+    assert any(line.startswith(said) for line in done.stdout.splitlines()), done.stdout
+    assert "twofold_1 twofold_2" in done.stdout
 
 
 @pytest.mark.parametrize("command", ("check", "time"))
