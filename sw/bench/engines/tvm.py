@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 
 from sw.bench.job import Engine, Job, RefusedError, Run
+from sw.bench.tuning import tuned_tasks
 
 tvm: Any = importlib.import_module("tvm")  # optional: only with the extra `bench`
 relax: Any = importlib.import_module("tvm.relax")
@@ -93,6 +94,9 @@ class Tvm:
                 runner=schedule.runner.LocalRunner(timeout_sec=PATIENCE),
                 seed=1,
             )
+            tuned, tasks = tuned_tasks(scratch)
+            if 2 * tuned < tasks:
+                raise RefusedError(f"tuning found kernels for {tuned} of {tasks} parts only")
             scratch.rename(found)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
