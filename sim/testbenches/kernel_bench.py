@@ -6,6 +6,8 @@ cocotbext-axi's, behind a request latency of choice; it refuses whatever address
 
 import os
 import random
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,11 @@ from cocotb.clock import Clock
 from cocotb.queue import Queue
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb.utils import get_sim_time
-from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiResp, AxiSlave
 from cocotbext.axi.sparse_memory import SparseMemory
 
 from hw.contract import regs
+from hw.contract.image import LENGTH_MAX
 from hw.contract.regs import BEAT_BYTES, Control, Operation, Status
 from sim.testbenches.kernel_job import VARIABLE, KernelJob, Measured
 
@@ -26,14 +29,28 @@ PERIOD_NS = 4
 LATENCY = 300
 IMAGE, INPUT, OUTPUT = 0x1_0000_0000, 0x2_0000_0FC0, 0x3_0000_0F80
 SECOND = 0x4_0000_0040
+COUNTED = 64
+"""Cycles after which everything that happened is in the counters."""
 
 
 class Memory:
-    """Sparse memory that fails at chosen addresses."""
+    """Sparse memory that refuses chosen addresses with a response of choice."""
 
     def __init__(self) -> None:
         self.content = SparseMemory(2**64)
         self.broken: set[int] = set()
+        self.refusal = AxiResp.SLVERR
+
+    def answer_on(self, channel: Any, response: str) -> None:
+        """Put the refusal of choice in place of the model's on a channel's beats."""
+        send = channel.send
+
+        async def answer(beat: Any) -> None:
+            if getattr(beat, response) != AxiResp.OKAY:
+                setattr(beat, response, self.refusal)
+            await send(beat)
+
+        channel.send = answer
 
     def _touch(self, address: int) -> None:
         if address in self.broken:
@@ -95,6 +112,8 @@ class Bench:
         port = AxiBus.from_prefix(dut, regs.MEMORY_PORT)
         self.slave: Any = AxiSlave(port, dut.ap_clk, **reset, target=self.memory)
         self.slave.read_if.r_channel.queue_occupancy_limit = 4
+        self.memory.answer_on(self.slave.read_if.r_channel, "rresp")
+        self.memory.answer_on(self.slave.write_if.b_channel, "bresp")
         if latency:
             self.slave.read_if.ar_channel = Delayed(self.slave.read_if.ar_channel, latency)
 
@@ -129,7 +148,11 @@ class Bench:
         one = regs.register(name)
         await self.host.write(one.offset, value.to_bytes(one.size, "little"))
 
-    async def start(self, operation: Operation, **arguments: int) -> None:
+    async def counters(self) -> dict[str, tuple[int, ...]]:
+        """Totals since reset, by register."""
+        return {one.name: one.split(await self.read(one.name)) for one in regs.COUNTERS}
+
+    async def start(self, operation: int, **arguments: int) -> None:
         """Queue a run."""
         for name, value in {"operation": operation, **arguments}.items():
             await self.write(name, value)
@@ -244,35 +267,103 @@ async def queue(dut: Any) -> None:
     assert await bench.read("failures") == 0
 
 
+def refused_arguments() -> Iterator[tuple[Status, dict[str, int]]]:
+    """Every rule that arguments can break, broken; good ones stand in the other registers."""
+    load = {"operation": Operation.LOAD, "image": IMAGE, "image_bytes": BEAT_BYTES}
+    run = {"operation": Operation.RUN, "input": INPUT, "output": OUTPUT, "words": 1}
+    yield Status.BAD_OPERATION, {**run, "operation": 2}
+    for length in (0, BEAT_BYTES + 4, LENGTH_MAX + BEAT_BYTES):
+        yield Status.BAD_LENGTH, {**load, "image_bytes": length}
+    yield Status.BAD_ALIGNMENT, {**load, "image": IMAGE + 8}
+    yield Status.BAD_ALIGNMENT, {**run, "input": INPUT + 32}
+    yield Status.BAD_ALIGNMENT, {**run, "output": OUTPUT + 1}
+    yield Status.BAD_WORDS, {**run, "words": 0}
+
+
+def refused_images(good: bytes) -> Iterator[tuple[Status, bytes]]:
+    """Every rule that an image can break, broken, in images of two beats."""
+    magic, version, _, sections, *machine = struct.unpack_from("<12I", good)
+
+    def image(*header: int, length: int = 2 * BEAT_BYTES, damage: int = 0) -> bytes:
+        words = (*header[:2], length, *header[2:])
+        body = struct.pack("<12I", *words).ljust(2 * BEAT_BYTES - 4, b"\0")
+        return body + struct.pack("<I", zlib.crc32(body) ^ damage)
+
+    rest = (sections, *machine)
+    yield Status.IMAGE_BAD_MAGIC, image(magic ^ 1, version, *rest)
+    yield Status.IMAGE_BAD_VERSION, image(magic, version + 1, *rest)
+    yield Status.IMAGE_BAD_LENGTH, image(magic, version, *rest, length=3 * BEAT_BYTES)
+    yield Status.IMAGE_BAD_CRC, image(magic, version, *rest, damage=1 << 31)
+    yield Status.IMAGE_BAD_FINGERPRINT, image(magic, version, sections, *machine[1:], 5)
+    yield Status.IMAGE_BAD_SECTION, image(magic, version, *rest)
+
+
 @cocotb.test()
 async def refusals(dut: Any) -> None:
     """Bad arguments, bad images and refused transfers end runs; the next ones work."""
     bench = await started(dut)
-    job = bench.job
+    job, memory = bench.job, bench.memory
     await bench.begin(1)
     assert await bench.finish() == Status.NO_IMAGE
-    await bench.start(Operation.LOAD, image=IMAGE + 8, image_bytes=64)
-    assert await bench.finish() == Status.BAD_ALIGNMENT
-    bench.memory.broken = {IMAGE}
-    assert await bench.load() == Status.READ_SLVERR
-    bench.memory.broken = set()
     assert await bench.load() == Status.OK
-    for place, status in ((INPUT, Status.READ_SLVERR), (OUTPUT, Status.WRITE_SLVERR)):
-        bench.memory.broken = {place}
-        await bench.begin(job.count)
-        assert await bench.finish() == status
-        bench.memory.broken = set()
+    tried = 1
+    for wanted, arguments in refused_arguments():
+        await bench.start(**arguments)
+        assert await bench.finish() == wanted, arguments
+        tried += 1
+    for refusal in (AxiResp.SLVERR, AxiResp.DECERR):
+        memory.refusal = refusal
+        for place, way in ((INPUT, "READ"), (OUTPUT, "WRITE")):
+            memory.broken = {place}
+            await bench.begin(job.count)
+            assert await bench.finish() == Status[f"{way}_{refusal.name}"]
+            memory.broken = set()
+            await bench.begin(1)
+            assert await bench.finish() == Status.OK
+            bench.check(1)
+            tried += 1
+    images = list(refused_images(job.image))
+    for wanted, image in images:
+        memory.content.write(IMAGE, image)
+        await bench.start(Operation.LOAD, image=IMAGE, image_bytes=len(image))
+        assert await bench.finish() == wanted
+        tried += 1
+    image = images[-1][1]
+    for refusal in (AxiResp.SLVERR, AxiResp.DECERR):
+        memory.refusal, memory.broken = refusal, {IMAGE}
+        memory.content.write(IMAGE, image)
+        await bench.start(Operation.LOAD, image=IMAGE, image_bytes=len(image))
+        assert await bench.finish() == Status[f"READ_{refusal.name}"]
+        memory.broken = set()
         await bench.begin(1)
-        assert await bench.finish() == Status.OK
-        bench.check(1)
-    damaged = bytearray(job.image)
-    damaged[-70] ^= 4
-    bench.memory.content.write(IMAGE, bytes(damaged))
-    await bench.start(Operation.LOAD, image=IMAGE, image_bytes=len(damaged))
-    status = await bench.finish()
-    assert status.name.startswith("IMAGE_"), status
+        assert await bench.finish() == Status.NO_IMAGE
+        tried += 2
+    assert await bench.read("failures") == tried
+    assert await bench.load() == Status.OK
     await bench.begin(1)
-    assert await bench.finish() == Status.NO_IMAGE
+    assert await bench.finish() == Status.OK
+    bench.check(1)
+
+
+@cocotb.test()
+async def counters(dut: Any) -> None:
+    """What the machine counts in a run is what the golden model counts, layer by layer."""
+    bench = await started(dut)
+    assert await bench.load() == Status.OK
+    before = await bench.counters()
+    await bench.begin(bench.job.count)
+    assert await bench.finish() == Status.OK
+    bench.check(bench.job.count)
+    await ClockCycles(dut.ap_clk, COUNTED)
+    after = await bench.counters()
+    for name, wanted in bench.job.counts.items():
+        found = [now - then for now, then in zip(after[name], before[name], strict=True)]
+        assert found[: len(wanted)] == wanted, f"{name}: {found}, needs {wanted}"
+        assert not any(found[len(wanted) :]), f"{name} of layers that do not exist: {found}"
+    passed = after["total_cycles"][0] - before["total_cycles"][0]
+    for states in zip(after["busy"], after["starved"], after["blocked"], strict=True):
+        assert sum(states) <= after["total_cycles"][0]
+    assert passed > await bench.read("cycles")
 
 
 @cocotb.test()

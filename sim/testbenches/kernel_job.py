@@ -9,7 +9,7 @@ from hw.contract.regs import BEAT_BYTES
 from hw.verilog.cache import write_atomically
 
 BENCH = "sim.testbenches.kernel_bench"
-TESTS = ("speed", "moods", "queue", "refusals", "reset_in_a_run")
+TESTS = ("speed", "moods", "queue", "refusals", "counters", "reset_in_a_run")
 VARIABLE = "TWOFOLD_KERNEL_JOB"
 """Environment variable through which the test bench is told its directory."""
 
@@ -50,13 +50,21 @@ class KernelJob:
 
     @staticmethod
     def create(
-        directory: Path, *, image: bytes, words: bytes, results: bytes, seed: int = 1
+        directory: Path,
+        *,
+        image: bytes,
+        words: bytes,
+        results: bytes,
+        counts: dict[str, list[int]],
+        seed: int = 1,
     ) -> "KernelJob":
-        """Write the inputs: a good image, words as they lie in memory, and their results."""
+        """Write the inputs: a good image, words as they lie in memory, their results, and what all
+        of them together add to counters, by register and layer.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in (("image", image), ("words", words), ("results", results)):
             (directory / name).write_bytes(content)
-        write_atomically(directory / "job.json", json.dumps({"seed": seed}))
+        write_atomically(directory / "job.json", json.dumps({"seed": seed, "counts": counts}))
         return KernelJob(directory)
 
     @cached_property
@@ -84,10 +92,19 @@ class KernelJob:
         """Bytes of a word in memory."""
         return len(self.words) // self.count
 
-    @cached_property
+    @property
     def seed(self) -> int:
         """Seed of everything random."""
-        return json.loads((self.directory / "job.json").read_text(encoding="utf-8"))["seed"]
+        return self._tree["seed"]
+
+    @property
+    def counts(self) -> dict[str, list[int]]:
+        """What all words together add to counters, by register and layer."""
+        return self._tree["counts"]
+
+    @cached_property
+    def _tree(self) -> dict:
+        return json.loads((self.directory / "job.json").read_text(encoding="utf-8"))
 
     def write(self, name: str, measured: Measured) -> None:
         """Keep what a test measured."""

@@ -70,6 +70,7 @@ def create_job(
         image=pack(quantized, folding),
         words=words_in_memory(quantized, images),
         results=results_in_memory(quantized, images),
+        counts=counts_of(quantized, images),
     )
 
 
@@ -78,6 +79,15 @@ def run_job(simulator: Path, job: KernelJob) -> KernelOutcome:
     environment = {VARIABLE: str(job.directory.absolute())}
     failures = run_tests(simulator, KERNEL_NAME, BENCH, TESTS, job.directory, environment, job.seed)
     return KernelOutcome(None if "speed" in failures else job.read("speed"), failures)
+
+
+def counts_of(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> dict[str, list[int]]:
+    """What the golden model counts in images, by register and layer."""
+    golden = forward(quantized, images, keep_activations=False)
+    return {
+        "multiplications": golden.multiplications.sum(axis=0).tolist(),
+        "nonzero": golden.nonzero.sum(axis=0).tolist(),
+    }
 
 
 def words_in_memory(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> bytes:

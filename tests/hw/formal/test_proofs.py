@@ -1,15 +1,24 @@
 # amaranth: UnusedElaboratable=no
 """Bounded proofs, and for each a mutant that must be refuted: what cannot fail proves nothing."""
 
+from typing import Any
+
 import pytest
-from amaranth.hdl import Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 from hw.contract.errors import ToolError
+from hw.formal.accumulators import AccumulatorsBench
 from hw.formal.benches import CreditsBench, LocalWinnersBench, QueueBench
 from hw.formal.prove import find_tools, prove
+from hw.formal.streams import StreamBench, axi_offer, offer
+from hw.kernel.reader import Reader
+from hw.kernel.widths import Narrow, Widen
 from hw.links import Credits
 from hw.queue import Queue
+from hw.result import Result
+from hw.scatter.engine import Accumulators
 from hw.winners import LocalWinners
+from hw.winners.emission import Emission
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +63,92 @@ def test_queue() -> None:
 
 def test_queue_mutant() -> None:
     assert not prove(QueueBench(Queue(2, 3), patient=False), depth=11).holds
+
+
+class StaleSum(Accumulators):
+    """Mutant: a product is added to the sum that was read one cycle before."""
+
+    def _bank(self, m: Module, index: int, accumulates: Value, total: Value) -> Any:
+        fresh = super()._bank(m, index, accumulates, total)
+        stale, found = Signal(fresh.shape()), Signal(fresh.shape())
+        m.d.sync += stale.eq(fresh)
+        m.d.comb += found.eq(Mux(accumulates, stale, fresh))
+        return found
+
+
+class NeverClears(Accumulators):
+    """Mutant: clearing leaves the mark, so the sum counts on."""
+
+    def _bank(self, m: Module, index: int, accumulates: Value, total: Value) -> Any:
+        return super()._bank(m, index, Const(1), total)
+
+
+class SwapsEarly(Accumulators):
+    """Mutant: the mark goes by the bank of the next product."""
+
+    def _bank(self, m: Module, index: int, accumulates: Value, total: Value) -> Any:
+        return super()._bank(m, index, self.bank == index, total)
+
+
+ACCUMULATORS_DEPTH = 8
+"""Cycles: two products on one sum, a swap, two drains with clearing, a swap back, two products."""
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_accumulators(depth: int) -> None:
+    dut = Accumulators(depth=depth, acc_bits=2)
+    verdict = prove(AccumulatorsBench(dut), depth=ACCUMULATORS_DEPTH)
+    assert verdict.holds, verdict.log
+
+
+@pytest.mark.parametrize("mutant", [StaleSum, NeverClears, SwapsEarly])
+def test_accumulators_mutants(mutant: type[Accumulators]) -> None:
+    dut = mutant(depth=2, acc_bits=2)
+    assert not prove(AccumulatorsBench(dut), depth=ACCUMULATORS_DEPTH).holds
+
+
+def _narrow() -> StreamBench:
+    dut = Narrow(256)
+    return StreamBench(dut, [offer(dut.o)], [offer(dut.i)])
+
+
+def _widen() -> StreamBench:
+    dut = Widen(2)
+    return StreamBench(dut, [offer(dut.o)], [offer(dut.i)])
+
+
+def _emission() -> StreamBench:
+    dut = Emission(4, 2, 1)
+    return StreamBench(dut, [offer(dut.o)], [offer(dut.i)])
+
+
+def _result() -> StreamBench:
+    dut = Result(3, 2)
+    return StreamBench(dut, [offer(dut.o)])
+
+
+def _reader() -> StreamBench:
+    """Answers only make room, so the memory is silent: two bursts, one of them waiting."""
+    dut = Reader(unit=1, burst=2, depth=4)
+    rule = ~(dut.start & dut.busy) & ~dut.axi.rvalid
+    return StreamBench(dut, [axi_offer(dut.axi, "ar", "addr", "len")], rule=rule)
+
+
+@pytest.mark.parametrize("bench", [_narrow, _widen, _emission, _result, _reader])
+def test_offers_stay(bench: Any) -> None:
+    verdict = prove(bench(), depth=12)
+    assert verdict.holds, verdict.log
+
+
+class HandsThrough(Narrow):
+    """Mutant: a beat of its source replaces the one that waits."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = super().elaborate(platform)
+        m.d.comb += self.i.ready.eq(1)
+        return m
+
+
+def test_offers_stay_mutant() -> None:
+    dut = HandsThrough(256)
+    assert not prove(StreamBench(dut, [offer(dut.o)], [offer(dut.i)]), depth=12).holds

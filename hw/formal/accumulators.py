@@ -1,0 +1,71 @@
+"""What must hold of the partial sums of a scatter engine."""
+
+from amaranth.hdl import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from hw.scatter.engine import PRODUCT_BITS, Accumulators
+
+
+class AccumulatorsBench(wiring.Component):
+    """Two banks of plain sums, each product added to its own one, whatever the addresses.
+
+    The banks may be swapped in any cycle, the same sum be added to in cycle after cycle, and sums
+    be drained and cleared in any order: no product is lost, none counts twice or in the other bank,
+    and what is drained is the sum of everything since it was cleared.
+
+    Parameters
+    ----------
+    dut: what is proven. Sums are compared modulo ``2 ** acc_bits``.
+    """
+
+    bank: Signal
+    address: Signal
+    product: Signal
+    drain_address: Signal
+    clear: Signal
+
+    def __init__(self, dut: Accumulators) -> None:
+        self.dut = dut
+        place = range(max(dut.depth, 2))
+        super().__init__(
+            {
+                "bank": In(1),
+                "address": In(place),
+                "product": In(signed(PRODUCT_BITS)),
+                "drain_address": In(place),
+                "clear": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.dut = dut = self.dut
+        depth, bits = dut.depth, dut.acc_bits
+        m.d.comb += [
+            Assume(~ResetSignal(), "no reset"),
+            Assume(self.address < depth, "addresses exist"),
+            Assume(self.drain_address < depth, "addresses exist"),
+            *(getattr(dut, name).eq(getattr(self, name)) for name in self.signature.members),
+        ]
+        bank, address, drained = Signal(), Signal.like(self.address), Signal.like(self.address)
+        clear, begun = Signal(), Signal()
+        m.d.sync += [
+            bank.eq(self.bank),
+            address.eq(self.address),
+            drained.eq(self.drain_address),
+            clear.eq(self.clear),
+            begun.eq(1),
+        ]
+        sums = Array(
+            Array(Signal(bits, name=f"sum{number}_{at}") for at in range(depth))
+            for number in range(2)
+        )
+        found = Signal(bits)
+        m.d.comb += found.eq(Mux(dut.live, dut.sum.as_unsigned(), 0))
+        with m.If(begun):
+            m.d.comb += Assert(found == sums[~bank][drained], "wrong sum")
+            m.d.sync += sums[bank][address].eq(sums[bank][address] + self.product)
+            with m.If(clear):
+                m.d.sync += sums[~bank][drained].eq(0)
+        return m
