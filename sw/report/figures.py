@@ -1,6 +1,6 @@
 """The figures of the study, by its numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sw.bench.engines import ENGINES
@@ -22,10 +22,11 @@ from sw.report.select import (
 OTHERS = "U250, Numenta"
 
 
-def _missing_bench(inputs: Inputs, title: str) -> str | None:
-    if inputs.rows:
+def _nothing_timed(groups: Sequence[Group], title: str) -> str | None:
+    """What stands in the place of a figure of the processor that has no bars."""
+    if groups:
         return None
-    return absent(title, ["no timings of the processor: run `twofold bench`"])
+    return absent(title, ["no timings of the processor to compare: run `twofold bench`"])
 
 
 def dense(inputs: Inputs, threads: int, title: str) -> str:
@@ -41,7 +42,7 @@ def dense(inputs: Inputs, threads: int, title: str) -> str:
                     bars.append(rate_bar(f"{ENGINES[name]}, batch {batch}", row))
         if bars:
             groups.append(Group(precision, bars))
-    return _missing_bench(inputs, title) or figure(
+    return _nothing_timed(groups, title) or figure(
         title,
         bar_chart(groups),
         f"Words a second of the dense network, {threads} thread{'s' * (threads > 1)}; "
@@ -72,7 +73,7 @@ def batches(inputs: Inputs) -> str:
             bars += _ratio(f"{ENGINES[name]}{where}", top, best(inputs, **case, batch=1))
         if bars:
             groups.append(Group(f"{sparsity}, {precision}", bars))
-    return _missing_bench(inputs, title) or figure(
+    return _nothing_timed(groups, title) or figure(
         title,
         bar_chart(groups),
         "Words a second at the best batch over those at batch 1, one thread. At the line, 1, "
@@ -95,7 +96,7 @@ def quantization(inputs: Inputs) -> str:
                                best(inputs, **case, precision="fp32"))  # fmt: skip
             if bars:
                 groups.append(Group(f"{sparsity}, batch {batch}", bars))
-    return _missing_bench(inputs, title) or figure(
+    return _nothing_timed(groups, title) or figure(
         title,
         bar_chart(groups),
         "Words a second in int8 over those in fp32, one thread; the line is at 1.",
@@ -132,7 +133,7 @@ def sparse(inputs: Inputs) -> str:
         label = f"{NAMES[variant]}, card of {card.UNITS}"
         ours.append(words_bar(label, card.card_words(cycles), "assumed"))
     others = []
-    for name, known in card.PUBLISHED.items():
+    for name, known in _published(inputs):
         others.append(words_bar(f"{name}, one network", known.single, "published"))
         others.append(words_bar(f"{name}, {known.networks} networks", known.chip, "published"))
     groups = [
@@ -147,8 +148,15 @@ def sparse(inputs: Inputs) -> str:
         f"{card.PCIE_WORDS / 1e6:.1f} M words/s over PCIe. {not_shown(inputs)}"
     )
     groups = [group for group in groups if group.bars]
+    if not groups:
+        return absent(title, inputs.missing())
     chart = bar_chart(groups, logarithmic=True)
     return figure(title, chart, caption, kinds_of(groups), [bench_command(inputs), SIM])
+
+
+def _published(inputs: Inputs) -> list[tuple[str, card.Published]]:
+    """Figures of others, which are about speech commands."""
+    return list(card.PUBLISHED.items()) if inputs.net == "gsc" else []
 
 
 def _on_card(inputs: Inputs) -> Iterable[Bar]:
@@ -178,18 +186,18 @@ def speedup(inputs: Inputs) -> str:
         base = simulations["dense"]["cycles_per_word"]
         bars = [
             Bar(NAMES[variant], base / tree["cycles_per_word"], "simulated",
-                f"{base / tree['cycles_per_word']:.1f}x")
+                f"{base / tree['cycles_per_word']:.1f}x", mark=1)
             for variant, tree in simulated(inputs) if variant != "dense"
         ]  # fmt: skip
-        groups.append(Group(f"{FPGA}, cycles of one unit", bars))
+        groups += [Group(f"{FPGA}, cycles of one unit", bars)] if bars else []
     base = card.PUBLISHED["dense"].chip
-    groups.append(
-        Group(f"{OTHERS}, whole chip", [
-            Bar(name, known.chip / base, "published", f"{known.chip / base:.1f}x")
-            for name, known in card.PUBLISHED.items() if name != "dense"
-        ])
-    )  # fmt: skip
-    return figure(
+    others = [
+        Bar(name, known.chip / base, "published", f"{known.chip / base:.1f}x", mark=1)
+        for name, known in _published(inputs)
+        if name != "dense"
+    ]
+    groups += [Group(f"{OTHERS}, whole chip", others)] if others else []
+    return _nothing_timed(groups, title) or figure(
         title,
         bar_chart(groups, logarithmic=True),
         "Words a second over those of the dense network in the same precision and batch, one "

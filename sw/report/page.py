@@ -79,7 +79,7 @@ def render(inputs: Inputs) -> str:
         ("In short", _headline(inputs)),
         ("Figures", f'<div class="grid-of-two">{"".join(all_figures(inputs))}</div>'),
         ("The machine, variant by variant", tables.fpga(inputs) + _assumptions()),
-        ("Published figures", tables.published() + f"<p>{escape(card.PUBLISHED_SOURCE)}</p>"),
+        ("Published figures", _published(inputs)),
         ("Processor: every configuration", _timings(inputs)),
         ("Our CPU engine, layer by layer", tables.layers(inputs) + _dense_wins(inputs)),
         ("From one core to many", tables.extrapolation(inputs) + _cores()),
@@ -159,6 +159,12 @@ def _dense_wins(inputs: Inputs) -> str:
         f"zeros: the sparse-sparse network runs {escape(', '.join(dense))} as if it was dense. "
         "Sparsity helps there only where the other instruction sets are used.</p>"
     )
+
+
+def _published(inputs: Inputs) -> str:
+    if inputs.net != "gsc":
+        return "<p>None about this network.</p>"
+    return tables.published() + f"<p>{escape(card.PUBLISHED_SOURCE)}</p>"
 
 
 def _assumptions() -> str:

@@ -114,6 +114,13 @@ def test_every_figure_without_data_says_what_is_missing():
         assert not re.search(r'<i class="(measured|simulated|estimated)" style', figure)
 
 
+def test_published_figures_are_of_speech_commands_only():
+    assert "1,369,863" in render(EMPTY)
+    page = render(Inputs(net="tiny"))
+    assert "1,369,863" not in page
+    assert page.count('class="absent"') == 10
+
+
 def test_figures_show_the_figures(full: Inputs):
     page = render(full)
     for text in ("8,000 words/s", "5.00x", "14.4x", "2,884,615 words/s", "58.0 % (200,000)",
