@@ -4,6 +4,7 @@ import fcntl
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hw.contract.errors import ToolError
 from hw.contract.presets import folding, network
@@ -12,6 +13,10 @@ from sim.emulation.bitstream import Target, write_bitstream
 from sim.emulation.environment import check
 
 CACHES = ("verilog", "library", "bench")
+
+# How long an example takes says nothing on a machine with other work.
+settings.register_profile("twofold", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("twofold")
 
 
 def pytest_configure(config: pytest.Config) -> None:
