@@ -14,8 +14,13 @@ from sim.emulation.environment import check
 
 CACHES = ("verilog", "library", "bench")
 
-# How long an example takes says nothing on a machine with other work.
-settings.register_profile("twofold", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says nothing on a machine with other work; and a run repeats the last.
+settings.register_profile(
+    "twofold",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("twofold")
 
 

@@ -2,7 +2,7 @@
 //
 // Each unit is an instance of the Verilated kernel with a memory controller of its own: reads and writes are answered
 // in order, `latency` cycles after their address, a beat a cycle. Units that have work are stepped together; the
-// others stand still, with nothing in them that counts time.
+// others have their clock stopped.
 
 #include <algorithm>
 #include <cstdint>
