@@ -46,8 +46,8 @@ emulate: $(VENV)/.host  ## words through PYNQ and XRT on an emulated card (needs
 	@$(BIN)/twofold emulate --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --units $(UNITS) \
 		$(if $(WORDS),--words $(WORDS))
 
-bench: $(VENV)/.bench  ## the networks on CPU engines and on ours (QUICK=1: under 3 minutes)
-	@$(BIN)/twofold bench --net $(NET) $(if $(QUICK),--quick)
+bench: $(VENV)/.bench  ## the networks on CPU engines and on ours (QUICK=1; DEEPSPARSE=1 accepts its licence)
+	@$(BIN)/twofold bench --net $(NET) $(if $(QUICK),--quick) $(if $(DEEPSPARSE),--accept-deepsparse-licence)
 
 report: $(VENV)/.bench  ## the comparison as one page, build/reports/report.html
 	@$(BIN)/twofold report --net $(NET)
