@@ -107,18 +107,18 @@ class GatherPlan:
 
     @property
     def phases(self) -> int:
-        """Window columns loaded a cycle, and memories a window is split into by column."""
+        """Window rows and columns loaded a cycle, and memories a window is split into by each."""
         return self.stage.pool * self.stage.stride
 
     @property
-    def load_rows(self) -> int:
-        """Image rows that the tiles of a pass look at."""
-        return (self.folding.rows - 1) * self.stage.pool * self.stage.stride + self.window[0]
+    def load_groups(self) -> int:
+        """Groups of ``phases`` image rows that the tiles of a pass look at."""
+        return self.folding.rows - 1 + -(-self.window[0] // self.phases)
 
     @property
     def load_steps(self) -> int:
-        """Cycles it takes to load the windows of a pass, one image row after another."""
-        return self.load_rows * -(-self.window[1] // self.phases)
+        """Cycles it takes to load the windows of a pass, one group of rows after another."""
+        return self.load_groups * -(-self.window[1] // self.phases)
 
     @property
     def interval(self) -> int:

@@ -43,7 +43,6 @@ class LocalWinnersBench(wiring.Component):
             dut.valid.eq(valid),
             dut.value.eq(value),
             dut.index.eq(channel),
-            dut.first.eq(channel == 0),
             dut.last.eq(last),
         ]
         seen = Signal(data.ArrayLayout(ACT_BITS, channels))
@@ -51,10 +50,9 @@ class LocalWinnersBench(wiring.Component):
         with m.If(valid):
             m.d.sync += [channel.eq(Mux(last, 0, channel + 1)), seen[channel].eq(value)]
         # The pass that leaves may still do so while the next one ends, so it is kept until then.
-        ended = Signal()
-        m.d.sync += ended.eq(valid & last)
+        ended = valid & last
         with m.If(ended):
-            m.d.sync += passed.eq(seen)
+            m.d.sync += [passed.eq(seen), passed[channels - 1].eq(value)]
         beat = Signal(range(k + 1))
         leaving = Signal()
         with m.If(ended):

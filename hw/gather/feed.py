@@ -187,7 +187,6 @@ class ChannelFeed(wiring.Component):
         m.d.comb += [
             channel.select.eq(delayed(m, stream, timing.select, name="select")),
             channel.index.eq(delayed(m, number, at, name="index")),
-            channel.first.eq(delayed(m, number == 0, at, name="first")),
             channel.last.eq(delayed(m, over, at, name="last")),
             self.valid.eq(delayed(m, active, at, name="valid", reset=True)),
         ]

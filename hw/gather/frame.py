@@ -25,24 +25,26 @@ class InputFrame(wiring.Component):
     """Turns beats into image rows and keeps a few images.
 
     Rows lie in as many memories as a beat has rows, or a row has beats, so that a beat is written
-    and a row is read in one cycle.
+    and a row is read in one cycle. They can be read as soon as they are there.
 
     Parameters
     ----------
     height, width: of an image of uint8 pixels.
     beat: pixels of a beat; divides the width, or is a multiple of it.
     images: images kept, >= 2 to read one while the next arrives.
+    reads: rows read at a time.
 
     Members
     -------
     i: pixels, row by row, the first in the low bits. An image takes ``ceil(height * width / beat)``
         beats; what is left of the last one is ignored. Not ready while all images are in use.
-    available: there is an image that was not taken.
-    take: the next image is taken; only while ``available``.
-    release: the oldest image taken is not needed any more; from the next cycle on rows are those of
-        the one that follows.
-    row: number of a row of the oldest image taken.
-    o: its pixels, in the next cycle.
+    release: the oldest image is not needed any more; only when all of it has arrived. From the next
+        cycle on rows are those of the one that follows.
+    line: number of a line (see `line_of`).
+    arrived: that line of the image that is the oldest from the next cycle on, and all before it,
+        can be read from the next cycle on.
+    rows: numbers of rows of the oldest image.
+    o: their pixels, in the next cycle.
 
     Raises
     ------
@@ -50,44 +52,53 @@ class InputFrame(wiring.Component):
     """
 
     i: Any
-    available: Signal
-    take: Signal
     release: Signal
-    row: Signal
+    line: Signal
+    arrived: Signal
+    rows: data.View
     o: data.View
 
-    def __init__(self, *, height: int, width: int, beat: int, images: int = 2) -> None:
+    def __init__(
+        self, *, height: int, width: int, beat: int, images: int = 2, reads: int = 1
+    ) -> None:
         if min(height, images) < 1:
             raise ValueError(f"input frame: {images} images of {height} rows, need >= 1")
         check_beat(width, beat)
         self.height, self.width, self.beat, self.images = height, width, beat, images
+        self.reads = reads
         self.parts = max(1, width // beat)
         self.banks = max(1, beat // width)
         self.lines = -(-height // self.banks)
         super().__init__(
             {
                 "i": In(stream.Signature(ACT_BITS * beat)),
-                "available": Out(1),
-                "take": In(1),
                 "release": In(1),
-                "row": In(range(height)),
-                "o": Out(data.ArrayLayout(ACT_BITS, width)),
+                "line": In(range(self.lines)),
+                "arrived": Out(1),
+                "rows": In(data.ArrayLayout(Shape.cast(range(height)), reads)),
+                "o": Out(data.ArrayLayout(data.ArrayLayout(ACT_BITS, width), reads)),
             }
         )
+
+    def line_of(self, row: int) -> int:
+        """Line that a row arrives with; rows beyond the last one count as the last."""
+        return min(row, self.height - 1) // self.banks
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.space = space = Credits(self.images)
-        m.submodules.full = full = Credits(self.images, initial=0)
         line, part, taken = self._position(m)
         m.d.comb += [
             self.i.ready.eq(space.available),
             space.take.eq(taken),
             space.release.eq(self.release),
-            full.release.eq(taken),
-            full.take.eq(self.take),
-            self.available.eq(full.available),
         ]
+        whole = Signal(range(self.images + 1))
+        m.d.sync += whole.eq(whole + taken - self.release)
+        m.d.comb += self.arrived.eq(
+            Mux(self.release, whole > 1, whole != 0)
+            | ((whole == self.release) & (line > self.line))
+        )
         writing, reading = Signal(range(self.images)), Signal(range(self.images))
         for image, advance in ((writing, taken), (reading, self.release)):
             with m.If(advance):
@@ -112,22 +123,25 @@ class InputFrame(wiring.Component):
         pixels = min(self.beat, self.width)
         depth = self.images << (self.lines - 1).bit_length()
         where = [divmod(row, self.banks) for row in range(self.height)]
-        line = Array(C(line, range(self.lines)) for line, _ in where)[self.row]
-        bank = Array(C(bank, range(self.banks)) for _, bank in where)[self.row]
-        rows: list[Value] = []
+        lines = [Array(C(line, range(self.lines)) for line, _ in where)[row] for row in self.rows]
+        banks = [Array(C(bank, range(self.banks)) for _, bank in where)[row] for row in self.rows]
+        found: list[list[Value]] = [[] for _ in self.rows]
         for number in range(self.banks):
-            parts: list[Value] = []
+            parts: list[list[Value]] = [[] for _ in self.rows]
             for at in range(self.parts):
-                ram = LutRam(ACT_BITS * pixels, depth)
+                ram = LutRam(ACT_BITS * pixels, depth, self.reads)
                 m.submodules[f"ram{number}_{at}"] = ram
                 m.d.comb += [
                     ram.write_en.eq(self.i.valid & self.i.ready & (part == at)),
                     ram.write_address.eq(to),
                     ram.write_data.eq(self.i.payload.word_select(number, ACT_BITS * pixels)),
-                    ram.address[0].eq(Cat(line, image)),
+                    *(ram.address[read].eq(Cat(line, image)) for read, line in enumerate(lines)),
                 ]
-                parts.append(Value.cast(ram.data[0]))
-            rows.append(Cat(*parts))
-        o = Signal(self.o.shape(), reset_less=True)
-        m.d.sync += Value.cast(o).eq(Array(rows)[bank])
-        m.d.comb += self.o.eq(o)
+                for pieces, piece in zip(parts, ram.data, strict=True):
+                    pieces.append(Value.cast(piece))
+            for rows, pieces in zip(found, parts, strict=True):
+                rows.append(Cat(*pieces))
+        for read, (rows, bank) in enumerate(zip(found, banks, strict=True)):
+            row = Signal(ACT_BITS * self.width, name=f"row{read}", reset_less=True)
+            m.d.sync += row.eq(Array(rows)[bank])
+            m.d.comb += Value.cast(self.o[read]).eq(row)

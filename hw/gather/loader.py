@@ -4,8 +4,10 @@ from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.contract.arith import ACT_BITS
 from hw.contract.folding import GatherPlan
 from hw.delay import delayed
+from hw.gather.frame import InputFrame
 from hw.gather.window import Windows
 from hw.links import Credits
 
@@ -13,19 +15,20 @@ from hw.links import Credits
 class WindowLoader(wiring.Component):
     """Fills a copy of all windows, pass after pass, as soon as a copy is free.
 
-    A row of the image is read as a whole and shifted along the tile columns, ``phases`` pixels a
-    cycle, so that each column of tiles sees its window go by. A row of tiles writes what falls into
-    its windows. Padding is put around the rows on the way: rows are counted from the first padded
-    one.
+    Rows of the image are read as a whole, ``phases`` of them at a time, and shifted along the tile
+    columns, ``phases`` pixels a cycle, so that each column of tiles sees its window go by. A row of
+    tiles writes what falls into its windows. A group of rows is read as soon as it has arrived.
+    Padding is put around the rows on the way: rows are counted from the first padded one.
 
     Parameters
     ----------
     plan: the layer.
+    frame: where the image comes from.
 
     Members
     -------
-    available, take, release, row, pixels_row: an `InputFrame`'s ``available``, ``take``,
-        ``release``, ``row`` and ``o``.
+    line, arrived, release, image_rows, pixel_rows: an `InputFrame`'s ``line``, ``arrived``,
+        ``release``, ``rows`` and ``o``.
     free: a copy of the windows is free again.
     loaded: all writes of a pass are under way; a step that leaves the sequencer in the next cycle
         finds them done.
@@ -37,134 +40,145 @@ class WindowLoader(wiring.Component):
 
     LATENCY = 2
 
-    available: Signal
-    take: Signal
+    line: Signal
+    arrived: Signal
     release: Signal
-    row: Signal
-    pixels_row: data.View
+    image_rows: data.View
+    pixel_rows: data.View
     free: Signal
     loaded: Signal
     rows: data.View
     pixels: data.View
 
-    def __init__(self, plan: GatherPlan) -> None:
-        self.plan, self.windows = plan, Windows(plan)
-        _, height, width = plan.stage.in_shape
+    def __init__(self, plan: GatherPlan, frame: InputFrame) -> None:
+        self.plan, self.frame, self.windows = plan, frame, Windows(plan)
         folding = plan.folding
         super().__init__(
             {
-                "available": In(1),
-                "take": Out(1),
+                "line": Out(range(frame.lines)),
+                "arrived": In(1),
                 "release": Out(1),
-                "row": Out(range(height)),
-                "pixels_row": In(data.ArrayLayout(8, width)),
+                "image_rows": Out(frame.rows.shape()),
+                "pixel_rows": In(frame.o.shape()),
                 "free": In(1),
                 "loaded": Out(1),
                 "rows": Out(data.ArrayLayout(self.windows.load_layout, folding.rows)),
-                "pixels": Out(data.ArrayLayout(self.windows.row_shape, folding.cols)),
+                "pixels": Out(data.ArrayLayout(self.windows.square_shape, folding.cols)),
             }
         )
+        groups = range(plan.load_groups)
+        blocks = range(0, plan.stage.out_shape[1], folding.rows)
+        self.tops = tuple(block * plan.phases for block in blocks)
+        self.across = plan.stage.out_shape[2] // folding.cols
+        self.last_row = self.tops[-1] + groups[-1] * plan.phases
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        plan, windows = self.plan, self.windows
-        blocks = plan.stage.out_shape[1] // plan.folding.rows
-        across = plan.stage.out_shape[2] // plan.folding.cols
-        busy = Signal()
-        column, line = Signal(range(windows.columns)), Signal(range(plan.load_rows))
-        down, along = Signal(range(blocks)), Signal(range(across))
-        padding = plan.stage.padding
-        lines = plan.stage.in_shape[1] + 2 * padding
-        row, top = Signal(range(lines)), Signal(range(lines))
-        row_over = column == windows.columns - 1
-        over = busy & row_over & (line == plan.load_rows - 1)
-        along_over = along == across - 1
-        word_over = along_over & (down == blocks - 1)
-        holding = Signal()
-        new_word = ~holding | (over & word_over)
+        windows, levels = self.windows, self.plan.load_groups
+        # The group that is shifted past the tiles.
+        busy, column = Signal(), Signal(range(windows.columns))
+        level, block = Signal(range(levels)), Signal(range(self.across))
+        final = Signal()
+        column_over = busy & (column == windows.columns - 1)
+        over = column_over & (level == levels - 1)
+        # The group that is read next.
+        row, next_level = Signal(range(self.last_row + 1)), Signal(range(levels))
+        along, top = Signal(range(self.across)), Signal(range(self.last_row + 1))
+        level_over, along_over = next_level == levels - 1, along == self.across - 1
+        word_over = level_over & (row == self.last_row) & along_over
 
         m.submodules.space = space = Credits(windows.copies)
-        start = (~busy | over) & space.available & (self.available | ~new_word)
+        fresh = next_level == 0
+        start = Signal()
         m.d.comb += [
-            space.take.eq(start),
+            start.eq((~busy | column_over) & self.arrived & (space.available | ~fresh)),
+            space.take.eq(start & fresh),
             space.release.eq(self.free),
-            self.take.eq(start & new_word),
-            self.release.eq(over & word_over),
+            self.release.eq(column_over & final),
             self.loaded.eq(over),
         ]
         with m.If(busy):
-            m.d.sync += column.eq(Mux(row_over, 0, column + 1))
-            with m.If(row_over):
-                m.d.sync += [line.eq(Mux(over, 0, line + 1)), row.eq(row + 1)]
-        with m.If(over):
-            m.d.sync += [busy.eq(0), holding.eq(~word_over), along.eq(along + 1)]
-            m.d.sync += row.eq(top)
-            with m.If(along_over):
-                below = top + plan.folding.rows * plan.phases
-                m.d.sync += [along.eq(0), down.eq(Mux(word_over, 0, down + 1))]
-                m.d.sync += [row.eq(Mux(word_over, 0, below)), top.eq(Mux(word_over, 0, below))]
+            m.d.sync += column.eq(Mux(column_over, 0, column + 1))
+        with m.If(column_over):
+            m.d.sync += busy.eq(0)
         with m.If(start):
-            m.d.sync += [busy.eq(1), holding.eq(1)]
-        m.d.comb += self.row.eq(row - padding)
-        outside = (row < padding) | (row >= lines - padding) if padding else Const(0)
-        self._read(m, along, column, outside)
-        self._write(m, busy, over, column)
+            m.d.sync += [busy.eq(1), level.eq(next_level), block.eq(along), final.eq(word_over)]
+            m.d.sync += next_level.eq(Mux(level_over, 0, next_level + 1))
+            m.d.sync += row.eq(row + self.plan.phases)
+            with m.If(level_over):
+                below = Mux(word_over, 0, top + self.plan.folding.rows * self.plan.phases)
+                m.d.sync += along.eq(Mux(along_over, 0, along + 1))
+                m.d.sync += row.eq(Mux(along_over, below, top))
+                with m.If(along_over):
+                    m.d.sync += top.eq(below)
+        self._request(m, row, start)
+        self._read(m, block, column)
+        self._write(m, busy, over, column, level)
         return m
 
-    def _read(self, m: Module, along: Value, column: Value, outside: Value) -> None:
-        """Take in a row of the block of tiles, then shift it column by column."""
+    def _request(self, m: Module, row: Value, start: Value) -> None:
+        """Which rows to wait for, and which to read once a group has started."""
+        plan, frame = self.plan, self.frame
+        padding, height = plan.stage.padding, plan.stage.in_shape[1]
+        lasts = [max(0, at + plan.phases - 1 - padding) for at in range(self.last_row + 1)]
+        lines = [frame.line_of(last) for last in lasts]
+        lines[self.last_row] = frame.lines - 1  # an image is released when all of it is there
+        m.d.comb += self.line.eq(Array(lines)[row])
+        self._outside: list[Value] = []
+        for phase in range(plan.phases):
+            rows = [at + phase - padding for at in range(self.last_row + 1)]
+            clipped = [min(max(0, at), height - 1) for at in rows]
+            number = Signal(range(height), name=f"row{phase}")
+            outside = Signal(name=f"outside{phase}")
+            with m.If(start):
+                m.d.sync += number.eq(Array(clipped)[row])
+                m.d.sync += outside.eq(Array(not 0 <= at < height for at in rows)[row])
+            m.d.comb += self.image_rows[phase].eq(number)
+            self._outside.append(outside)
+
+    def _read(self, m: Module, block: Value, column: Value) -> None:
+        """Take in the rows of the block of tiles, then shift them column by column."""
         plan, windows = self.plan, self.windows
         cols = plan.folding.cols
-        chunk = 8 * plan.phases
-        pixels = self._padded(m, outside)
+        chunk = ACT_BITS * plan.phases
         length = chunk * (cols + windows.columns - 1)
-        blocks = [
-            pixels[at * cols * chunk : at * cols * chunk + length]
-            for at in range(plan.stage.out_shape[2] // cols)
-        ]
-        passing = Signal(length, reset_less=True)
-        block = delayed(m, along, 1, name="block")
-        with m.If(delayed(m, column, 1, name="load") == 0):
-            m.d.sync += passing.eq(Array(blocks)[block])
-        with m.Else():
-            m.d.sync += passing.eq(passing >> chunk)
-        m.d.comb += Value.cast(self.pixels).eq(passing)
+        block = delayed(m, block, 1, name="block")
+        load = delayed(m, column, 1, name="load") == 0
+        for phase in range(plan.phases):
+            pixels = self._padded(m, phase)
+            blocks = [
+                pixels[at * cols * chunk : at * cols * chunk + length] for at in range(self.across)
+            ]
+            passing = Signal(length, name=f"passing{phase}", reset_less=True)
+            m.d.sync += passing.eq(Mux(load, Array(blocks)[block], passing >> chunk))
+            for at, squares in enumerate(self.pixels):
+                m.d.comb += Value.cast(squares[phase]).eq(passing.word_select(at, chunk))
 
-    def _padded(self, m: Module, outside: Value) -> Value:
-        """The row that was read, with padding at both ends; nothing else for rows outside."""
-        padding, row = self.plan.stage.padding, Value.cast(self.pixels_row)
+    def _padded(self, m: Module, phase: int) -> Value:
+        """A row that was read, with padding at both ends; nothing else for rows outside."""
+        padding, row = self.plan.stage.padding, Value.cast(self.pixel_rows[phase])
         if not padding:
             return row
-        fill = Const(self.plan.fill, 8)
-        inner = Mux(delayed(m, outside, 1, name="outside"), fill.replicate(len(row) // 8), row)
+        fill = Const(self.plan.fill, ACT_BITS)
+        outside = delayed(m, self._outside[phase], 1, name=f"outside{phase}")
+        inner = Mux(outside, fill.replicate(len(row) // ACT_BITS), row)
         return Cat(fill.replicate(padding), inner, fill.replicate(padding))
 
-    def _write(self, m: Module, busy: Value, over: Value, column: Value) -> None:
+    def _write(self, m: Module, busy: Value, over: Value, column: Value, level: Value) -> None:
         """Writes for each row of tiles, when its pixels are at the tiles."""
-        plan, windows = self.plan, self.windows
+        windows = self.windows
         copy = Signal(range(windows.copies))
-        phase = Signal(range(plan.phases))
-        level = Signal(range(-(-plan.load_rows // plan.phases)))
-        phase_over = phase == plan.phases - 1
-        row_over = busy & (column == windows.columns - 1)
-        with m.If(row_over):
-            m.d.sync += phase.eq(Mux(phase_over, 0, phase + 1))
-            with m.If(phase_over):
-                m.d.sync += level.eq(level + 1)
         with m.If(over):
-            m.d.sync += [phase.eq(0), level.eq(0)]
             m.d.sync += copy.eq(Mux(copy == windows.copies - 1, 0, copy + 1))
-        now = [(busy, "busy"), (column, "column"), (copy, "copy"), (phase, "phase")]
-        busy1, column1, copy1, phase1 = (
+        now = [(busy, "busy"), (column, "column"), (copy, "copy"), (level, "level")]
+        busy1, column1, copy1, level1 = (
             delayed(m, value, 1, name=f"write_{name}", reset=name == "busy") for value, name in now
         )
-        level1 = delayed(m, level, 1, name="write_level")
-        for number in range(plan.folding.rows):
+        for number in range(self.plan.folding.rows):
             write = self.rows[number]
             inside = (level1 >= number) & (level1 < number + windows.rows)
             m.d.sync += [
                 write.enable.eq(busy1 & inside),
-                write.phase.eq(phase1),
                 write.row.eq(level1 - number),
                 write.column.eq(column1),
                 write.copy.eq(copy1),

@@ -75,18 +75,22 @@ class GatherStage(wiring.Component):
         _, height, width = self.plan.stage.in_shape
         images = _images(self.plan, -(-height * width // self.input_bytes))
         m.submodules.frame = frame = InputFrame(
-            height=height, width=width, beat=self.input_bytes, images=images
+            height=height,
+            width=width,
+            beat=self.input_bytes,
+            images=images,
+            reads=self.plan.phases,
         )
-        m.submodules.loader = loader = WindowLoader(self.plan)
+        m.submodules.loader = loader = WindowLoader(self.plan, frame)
         m.submodules.sequencer = sequencer = StepSequencer(self.plan)
         m.submodules.credits = credits = Credits(self.credits)
         connect(m, flipped(self.i), frame.i)
         m.d.comb += [
-            loader.available.eq(frame.available),
-            frame.take.eq(loader.take),
             frame.release.eq(loader.release),
-            frame.row.eq(loader.row),
-            loader.pixels_row.eq(frame.o),
+            frame.line.eq(loader.line),
+            loader.arrived.eq(frame.arrived),
+            frame.rows.eq(loader.image_rows),
+            loader.pixel_rows.eq(frame.o),
             loader.free.eq(sequencer.free),
             sequencer.loaded.eq(loader.loaded),
             sequencer.go.eq(credits.available),

@@ -50,7 +50,7 @@ def channel_layout(plan: GatherPlan) -> data.StructLayout:
     """The channel that leaves the tiles, each part at its own time (see `TileTiming`).
 
     ``select``: stream whose sums are complete. ``add``, ``mul``, ``shift``: constants of
-    requantisation. ``index``, ``first``, ``last``: the channel that has been requantised.
+    requantisation. ``index``, ``last``: the channel that has been requantised.
     """
     stage = plan.stage
     factor = {"mul": MUL_BITS} if stage.layer.multiplier else {}
@@ -61,7 +61,6 @@ def channel_layout(plan: GatherPlan) -> data.StructLayout:
             **factor,
             "shift": range(SHIFT_MAX + 1),
             "index": entry_layout(stage.channels)["index"].shape,
-            "first": 1,
             "last": 1,
         }
     )
@@ -108,7 +107,7 @@ class GatherTile(Tile):
                 "control": In(control_layout(plan)),
                 "valid": In(1),
                 "write": In(self.windows.load_layout),
-                "pixels": In(self.windows.row_shape),
+                "pixels": In(self.windows.square_shape),
                 "o_valid": Out(1),
                 "o": Out(entry_layout(plan.stage.channels)),
             }
@@ -144,9 +143,9 @@ class GatherTile(Tile):
                 ram = LutRam(ACT_BITS, self.windows.depth, streams)
                 m.submodules[f"window{row}_{column}"] = ram
                 m.d.comb += [
-                    ram.write_en.eq(write.enable & (write.phase == row)),
+                    ram.write_en.eq(write.enable),
                     ram.write_address.eq(Cat(write.column, write.row, write.copy)),
-                    ram.write_data.eq(pixels[column]),
+                    ram.write_data.eq(pixels[row][column]),
                 ]
                 for stream in range(streams):
                     step = control.steps[stream]
@@ -237,7 +236,6 @@ class GatherTile(Tile):
             winners.valid.eq(valid),
             winners.value.eq(requantise.o),
             winners.index.eq(channel.index),
-            winners.first.eq(channel.first),
             winners.last.eq(channel.last),
             self.o_valid.eq(winners.o_valid),
             self.o.eq(winners.o),
@@ -273,7 +271,7 @@ class GatherRow(Tile):
                 "control": In(control_layout(plan)),
                 "valid": In(1),
                 "write": In(windows.load_layout),
-                "pixels": In(data.ArrayLayout(windows.row_shape, cols)),
+                "pixels": In(data.ArrayLayout(windows.square_shape, cols)),
                 "o_valid": Out(1),
                 "o": Out(data.ArrayLayout(entry_layout(plan.stage.channels), cols)),
             }

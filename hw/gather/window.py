@@ -33,7 +33,7 @@ class Windows:
 
     @property
     def columns(self) -> int:
-        """Columns of one memory; also the cycles it takes to load a row of the window."""
+        """Columns of one memory; also the cycles it takes to load rows of the window."""
         return -(-self.plan.window[1] // self.plan.phases)
 
     @property
@@ -75,13 +75,11 @@ class Windows:
     def load_layout(self) -> data.StructLayout:
         """A write into the windows of a row of tiles.
 
-        ``enable``; ``phase``: row of the window modulo phases; ``row``, ``column``: address in the
-        memory; ``copy``: of the window. The pixels written are ``phases`` neighbours of a row.
+        ``enable``; ``row``, ``column``: address in all its memories; ``copy``: of the window.
         """
         return data.StructLayout(
             {
                 "enable": 1,
-                "phase": range(self.plan.phases),
                 "row": self.row_bits,
                 "column": self.column_bits,
                 "copy": range(self.copies),
@@ -125,9 +123,9 @@ class Windows:
         )
 
     @cached_property
-    def row_shape(self) -> data.ArrayLayout:
-        """``phases`` neighbouring pixels of a row, for one tile."""
-        return data.ArrayLayout(ACT_BITS, self.plan.phases)
+    def square_shape(self) -> data.ArrayLayout:
+        """``phases`` neighbouring pixels of ``phases`` rows, a pixel for each memory of a tile."""
+        return data.ArrayLayout(data.ArrayLayout(ACT_BITS, self.plan.phases), self.plan.phases)
 
     def look(self, tap: int) -> dict[int | str, Any]:
         """Value of `look_layout` for tap ``row * kernel width + column``."""

@@ -129,7 +129,7 @@ class DrainSequencer(wiring.Component):
     drain: see `hw.scatter.engine.drain_layout`.
     step: number of the row of ``drain`` channels, also the address of its constants.
     channel: ``valid`` while it has a channel of the layer; ``index`` is the number of the row;
-        ``first`` and ``last`` row of the pass.
+        ``last`` row of the pass.
     """
 
     start: Signal
@@ -172,7 +172,6 @@ class DrainSequencer(wiring.Component):
         m.d.comb += [
             channel.valid.eq(active & self.ready & (step < self.rows)),
             channel.index.eq(step),
-            channel.first.eq(step == 0),
             channel.last.eq(step == self.rows - 1),
         ]
         self._addresses(m, active)

@@ -141,7 +141,7 @@ class ScatterStage(wiring.Component):
             m.d.comb += [
                 tile.constants.add.eq(constants.add[0]),
                 tile.constants.shift.eq(constants.shift),
-                *(tile.channel[name].eq(later[name]) for name in ("valid", "first", "last")),
+                *(tile.channel[name].eq(later[name]) for name in ("valid", "last")),
                 tile.channel.index.eq(later.index),
                 self.o.payload[at].eq(tile.o),
             ]

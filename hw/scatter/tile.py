@@ -28,9 +28,9 @@ def constants_layout(plan: ScatterPlan) -> data.StructLayout:
 
 
 def channel_layout(channels: int) -> data.StructLayout:
-    """A channel on its way to the winners: ``valid``, ``index``, ``first`` and ``last``."""
+    """A channel on its way to the winners: ``valid``, ``index`` and ``last``."""
     index = entry_layout(channels)["index"].shape
-    return data.StructLayout({"valid": 1, "index": index, "first": 1, "last": 1})
+    return data.StructLayout({"valid": 1, "index": index, "last": 1})
 
 
 def bank_delay(plan: ScatterPlan) -> int:
@@ -214,7 +214,6 @@ class PixelTile(Tile):
             requantise.shift.eq(constants.shift),
             winners.valid.eq(channel.valid),
             winners.index.eq(channel.index),
-            winners.first.eq(channel.first),
             winners.last.eq(channel.last),
             winners.value.eq(requantise.o),
             self.o_valid.eq(winners.o_valid),

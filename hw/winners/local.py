@@ -13,9 +13,10 @@ class LocalWinners(wiring.Component):
 
     A list sorted by value: every cell compares its value with the one that arrives and keeps its
     own, takes the new one, or takes its neighbour's. Channels arrive in ascending order and an
-    equal value never overtakes, which settles ties. When a pass is over the list is copied to a
-    second one, from which the entries leave, largest first, while the next pass is inserted. Where
-    all channels win there is no list and they pass straight on.
+    equal value never overtakes, which settles ties. When a pass is over its entries leave at the
+    head, largest first, and the list moves up behind them, while channels of the next pass are
+    inserted behind the entries that are left: as many entries have gone by then as channels came.
+    Where all channels win there is no list and they pass straight on.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ class LocalWinners(wiring.Component):
     -------
     valid, value, index: a channel; ``channels`` of them make a pass, in ascending order, with or
         without gaps.
-    first, last: with the first and the last channel of a pass (both, where there is only one).
+    last: with the last channel of a pass.
     o_valid, o: an entry of the list; its value is 0 where no channel above 0 is left to claim it.
 
     Latency: the first entry leaves `LATENCY` cycles after ``last``, the other ``k - 1`` in the
@@ -36,13 +37,12 @@ class LocalWinners(wiring.Component):
     Raises ValueError for ``k`` outside 1..channels.
     """
 
-    LATENCY = 2
+    LATENCY = 1
     PASS_LATENCY = 1
 
     valid: Signal
     value: Signal
     index: Signal
-    first: Signal
     last: Signal
     o_valid: Signal
     o: "data.View[data.StructLayout]"
@@ -57,7 +57,6 @@ class LocalWinners(wiring.Component):
                 "valid": In(1),
                 "value": In(ACT_BITS),
                 "index": In(layout["index"].shape),
-                "first": In(1),
                 "last": In(1),
                 "o_valid": Out(1),
                 "o": Out(layout),
@@ -73,40 +72,38 @@ class LocalWinners(wiring.Component):
                 self.o.value.eq(self.value),
             ]
         else:
-            self._leave(m, self._insert(m))
+            self._list(m)
         return m
 
-    def _insert(self, m: Module) -> "data.View[data.ArrayLayout]":
-        """The list of the pass that is arriving, largest value in cell 0."""
-        cells = Signal(data.ArrayLayout(self.o.shape(), self.k))
-        larger = Signal(self.k)
+    def _list(self, m: Module) -> None:
+        k, size = self.k, self.o.shape().size
+        cells = Signal(data.ArrayLayout(self.o.shape(), k))
+        old = Signal(k)  # entries of the pass that is over, from the head
+        leaving = old[0]
+        with m.If(self.valid & self.last):
+            m.d.sync += old.eq(-1)
+        with m.Else():
+            m.d.sync += old.eq(old >> 1)
+        overtakes = Signal(k)
         m.d.comb += [
-            larger[at].eq(self.first | self._overtakes(cells[at].value)) for at in range(self.k)
+            overtakes[at].eq(self.valid & ~old[at] & self._overtakes(cells[at].value))
+            for at in range(k)
         ]
-        new = Signal(self.o.shape())
-        m.d.comb += [new.index.eq(self.index), new.value.eq(self.value)]
-        with m.If(self.valid):
-            for at in range(self.k):
-                with m.If(larger[at]):
-                    m.d.sync += cells[at].eq(new)
-                    if at:
-                        with m.If(larger[at - 1]):
-                            m.d.sync += cells[at].eq(cells[at - 1])
-                        with m.If(self.first):
-                            m.d.sync += cells[at].eq(0)
-        return cells
+        # While entries leave, cell ``at`` gets what follows it, so that is what a channel meets.
+        behind = Cat(overtakes[1:], self.valid)
+        new = Cat(self.index, self.value)
+        entries = [cells[at].as_value() for at in range(k)]
+        for at, entry in enumerate(entries):
+            before = entries[at - 1] if at else new
+            after = entries[at + 1] if at + 1 < k else C(0, size)
+            here = Mux(leaving, behind[at], overtakes[at])
+            above = Mux(leaving, behind[at - 1], overtakes[at - 1]) if at else C(0, 1)
+            # Which of four: what follows, its own, the channel that arrives, what is before.
+            choice = Signal(2, name=f"choice{at}")
+            m.d.comb += choice.eq(Mux(here, Mux(above, Mux(leaving, 1, 3), 2), ~leaving))
+            m.d.sync += entry.eq(Array([after, entry, new, before])[choice])
+        m.d.comb += [self.o.eq(cells[0]), self.o_valid.eq(leaving)]
 
     def _overtakes(self, listed: Value) -> Value:
         """Whether the channel that arrives goes in front of a value in the list."""
         return self.value > listed
-
-    def _leave(self, m: Module, cells: "data.View[data.ArrayLayout]") -> None:
-        """Copy the finished list, then shift it out."""
-        done = Signal()
-        leaving = Signal(cells.shape())
-        left = Signal(self.k)
-        m.d.sync += [done.eq(self.valid & self.last), left.eq(left >> 1)]
-        m.d.sync += [leaving[at].eq(leaving[at + 1]) for at in range(self.k - 1)]
-        with m.If(done):
-            m.d.sync += [leaving.eq(cells), left.eq(-1)]
-        m.d.comb += [self.o.eq(leaving[0]), self.o_valid.eq(left[0])]

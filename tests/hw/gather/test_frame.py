@@ -10,18 +10,25 @@ from hw.gather.frame import InputFrame
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "beat", "images"),
-    [(4, 6, 6, 2), (4, 6, 2, 2), (4, 6, 12, 2), (5, 3, 6, 3), (1, 1, 1, 2), (7, 2, 6, 2)],
+    ("height", "width", "beat", "images", "reads"),
+    [
+        (4, 6, 6, 2, 1),
+        (4, 6, 2, 2, 2),
+        (4, 6, 12, 2, 2),
+        (5, 3, 6, 3, 3),
+        (1, 1, 1, 2, 1),
+        (7, 2, 6, 2, 2),
+    ],
 )
-def test_rows_come_back(height: int, width: int, beat: int, images: int) -> None:
+def test_rows_come_back(height: int, width: int, beat: int, images: int, reads: int) -> None:
     rng = random.Random(height * width + beat)
     sent = [bytes(rng.randrange(256) for _ in range(height * width)) for _ in range(7)]
-    dut = InputFrame(height=height, width=width, beat=beat, images=images)
+    dut = InputFrame(height=height, width=width, beat=beat, images=images, reads=reads)
     read: list[bytes] = []
-    arrived = 0
+    arrived = taken = 0
 
     async def source(ctx) -> None:
-        nonlocal arrived
+        nonlocal arrived, taken
         for image in sent:
             for at in range(0, len(image), beat):
                 await ctx.tick().repeat(rng.randrange(1, 3))
@@ -29,23 +36,32 @@ def test_rows_come_back(height: int, width: int, beat: int, images: int) -> None
                 ctx.set(dut.i.valid, 1)
                 await ctx.tick().until(dut.i.ready)
                 ctx.set(dut.i.valid, 0)
+                taken += 1
             arrived += 1
             assert arrived - len(read) <= images
 
     async def reader(ctx) -> None:
+        beats = -(-height * width // beat)
         for _ in sent:
             await ctx.tick().repeat(rng.choice((1, 60)))
-            while not ctx.get(dut.available):
-                await ctx.tick()
-            assert arrived > len(read)
-            ctx.set(dut.take, 1)
-            await ctx.tick()
-            ctx.set(dut.take, 0)
             rows: dict[int, bytes] = {}
-            for row in rng.sample(range(height), height):
-                ctx.set(dut.row, row)
+            for first in range(0, height, reads):
+                chosen = [min(first + at, height - 1) for at in range(reads)]
+                ctx.set(dut.line, dut.line_of(first + reads - 1))
+                await ctx.delay(0)
+                while not ctx.get(dut.arrived):
+                    await ctx.tick()
+                needed = len(read) * beats + -(-(chosen[-1] + 1) * width // beat)
+                assert taken >= needed, "a row before its beats"
+                for at, row in enumerate(chosen):
+                    ctx.set(dut.rows[at], row)
                 await ctx.tick()
-                rows[row] = bytes(ctx.get(dut.o))
+                for at, row in enumerate(chosen):
+                    rows[row] = bytes(ctx.get(dut.o[at]))
+            ctx.set(dut.line, dut.lines - 1)
+            await ctx.delay(0)
+            while not ctx.get(dut.arrived):
+                await ctx.tick()
             ctx.set(dut.release, 1)
             await ctx.tick()
             ctx.set(dut.release, 0)

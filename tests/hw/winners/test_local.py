@@ -36,14 +36,12 @@ def _run(dut: LocalWinners, passes: list[list[int]], gaps: random.Random | None)
                     # What lies on the wires between two channels is nobody's business.
                     ctx.set(dut.valid, 0)
                     ctx.set(dut.value, gaps.randint(0, ACT_MAX))
-                    ctx.set(dut.first, gaps.randint(0, 1))
                     ctx.set(dut.last, gaps.randint(0, 1))
                     await ctx.tick()
                     cycle += 1
                 ctx.set(dut.valid, 1)
                 ctx.set(dut.value, value)
                 ctx.set(dut.index, index)
-                ctx.set(dut.first, index == 0)
                 ctx.set(dut.last, index == dut.channels - 1)
                 if index == dut.channels - 1:
                     lasts.append(cycle)
