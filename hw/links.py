@@ -50,6 +50,7 @@ class PixelLink(wiring.Signature):
     """Winner lists per pixel, between two convolutions or a convolution and a linear layer.
 
     A word is ``passes * k`` beats: pass after pass, in each pass entry 0..k-1 of all tiles' lists.
+    Where not all channels win, the ``k`` beats of a pass follow each other without a gap.
 
     Parameters
     ----------

@@ -12,6 +12,8 @@ from hw.tile import vendor_cells
 
 URAM_DEPTH = 4096
 URAM_BITS = 72
+SHARED_DEPTH = 32
+"""Elements of a `SharedRam` up to which its memories share cells."""
 
 Style = Literal["block", "ultra", "distributed"]
 
@@ -78,6 +80,103 @@ class LutRam(wiring.Component):
             read = ram.read_port(domain="comb")
             m.d.comb += [read.addr.eq(address), element.eq(read.data)]
         return m
+
+
+class SharedRam(wiring.Component):
+    """Memories in LUTs that are written together, and read one by one.
+
+    A read port of two bits takes one LUT of eight, the last of which writes; so ports of different
+    memories share cells, which a memory alone would leave half empty.
+
+    Parameters
+    ----------
+    bits, depth: of each memory; both >= 1.
+    memories: how many there are, >= 1.
+    reads: read ports of each, >= 1.
+
+    Members
+    -------
+    write_en, write_address, write_data: an element of every memory is written at the end of the
+        cycle.
+    address, data: ``data[memory][port]`` is the element at ``address[memory][port]`` in the same
+        cycle, the old one where it is being written.
+
+    Raises ValueError for sizes below 1.
+    """
+
+    write_en: Signal
+    write_address: Signal
+    write_data: list[Signal]
+    address: list[list[Signal]]
+    data: list[list[Signal]]
+
+    def __init__(self, bits: int, depth: int, memories: int, reads: int = 1) -> None:
+        _check(depth, reads)
+        if min(bits, memories) < 1:
+            raise ValueError(f"memory: {memories} memories of {bits} bits, need >= 1")
+        self.bits, self.depth, self.memories, self.reads = bits, depth, memories, reads
+        address = range(max(depth, 2))
+        super().__init__(
+            {
+                "write_en": In(1),
+                "write_address": In(address),
+                "write_data": In(bits).array(memories),
+                "address": In(address).array(memories, reads),
+                "data": Out(bits).array(memories, reads),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if vendor_cells(platform) and self.depth <= SHARED_DEPTH:
+            self._cells(m)
+        else:
+            self._behaviour(m)
+        return m
+
+    def _behaviour(self, m: Module) -> None:
+        for number in range(self.memories):
+            m.submodules[f"ram{number}"] = ram = LutRam(self.bits, self.depth, self.reads)
+            m.d.comb += [
+                ram.write_en.eq(self.write_en),
+                ram.write_address.eq(self.write_address),
+                ram.write_data.eq(self.write_data[number]),
+            ]
+            for port, address in enumerate(self.address[number]):
+                m.d.comb += [
+                    ram.address[port].eq(address),
+                    self.data[number][port].eq(ram.data[port]),
+                ]
+
+    def _cells(self, m: Module) -> None:
+        """RAM32M16: seven read ports of two bits, and one through which all are written."""
+        ports = [
+            (number, port, low)
+            for number in range(self.memories)
+            for port in range(self.reads)
+            for low in range(0, self.bits, 2)
+        ]
+        readers = "ABCDEFG"
+        for first in range(0, len(ports), len(readers)):
+            pins: dict[str, object] = {
+                "i_WCLK": ClockSignal(),
+                "i_WE": self.write_en,
+                "i_ADDRH": _wide(self.write_address, 5),
+                "i_DIH": C(0, 2),
+            }
+            group = ports[first : first + len(readers)]
+            for letter, (number, port, low) in zip(readers, group, strict=False):
+                out = Signal(2, name=f"out{number}_{port}_{low}")
+                bits = self.data[number][port][low : low + 2]
+                m.d.comb += bits.eq(out)
+                pins |= {
+                    f"i_ADDR{letter}": _wide(self.address[number][port], 5),
+                    f"i_DI{letter}": _wide(self.write_data[number][low : low + 2], 2),
+                    f"o_DO{letter}": out,
+                }
+            for letter in readers[len(group) :]:
+                pins |= {f"i_ADDR{letter}": C(0, 5), f"i_DI{letter}": C(0, 2)}
+            m.submodules[f"cell{first}"] = Instance("RAM32M16", **pins)
 
 
 class TableRam(wiring.Component):

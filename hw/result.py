@@ -54,13 +54,18 @@ class Result(wiring.Component):
         self.classes, self.drain = classes, drain
         self.rows = -(-classes // drain)
         self._rounds = (drain - 1).bit_length()
-        self.latency = 1 + self._rounds + 2 + Queue.LATENCY
+        self.latency = self.latency_of(drain)
         super().__init__(
             {
                 "i": In(RowLink(drain, signed(LOGIT_BITS))),
                 "o": Out(result_stream(classes)),
             }
         )
+
+    @staticmethod
+    def latency_of(drain: int) -> int:
+        """`latency` for a number of logits a row."""
+        return 1 + (drain - 1).bit_length() + 2 + Queue.LATENCY
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

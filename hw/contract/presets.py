@@ -169,8 +169,8 @@ _FOLDINGS = {
         (
             GatherFolding(rows=14, cols=14, streams=3),
             ScatterFolding(rows=5, cols=5, engines=2, lanes=4),
-            ScatterFolding(engines=2, lanes=60, drain=60),
-            ScatterFolding(engines=2, lanes=12, drain=1),
+            ScatterFolding(engines=3, lanes=60, drain=60),
+            ScatterFolding(engines=3, lanes=12, drain=1),
         ),
         frames=4,
     ),
@@ -216,12 +216,11 @@ _FOLDINGS = {
     ),
     ("gsc", "accurate", "full"): Folding(
         (
-            GatherFolding(rows=14, cols=14, streams=4),
-            ScatterFolding(rows=5, cols=5, engines=2, lanes=8),
-            ScatterFolding(engines=2, lanes=60, drain=60),
+            GatherFolding(rows=7, cols=7, streams=6),
+            ScatterFolding(rows=5, cols=5, engines=3, lanes=4),
+            ScatterFolding(engines=2, lanes=60, drain=10),
             ScatterFolding(engines=2, lanes=12, drain=1),
         ),
-        frames=4,
     ),
     ("tiny", "accurate", "small"): Folding(
         (GatherFolding(), ScatterFolding(), ScatterFolding(lanes=4, drain=2), ScatterFolding()),

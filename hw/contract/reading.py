@@ -1,6 +1,10 @@
 """Networks read back from JSON, which is untrusted."""
 
+import json
+import zipfile
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hw.contract.errors import NetworkError
@@ -36,6 +40,35 @@ def network_from_json(tree: Any) -> Network:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NetworkError(f"network description: {type(error).__name__}: {error}") from error
+
+
+HEADER = "header.json"
+HEADER_MAX = 1 << 20
+"""Bytes of an artefact's header at most."""
+
+
+def network_of_file(path: Path) -> Network:
+    """Shape of the network in an artefact (.npz), of which nothing but the header is read.
+
+    Raises NetworkError when the file cannot be read, is no artefact, or its network is impossible.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = archive.getinfo(HEADER).file_size
+            if size > HEADER_MAX:
+                raise NetworkError(f"{path}: header of {size} bytes, at most {HEADER_MAX}")
+            with archive.open(HEADER) as file:
+                tree = json.loads(file.read(HEADER_MAX).decode())
+        return network_from_json(tree["network"])
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from error
+    except (
+        OSError, KeyError, TypeError, ValueError, EOFError, RecursionError, NotImplementedError,
+        RuntimeError, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
+        raise NetworkError(
+            f"{path}: no network in it ({type(error).__name__}: {error}); give an .npz artefact"
+        ) from error
 
 
 def _typed(value: Any, kind: type) -> Any:

@@ -30,6 +30,7 @@ from hw.fold.primitives import (
     lut_ram_luts,
     mux_luts,
     requantise,
+    shared_ram_luts,
     ultra_rams,
 )
 from hw.gather.window import Windows
@@ -151,11 +152,11 @@ def _control_bits(plan: GatherPlan) -> int:
 def _gather_tile(plan: GatherPlan) -> Resources:
     windows, stage, streams = Windows(plan), plan.stage, plan.folding.streams
     positions, phases, bits = stage.pool**2, plan.phases, windows.sum_bits
-    lut = streams * phases**2 * lut_ram_luts(windows.depth, ACT_BITS)
+    lut = shared_ram_luts(windows.depth, ACT_BITS, streams * phases**2)
     lut += streams * positions * ACT_BITS * mux_luts(phases**2)
     lut += windows.emptied * streams * positions * bits
     lut += positions * bits * mux_luts(streams) + (positions - 1) * 1.5 * bits
-    ff = _control_bits(plan) + ACT_BITS * phases + 10
+    ff = _control_bits(plan) + ACT_BITS * phases**2 + 10
     ff += windows.emptied * streams * positions * bits
     ff += positions * bits + (positions - 1) * bits
     dsp = streams * stage.pool * -(-stage.pool // 2)
@@ -170,11 +171,12 @@ def _gather_stage(plan: GatherPlan, folding: Folding) -> Resources:
     banks, parts = max(1, beat // width), max(1, width // beat)
     lines = -(-height // banks)
     images = 2
-    frame = banks * parts * lut_ram_luts(images * lines, ACT_BITS * min(beat, width))
+    frame = banks * parts * lut_ram_luts(images * lines, ACT_BITS * min(beat, width)) * plan.phases
     taps = streams * lut_ram_luts(plan.steps, ACT_BITS + (stage.taps - 1).bit_length())
     constants = lut_ram_luts(stage.channels, stage.add_bits)
-    lut = GATHER_CONTROL_LUTS + frame + ACT_BITS * width * mux_luts(banks) + taps + constants
-    ff = GATHER_CONTROL_FFS + 2 * ACT_BITS * width + (1 + plan.folding.rows) * _control_bits(plan)
+    pixels = ACT_BITS * width * plan.phases
+    lut = GATHER_CONTROL_LUTS + frame + pixels * (mux_luts(banks) + 1) + taps + constants
+    ff = GATHER_CONTROL_FFS + 2 * pixels + (1 + plan.folding.rows) * _control_bits(plan)
     return Resources(lut=lut, ff=ff)
 
 

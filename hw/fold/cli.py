@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hw.contract.presets import ALIASES, NETWORKS, VARIANTS
 
 if TYPE_CHECKING:
+    from hw.contract.network import Network
     from hw.fold.solver import Solution
 
 HELP = "choose the folding of least area that takes at most N cycles a word"
@@ -17,7 +18,11 @@ HELP = "choose the folding of least area that takes at most N cycles a word"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold fold``."""
     parser.add_argument(
-        "--network", "--net", choices=NETWORKS, default="gsc", help="shipped network"
+        "--network",
+        "--net",
+        default="gsc",
+        metavar="NET",
+        help=f"shipped network ({', '.join(NETWORKS)}) or artefact (.npz)",
     )
     parser.add_argument(
         "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
@@ -34,24 +39,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input-bytes", type=int, default=64, metavar="N", help="bytes of the image taken a cycle"
     )
+    parser.add_argument("--latency", action="store_true", help="show where a word's cycles go")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write folding and figures there")
 
 
+def _network(name: str, variant: str) -> "Network":
+    from hw.contract.presets import network
+    from hw.contract.reading import network_of_file
+
+    return network_of_file(Path(name)) if name.endswith(".npz") else network(name, variant)
+
+
 def run(args: argparse.Namespace) -> int:
-    """Solve and print. Raises FoldingError when nothing meets the request."""
+    """Solve and print.
+
+    Raises FoldingError when nothing meets the request, NetworkError where there is no such network.
+    """
     from rich.console import Console
 
     from hw.area.cells import Resources
     from hw.contract.errors import FoldingError
-    from hw.contract.presets import network
-    from hw.fold.report import as_json, layer_table, next_step, summary
+    from hw.fold.report import as_json, layer_table, next_step, span_table, summary
     from hw.fold.solver import SLR_BUDGET, solve
     from hw.verilog.cache import write_atomically
 
     if args.cycles < 1:
         raise FoldingError(f"folding: cycles is {args.cycles}, needs >= 1")
     budget = SLR_BUDGET if args.budget == "slr" else Resources(*[math.inf] * 5)
-    chosen = network(args.network, args.variant)
+    chosen = _network(args.network, args.variant)
 
     def solved(cycles: int) -> "Solution":
         return solve(chosen, cycles, budget=budget, input_bytes=args.input_bytes)
@@ -59,7 +74,9 @@ def run(args: argparse.Namespace) -> int:
     found = solved(args.cycles)
     console = Console()
     console.print(layer_table(found))
-    console.print(summary(found))
+    console.print(summary(found), highlight=False)
+    if args.latency:
+        console.print(span_table(found))
     try:
         faster: Solution | None = solved(found.cycles - 1)
     except FoldingError as error:

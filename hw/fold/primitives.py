@@ -2,7 +2,7 @@
 
 from hw.area.cells import Resources
 from hw.contract.arith import ACT_BITS
-from hw.memory import URAM_DEPTH
+from hw.memory import SHARED_DEPTH, URAM_DEPTH
 
 RAMB36_SHAPES = ((1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))
 RAMB18_SHAPES = ((1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
@@ -30,6 +30,16 @@ def lut_ram_luts(depth: int, bits: int) -> int:
         return min(8 * -(-bits // 14), 2 * bits)
     blocks = -(-depth // 64)
     return blocks * min(8 * -(-bits // 7), 2 * bits) + bits * mux_luts(blocks)
+
+
+def shared_ram_luts(depth: int, bits: int, reads: int) -> int:
+    """LUTs of memories that are written together and read at ``reads`` addresses in all.
+
+    Up to 32 deep, eight LUTs give two bits each to seven addresses (see `hw.memory.SharedRam`).
+    """
+    if depth > SHARED_DEPTH:
+        return reads * lut_ram_luts(depth, bits)
+    return 8 * -(-(reads * -(-bits // 2)) // 7)
 
 
 def block_rams(depth: int, bits: int, lanes: int, reads: int) -> float:
@@ -65,4 +75,4 @@ def insertion_list(channels: int, k: int) -> Resources:
     entry = ACT_BITS + max(1, (channels - 1).bit_length())
     if k == channels:
         return Resources(ff=entry + 1)
-    return Resources(lut=k * (2 * entry + 5), ff=k * (2 * entry + 1))
+    return Resources(lut=k * (entry + 10), ff=k * (entry + 1))

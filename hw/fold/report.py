@@ -43,42 +43,54 @@ def layer_resources(solution: Solution) -> dict[str, Resources]:
 
 
 def shape_text(plan: Plan) -> str:
-    """A layer's folding in a few words."""
+    """A layer's folding in a few characters: tiles, and streams or engines x lanes > drain."""
     folding = plan.folding
-    tiles = f"{folding.rows}x{folding.cols} tiles"
+    tiles = f"{folding.rows}x{folding.cols}"
     if isinstance(plan, GatherPlan):
-        return f"{tiles}, {plan.folding.streams} streams"
-    return (
-        f"{tiles}, {plan.folding.engines} engines, {plan.folding.lanes} lanes, "
-        f"drain {plan.folding.drain}"
-    )
+        return f"{tiles} {plan.folding.streams}s"
+    return f"{tiles} {plan.folding.engines}x{plan.folding.lanes}>{plan.folding.drain}"
+
+
+LEGEND = "folding: tiles, then streams (s), or engines x lanes > channels drained a cycle"
 
 
 def layer_table(solution: Solution) -> Table:
-    """A row for each layer, and their sum."""
-    right = [Column(name, justify="right") for name in ("mult.", "cycles", "used", *NAMES)]
-    table = Table("layer", "folding", *right)
+    """A row for each layer, and their sum; no wider than 80 columns."""
+    names = ("mult", "cycles", "used", "LUT", "FF", "BRAM", "URAM", "DSP")
+    right = [Column(name, justify="right", no_wrap=True) for name in names]
+    left = [Column(name, no_wrap=True) for name in ("layer", "folding")]
+    table = Table(*left, *right, box=None, padding=(0, 1, 0, 0), pad_edge=False)
     taken = layer_resources(solution)
     for plan in solution.plans:
         table.add_row(
             plan.stage.name,
             shape_text(plan),
-            f"{multipliers(plan):,}",
-            f"{plan.cycles:,}",
+            f"{multipliers(plan)}",
+            f"{plan.cycles}",
             f"{100 * utilisation(plan, solution.cycles):.0f} %",
             *_figures(taken[plan.stage.name]),
         )
-    table.add_row("other", "", "", f"{solution.input_cycles:,}", "", *_figures(taken[""]))
-    table.add_section()
-    table.add_row("all", "", "", f"{solution.cycles:,}", "", *_figures(solution.resources))
+    table.add_row("other", "", "", f"{solution.input_cycles}", "", *_figures(taken[""]))
+    table.add_row("all", "", "", f"{solution.cycles}", "", *_figures(solution.resources))
     table.add_row("of an SLR", "", "", "", "", *_shares(solution.resources))
     return table
 
 
+def span_table(solution: Solution) -> Table:
+    """Where the cycles of a word go, from its first beat to its result."""
+    columns = [Column(name, justify="right") for name in ("from", "to", "cycles")]
+    table = Table("part", *columns, box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for span in solution.word.spans:
+        table.add_row(span.name, str(span.first), str(span.last), str(span.last - span.first + 1))
+    return table
+
+
 def summary(solution: Solution) -> str:
-    """Bottleneck and buffers in a line."""
+    """Bottleneck, latency and buffers in a few lines."""
     return (
+        f"{LEGEND}\n"
         f"bottleneck: {solution.bottleneck}, {solution.cycles:,} cycles a word; "
+        f"latency {solution.word.latency:,}\n"
         f"{solution.folding.frames} frames, {solution.folding.input_bytes} bytes a cycle; "
         "area is estimated"
     )
@@ -102,6 +114,8 @@ def as_json(solution: Solution, faster: Solution | None) -> dict[str, Any]:
         "network": solution.network.name,
         "folding": solution.folding.to_json(),
         "cycles_per_word": solution.cycles,
+        "latency_cycles": solution.word.latency,
+        "spans": {span.name: [span.first, span.last] for span in solution.word.spans},
         "bottleneck": solution.bottleneck,
         "area": "estimated",
         "resources": solution.resources.as_dict(),
@@ -129,7 +143,7 @@ def shares(taken: Resources) -> dict[str, float]:
 
 def _figures(taken: Resources) -> list[str]:
     return [
-        f"{value:,.1f}" if value % 1 and value < 1000 else f"{value:,.0f}" for value in taken.values
+        f"{value:.1f}" if value % 1 and value < 100 else f"{value:.0f}" for value in taken.values
     ]
 
 

@@ -10,7 +10,6 @@ those that no other beats in every resource are kept. The result is the least of
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 
 from hw.area.cells import CEILINGS, SLR, Resources
 from hw.contract.errors import FoldingError
@@ -27,13 +26,14 @@ from hw.contract.folding import (
 from hw.contract.network import Conv2d, Network, Stage
 from hw.fold.area import Component, back, calibrated, components, front, shared_components
 from hw.fold.candidates import candidates, widest
+from hw.fold.timeline import WordTimes, word_times
 
 SLR_BUDGET = Resources(
     *(size * share for size, share in zip(SLR.values, CEILINGS.values, strict=True))
 )
 """What a compute unit may take of its region."""
-HANDOVER = 24
-"""Cycles of pipelines and credits between two layers, at most."""
+SETTLING = 12
+"""Words over which a machine's pace is taken, once it is full."""
 FRAMES_MAX = 8
 
 
@@ -86,6 +86,11 @@ class Solution:
         """Cycles a word."""
         return max(self.input_cycles, *(plan.cycles for plan in self.plans))
 
+    @cached_property
+    def word(self) -> WordTimes:
+        """Times of a single word with full beats of winners."""
+        return word_times(self.network, self.folding)[0]
+
     @property
     def bottleneck(self) -> str:
         """Name of the layer that all others wait for."""
@@ -113,23 +118,21 @@ def solve(
         found = _Search(network, cycles, shape, budget).run()
         if found is None:
             found = _Search(network, cycles, shape, budget, thorough=True).run()
-        if found is not None and frames_needed(found.plans, found.cycles) <= frames:
+        if found is not None and keeps_pace(found):
             return found
-    raise FoldingError(f"folding: {cycles} cycles a word need more than {FRAMES_MAX} frames")
+    raise FoldingError(
+        f"folding: words wait for room in every machine of {cycles} cycles a word with up to "
+        f"{FRAMES_MAX} frames; ask for more cycles"
+    )
 
 
-def frames_needed(found: tuple[Plan, ...], cycles: int) -> int:
-    """Frames between layers, so that no layer waits for room: a frame is in use from the start of
-    the word in one layer until the next has read it.
+def keeps_pace(found: Solution) -> bool:
+    """Whether there are frames enough for no layer to wait for room: the machine's words then
+    follow each other as its slowest layer lets them (see `hw.fold.timeline`).
     """
-    most = 2
-    for source, plan in pairwise(found):
-        if isinstance(plan, ScatterPlan) and not plan.streamed:
-            filling = (source.passes - 1) * source.interval + source.steps + source.stage.k
-            filling += source.drain_steps if isinstance(source, ScatterPlan) else 0
-            reading = (plan.passes - 1) * plan.interval + plan.steps
-            most = max(most, -(-(filling + reading + HANDOVER) // cycles))
-    return most
+    words = 4 * found.folding.frames + SETTLING
+    times = word_times(found.network, found.folding, words)
+    return times[-1].finished - times[-1 - SETTLING].finished <= SETTLING * found.cycles
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Buffer of whole images in front of a gather layer."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import *
@@ -21,6 +22,39 @@ def check_beat(width: int, beat: int) -> None:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class FrameShape:
+    """How rows of an image lie in memories: lines of ``banks`` rows, in ``parts`` beats each."""
+
+    height: int
+    width: int
+    beat: int
+
+    @property
+    def parts(self) -> int:
+        """Beats of a row."""
+        return max(1, self.width // self.beat)
+
+    @property
+    def banks(self) -> int:
+        """Rows of a beat."""
+        return max(1, self.beat // self.width)
+
+    @property
+    def lines(self) -> int:
+        """Lines of an image."""
+        return -(-self.height // self.banks)
+
+    @property
+    def beats(self) -> int:
+        """Beats of an image."""
+        return -(-self.height * self.width // self.beat)
+
+    def line_of(self, row: int) -> int:
+        """Line that a row arrives with; rows beyond the last one count as the last."""
+        return min(row, self.height - 1) // self.banks
+
+
 class InputFrame(wiring.Component):
     """Turns beats into image rows and keeps a few images.
 
@@ -40,7 +74,7 @@ class InputFrame(wiring.Component):
         beats; what is left of the last one is ignored. Not ready while all images are in use.
     release: the oldest image is not needed any more; only when all of it has arrived. From the next
         cycle on rows are those of the one that follows.
-    line: number of a line (see `line_of`).
+    line: number of a line (see `FrameShape.line_of`).
     arrived: that line of the image that is the oldest from the next cycle on, and all before it,
         can be read from the next cycle on.
     rows: numbers of rows of the oldest image.
@@ -66,9 +100,8 @@ class InputFrame(wiring.Component):
         check_beat(width, beat)
         self.height, self.width, self.beat, self.images = height, width, beat, images
         self.reads = reads
-        self.parts = max(1, width // beat)
-        self.banks = max(1, beat // width)
-        self.lines = -(-height // self.banks)
+        self.geometry = shape = FrameShape(height=height, width=width, beat=beat)
+        self.parts, self.banks, self.lines = shape.parts, shape.banks, shape.lines
         super().__init__(
             {
                 "i": In(stream.Signature(ACT_BITS * beat)),
@@ -79,10 +112,6 @@ class InputFrame(wiring.Component):
                 "o": Out(data.ArrayLayout(data.ArrayLayout(ACT_BITS, width), reads)),
             }
         )
-
-    def line_of(self, row: int) -> int:
-        """Line that a row arrives with; rows beyond the last one count as the last."""
-        return min(row, self.height - 1) // self.banks
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

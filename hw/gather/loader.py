@@ -121,7 +121,7 @@ class WindowLoader(wiring.Component):
         plan, frame = self.plan, self.frame
         padding, height = plan.stage.padding, plan.stage.in_shape[1]
         lasts = [max(0, at + plan.phases - 1 - padding) for at in range(self.last_row + 1)]
-        lines = [frame.line_of(last) for last in lasts]
+        lines = [frame.geometry.line_of(last) for last in lasts]
         lines[self.last_row] = frame.lines - 1  # an image is released when all of it is there
         m.d.comb += self.line.eq(Array(lines)[row])
         self._outside: list[Value] = []
@@ -151,8 +151,8 @@ class WindowLoader(wiring.Component):
             ]
             passing = Signal(length, name=f"passing{phase}", reset_less=True)
             m.d.sync += passing.eq(Mux(load, Array(blocks)[block], passing >> chunk))
-            for at, squares in enumerate(self.pixels):
-                m.d.comb += Value.cast(squares[phase]).eq(passing.word_select(at, chunk))
+            for at in range(cols):
+                m.d.comb += Value.cast(self.pixels[at][phase]).eq(passing.word_select(at, chunk))
 
     def _padded(self, m: Module, phase: int) -> Value:
         """A row that was read, with padding at both ends; nothing else for rows outside."""

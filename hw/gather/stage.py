@@ -73,7 +73,7 @@ class GatherStage(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         _, height, width = self.plan.stage.in_shape
-        images = _images(self.plan, -(-height * width // self.input_bytes))
+        images = images_kept(self.plan, -(-height * width // self.input_bytes))
         m.submodules.frame = frame = InputFrame(
             height=height,
             width=width,
@@ -148,7 +148,7 @@ class GatherStage(wiring.Component):
                 m.d.comb += self.o.valid.eq(row.o_valid)
 
 
-def _images(plan: GatherPlan, beats: int) -> int:
+def images_kept(plan: GatherPlan, beats: int) -> int:
     """Images kept, so that the input and the loader do not wait for each other.
 
     An image is busy while it arrives, until the loader has passed it, and in one cycle of

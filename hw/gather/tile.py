@@ -12,7 +12,7 @@ from hw.delay import delayed
 from hw.dsp import PackedMac
 from hw.gather.window import Windows
 from hw.links import entry_layout
-from hw.memory import LutRam
+from hw.memory import SharedRam
 from hw.requantise import Requantise
 from hw.tile import Tile
 from hw.winners import LocalWinners
@@ -137,24 +137,20 @@ class GatherTile(Tile):
         write = Signal.like(self.write, reset_less=True)
         pixels = Signal.like(self.pixels, reset_less=True)
         m.d.sync += [write.eq(self.write), pixels.eq(self.pixels)]
-        found: list[list[Value]] = [[] for _ in range(streams)]
-        for row in range(phases):
-            for column in range(phases):
-                ram = LutRam(ACT_BITS, self.windows.depth, streams)
-                m.submodules[f"window{row}_{column}"] = ram
-                m.d.comb += [
-                    ram.write_en.eq(write.enable),
-                    ram.write_address.eq(Cat(write.column, write.row, write.copy)),
-                    ram.write_data.eq(pixels[row][column]),
-                ]
-                for stream in range(streams):
-                    step = control.steps[stream]
-                    look = step.look
-                    m.d.comb += ram.address[stream].eq(
-                        Cat(look.columns[column], look.rows[row], step.copy)
-                    )
-                    found[stream].append(Value.cast(ram.data[stream]))
-        return found
+        m.submodules.window = ram = SharedRam(ACT_BITS, self.windows.depth, phases**2, streams)
+        m.d.comb += [
+            ram.write_en.eq(write.enable),
+            ram.write_address.eq(Cat(write.column, write.row, write.copy)),
+        ]
+        for number in range(phases**2):
+            row, column = divmod(number, phases)
+            m.d.comb += ram.write_data[number].eq(pixels[row][column])
+            for stream in range(streams):
+                step = control.steps[stream]
+                look = step.look
+                address = Cat(look.columns[column], look.rows[row], step.copy)
+                m.d.comb += ram.address[number][stream].eq(address)
+        return [[memory[stream] for memory in ram.data] for stream in range(streams)]
 
     def _sums(self, m: Module, stream: int, step: data.View, found: list[Value]) -> list[Value]:
         """Sum of a stream at every position, row by row."""

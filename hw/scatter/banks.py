@@ -30,8 +30,9 @@ class PixelBanks(wiring.Component):
     Members
     -------
     i: winner lists; a frame is released with the last read from it.
-    complete: a frame is complete that was not taken yet.
-    take: a word starts on the oldest complete frame; only while ``complete``.
+    complete: there is a frame, not taken yet, that is complete when it is read: the lists of its
+        last pass come without a gap, and nothing is read sooner than it comes.
+    take: a word starts on the oldest such frame; only while ``complete``.
     walk: step of that word, from the next cycle on (see `hw.scatter.sequencer.walk_layout`).
     entries: for each tile, position and engine: the winner it looks at; value 0 where there is no
         step, and no tap left for the engine. `LATENCY` cycles after ``walk``.
@@ -54,6 +55,9 @@ class PixelBanks(wiring.Component):
         self.routing: Routing = routing(plan)
         self.entry = entry_layout(plan.stage.in_shape[0])
         self.beats = plan.source.passes * plan.stage.in_k
+        # Lists of chosen winners come an entry a cycle, and are walked as they lie.
+        chosen = plan.stage.in_k < plan.stage.in_shape[0]
+        self.enough = self.beats - plan.stage.in_k if chosen else self.beats - 1
         tiles = plan.source.folding.rows * plan.source.folding.cols
         super().__init__(
             {
@@ -91,7 +95,7 @@ class PixelBanks(wiring.Component):
         return m
 
     def _write_address(self, m: Module, *, check: bool) -> Value:
-        """Where the beat of this cycle goes; counts the frames that are complete.
+        """Where the beat of this cycle goes; counts the frames that may be read.
 
         With ``check`` a simulation fails when a producer breaks the rules of its credits.
         """
@@ -101,7 +105,7 @@ class PixelBanks(wiring.Component):
         with m.If(self.i.valid):
             m.d.sync += beat.eq(Mux(over, 0, beat + 1))
             m.d.sync += at.eq(Mux(at == self.frames * self.beats - 1, 0, at + 1))
-        done = self.i.valid & over
+        done = self.i.valid & (beat == self.enough)
         with m.If(done & ~self.take):
             m.d.sync += waiting.eq(waiting + 1)
             if check:

@@ -47,7 +47,7 @@ class LevelSearch(Tile):
     def __init__(self, channels: int, drain: int) -> None:
         self.channels, self.drain = channels, drain
         self._count_latency = PopCount.latency_of(drain)
-        self.latency = self._count_latency + 5
+        self.latency = self.latency_of(drain)
         count = range(channels + 1)
         super().__init__(
             {
@@ -61,6 +61,11 @@ class LevelSearch(Tile):
                 "o_need": Out(count),
             }
         )
+
+    @staticmethod
+    def latency_of(drain: int) -> int:
+        """`latency` for a number of candidates a row."""
+        return PopCount.latency_of(drain) + 5
 
     @property
     def parameters(self) -> tuple[int, int]:

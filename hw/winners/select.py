@@ -62,7 +62,7 @@ class Select(wiring.Component):
     def __init__(self, channels: int, drain: int) -> None:
         self.channels, self.drain = channels, drain
         self._count_latency = PrefixCount.latency_of(drain)
-        self.latency = 2 * self._count_latency + 3
+        self.latency = self.latency_of(drain)
         super().__init__(
             {
                 "valid": In(1),
@@ -75,6 +75,11 @@ class Select(wiring.Component):
                 "o": Out(row_layout(drain)),
             }
         )
+
+    @staticmethod
+    def latency_of(drain: int) -> int:
+        """`latency` for a number of candidates a row."""
+        return 2 * PrefixCount.latency_of(drain) + 3
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

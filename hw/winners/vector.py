@@ -139,6 +139,11 @@ class GlobalWinners(wiring.Component):
         self._emit(m, third_rows, thresholds)
         return m
 
+    @staticmethod
+    def row_room(drain: int) -> int:
+        """Rows of ``drain`` values between memory and emission at most."""
+        return TableRam.LATENCY + Select.latency_of(drain) + Queue.LATENCY + 3
+
     def _memory(self) -> TableRam:
         depth = self.WORDS * self.rows
         style: Style = "distributed" if depth <= LUT_RAM_DEPTH else "block"
@@ -206,7 +211,7 @@ class GlobalWinners(wiring.Component):
         m.submodules.third = scan = RowScan(self.WORDS, self.rows)
         m.submodules.select = select = Select(self.channels, self.drain)
         # Rows on their way to the queue need room there: reading waits, nothing else does.
-        room = TableRam.LATENCY + select.latency + Queue.LATENCY + 3
+        room = self.row_room(self.drain)
         m.submodules.credits = credits = Credits(room)
         m.submodules.marked = marked = Queue(row_layout(self.drain), room)
         m.submodules.emission = emission = Emission(self.channels, self.drain, self.emit)

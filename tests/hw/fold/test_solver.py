@@ -17,7 +17,8 @@ from hw.contract.presets import folding, network
 from hw.fold import cli
 from hw.fold.candidates import candidates, divisors, fewest_for_each_share
 from hw.fold.report import multipliers, products, utilisation
-from hw.fold.solver import SLR_BUDGET, Solution, cost, fits, frames_needed, solve
+from hw.fold.solver import SLR_BUDGET, Solution, cost, fits, keeps_pace, solve
+from sim.golden.random_network import random_quantized
 
 SMALL = Network(
     name="small",
@@ -93,7 +94,8 @@ def test_reference_network() -> None:
     inside = solve(chosen, 224)
     assert inside.cycles <= 224
     assert fits(inside.resources, SLR_BUDGET)
-    assert frames_needed(inside.plans, inside.cycles) <= inside.folding.frames
+    assert keeps_pace(inside)
+    assert not keeps_pace(Solution(chosen, replace(shipped.folding, frames=2)))
 
 
 def test_figures_of_layers() -> None:
@@ -105,13 +107,13 @@ def test_figures_of_layers() -> None:
         25 * 8 * 60,
         150 * 12,
     ]
-    assert multipliers(linear1) == 120
+    assert multipliers(linear1) == 180
     assert all(0 < utilisation(plan, solution.cycles) <= 1 for plan in solution.plans)
 
 
 @pytest.mark.parametrize(
     ("cycles", "message"),
-    [(2, "arrives in 6 cycles"), (7, "no folding of the layers up to it takes 7 cycles")],
+    [(2, "arrives in 6 cycles"), (7, "words wait for room in every machine of 7 cycles a word")],
 )
 def test_too_fast(cycles: int, message: str) -> None:
     with pytest.raises(FoldingError, match=message):
@@ -140,6 +142,38 @@ def test_candidates_are_valid() -> None:
 def test_divisors_and_shares() -> None:
     assert divisors(12) == [1, 2, 3, 4, 6, 12]
     assert fewest_for_each_share(25, 25) == [1, 2, 3, 4, 5, 7, 9, 13, 25]
+
+
+def test_the_shipped_full_machines_are_inside_a_region() -> None:
+    """By the area model, which is calibrated by synthesis."""
+    for variant, cycles in (("fast", 88), ("accurate", 264)):
+        shipped = Solution(network("gsc", variant), folding("gsc", variant, "full"))
+        assert shipped.cycles == cycles
+        assert fits(shipped.resources, SLR_BUDGET)
+        assert keeps_pace(shipped)
+
+
+def test_command_with_a_file(tmp_path, capsys) -> None:
+    file = tmp_path / "net.npz"
+    random_quantized(network("tiny")).save(file)
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    arguments = ["--network", str(file), "--cycles", "100", "--latency"]
+    assert cli.run(parser.parse_args(arguments)) == 0
+    printed = capsys.readouterr().out
+    assert "linear2 compute" in printed and "latency" in printed
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "\u2026" not in printed, "something was cut off"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"nothing at all"])
+def test_command_with_a_file_that_is_no_network(tmp_path, content: bytes) -> None:
+    file = tmp_path / "net.npz"
+    file.write_bytes(content)
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    with pytest.raises(NetworkError, match=r"no network in it .* give an .npz artefact"):
+        cli.run(parser.parse_args(["--network", str(file), "--cycles", "100"]))
 
 
 def test_command(tmp_path, capsys) -> None:

@@ -47,7 +47,7 @@ def test_rows_come_back(height: int, width: int, beat: int, images: int, reads: 
             rows: dict[int, bytes] = {}
             for first in range(0, height, reads):
                 chosen = [min(first + at, height - 1) for at in range(reads)]
-                ctx.set(dut.line, dut.line_of(first + reads - 1))
+                ctx.set(dut.line, dut.geometry.line_of(first + reads - 1))
                 await ctx.delay(0)
                 while not ctx.get(dut.arrived):
                     await ctx.tick()

@@ -160,6 +160,11 @@ def expected_beats(model: Model, lists: Lists) -> list[Any]:
     return beats
 
 
+def may_wait(plan: ScatterPlan, entry: int) -> bool:
+    """Whether there may be a gap in front of an entry; lists of chosen winners have none inside."""
+    return entry == 0 or plan.stage.in_k == plan.stage.in_shape[0]
+
+
 class Bench:
     """Drives a stage from all sides; ``gaps`` is the share of cycles in which a side waits."""
 
@@ -273,7 +278,7 @@ class Bench:
             self.free -= 1
             for block in blocks(source.stage, source.folding.rows, source.folding.cols):
                 for entry in range(self.plan.stage.in_k):
-                    while self.rng.random() < self.gaps:
+                    while may_wait(self.plan, entry) and self.rng.random() < self.gaps:
                         await ctx.tick()
                     for tile, pixel in enumerate(block):
                         index, value = lists[pixel][entry]

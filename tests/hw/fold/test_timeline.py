@@ -1,0 +1,105 @@
+"""The times of words by rule against the RTL: every word of random machines, to the cycle."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw.contract import presets
+from hw.contract.folding import Folding, ScatterPlan, plans
+from hw.contract.image import ImageStatus
+from hw.contract.network import Network
+from hw.fold.timeline import emits, full_rows, latency, word_times
+from sim.golden.model import Golden, forward
+from sim.golden.random_network import (
+    random_folding,
+    random_images,
+    random_network,
+    random_quantized,
+)
+from sim.rtl.machine import Machine
+from sw.pack.packer import pack
+
+WORDS = 10
+SEEDS = range(100, 104)
+"""The machines of `tests/test_random_machines.py`, so that they are built once."""
+
+
+def row_counts(network: Network, folding: Folding, golden: Golden) -> list[list[list[int]]]:
+    """For each word and each layer with global winners, the winners above 0 in each row."""
+    found: list[list[list[int]]] = [[] for _ in golden.labels]
+    for plan, layer in zip(plans(network, folding), golden.activations, strict=False):
+        if not emits(plan):
+            continue
+        assert isinstance(plan, ScatterPlan)
+        starts = np.arange(0, plan.stage.channels, plan.folding.drain)
+        counts = np.add.reduceat(layer.reshape(len(layer), -1) != 0, starts, axis=1)
+        for word, rows in enumerate(counts.tolist()):
+            found[word].append(rows)
+    return found
+
+
+def differences(network: Network, folding: Folding, seed: int, build: Path) -> list[tuple]:
+    """Word, and when it started and finished, by rule and in the RTL, where the two differ."""
+    quantized, images = random_quantized(network, seed), random_images(network, WORDS, seed)
+    golden = forward(quantized, images)
+    with Machine.build(network, folding, build, probes=True) as machine:
+        assert machine.load(pack(quantized, folding)) == ImageStatus.OK
+        run = machine.run(images)
+    times = word_times(network, folding, row_counts(network, folding, golden))
+    return [
+        (word, (mine.started, mine.finished), (int(started), int(finished)))
+        for word, (mine, started, finished) in enumerate(
+            zip(times, run.started, run.finished, strict=True)
+        )
+        if (mine.started, mine.finished) != (started, finished)
+    ]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_word_of_random_machines(build: Path, seed: int) -> None:
+    network = random_network(seed)
+    assert differences(network, random_folding(network, seed), seed, build) == []
+
+
+@pytest.mark.parametrize("size", presets.SIZES)
+def test_every_word_of_a_sparse_machine(build: Path, size: str) -> None:
+    network, folding = presets.network("tiny"), presets.folding("tiny", size=size)
+    assert differences(network, folding, 3, build) == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_word_takes_no_longer_than_planned(seed: int) -> None:
+    """In the steady state no machine with enough frames is slower than its slowest layer."""
+    network = random_network(seed)
+    folding = random_folding(network, seed)
+    found = plans(network, folding)
+    _, height, width = network.input_shape
+    planned = max(-(-height * width // folding.input_bytes), *(plan.cycles for plan in found))
+    times = word_times(network, folding, 40)
+    mean = (times[-1].finished - times[19].finished) / 20
+    if folding.frames > 2:
+        assert mean <= planned
+
+
+def test_full_speed() -> None:
+    network, folding = presets.network("gsc"), presets.folding("gsc", size="full")
+    times = word_times(network, folding, 12)
+    assert {late.finished - early.finished for early, late in pairwise(times)} == {88}
+    assert latency(network, folding) == times[0].latency <= 600
+
+
+def test_spans_follow_each_other() -> None:
+    network, folding = presets.network("gsc"), presets.folding("gsc", size="full")
+    (word,) = word_times(network, folding)
+    assert word.spans[0].first == word.started and word.spans[-1].last == word.finished
+    assert all(span.first <= span.last for span in word.spans)
+    parts = [span for span in word.spans if not span.name.endswith("load")]
+    assert all(early.last < late.last for early, late in pairwise(parts))
+
+
+def test_full_rows_hold_all_winners() -> None:
+    plan = plans(presets.network("gsc"), presets.folding("gsc", size="full"))[2]
+    rows = full_rows(plan)
+    assert len(rows) == 25 and sum(rows) == 150 and max(rows) == 60
