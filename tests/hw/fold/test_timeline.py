@@ -63,8 +63,9 @@ def test_every_word_of_random_machines(build: Path, seed: int) -> None:
     assert differences(network, random_folding(network, seed), seed, build) == []
 
 
-def test_every_word_of_a_sparse_machine(build: Path) -> None:
-    network, folding = presets.network("tiny"), presets.folding("tiny")
+@pytest.mark.parametrize("size", presets.SIZES)
+def test_every_word_of_a_sparse_machine(build: Path, size: str) -> None:
+    network, folding = presets.network("tiny"), presets.folding("tiny", size=size)
     assert differences(network, folding, 3, build) == []
 
 
