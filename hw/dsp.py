@@ -22,6 +22,10 @@ OPMODE_START = 0b10_000_0101
 """W = RND (the bias), Z = 0, X and Y = the product: a new sum."""
 OPMODE_ADD = 0b00_010_0101
 """W = 0, Z = P, X and Y = the product: one product more."""
+OPMODE_START_C = 0b10_011_0101
+"""W = RND, Z = C, X and Y = the product: a new sum from a constant."""
+OPMODE_ADD_BIAS = 0b10_010_0101
+"""W = RND, Z = P, X and Y = the product: one product more, biased."""
 INMODE_A = 0b00000
 """Multiplier takes A2 and B2; the pre-adder is not used."""
 INMODE_A_PLUS_D = 0b00100
@@ -238,18 +242,102 @@ class PackedMultiply(PackedDsp):
         )
 
     def _model(self, m: Module, p: Signal) -> None:
-        a = Signal(signed(WEIGHT_BITS), reset_less=True)
-        d = Signal(signed(WEIGHT_BITS), reset_less=True)
-        ad = Signal(signed(SPACING + WEIGHT_BITS + 1), reset_less=True)
-        b1 = Signal(ACT_BITS, reset_less=True)
-        b2 = Signal(ACT_BITS, reset_less=True)
-        product = Signal(signed(P_BITS), reset_less=True)
-        m.d.sync += [
-            a.eq(self.high_i),
-            d.eq(self.low_i),
-            b1.eq(self.value),
-            b2.eq(b1),
-            ad.eq((a << SPACING) + d),
-            product.eq(ad * b2),
-            p.eq(product + BIAS),
-        ]
+        m.d.sync += p.eq(_weights_times_value(m, self.high_i, self.low_i, self.value) + BIAS)
+
+
+class PackedSum(PackedDsp):
+    """Sums of any number of products of two weights with one activation each cycle.
+
+    Both sums stay in the register: the lower one overflows into the upper one, and whoever watches
+    its highest bit can tell how often. A bias with every product keeps the lower sum from ever
+    falling, so that a highest bit that does fall is an overflow; the sum starts with as much less.
+
+    Parameters
+    ----------
+    products: of a sum, >= 1.
+
+    Members
+    -------
+    high_i, low_i: weights, int8.
+    value: shared by both, uint8.
+    start: this product is the first of a sum; `START_DELAY` cycles after its operands.
+    p: ``(high << SPACING) + low``, exactly, when all products are in; until then low is smaller by
+        the bias that is missing.
+
+    Latency: `LATENCY` cycles from operands to ``p``, one pair of products a cycle.
+
+    Raises ValueError for ``products`` below 1.
+    """
+
+    LATENCY = 4
+    START_DELAY = 2
+    BIAS_BITS = 15
+
+    high_i: Signal
+    low_i: Signal
+    value: Signal
+    start: Signal
+    p: Signal
+
+    def __init__(self, products: int) -> None:
+        if products < 1:
+            raise ValueError(f"packed sum: {products} products, needs >= 1")
+        self.initial = -(products << self.BIAS_BITS)
+        super().__init__(
+            {
+                "high_i": In(signed(WEIGHT_BITS)),
+                "low_i": In(signed(WEIGHT_BITS)),
+                "value": In(ACT_BITS),
+                "start": In(1),
+                "p": Out(P_BITS),
+            }
+        )
+
+    def _split(self, m: Module, p: Signal) -> None:
+        m.d.comb += self.p.eq(p)
+
+    def _cell(self, m: Module, p: Signal) -> None:
+        sign = self.high_i[-1].replicate(30 - SPACING - WEIGHT_BITS)
+        m.submodules.dsp = _dsp48e2(
+            {
+                "AMULTSEL": "AD",
+                "BMULTSEL": "B",
+                "BREG": 2,
+                "BCASCREG": 2,
+                "RND": C(1 << self.BIAS_BITS, P_BITS),
+            },
+            {
+                "A": Cat(C(0, SPACING), self.high_i, sign),
+                "B": Cat(self.value, C(0, 18 - ACT_BITS)),
+                "C": C(self.initial & (1 << P_BITS) - 1, P_BITS),
+                "D": Cat(self.low_i, self.low_i[-1].replicate(27 - WEIGHT_BITS)),
+                "INMODE": C(INMODE_A_PLUS_D, 5),
+                "OPMODE": Mux(self.start, C(OPMODE_START_C, 9), C(OPMODE_ADD_BIAS, 9)),
+                "P": p,
+            },
+        )
+
+    def _model(self, m: Module, p: Signal) -> None:
+        start = Signal(reset_less=True)
+        m.d.sync += start.eq(self.start)
+        product = _weights_times_value(m, self.high_i, self.low_i, self.value)
+        m.d.sync += p.eq(Mux(start, self.initial, p.as_signed()) + product + (1 << self.BIAS_BITS))
+
+
+def _weights_times_value(m: Module, high: Value, low: Value, value: Value) -> Value:
+    """Registers of a DSP48E2 up to its product of two weights with one activation."""
+    a = Signal(signed(WEIGHT_BITS), reset_less=True)
+    d = Signal(signed(WEIGHT_BITS), reset_less=True)
+    ad = Signal(signed(SPACING + WEIGHT_BITS + 1), reset_less=True)
+    b1 = Signal(ACT_BITS, reset_less=True)
+    b2 = Signal(ACT_BITS, reset_less=True)
+    product = Signal(signed(P_BITS), reset_less=True)
+    m.d.sync += [
+        a.eq(high),
+        d.eq(low),
+        b1.eq(value),
+        b2.eq(b1),
+        ad.eq((a << SPACING) + d),
+        product.eq(ad * b2),
+    ]
+    return product

@@ -19,6 +19,8 @@ KINDS = (
     ("gather_row_", "gather stage"),
     ("pixel_tile_", "pixel tail"),
     ("scatter_tile_", "scatter tile"),
+    ("shared_scatter_tile_", "shared tile"),
+    ("dense_tile_", "dense tile"),
 )
 
 

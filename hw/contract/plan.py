@@ -5,6 +5,9 @@ from functools import cached_property
 
 from hw.contract.network import Conv2d, Stage, Taps
 
+DSP_SUM_BITS = 30
+"""Widest accumulator that fits into the register of a multiplier beside another one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GatherFolding:
@@ -153,6 +156,22 @@ class ScatterPlan:
         return not isinstance(self.source.stage.layer, Conv2d)
 
     @property
+    def shares_rows(self) -> bool:
+        """Whether all positions look at the same weight row at the same time, and so share its
+        memory: no activation is left out, so every list has all channels in order.
+        """
+        return not self.streamed and self.stage.in_k == self.stage.in_shape[0]
+
+    @property
+    def sums_in_dsp(self) -> bool:
+        """Whether a lane adds up one kernel at a time, and so in the register of its multiplier:
+        the weights are dense, and rows are shared. Then rounds follow each other, each over all
+        activations; otherwise they change with every step.
+        """
+        small = self.stage.acc_bits <= DSP_SUM_BITS
+        return self.shares_rows and self.stage.slots == 1 and small
+
+    @property
     def passes(self) -> int:
         """Blocks of tiles in a word, row by row."""
         return _passes(self.stage, self.folding)
@@ -161,6 +180,11 @@ class ScatterPlan:
     def rounds(self) -> int:
         """Times an engine looks at each winner, once for every group of ``lanes`` sets."""
         return self.stage.sets // self.folding.lanes
+
+    @property
+    def runs(self) -> int:
+        """Walks over the activations in a word, each followed by a drain of its accumulators."""
+        return self.passes * (self.rounds if self.sums_in_dsp else 1)
 
     @property
     def engine_taps(self) -> int:
@@ -212,9 +236,30 @@ class ScatterPlan:
         return min(-(-self.stage.k // self.emit) + rows, rows * row_beats)
 
     @property
+    def run_steps(self) -> int:
+        """Cycles of multiplication in a run."""
+        return self.winner_beats if self.sums_in_dsp else self.steps
+
+    @property
+    def run_busy(self) -> int:
+        """Cycles of a run up to its accumulators: the longer of steps and drain.
+
+        Sums in multipliers are kept for their drain, which takes a cycle of hand-over.
+        """
+        if self.sums_in_dsp:
+            return max(self.run_steps, self.folding.lanes // self.folding.drain + 1)
+        return max(self.run_steps, self.drain_steps)
+
+    @property
+    def run_interval(self) -> int:
+        """Cycles from run to run: the longest of steps, drain and emission."""
+        shared = self.rounds if self.sums_in_dsp else 1
+        return max(self.run_busy, -(-self.emission // shared))
+
+    @property
     def interval(self) -> int:
-        """Cycles from pass to pass: the longest of steps, drain and emission."""
-        return max(self.steps, self.drain_steps, self.emission)
+        """Cycles from pass to pass."""
+        return self.run_interval * (self.rounds if self.sums_in_dsp else 1)
 
     @property
     def cycles(self) -> int:

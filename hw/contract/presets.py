@@ -184,11 +184,12 @@ _FOLDINGS = {
     ),
     ("gsc", "sparse-dense", "full"): Folding(
         (
-            GatherFolding(rows=7, cols=14, streams=2),
-            ScatterFolding(rows=5, cols=5, engines=5, lanes=4),
-            ScatterFolding(engines=5, lanes=60, drain=60),
+            GatherFolding(rows=7, cols=7, streams=4),
+            ScatterFolding(rows=5, cols=1, engines=25, lanes=4),
+            ScatterFolding(engines=5, lanes=60, drain=5),
             ScatterFolding(engines=5, lanes=12, drain=1),
         ),
+        frames=3,
     ),
     ("gsc", "dense", "small"): Folding(
         (
@@ -200,11 +201,12 @@ _FOLDINGS = {
     ),
     ("gsc", "dense", "full"): Folding(
         (
-            GatherFolding(rows=2, cols=14, streams=4),
+            GatherFolding(rows=7, cols=14, streams=1),
             ScatterFolding(rows=5, cols=5, lanes=32),
             ScatterFolding(lanes=750, drain=5),
             ScatterFolding(lanes=12, drain=1),
         ),
+        frames=3,
     ),
     ("gsc", "accurate", "small"): Folding(
         (

@@ -24,6 +24,7 @@ from hw.contract.folding import (
     ScatterPlan,
 )
 from hw.contract.network import Conv2d
+from hw.dsp import SPACING, PackedSum
 from hw.fold.primitives import (
     block_rams,
     insertion_list,
@@ -34,9 +35,16 @@ from hw.fold.primitives import (
     ultra_rams,
 )
 from hw.gather.window import Windows
+from hw.scatter.banks import bank_style, ports_by_generator
 from hw.scatter.constants import DISTRIBUTED_DEPTH
 from hw.scatter.routing import Routing, engine_spans, routing
-from hw.scatter.weights import ENGINES, adds_address, memory_depth, memory_spans
+from hw.scatter.weights import (
+    ENGINES,
+    adds_address,
+    memory_depth,
+    memory_spans,
+    shared_style,
+)
 from hw.winners.vector import LUT_RAM_DEPTH, GlobalWinners
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
@@ -97,7 +105,7 @@ def front(plan: Plan, folding: Folding) -> Iterator[Component]:
         yield Component(name, "gather tile", tiles, _gather_tile(plan))
         yield Component(name, "gather stage", 1, _gather_stage(plan, folding))
     else:
-        yield Component(name, "scatter tile", tiles, _scatter_tile(plan))
+        yield Component(name, *_tile(plan, tiles))
         yield Component(name, "scatter stage", 1, _scatter_stage(plan, folding.frames))
 
 
@@ -188,6 +196,68 @@ def _element_bits(plan: ScatterPlan) -> int:
     return ACT_BITS + (plan.stage.slots - 1).bit_length()
 
 
+def _tile(plan: ScatterPlan, tiles: int) -> tuple[str, int, Resources]:
+    """Kind of the tiles of a scatter layer, how many there are, and what one takes."""
+    if plan.sums_in_dsp:
+        return "dense tile", tiles, _dense_tile(plan)
+    if plan.shares_rows:
+        return "shared tile", tiles, _shared_tile(plan)
+    return "scatter tile", tiles, _scatter_tile(plan)
+
+
+def _dense_tile(plan: ScatterPlan) -> Resources:
+    bits, lanes, drain = plan.stage.acc_bits, plan.folding.lanes, plan.folding.drain
+    engines, positions = len(engine_spans(plan)), plan.stage.pool**2
+    groups, pairs = lanes // drain, -(-lanes // 2)
+    excess = (plan.winner_beats << PackedSum.BIAS_BITS >> SPACING).bit_length() + 2
+    pair = Resources(lut=excess + 1, ff=1 + 2 * excess + SPACING + bits, dsp=1)
+    chosen = bits * mux_luts(groups) + excess * mux_luts(-(-groups // 2))
+    registers = (bits + excess) * _choice_registers(groups)
+    choice = Resources(lut=chosen + bits, ff=registers + bits) * drain
+    inputs = ACT_BITS * engines * (positions + lanes) + groups.bit_length()
+    engine = pair * pairs + choice
+    return engine * (engines * positions) + _trees(plan) + Resources(ff=inputs)
+
+
+def _shared_tile(plan: ScatterPlan) -> Resources:
+    """Positions share the registers of addresses too."""
+    bits, lanes, drain = plan.stage.acc_bits, plan.folding.lanes, plan.folding.drain
+    engines, positions = len(engine_spans(plan)), plan.stage.pool**2
+    depth, groups = plan.rounds * plan.stage.slots, lanes // drain
+    address = (depth - 1).bit_length()
+    memory = 2 * lut_ram_luts(depth, bits + 1) if depth > 1 else bits
+    lane = Resources(lut=memory + bits, ff=0 if depth > 1 else 2 * (bits + 1))
+    levels = _choice_registers(groups)
+    choice = Resources(lut=bits * mux_luts(2 * groups), ff=bits * levels) * drain
+    engine = lane * lanes + choice + Resources(dsp=-(-lanes // 2))
+    turns = plan.rounds > 1
+    shared = Resources(lut=(2 + turns) * address * lanes, ff=5 * address * lanes) * engines
+    inputs = engines * (ACT_BITS * positions + _element_bits(plan) * lanes) + 20
+    return engine * (engines * positions) + shared + _trees(plan) + Resources(ff=inputs)
+
+
+def _trees(plan: ScatterPlan) -> Resources:
+    """Sums over the engines, maxima over the positions."""
+    each = plan.folding.drain * plan.stage.acc_bits
+    adders = plan.stage.pool**2 * (len(engine_spans(plan)) - 1) * each
+    maxima = (plan.stage.pool**2 - 1) * each
+    return Resources(lut=adders + 1.6 * maxima, ff=adders + maxima)
+
+
+def _shared_weights(plan: ScatterPlan) -> Resources:
+    """Weight memories that all positions share, with registers in front and behind."""
+    bits, lanes, engines = _element_bits(plan), plan.folding.lanes, len(engine_spans(plan))
+    found = Resources(lut=10 * engines, ff=engines * (16 + bits * lanes))
+    for at, span in enumerate(memory_spans(plan)):
+        depth, reads = memory_depth(plan, span), min(ENGINES, engines - at * ENGINES)
+        if shared_style(depth) == "ultra":
+            found += Resources(uram=ultra_rams(depth, bits, lanes))
+        else:
+            found += Resources(bram36=block_rams(depth, bits, lanes, reads))
+            found += Resources(ff=reads * bits * lanes)
+    return found
+
+
 def _scatter_tile(plan: ScatterPlan) -> Resources:
     stage, folding = plan.stage, plan.folding
     lanes, engines, positions = folding.lanes, len(engine_spans(plan)), stage.pool**2
@@ -206,11 +276,8 @@ def _scatter_tile(plan: ScatterPlan) -> Resources:
     # A row address that is no concatenation is multiplied out, which takes a DSP.
     dsp = -(-lanes // 2) + adds_address(plan)
     engine = lane * lanes + choice + Resources(lut=address_lut, ff=ACT_BITS, dsp=dsp)
-    adders = positions * (engines - 1) * folding.drain * bits
-    maxima = (positions - 1) * folding.drain * bits
-    tree = Resources(lut=adders + 1.6 * maxima, ff=adders + maxima)
     control = Resources(ff=_element_bits(plan) + lanes + 20 + _address_bits(plan))
-    return engine * (engines * positions) + _weights(plan) * positions + tree + control
+    return engine * (engines * positions) + _weights(plan) * positions + _trees(plan) + control
 
 
 def _choice_registers(groups: int) -> int:
@@ -276,7 +343,7 @@ def _feed(plan: ScatterPlan, frames: int) -> Resources:
     if found is None:
         routing(plan)
         raise FoldingError(f"{stage.name}: its input cannot be routed")
-    entry = ACT_BITS + max(1, plan.index_bits)
+    entry = ACT_BITS + (0 if plan.shares_rows else max(1, plan.index_bits))
     depth = frames * plan.source.passes * stage.in_k
     steps = plan.passes * plan.engine_taps
     tables = sum(
@@ -284,13 +351,19 @@ def _feed(plan: ScatterPlan, frames: int) -> Resources:
         for choices in (*found.selects, *found.generators)
     )
     address = (depth - 1).bit_length()
-    lut = len(found.ports) * lut_ram_luts(depth, entry) + tables
-    lut += len(found.generators) * address
+    if bank_style(plan, frames) == "block":
+        widths = [entry * len(ports) for ports in ports_by_generator(found).values()]
+        memories = Resources(bram36=sum(block_rams(depth, wide, 1, 1) for wide in widths))
+    else:
+        memories = Resources(
+            lut=len(found.ports) * lut_ram_luts(depth, entry), ff=entry * len(found.ports)
+        )
+    lut = tables + len(found.generators) * address
     lut += entry * sum(mux_luts(len(reader.sources)) for reader in found.readers)
-    ff = entry * (len(found.ports) + len(found.readers))
+    ff = entry * len(found.readers)
     ff += len(found.generators) * address
     ff += sum((max(choices)).bit_length() for choices in found.selects)
-    return Resources(lut=lut, ff=ff)
+    return memories + Resources(lut=lut, ff=ff)
 
 
 def _scatter_stage(plan: ScatterPlan, frames: int) -> Resources:
@@ -302,6 +375,8 @@ def _scatter_stage(plan: ScatterPlan, frames: int) -> Resources:
         found += Resources(lut=ACT_BITS * plan.folding.engines, ff=entry * plan.folding.engines)
     else:
         found += _feed(plan, frames)
+    if plan.shares_rows:
+        found += _shared_weights(plan)
     bits = stage.add_bits + MUL_BITS * stage.layer.multiplier
     if plan.drain_steps <= DISTRIBUTED_DEPTH:
         found += Resources(lut=drain * lut_ram_luts(plan.drain_steps, bits), ff=drain * bits)

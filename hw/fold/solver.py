@@ -199,8 +199,7 @@ class _Search:
             for layer in layers:
                 source = sources[layer.engines]
                 plan = ScatterPlan(stage, layer, source)
-                busy = plan.passes * max(plan.steps, plan.drain_steps)
-                if busy > self.cycles or not self._emits(source):
+                if plan.runs * plan.run_busy > self.cycles or not self._emits(source):
                     continue
                 more = self._front(plan)
                 if more is not None:
@@ -234,7 +233,7 @@ class _Search:
 
     def _emits(self, plan: Plan) -> bool:
         """Whether what a layer finds leaves it in time."""
-        return isinstance(plan, GatherPlan) or plan.passes * plan.emission <= self.cycles
+        return plan.cycles <= self.cycles
 
     def _plan(self, layers: tuple[LayerFolding, ...], emit: int) -> Plan:
         """Plan of the last of some layers, with ``emit`` winners taken a cycle behind it."""

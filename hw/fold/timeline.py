@@ -202,15 +202,16 @@ class _Fields:
         """Walk the lists of a word that is taken in cycle ``start``; cycle of its last step."""
         plan = self.plan
         self.free = start + plan.passes * plan.interval
-        final = start + (plan.passes - 1) * plan.interval + plan.steps
+        final = start + (plan.runs - 1) * plan.run_interval + plan.run_steps
         self.released.append(final + 2)
         spans.append(Span(f"{plan.stage.name} compute", start + 1, final))
         return final + PixelBanks.LATENCY - 1
 
     def drained(self, done: int, spans: list[Span]) -> int:
-        """Cycle of the last row's draining, when the last step of a pass was in ``done``."""
-        last = done + bank_delay(self.plan) + 1 + self.rows
-        spans.append(Span(f"{self.plan.stage.name} drain", last - self.rows + 1, last))
+        """Cycle of the last row's draining, when the last step of a run was in ``done``."""
+        rows = self.rows // self.plan.rounds if self.plan.sums_in_dsp else self.rows
+        last = done + bank_delay(self.plan) + 1 + rows
+        spans.append(Span(f"{self.plan.stage.name} drain", last - rows + 1, last))
         return last
 
 

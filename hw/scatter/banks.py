@@ -4,16 +4,44 @@ from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import *
-from amaranth.lib import data, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.contract.arith import ACT_BITS
 from hw.contract.folding import ScatterPlan
 from hw.delay import delayed
 from hw.links import PixelLink, entry_layout
-from hw.memory import LutRam
+from hw.memory import LutRam, Style
 from hw.scatter.routing import NOTHING, Routing, engine_spans, routing
 from hw.scatter.sequencer import walk_layout
 from hw.tile import vendor_cells
+
+VALUE = data.StructLayout({"value": ACT_BITS})
+LUT_RAM_DEPTH = 64
+"""Entries up to which whole lists are kept in LUTs."""
+
+
+def reader_layout(plan: ScatterPlan) -> data.StructLayout:
+    """What a reader sees of an entry; where rows are shared, the walk says which channel it is."""
+    return VALUE if plan.shares_rows else entry_layout(plan.stage.in_shape[0])
+
+
+def bank_style(plan: ScatterPlan, frames: int) -> Style:
+    """Kind of the memories of the lists.
+
+    A block memory is wide and not deep, which suits lists that are whole: there all readers look at
+    few addresses at a time.
+    """
+    depth = frames * plan.source.passes * plan.stage.in_k
+    return "block" if plan.shares_rows and depth > LUT_RAM_DEPTH else "distributed"
+
+
+def ports_by_generator(found: Routing) -> dict[int, list[int]]:
+    """Ports that share an address, by the index of its generator."""
+    shared: dict[int, list[int]] = {}
+    for index, port in enumerate(found.ports):
+        shared.setdefault(port.generator, []).append(index)
+    return shared
 
 
 class PixelBanks(wiring.Component):
@@ -53,7 +81,7 @@ class PixelBanks(wiring.Component):
     def __init__(self, plan: ScatterPlan, frames: int) -> None:
         self.plan, self.frames = plan, frames
         self.routing: Routing = routing(plan)
-        self.entry = entry_layout(plan.stage.in_shape[0])
+        self.entry = reader_layout(plan)
         self.beats = plan.source.passes * plan.stage.in_k
         # Lists of chosen winners come an entry a cycle, and are walked as they lie.
         chosen = plan.stage.in_k < plan.stage.in_shape[0]
@@ -89,7 +117,8 @@ class PixelBanks(wiring.Component):
                 for source in reader.sources
             )
             m.d.comb += chosen.eq(sources[selects[reader.select]])
-            m.d.sync += register.index.eq(chosen.index)
+            if not self.plan.shares_rows:
+                m.d.sync += register.index.eq(chosen.index)
             m.d.sync += register.value.eq(Mux(live[number % len(live)], chosen.value, 0))
             m.d.comb += entry.eq(register)
         return m
@@ -144,6 +173,8 @@ class PixelBanks(wiring.Component):
 
     def _banks(self, m: Module, at: Value, addresses: Sequence[Value]) -> list[Any]:
         """The entry at every port, three cycles after the walk."""
+        if bank_style(self.plan, self.frames) == "block":
+            return self._wide_banks(m, at, addresses)
         found: list[Any] = []
         by_bank: dict[int, list[int]] = {}
         for index, port in enumerate(self.routing.ports):
@@ -154,7 +185,7 @@ class PixelBanks(wiring.Component):
             m.d.comb += [
                 ram.write_en.eq(self.i.valid),
                 ram.write_address.eq(at),
-                ram.write_data.eq(self.i.payload[bank]),
+                *self._kept(ram.write_data, self.i.payload[bank]),
             ]
             for read, index in enumerate(ports):
                 entry = Signal(self.entry, name=f"found{index}", reset_less=True)
@@ -162,6 +193,30 @@ class PixelBanks(wiring.Component):
                 m.d.sync += entry.eq(ram.data[read])
                 found.append(entry)
         return found
+
+    def _wide_banks(self, m: Module, at: Value, addresses: Sequence[Value]) -> list[Any]:
+        """The same from block memories: all ports of a generator lie side by side in one."""
+        found: dict[int, Any] = {}
+        for index, ports in ports_by_generator(self.routing).items():
+            layout = data.ArrayLayout(self.entry, len(ports))
+            m.submodules[f"banks{index}"] = ram = memory.Memory(
+                shape=layout, depth=self.frames * self.beats, init=[], attrs={"ram_style": "block"}
+            )
+            write, read = ram.write_port(), ram.read_port()
+            m.d.comb += [
+                write.en.eq(self.i.valid),
+                write.addr.eq(at),
+                read.addr.eq(addresses[index]),
+            ]
+            for place, port in enumerate(ports):
+                entry = self.i.payload[self.routing.ports[port].bank]
+                m.d.comb += self._kept(write.data[place], entry)
+                found[port] = read.data[place]
+        return [found[port] for port in range(len(self.routing.ports))]
+
+    def _kept(self, kept: Any, entry: Any) -> list[Any]:
+        """Assignments of what is kept of an entry."""
+        return [kept[name].eq(entry[name]) for name in self.entry.members]
 
     def _live(self, m: Module) -> list[Value]:
         """For every engine, whether it has a tap at the step three cycles before."""

@@ -10,10 +10,9 @@ from hw.contract.arith import ACT_BITS, WEIGHT_BITS
 from hw.delay import delayed
 from hw.dsp import SPACING, PackedMultiply
 from hw.memory import LutRam
+from hw.scatter.choice import CHOICE_BITS, choice_levels, choose
 
 PRODUCT_BITS = SPACING - 1
-CHOICE_BITS = 2
-"""Bits of a number of a group that one level of multiplexers takes."""
 
 
 def element_layout(slots: int) -> data.StructLayout:
@@ -26,11 +25,6 @@ def drain_layout(depth: int, groups: int = 1) -> data.StructLayout:
     return data.StructLayout(
         {"address": range(max(depth, 2)), "clear": 1, "group": (groups - 1).bit_length()}
     )
-
-
-def choice_levels(groups: int) -> int:
-    """Levels of multiplexers, four inputs each, that choose among ``groups``; at least one."""
-    return max(1, -(-(groups - 1).bit_length() // CHOICE_BITS))
 
 
 class Accumulators(wiring.Component):
@@ -202,16 +196,10 @@ class ScatterEngine(wiring.Component):
             live = Array(lane.live for lane in few)[low]
             m.d.sync += chosen.eq(Mux(live, Array(lane.sum for lane in few)[low], 0))
             sums.append(chosen)
-        for level in range(1, choice_levels(len(lanes))):
-            group = delayed(m, group, 1, name=f"group{at}_{level}")[CHOICE_BITS:]
-            found: list[Value] = []
-            for first in range(0, len(sums), reach):
-                chosen = Signal.like(sums[0], name=f"chosen{at}_{level}_{first}", reset_less=True)
-                few = Array(sums[first : first + reach])
-                m.d.sync += chosen.eq(few[group[:CHOICE_BITS]])
-                found.append(chosen)
-            sums = found
-        return sums[0]
+        if len(sums) == 1:
+            return sums[0]
+        rest = delayed(m, group, 1, name=f"group{at}")[CHOICE_BITS:]
+        return choose(m, sums, rest, name=f"chosen{at}")
 
     def _products(self, m: Module) -> list[Value]:
         """The product of every lane, `LATENCY` cycles after the row."""

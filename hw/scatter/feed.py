@@ -15,12 +15,12 @@ from hw.counters import ACTIVITY
 from hw.delay import delayed
 from hw.links import PixelLink, entry_layout, winner_stream
 from hw.scatter.banks import PixelBanks
-from hw.scatter.sequencer import PassSequencer
+from hw.scatter.sequencer import PassSequencer, walk_layout
 from hw.scatter.weights import step_layout
 
 
-def _ports(plan: ScatterPlan, readers: int) -> dict[str, wiring.Member]:
-    entries = data.ArrayLayout(entry_layout(plan.stage.in_shape[0]), readers)
+def _ports(plan: ScatterPlan, entry: data.StructLayout, readers: int) -> dict[str, wiring.Member]:
+    entries = data.ArrayLayout(entry, readers)
     return {
         "go": In(1),
         "take": Out(1),
@@ -46,7 +46,9 @@ class PixelFeed(wiring.Component):
     take: a word starts; its frame was complete.
     entries: for each tile, position and engine: the winner it looks at.
     step, done: tap and round of the ``entries`` of the next cycle, and whether they are the last of
-        a pass.
+        a run.
+    row, first: where rows are shared, the row of the ``entries`` of `ROW_LEAD` cycles later, and
+        whether the ``entries`` are the first of a run.
 
     Latency: the first entries are `LATENCY` cycles behind ``take``; then without a gap, as
     `hw.scatter.sequencer.PassSequencer` goes.
@@ -55,6 +57,7 @@ class PixelFeed(wiring.Component):
     """
 
     LATENCY = 1 + PixelBanks.LATENCY
+    ROW_LEAD = PixelBanks.LATENCY
 
     i: Any
     go: Signal
@@ -63,13 +66,18 @@ class PixelFeed(wiring.Component):
     step: Any
     done: Signal
     activity: Any
+    first: Signal
+    row: Signal
 
     def __init__(self, plan: ScatterPlan, frames: int) -> None:
         self.plan = plan
         self._banks = PixelBanks(plan, frames)
         tiles = plan.source.folding.rows * plan.source.folding.cols
         link = PixelLink(tiles, plan.stage.in_shape[0])
-        super().__init__({"i": In(link)} | _ports(plan, len(self._banks.routing.readers)))
+        ports = _ports(plan, self._banks.entry, len(self._banks.routing.readers))
+        if plan.shares_rows:
+            ports |= {"first": Out(1), "row": Out(walk_layout(plan)["row"].shape)}
+        super().__init__({"i": In(link)} | ports)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -90,6 +98,9 @@ class PixelFeed(wiring.Component):
             self.activity.starved.eq(sequencer.idle & ~banks.complete),
             self.activity.blocked.eq(sequencer.idle & banks.complete & ~self.go),
         ]
+        if self.plan.shares_rows:
+            first = delayed(m, walk.first, PixelBanks.LATENCY, name="first", reset=True)
+            m.d.comb += [self.row.eq(walk.row), self.first.eq(first)]
         return m
 
 
@@ -125,7 +136,8 @@ class WinnerFeed(wiring.Component):
         self.plan = plan
         engines = plan.folding.engines
         link = winner_stream(plan.stage.in_shape[0], engines)
-        super().__init__({"i": In(link)} | _ports(plan, engines))
+        entry = entry_layout(plan.stage.in_shape[0])
+        super().__init__({"i": In(link)} | _ports(plan, entry, engines))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.contract.folding import ScatterPlan
+from hw.contract.tables import channels_in
 from hw.scatter.engine import drain_layout
 from hw.scatter.tile import channel_layout
 
@@ -15,8 +16,12 @@ def walk_layout(plan: ScatterPlan) -> data.StructLayout:
     """A step of a walk over winner lists.
 
     ``active``: there is a step in this cycle. ``place``: ``pass * engine_taps + tap``. ``tap``,
-    ``entry``, ``round``: where the step is. ``last``: of the pass. ``final``: of the word.
+    ``entry``, ``round``: where the step is. ``last``: of the run. ``final``: of the word. Where
+    rows are shared also ``first`` of the run, and ``row``, the address of the weights, counted
+    from the first one of the engine.
     """
+    rows = plan.engine_taps * channels_in(plan) * plan.rounds
+    shared = {"first": 1, "row": range(max(rows, 2))} if plan.shares_rows else {}
     return data.StructLayout(
         {
             "active": 1,
@@ -26,15 +31,16 @@ def walk_layout(plan: ScatterPlan) -> data.StructLayout:
             "round": range(plan.rounds),
             "last": 1,
             "final": 1,
+            **shared,
         }
     )
 
 
 class PassSequencer(wiring.Component):
-    """Walks the winner lists of a word, pass after pass, without ever waiting within a word.
+    """Walks the winner lists of a word, run after run, without ever waiting within a word.
 
-    Every pass takes `ScatterPlan.interval` cycles: its steps, and a rest where draining or emission
-    take longer. Words follow each other without a gap while ``go`` is high.
+    Every run takes `ScatterPlan.run_interval` cycles: its steps, and a rest where draining or
+    emission take longer. Words follow each other without a gap while ``go`` is high.
 
     Parameters
     ----------
@@ -63,14 +69,14 @@ class PassSequencer(wiring.Component):
         m = Module()
         plan, walk = self.plan, self.walk
         running, resting = Signal(), Signal()
-        cycle, turn = Signal(range(plan.interval)), Signal(range(plan.passes))
-        over = cycle == plan.interval - 1
-        free = ~running | (over & (turn == plan.passes - 1))
+        cycle, turn = Signal(range(plan.run_interval)), Signal(range(plan.runs))
+        over = cycle == plan.run_interval - 1
+        free = ~running | (over & (turn == plan.runs - 1))
         m.d.comb += [self.take.eq(free & self.go), self.idle.eq(~running)]
         with m.If(running):
             m.d.sync += cycle.eq(Mux(over, 0, cycle + 1))
             with m.If(over):
-                m.d.sync += turn.eq(Mux(turn == plan.passes - 1, 0, turn + 1))
+                m.d.sync += turn.eq(Mux(turn == plan.runs - 1, 0, turn + 1))
         with m.If(free):
             m.d.sync += running.eq(self.go)
         with m.If(running & over):
@@ -79,9 +85,11 @@ class PassSequencer(wiring.Component):
             m.d.sync += resting.eq(1)
         m.d.comb += [
             walk.active.eq(running & ~resting),
-            walk.final.eq(walk.last & (turn == plan.passes - 1)),
+            walk.final.eq(walk.last & (turn == plan.runs - 1)),
         ]
-        self._count(m)
+        (self._count_runs if plan.sums_in_dsp else self._count)(m)
+        if plan.shares_rows:
+            self._count_rows(m)
         return m
 
     def _count(self, m: Module) -> None:
@@ -109,12 +117,58 @@ class PassSequencer(wiring.Component):
             walk.last.eq(walk.active & tap_over),
         ]
 
+    def _count_runs(self, m: Module) -> None:
+        """Entries within taps within rounds, each round over the places of its pass."""
+        plan, walk = self.plan, self.walk
+        entry, tap = Signal(range(plan.stage.in_k)), Signal(range(plan.engine_taps))
+        turn = Signal(range(plan.rounds), name="round")
+        place = Signal(range(plan.passes * plan.engine_taps))
+        base = Signal.like(place, name="base")
+        entry_over = entry == plan.stage.in_k - 1
+        tap_over = entry_over & (tap == plan.engine_taps - 1)
+        round_over = turn == plan.rounds - 1
+        with m.If(walk.active):
+            m.d.sync += entry.eq(Mux(entry_over, 0, entry + 1))
+            with m.If(entry_over):
+                m.d.sync += [tap.eq(tap + 1), place.eq(place + 1)]
+            with m.If(tap_over):
+                m.d.sync += [tap.eq(0), place.eq(base), turn.eq(Mux(round_over, 0, turn + 1))]
+                with m.If(round_over):
+                    following = Mux(walk.final, 0, place + 1)
+                    m.d.sync += [place.eq(following), base.eq(following)]
+        m.d.comb += [
+            walk.round.eq(turn),
+            walk.entry.eq(entry),
+            walk.tap.eq(tap),
+            walk.place.eq(place),
+            walk.last.eq(walk.active & tap_over),
+        ]
+
+    def _count_rows(self, m: Module) -> None:
+        """Address of the weights; a tap has rows for channels up to a power of two."""
+        plan, walk = self.plan, self.walk
+        rounds, channels = plan.rounds, plan.stage.in_shape[0]
+        row, fresh = Signal(walk.row.shape()), Signal(init=1)
+        step = rounds if plan.sums_in_dsp else 1
+        missing = (channels_in(plan) - channels) * rounds
+        tap_over = walk.entry == channels - 1
+        if not plan.sums_in_dsp:
+            tap_over &= walk.round == rounds - 1
+        following: Value = Const(0)
+        if plan.sums_in_dsp:
+            following = Mux(walk.round == rounds - 1, 0, walk.round + 1)
+        with m.If(walk.active):
+            m.d.sync += [row.eq(row + Mux(tap_over, step + missing, step)), fresh.eq(walk.last)]
+        with m.If(walk.last):
+            m.d.sync += row.eq(following)
+        m.d.comb += [walk.row.eq(row), walk.first.eq(walk.active & fresh)]
+
 
 class DrainSequencer(wiring.Component):
     """Drains a pass out of the accumulators: group of lanes after group, round after round, slot
-    after slot, which is channel after channel.
+    after slot, which is channel after channel. Sums in multipliers leave round by round.
 
-    After a reset it empties both banks first, whatever they hold.
+    After a reset it empties both banks first, whatever they hold; sums in multipliers have none.
 
     Parameters
     ----------
@@ -122,8 +176,8 @@ class DrainSequencer(wiring.Component):
 
     Members
     -------
-    start: the last step of a pass is at the accumulators; draining begins in the next cycle. Not
-        more often than every `ScatterPlan.drain_steps` cycles.
+    start: the last step of a run is at the accumulators; draining begins in the next cycle. Not
+        more often than what the run leaves takes.
     ready: the banks are empty, passes may start.
     bank: bank that accumulates.
     drain: see `hw.scatter.engine.drain_layout`.
@@ -140,7 +194,7 @@ class DrainSequencer(wiring.Component):
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
-        self.depth = plan.rounds * plan.stage.slots
+        self.depth = 1 if plan.sums_in_dsp else plan.rounds * plan.stage.slots
         self.groups = plan.folding.lanes // plan.folding.drain
         self.rows = -(-plan.stage.channels // plan.folding.drain)
         super().__init__(
@@ -157,13 +211,16 @@ class DrainSequencer(wiring.Component):
         m = Module()
         plan, channel = self.plan, self.channel
         active, step = Signal(), Signal(range(plan.drain_steps))
-        unknown = Signal(2, init=2)
+        unknown = Signal(2, init=0 if plan.sums_in_dsp else 2)
         over = step == plan.drain_steps - 1
+        run_over = over
+        if plan.sums_in_dsp:
+            run_over = self.drain.group == self.groups - 1
         flush = (unknown != 0) & ~active
         m.d.comb += self.ready.eq((unknown == 0) & ~flush)
         with m.If(active):
             m.d.sync += step.eq(Mux(over, 0, step + 1))
-            with m.If(over):
+            with m.If(run_over):
                 m.d.sync += active.eq(0)
                 with m.If(unknown != 0):
                     m.d.sync += unknown.eq(unknown - 1)
@@ -182,6 +239,11 @@ class DrainSequencer(wiring.Component):
         group, turn = Signal(range(self.groups)), Signal(range(plan.rounds), name="round")
         address, slot = Signal(range(self.depth)), Signal(range(plan.stage.slots))
         group_over = group == self.groups - 1
+        if plan.sums_in_dsp:
+            with m.If(active):
+                m.d.sync += group.eq(Mux(group_over, 0, group + 1))
+            m.d.comb += drain.group.eq(group)
+            return
         round_over = group_over & (turn == plan.rounds - 1)
         slot_over = round_over & (slot == plan.stage.slots - 1)
         with m.If(active):

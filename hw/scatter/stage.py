@@ -17,8 +17,9 @@ from hw.requantise import Requantise
 from hw.scatter.constants import Constants
 from hw.scatter.feed import PixelFeed, WinnerFeed
 from hw.scatter.sequencer import DrainSequencer
-from hw.scatter.tile import PixelTile, ScatterTile
-from hw.scatter.weights import WeightWriter
+from hw.scatter.shared import SharedTile
+from hw.scatter.tile import PixelTile, ScatterTile, bank_delay, drain_latency, tile_of
+from hw.scatter.weights import SharedRows, WeightWriter
 
 
 class ScatterStage(wiring.Component):
@@ -99,7 +100,7 @@ class ScatterStage(wiring.Component):
             self._field(m, feed, drain, writer, pixels)
             self._pixels(m, drain.channel, constants, pixels)
         else:
-            tile = ScatterTile(plan)
+            tile = tile_of(plan)
             self._field(m, feed, drain, writer, [tile])
             self._rows(m, drain.channel, constants, tile)
         return m
@@ -110,21 +111,49 @@ class ScatterStage(wiring.Component):
         feed: PixelFeed | WinnerFeed,
         drain: DrainSequencer,
         writer: WeightWriter,
-        tiles: Sequence[PixelTile | ScatterTile],
+        tiles: Sequence[Any],
     ) -> None:
         """All tiles in lock-step, each with its own entries."""
+        if isinstance(feed, PixelFeed) and self.plan.shares_rows:
+            self._shared(m, feed, drain, writer, tiles)
+        else:
+            for at, tile in enumerate(tiles):
+                readers = len(tile.entries)
+                mine = feed.entries[at * readers : (at + 1) * readers]
+                m.d.comb += [
+                    *(to.eq(entry) for to, entry in zip(tile.entries, mine, strict=True)),
+                    tile.step.eq(feed.step),
+                    tile.write.eq(writer.write),
+                    tile.bank.eq(drain.bank),
+                ]
         for at, tile in enumerate(tiles):
             m.submodules[f"tile{at}"] = tile
-            readers = len(tile.entries)
-            m.d.comb += [
-                *(tile.entries[on].eq(feed.entries[at * readers + on]) for on in range(readers)),
-                tile.step.eq(feed.step),
-                tile.write.eq(writer.write),
-                tile.bank.eq(drain.bank),
-                tile.drain.eq(drain.drain),
-            ]
-        delay = tiles[0].bank_delay + 1
+            m.d.comb += tile.drain.eq(drain.drain)
+        delay = bank_delay(self.plan) + 1
         m.d.comb += drain.start.eq(delayed(m, feed.done, delay, name="done", reset=True))
+
+    def _shared(
+        self,
+        m: Module,
+        feed: PixelFeed,
+        drain: DrainSequencer,
+        writer: WeightWriter,
+        tiles: Sequence[Any],
+    ) -> None:
+        """One set of weight memories for all tiles."""
+        m.submodules.weights = weights = SharedRows(self.plan)
+        m.d.comb += [weights.row.eq(feed.row), weights.write.eq(writer.write)]
+        for at, tile in enumerate(tiles):
+            readers = len(tile.values)
+            mine = feed.entries[at * readers : (at + 1) * readers]
+            m.d.comb += [
+                *(to.eq(entry.value) for to, entry in zip(tile.values, mine, strict=True)),
+                tile.rows.eq(weights.rows),
+            ]
+            if self.plan.sums_in_dsp:
+                m.d.comb += [tile.first.eq(feed.first), tile.keep.eq(drain.start)]
+            else:
+                m.d.comb += [tile.step.eq(feed.step), tile.bank.eq(drain.bank)]
 
     def _pixels(
         self, m: Module, channel: Any, constants: Constants, tiles: list[PixelTile]
@@ -149,9 +178,12 @@ class ScatterStage(wiring.Component):
                 m.d.comb += tile.constants.mul.eq(constants.mul[0])
         m.d.comb += self.o.valid.eq(first.o_valid)
 
-    def _rows(self, m: Module, channel: Any, constants: Constants, tile: ScatterTile) -> None:
+    def _rows(
+        self, m: Module, channel: Any, constants: Constants, tile: ScatterTile | SharedTile
+    ) -> None:
         """Requantised rows, or logits, to the link."""
-        early = tile.drain_latency - Constants.LATENCY
+        arrival = drain_latency(self.plan)
+        early = arrival - Constants.LATENCY
         m.d.comb += constants.step.eq(delayed(m, channel.index, early, name="step"))
         values, latency = [], 1
         for lane, acc in enumerate(tile.o):
@@ -162,7 +194,7 @@ class ScatterStage(wiring.Component):
                 value, latency = self._requantise(m, lane, acc, constants)
             values.append(value)
         valid, last = (
-            delayed(m, strobe, tile.drain_latency + latency, name=name, reset=True)
+            delayed(m, strobe, arrival + latency, name=name, reset=True)
             for name, strobe in (("valid", channel.valid), ("last", channel.last))
         )
         m.d.comb += self.o.valid.eq(valid)

@@ -1,6 +1,5 @@
 """Scatter tiles: the engines of a pooling window, and for convolutions the tail of the pixel."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from amaranth.hdl import *
@@ -12,8 +11,12 @@ from hw.contract.folding import ScatterPlan
 from hw.delay import delayed
 from hw.links import entry_layout
 from hw.requantise import SHIFT_BITS, Requantise
-from hw.scatter.engine import ScatterEngine, choice_levels, drain_layout
+from hw.scatter.choice import choice_levels
+from hw.scatter.dense import DenseEngine
+from hw.scatter.engine import ScatterEngine, drain_layout
 from hw.scatter.routing import engine_spans
+from hw.scatter.shared import DenseTile, SharedScatterTile, SharedTile, shared_control
+from hw.scatter.tree import maximum_of, sum_of, tree_levels
 from hw.scatter.weights import WeightRows, row_latency, step_layout, write_layout
 from hw.tile import Tile
 from hw.winners import LocalWinners
@@ -34,22 +37,30 @@ def channel_layout(channels: int) -> data.StructLayout:
 
 
 def bank_delay(plan: ScatterPlan) -> int:
-    """Cycles from an entry at a tile to the ``bank`` that it goes to."""
+    """Cycles from an entry at a tile to the ``bank`` that it goes to, or to ``keep``."""
+    if plan.sums_in_dsp:
+        return DenseEngine.LATENCY
+    if plan.shares_rows:
+        return 1 + ScatterEngine.LATENCY - 2
     return row_latency(plan) + ScatterEngine.LATENCY - 2
 
 
 def drain_latency(plan: ScatterPlan) -> int:
-    """Cycles from ``drain`` at a `ScatterTile` to the row it drains.
+    """Cycles from ``drain`` at a `ScatterTile` or `SharedTile` to the row it drains.
 
     Registers at the input and in front of the accumulators, and one for each level of the choice of
-    lanes, of the sum over the engines and of the maximum over the positions.
+    lanes, of the sum over the engines and of the maximum over the positions; sums in multipliers
+    take one to part.
     """
-    levels = (len(engine_spans(plan)) - 1).bit_length() + (plan.stage.pool**2 - 1).bit_length()
-    return 2 + choice_levels(plan.folding.lanes // plan.folding.drain) + levels
+    levels = tree_levels(len(engine_spans(plan))) + tree_levels(plan.stage.pool**2)
+    groups = plan.folding.lanes // plan.folding.drain
+    return 2 + choice_levels(groups) + plan.sums_in_dsp + levels
 
 
 def _control(plan: ScatterPlan) -> dict[str, wiring.Member]:
     """Ports of a tile that are broadcast, and its entries."""
+    if plan.shares_rows:
+        return shared_control(plan)
     readers = plan.stage.pool**2 * len(engine_spans(plan))
     groups = plan.folding.lanes // plan.folding.drain
     return {
@@ -111,10 +122,10 @@ class ScatterTile(Tile):
         for position in range(self.positions):
             sums = [engine.sums for engine in self._position(m, position, write, bank, drain)]
             positions.append(
-                [_tree(m, [each[lane] for each in sums], _add) for lane in range(len(self.o))]
+                [sum_of(m, [each[lane] for each in sums]) for lane in range(len(self.o))]
             )
         for lane, o in enumerate(self.o):
-            m.d.comb += o.eq(_tree(m, [each[lane] for each in positions], _maximum))
+            m.d.comb += o.eq(maximum_of(m, [each[lane] for each in positions]))
         return m
 
     def _position(
@@ -148,8 +159,17 @@ class ScatterTile(Tile):
         return engines
 
 
+def tile_of(plan: ScatterPlan) -> ScatterTile | SharedTile:
+    """The tile of a layer."""
+    if plan.sums_in_dsp:
+        return DenseTile(plan)
+    return SharedScatterTile(plan) if plan.shares_rows else ScatterTile(plan)
+
+
 class PixelTile(Tile):
-    """A `ScatterTile` with the tail of its pixel: requantisation and winners over the channels.
+    """A `ScatterTile` or `SharedTile` with the tail of its pixel.
+
+    The tail is requantisation and winners over the channels.
 
     Parameters
     ----------
@@ -157,7 +177,7 @@ class PixelTile(Tile):
 
     Members
     -------
-    entries, step, bank, drain, write: of the `ScatterTile`.
+    entries, step, bank, drain, write, or those of a `SharedTile`: as there.
     constants: of the channel drained `constants_delay` cycles before (see `constants_layout`).
     channel: of the channel drained `channel_delay` cycles before (see `channel_layout`).
     o_valid, o: winners, as `hw.winners.LocalWinners` gives them.
@@ -166,6 +186,10 @@ class PixelTile(Tile):
     """
 
     entries: Any
+    values: Any
+    rows: Any
+    first: Signal
+    keep: Signal
     step: Any
     bank: Signal
     drain: Any
@@ -198,7 +222,7 @@ class PixelTile(Tile):
     def build(self, platform: object) -> Module:
         m = Module()
         stage = self.plan.stage
-        m.submodules.tile = tile = ScatterTile(self.plan)
+        m.submodules.tile = tile = tile_of(self.plan)
         m.submodules.requantise = requantise = Requantise(
             stage.acc_bits, stage.add_bits, multiplier=stage.layer.multiplier
         )
@@ -222,24 +246,3 @@ class PixelTile(Tile):
         if stage.layer.multiplier:
             m.d.comb += requantise.mul.eq(constants.mul)
         return m
-
-
-def _add(first: Value, second: Value) -> Value:
-    return first + second
-
-
-def _maximum(first: Value, second: Value) -> Value:
-    return Mux(first > second, first, second)
-
-
-def _tree(m: Module, values: Sequence[Value], combine: Callable[[Value, Value], Value]) -> Value:
-    """Combine values two by two, with a register behind each level."""
-    while len(values) > 1:
-        level: list[Value] = []
-        for at in range(0, len(values), 2):
-            pair = values[at : at + 2]
-            stage = Signal(values[0].shape(), name="level", reset_less=True)
-            m.d.sync += stage.eq(combine(*pair) if len(pair) == 2 else pair[0])
-            level.append(stage)
-        values = level
-    return values[0]

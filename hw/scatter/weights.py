@@ -12,12 +12,14 @@ from hw.contract.network import Conv2d
 from hw.contract.tables import TableKind, channels_in, index_bits
 from hw.delay import delayed
 from hw.links import ConfigBus, entry_layout
-from hw.memory import TableRam
+from hw.memory import Style, TableRam
 from hw.scatter.engine import element_layout
 from hw.scatter.routing import engine_spans
 
 ENGINES = 2
 """Engines that share a memory, one for each of its ports."""
+BLOCK_DEPTH = 2048
+"""Rows up to which the memories that all positions share are block memories."""
 
 
 def memory_spans(plan: ScatterPlan) -> tuple[range, ...]:
@@ -58,6 +60,34 @@ def write_layout(plan: ScatterPlan) -> data.StructLayout:
             "memories": data.ArrayLayout(memory, len(memory_spans(plan))),
         }
     )
+
+
+def row_layout(plan: ScatterPlan) -> data.ArrayLayout:
+    """A weight row: an element for each lane."""
+    return data.ArrayLayout(element_layout(plan.stage.slots), plan.folding.lanes)
+
+
+def shared_style(depth: int) -> Style:
+    """Kind of the memories that all positions share."""
+    return "ultra" if depth > BLOCK_DEPTH else "block"
+
+
+def _memory(
+    m: Module, plan: ScatterPlan, at: int, style: Style, write: Any
+) -> tuple[range, TableRam]:
+    """Memory number ``at`` of a position, or of all: the engines it serves, and itself."""
+    span, lanes = memory_spans(plan)[at], plan.folding.lanes
+    engines = range(at * ENGINES, min((at + 1) * ENGINES, len(engine_spans(plan))))
+    depth = memory_depth(plan, span)
+    memory = TableRam(row_layout(plan), depth, len(engines), style, lanes=lanes)
+    m.submodules[f"memory{at}"] = memory
+    mine = write.memories[at]
+    m.d.comb += [
+        memory.write_en.eq(write.lanes & mine.valid.replicate(lanes)),
+        memory.write_address.eq(mine.address),
+        Value.cast(memory.write_data).eq(Value.cast(write.element).replicate(lanes)),
+    ]
+    return engines, memory
 
 
 class WeightWriter(wiring.Component):
@@ -126,7 +156,7 @@ class WeightRows(wiring.Component):
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
         self.engines = len(engine_spans(plan))
-        self.row = data.ArrayLayout(element_layout(plan.stage.slots), plan.folding.lanes)
+        self.row = row_layout(plan)
         entry = entry_layout(plan.stage.in_shape[0])
         super().__init__(
             {
@@ -142,23 +172,8 @@ class WeightRows(wiring.Component):
         m = Module()
         plan = self.plan
         style = "ultra" if isinstance(plan.stage.layer, Conv2d) else "block"
-        for at, span in enumerate(memory_spans(plan)):
-            engines = range(at * ENGINES, min((at + 1) * ENGINES, self.engines))
-            m.submodules[f"memory{at}"] = memory = TableRam(
-                self.row,
-                memory_depth(plan, span),
-                len(engines),
-                style,
-                lanes=plan.folding.lanes,
-            )
-            write = self.write.memories[at]
-            m.d.comb += [
-                memory.write_en.eq(self.write.lanes & write.valid.replicate(plan.folding.lanes)),
-                memory.write_address.eq(write.address),
-                Value.cast(memory.write_data).eq(
-                    Value.cast(self.write.element).replicate(plan.folding.lanes)
-                ),
-            ]
+        for at in range(len(memory_spans(plan))):
+            engines, memory = _memory(m, plan, at, style, self.write)
             for port, engine in enumerate(engines):
                 value = self.entries[engine].value
                 m.d.comb += [
@@ -185,3 +200,51 @@ class WeightRows(wiring.Component):
         address = Signal(range(plan.rounds << len(winner)), name=f"address{engine}")
         m.d.sync += address.eq(winner * plan.rounds + turn)
         return address
+
+
+class SharedRows(wiring.Component):
+    """The weight memories of all positions, which look at the same row at the same time.
+
+    Parameters
+    ----------
+    plan: the layer; its rows are shared.
+
+    Members
+    -------
+    row: address, counted from the first row of each engine (see `walk_layout`).
+    write: see `write_layout`.
+    rows: for each engine, its weight row, `LATENCY` cycles later. Registered.
+
+    Latency: `LATENCY`, a row a cycle for each engine.
+    """
+
+    LATENCY = 1 + TableRam.LATENCY + 1
+
+    row: Signal
+    write: Any
+    rows: Any
+
+    def __init__(self, plan: ScatterPlan) -> None:
+        self.plan = plan
+        self._each = plan.engine_taps * channels_in(plan) * plan.rounds
+        rows = data.ArrayLayout(row_layout(plan), len(engine_spans(plan)))
+        super().__init__(
+            {
+                "row": In(range(max(self._each, 2))),
+                "write": In(write_layout(plan)),
+                "rows": Out(rows),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plan = self.plan
+        for at, span in enumerate(memory_spans(plan)):
+            style = shared_style(memory_depth(plan, span))
+            engines, memory = _memory(m, plan, at, style, self.write)
+            for port, engine in enumerate(engines):
+                address = Signal.like(memory.address[port], name=f"address{engine}")
+                row = Signal(row_layout(plan), name=f"row{engine}", reset_less=True)
+                m.d.sync += [address.eq(self.row + port * self._each), row.eq(memory.data[port])]
+                m.d.comb += [memory.address[port].eq(address), self.rows[engine].eq(row)]
+        return m
