@@ -34,6 +34,12 @@ def utilisation(plan: Plan, cycles: int) -> float:
     return products(plan) / (multipliers(plan) * cycles)
 
 
+def of_roofline(solution: Solution) -> float:
+    """Share of use of all that the DSPs of a machine can multiply, two products each a cycle."""
+    needed = sum(products(plan) for plan in solution.plans)
+    return needed / (2 * solution.resources.dsp * solution.cycles)
+
+
 def layer_resources(solution: Solution) -> dict[str, Resources]:
     """What each layer takes; "" is what belongs to none."""
     found: dict[str, Resources] = {}
@@ -91,6 +97,7 @@ def summary(solution: Solution) -> str:
         f"{LEGEND}\n"
         f"bottleneck: {solution.bottleneck}, {solution.cycles:,} cycles a word; "
         f"latency {solution.word.latency:,}\n"
+        f"{100 * of_roofline(solution):.1f} % of its DSPs' two products a cycle\n"
         f"{solution.folding.frames} frames, {solution.folding.input_bytes} bytes a cycle; "
         "area is estimated"
     )
@@ -120,6 +127,7 @@ def as_json(solution: Solution, faster: Solution | None) -> dict[str, Any]:
         "area": "estimated",
         "resources": solution.resources.as_dict(),
         "share_of_slr": shares(solution.resources),
+        "of_roofline": round(of_roofline(solution), 4),
         "layers": {
             plan.stage.name: {
                 "multipliers": multipliers(plan),

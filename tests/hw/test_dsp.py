@@ -5,7 +5,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from hw.dsp import PackedMac, PackedMultiply
+from hw.dsp import P_BITS, PackedMac, PackedMultiply, PackedSum
 from hw.tile import emit
 
 EXTREME_ACTS = (0, 1, 254, 255)
@@ -85,3 +85,11 @@ def test_cells(kind: type[PackedMac] | type[PackedMultiply]) -> None:
     vendor = emit(kind(), "dut", vendor=True)
     assert vendor.count("DSP48E2 ") == 1
     assert "DSP48E2" not in emit(kind(), "dut")
+
+
+def test_cell_of_sums_starts_from_the_missing_bias() -> None:
+    dut = PackedSum(5)
+    vendor = emit(dut, "dut", vendor=True)
+    assert vendor.count("DSP48E2 ") == 1
+    assert f"48'h{dut.initial & (1 << P_BITS) - 1:012x}" in vendor
+    assert "DSP48E2" not in emit(dut, "dut")

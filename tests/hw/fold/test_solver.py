@@ -16,7 +16,7 @@ from hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
 from hw.contract.presets import folding, network
 from hw.fold import cli
 from hw.fold.candidates import candidates, divisors, fewest_for_each_share
-from hw.fold.report import multipliers, products, utilisation
+from hw.fold.report import multipliers, of_roofline, products, utilisation
 from hw.fold.solver import SLR_BUDGET, Solution, cost, fits, keeps_pace, solve
 from sim.golden.random_network import random_quantized
 
@@ -190,3 +190,14 @@ def test_command(tmp_path, capsys) -> None:
     assert sum(layer["dsp"] for layer in tree["layers"].values()) == tree["resources"]["dsp"]
     with pytest.raises(FoldingError, match="cycles is 0"):
         cli.run(parser.parse_args(["--cycles", "0"]))
+
+
+@pytest.mark.parametrize(("variant", "cycles"), [("dense", 3200), ("sparse-dense", 320)])
+def test_full_machines_of_the_other_variants(variant: str, cycles: int) -> None:
+    found = Solution(network("gsc", variant), folding("gsc", variant, "full"))
+    assert found.cycles == cycles
+    assert fits(found.resources, SLR_BUDGET)
+    assert sum(products(plan) for plan in found.plans) == pytest.approx(
+        of_roofline(found) * 2 * found.resources.dsp * cycles
+    )
+    assert of_roofline(found) > 0.9
