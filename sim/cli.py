@@ -2,13 +2,12 @@
 
 import argparse
 import json
-import os
 from pathlib import Path
 
-from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
+from hw.contract.options import add_folding, add_network
+from sw.data.options import add_data
 
 HELP = "run words through the machine's RTL and compare every layer with the golden model"
-DATA_VARIABLE = "TWOFOLD_GSC"
 EXIT_MISMATCH = 1
 
 
@@ -23,21 +22,13 @@ def word_count(text: str) -> int | None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold sim``."""
-    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
-    parser.add_argument(
-        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
-    )
+    add_network(parser)
     parser.add_argument("--network", type=Path, help="quantized network (.npz) to take instead")
-    parser.add_argument("--folding", choices=SIZES, default="small", help="size of the machine")
+    add_folding(parser)
     parser.add_argument(
         "--words", type=word_count, default=10, help="number of words, or 'all' (default: 10)"
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get(DATA_VARIABLE) or None,
-        help=f"folder of Google Speech Commands (default: ${DATA_VARIABLE}, else rendered speech)",
-    )
+    add_data(parser)
     parser.add_argument("--wav", type=Path, help="audio file to take as the word")
     parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")

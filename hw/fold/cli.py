@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw.contract.presets import ALIASES, NETWORKS, VARIANTS
+from hw.contract.options import add_variant
+from hw.contract.presets import NETWORKS
 
 if TYPE_CHECKING:
     from hw.contract.network import Network
@@ -24,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NET",
         help=f"shipped network ({', '.join(NETWORKS)}) or artefact (.npz)",
     )
-    parser.add_argument(
-        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
-    )
+    add_variant(parser)
     parser.add_argument(
         "--cycles", type=int, required=True, metavar="N", help="at most, for a word"
     )

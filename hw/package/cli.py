@@ -3,18 +3,15 @@
 import argparse
 from pathlib import Path
 
-from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
+from hw.contract.options import add_folding, add_network
 
 HELP = "generate everything for a bitstream and build it where Vivado and v++ are on PATH"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold bitstream``."""
-    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
-    parser.add_argument(
-        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
-    )
-    parser.add_argument("--folding", choices=SIZES, default="full", help="size of the machine")
+    add_network(parser)
+    add_folding(parser, "full")
     parser.add_argument(
         "--bitstreams", type=Path, default=Path("bitstreams"), help="directory of all builds"
     )

@@ -4,18 +4,15 @@ import argparse
 import shutil
 from pathlib import Path
 
-from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
+from hw.contract.options import add_folding, add_network
 
 HELP = "write the Verilog of the core for a network and folding"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold rtl``."""
-    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
-    parser.add_argument(
-        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
-    )
-    parser.add_argument("--folding", choices=SIZES, default="small", help="size of the machine")
+    add_network(parser)
+    add_folding(parser)
     parser.add_argument(
         "--vendor", action="store_true", help="with DSP48E2 and URAM288 cells, for synthesis"
     )

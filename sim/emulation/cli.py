@@ -2,11 +2,11 @@
 
 import argparse
 import json
-import os
 from pathlib import Path
 
-from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
-from sim.cli import DATA_VARIABLE, EXIT_MISMATCH, shipped, word_count
+from hw.contract.options import add_folding, add_network
+from sim.cli import EXIT_MISMATCH, shipped, word_count
+from sw.data.options import add_data
 
 HELP = "run words through PYNQ and XRT on an emulated card and compare them with the golden model"
 BACKENDS = ("pynq", "xrt")
@@ -14,11 +14,8 @@ BACKENDS = ("pynq", "xrt")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold emulate``."""
-    parser.add_argument("--net", choices=NETWORKS, default="tiny", help="shipped network")
-    parser.add_argument(
-        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
-    )
-    parser.add_argument("--folding", choices=SIZES, default="small", help="size of the machine")
+    add_network(parser, "tiny")
+    add_folding(parser)
     parser.add_argument("--units", type=int, default=1, help="compute units, 1 to 4 (default: 1)")
     parser.add_argument(
         "--words", type=word_count, default=10, help="number of words, or 'all' (default: 10)"
@@ -26,12 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend", choices=BACKENDS, action="append", help="only this one (default: both)"
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get(DATA_VARIABLE) or None,
-        help=f"folder of Google Speech Commands (default: ${DATA_VARIABLE}, else rendered speech)",
-    )
+    add_data(parser)
     parser.add_argument(
         "--seconds", type=float, default=1800.0, help="that a back-end may take (default: 1800)"
     )

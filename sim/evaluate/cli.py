@@ -2,13 +2,14 @@
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS, canonical_variant
-from sim.cli import DATA_VARIABLE, shipped
+from hw.contract.options import CHOICES, add_folding, add_network
+from hw.contract.presets import canonical_variant
+from sim.cli import shipped
+from sw.data.options import DATA_VARIABLE, add_data
 from sw.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -25,22 +26,14 @@ SPLITS = ("train", "val", "test", "all")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
-    parser.add_argument(
-        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
-    )
+    add_network(parser)
     parser.add_argument("--network", type=Path, help="quantized network (.npz) to take instead")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get(DATA_VARIABLE) or None,
-        help=f"folder of Google Speech Commands (default: ${DATA_VARIABLE})",
-    )
+    add_data(parser, otherwise="")
     parser.add_argument("--split", choices=SPLITS, default="test", help="default: %(default)s")
     parser.add_argument(
         "--backend", choices=BACKENDS, default="golden", help="default: %(default)s"
     )
-    parser.add_argument("--folding", choices=SIZES, default="small", help="for backend rtl")
+    add_folding(parser, what="machine for backend rtl")
     parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="confusion matrix (.png)")
     parser.add_argument(
@@ -48,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--beside",
-        choices=(*VARIANTS, *ALIASES),
+        choices=CHOICES,
         action="append",
         default=[],
         metavar="VARIANT",

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from hw.contract.presets import NETWORKS
 from sw.bench.engines import ENGINES
+from sw.data.options import add_data
 
 if TYPE_CHECKING:
     from sw.bench.measure import Settings
     from sw.bench.process import EngineProcess
 
 HELP = "time networks on other engines and on ours: what this processor makes of sparsity"
-DATA_VARIABLE = "TWOFOLD_GSC"
 LOG = "engines.log"
 """What the engines print, in ``build/bench``."""
 
@@ -48,12 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="install and run DeepSparse, whose licence allows evaluation only",
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get(DATA_VARIABLE) or None,
-        help=f"folder of Google Speech Commands (default: ${DATA_VARIABLE}, else rendered speech)",
-    )
+    add_data(parser)
     parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 

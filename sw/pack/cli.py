@@ -5,7 +5,7 @@ import json
 import zlib
 from pathlib import Path
 
-from hw.contract.presets import SIZES
+from hw.contract.options import add_folding
 
 HELP = "pack a quantized network into the image that is loaded into the machine"
 
@@ -13,7 +13,7 @@ HELP = "pack a quantized network into the image that is loaded into the machine"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold pack``."""
     parser.add_argument("--network", type=Path, required=True, help="quantized network (.npz)")
-    parser.add_argument("--folding", choices=SIZES, default="small", help="size of the machine")
+    add_folding(parser)
     parser.add_argument("--out", type=Path, required=True, help="image to write")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 

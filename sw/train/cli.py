@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw.contract.presets import ALIASES, NETWORKS, VARIANTS, canonical_variant, network
+from hw.contract.options import add_variant
+from hw.contract.presets import NETWORKS, canonical_variant, network
 from sw.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="commands",
         help="of --net gsc: the ten commands, or the digits zero..nine (default %(default)s)",
     )
-    parser.add_argument(
-        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="default %(default)s"
-    )
+    add_variant(parser)
     add_data_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="network (.npz)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random")

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS, canonical_variant
+from hw.contract.options import add_folding, add_network
+from hw.contract.presets import canonical_variant
 
 if TYPE_CHECKING:
     from sw.artefacts import QuantizedNetwork
@@ -31,14 +32,9 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"bitstream (default: ${XCLBIN_VARIABLE}, else one that fits in bitstreams/)",
     )
-    parser.add_argument("--net", choices=NETWORKS, default="gsc", help="shipped network")
-    parser.add_argument(
-        "--variant", choices=(*VARIANTS, *ALIASES), default="fast", help="of the shipped network"
-    )
+    add_network(parser)
     parser.add_argument("--network", type=Path, help="quantized network (.npz) to take instead")
-    parser.add_argument(
-        "--folding", choices=SIZES, default="small", help="machine of a device in software"
-    )
+    add_folding(parser, what="machine of a device in software")
     parser.add_argument("--build", type=Path, default=Path("build"), help="for --device rtl")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
