@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ["TVM_BIND_THREADS"] = "0"  # or the main thread is pinned to a processor
+os.environ["TVM_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))  # or it takes half of them
 
 import numpy as np
 import onnx
