@@ -90,9 +90,11 @@ def _one(score: Tensor, fan_in: int) -> Tensor:
     """One slot for each position of a set, no slot above ``fan_in`` positions.
 
     An auction: prices rise on slots with too many positions until they spread evenly. The few that
-    are left over then go to the slots with room, the least loss first.
+    are left over then go to the slots with room, the least loss first. Where the slots together
+    have no room for all positions, each keeps its largest weights.
     """
     slots, sets, inputs = score.shape
+    room, fan_in = fan_in, max(fan_in, -(-inputs // slots))
     worth = torch.where(score < 0, -1e9, score.clamp(min=1e-6).log()).contiguous()
     price = torch.zeros(slots, sets)
     owner, count = native.auction_round(worth, price)
@@ -104,7 +106,11 @@ def _one(score: Tensor, fan_in: int) -> Tensor:
     owner = owner.long()
     for group in range(sets):
         _repair((worth - price[..., None])[:, group], owner[group], fan_in)
-    return torch.zeros_like(score).scatter_(0, owner[None], 1.0)
+    mask = torch.zeros_like(score).scatter_(0, owner[None], 1.0)
+    if room == fan_in:
+        return mask
+    largest = (mask * score).topk(room, dim=2).indices
+    return mask * torch.zeros_like(mask).scatter_(2, largest, 1.0)
 
 
 def _repair(worth: Tensor, owner: Tensor, fan_in: int) -> None:

@@ -44,6 +44,17 @@ def test_uneven_sets_and_tight_fan_in() -> None:
         assert int(mask[group::4].sum(0).max()) <= 1
 
 
+def test_fan_in_that_leaves_positions_to_no_kernel() -> None:
+    torch.manual_seed(4)
+    layer = stage(10, 20, Complementary(2, fan_in=3))
+    weight = torch.randn(10, 20)
+    mask = choose_mask(weight, layer)
+    assert mask.sum(1).tolist() == [3.0] * 10
+    for group in range(2):
+        assert int(mask[group::2].sum(0).max()) == 1
+    assert weight.abs()[mask == 1].mean() > weight.abs()[mask == 0].mean()
+
+
 def test_keeps_nearly_the_best_assignment() -> None:
     torch.manual_seed(4)
     layer = stage(3, 6, Complementary(1))
