@@ -61,18 +61,22 @@ def network(name: str, variant: str = "fast") -> Network:
 
 @dataclass(frozen=True)
 class _Point:
-    """Sparsity of the hidden layers; None where a layer keeps all weights or all activations."""
+    """Sparsity of the hidden layers; None where a layer keeps all weights or all activations.
+
+    ``fan_in`` bounds the weights of a unit of the linear layer; None for an equal share.
+    """
 
     taps: tuple[int, ...] | None = None
     sets: tuple[int | None, int | None] = (None, None)
     winners: tuple[int | None, int | None, int | None] = (None, None, None)
+    fan_in: int | None = None
 
 
 _POINTS = {
     ("gsc", "dense"): _Point(),
     ("gsc", "sparse-dense"): _Point((4,) * 64, (4, 60)),
     ("gsc", "fast"): _Point((4,) * 64, (4, 60), (6, 8, 150)),
-    ("gsc", "accurate"): _Point((6,) * 64, (8, 60), (12, 12, 150)),
+    ("gsc", "accurate"): _Point((7,) * 64, (8, 60), (8, 12, 150), fan_in=62),
     ("tiny", "dense"): _Point(),
     ("tiny", "sparse-dense"): _Point((4,) * 16, (8, 16)),
     ("tiny", "fast"): _Point((4,) * 16, (8, 16), (6, 12, 20)),
@@ -93,7 +97,8 @@ def _gsc(variant: str) -> Network:
                    sparsity=_taps(point)),
             Conv2d(out_channels=64, kernel=(5, 5), pool=2, k=point.winners[1],
                    sparsity=_sets(point.sets[0])),
-            Linear(out_features=1500, k=point.winners[2], sparsity=_sets(point.sets[1])),
+            Linear(out_features=1500, k=point.winners[2],
+                   sparsity=_sets(point.sets[1], point.fan_in)),
             Linear(out_features=12),
         ),
     )  # fmt: skip
@@ -130,8 +135,8 @@ def _taps(point: _Point) -> Sparsity:
     return Taps(point.taps) if point.taps else Dense()
 
 
-def _sets(sets: int | None) -> Sparsity:
-    return Complementary(sets) if sets else Dense()
+def _sets(sets: int | None, fan_in: int | None = None) -> Sparsity:
+    return Complementary(sets, fan_in) if sets else Dense()
 
 
 def folding(name: str, variant: str = "fast", size: str = "small") -> Folding:
@@ -218,11 +223,12 @@ _FOLDINGS = {
     ),
     ("gsc", "accurate", "full"): Folding(
         (
-            GatherFolding(rows=7, cols=7, streams=6),
-            ScatterFolding(rows=5, cols=5, engines=3, lanes=4),
-            ScatterFolding(engines=2, lanes=60, drain=10),
+            GatherFolding(rows=7, cols=14, streams=4),
+            ScatterFolding(rows=5, cols=5, engines=2, lanes=4),
+            ScatterFolding(engines=3, lanes=30, drain=15),
             ScatterFolding(engines=2, lanes=12, drain=1),
         ),
+        frames=3,
     ),
     ("tiny", "accurate", "small"): Folding(
         (GatherFolding(), ScatterFolding(), ScatterFolding(lanes=4, drain=2), ScatterFolding()),

@@ -18,6 +18,8 @@ GAIN_MIN = 0.01
 """Gains are kept above this, so that pooling and normalisation commute."""
 EPSILON = 1e-5
 MOMENTUM = 0.02
+QUIETING = 0.05
+"""Standard deviations that offsets are lowered by where twice as many values are used as may be."""
 
 
 def winners(x: Tensor, k: int) -> Tensor:
@@ -34,8 +36,8 @@ class NormWinners(nn.Module):
     Attributes
     ----------
     k: winners kept; may be changed at any time.
-    threshold: standard deviations that a value must be above its mean not to become 0, at least;
-        None asks for nothing.
+    used: share of the values that may be other than 0; None asks for nothing.
+    density: share of the values that were other than 0 in the last batch, where `used` is given.
     fused: use the fast kernels instead of stock PyTorch.
     """
 
@@ -45,7 +47,8 @@ class NormWinners(nn.Module):
     def __init__(self, channels: int, k: int) -> None:
         super().__init__()
         self.k = k
-        self.threshold: float | None = None
+        self.used: float | None = None
+        self.density = 0.0
         self.fused = True
         self.gain = nn.Parameter(torch.ones(channels))
         self.shift = nn.Parameter(torch.zeros(channels))
@@ -63,12 +66,16 @@ class NormWinners(nn.Module):
         mean, variance = self._moments(x) if self.training else (self.mean, self.variance)
         deviation = torch.sqrt(variance + EPSILON)
         if self.fused and (self.training or not torch.is_grad_enabled()):
-            return native.norm_winners(
+            out = native.norm_winners(
                 x, gain=self.gain, shift=self.shift, mean=mean, deviation=deviation,
                 k=self.k, half=half,
             )  # fmt: skip
-        out = winners(torch.relu((x - mean) / deviation * self.gain + self.shift), self.k)
-        return out.to(torch.bfloat16) if half else out
+        else:
+            out = winners(torch.relu((x - mean) / deviation * self.gain + self.shift), self.k)
+            out = out.to(torch.bfloat16) if half else out
+        if self.training and self.used is not None:
+            self.density = int(torch.count_nonzero(out)) / out.numel()
+        return out
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of the batch; running averages are kept for evaluation."""
@@ -84,12 +91,12 @@ class NormWinners(nn.Module):
 
     @torch.no_grad()
     def keep_bounds(self) -> None:
-        """Bring gains back above `GAIN_MIN` and offsets below what `threshold` allows; to be
-        called after every optimiser step.
+        """Bring gains back above `GAIN_MIN`, and lower all offsets a little while more values are
+        other than 0 than `used` allows; to be called after every optimiser step.
         """
         self.gain.clamp_(min=GAIN_MIN)
-        if self.threshold is not None:
-            torch.minimum(self.shift, -self.threshold * self.gain, out=self.shift.data)
+        if self.used is not None and self.density > self.used:
+            self.shift.sub_(self.gain * (QUIETING * (self.density / self.used - 1)))
 
 
 class Layer(nn.Module):

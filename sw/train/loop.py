@@ -26,10 +26,6 @@ from sw.train.mixing import mix, targets
 from sw.train.sources import Source
 
 EVAL_BATCH = 256
-CROWDED = 0.105
-"""Share of winners above which a layer is asked to use fewer than it may."""
-NO_THRESHOLD = -2.0
-"""Threshold that no layer notices."""
 MASK_CHOICES = 5
 """Times an epoch that masks are chosen anew."""
 
@@ -54,8 +50,8 @@ class Phase:
     average: decay of the moving average of the weights, which is what comes out; 0 for none.
     density: share of the weights of every hidden layer that an unstructured mask keeps, where the
         network has no structure of its own; the first layer keeps four times as many.
-    threshold: standard deviations above the mean below which activations are 0, in layers where
-        more than `CROWDED` of the channels may win: winners that are not needed become 0.
+    used: share of the activations of a layer that may be other than 0 where more of them may win:
+        winners that are not needed become 0.
     fade: factor on weights outside the mask at every choice of masks; 0 forgets them.
     seed: of initialisation and of every batch.
     """
@@ -75,7 +71,7 @@ class Phase:
     mix: float = 0.0
     average: float = 0.0
     density: float = 1.0
-    threshold: float = NO_THRESHOLD
+    used: float = 1.0
     fade: float = 0.9
     seed: int = 0
 
@@ -258,8 +254,8 @@ def restructure(net: SparseNet, phase: Phase, progress: float) -> None:
         if layer.norm is not None:
             k, channels = layer.stage.k, layer.stage.channels
             layer.norm.k = round(k + (channels / 2 - k) * spread) if k < channels else k
-            if k > CROWDED * channels and k < channels:
-                layer.norm.threshold = phase.threshold - 2 * spread
+            if phase.used * channels < k < channels:
+                layer.norm.used = phase.used * layer.norm.k / k
 
 
 def objective(logits: Tensor, wanted: Tensor, phase: Phase, opinion: Tensor | None) -> Tensor:
@@ -307,7 +303,7 @@ def state(
     return {
         "records": [asdict(record) for record in records],
         "net": net.state_dict(),
-        "winners": [[norm.k, norm.threshold] for norm in norms],
+        "winners": [[norm.k, norm.used] for norm in norms],
         "optimiser": optimiser.state_dict()["state"],
         "average": average.state_dict() if average is not None else {},
     }
@@ -324,7 +320,7 @@ def restore(
     try:
         net.load_state_dict(tree["net"])
         for norm, kept in zip(_norms(net), tree["winners"], strict=True):
-            norm.k, norm.threshold = kept
+            norm.k, norm.used = kept
         whole = optimiser.state_dict()
         whole["state"] = {int(key): value for key, value in tree["optimiser"].items()}
         optimiser.load_state_dict(whole)

@@ -35,13 +35,11 @@ _TEACHERS = {
 }
 _STUDENTS = {
     "gsc": Phase(
-        name="student", epochs=160, rate=3e-3, open_until=0.6, distil=0.9, mix=0.5, average=0.998
+        name="student", epochs=48, rate=3e-3, open_until=0.5, distil=0.7, average=0.998, used=0.103
     ),
     "tiny": Phase(name="student", epochs=400, rate=4e-3, open_until=0.5, distil=0.7),
 }
 _SPECIAL: dict[tuple[str, str], dict[str, Any]] = {
-    ("gsc", "fast"): {"threshold": 0.75},  # conv2: 8 winners of 64 may be, fewer than 6.7 are used
-    ("gsc", "accurate"): {"epochs": 90},
     ("gsc", "sparse-dense"): {"epochs": 40},
     ("gsc", "pruned"): {"epochs": 30, "density": 0.043},  # with the last layer 5 % of all weights
     ("tiny", "pruned"): {"density": 0.15},

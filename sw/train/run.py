@@ -13,12 +13,10 @@ from sw.model.net import SparseNet
 from sw.quantize.fold import activation_scales, float_layer, fold
 from sw.quantize.integer import forward_integer
 from sw.quantize.quiet import quieten
-from sw.train.loop import NO_THRESHOLD, Trainer, accuracy
+from sw.train.loop import Trainer, accuracy
 from sw.train.recipe import Recipe
 from sw.train.sources import Source
 
-QUIET = 0.103
-"""Share of the activations of a layer that may be used where the student had a threshold."""
 _CALIBRATION = 512
 
 
@@ -64,11 +62,11 @@ def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
 
 
 def quiet(quantized: QuantizedNetwork, recipe: Recipe, source: Source) -> QuantizedNetwork:
-    """The network with no more activations than asked for, where the student had a threshold."""
-    if recipe.student is None or recipe.student.threshold <= NO_THRESHOLD:
+    """The network with no more activations, on the validation split, than the student may use."""
+    if recipe.student is None or recipe.student.used >= 1:
         return quantized
     images, _ = source.split("val")
-    return quieten(quantized, images, QUIET)
+    return quieten(quantized, images, recipe.student.used)
 
 
 def float_layers(net: SparseNet) -> list[FloatLayer]:

@@ -116,11 +116,22 @@ def test_gains_stay_positive() -> None:
     assert norm.gain.detach().min() > 0
 
 
-def test_threshold_bounds_the_offset() -> None:
+def test_offsets_fall_until_no_more_is_used_than_may_be() -> None:
+    torch.manual_seed(0)
+    norm = NormWinners(32, 8)
+    norm.used = 0.1
+    densities = []
+    for _ in range(200):
+        norm(torch.randn(64, 32))
+        norm.keep_bounds()
+        densities.append(norm.density)
+    assert densities[0] > 0.24 and densities[-1] < 0.12
+    assert norm.shift.detach().max() < 0
+
+
+def test_offsets_stay_where_few_values_are_used() -> None:
     norm = NormWinners(8, 2)
-    norm.threshold = 0.5
-    with torch.no_grad():
-        norm.gain.fill_(2)
-        norm.shift.copy_(torch.linspace(-3, 3, 8))
+    norm.used = 0.3
+    norm(torch.randn(64, 8))
     norm.keep_bounds()
-    assert norm.shift.max() == -1 and norm.shift.min() == -3
+    assert 0 < norm.density <= 0.25 and norm.shift.eq(0).all()
