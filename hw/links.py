@@ -163,11 +163,12 @@ class Credits(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         count = Signal(range(self.frames + 1), init=self.initial)
-        m.d.comb += self.available.eq(count != 0)
+        available = Signal(init=int(self.initial > 0))  # a register, as whoever starts hangs on it
+        m.d.comb += self.available.eq(available)
         with m.If(self.take & ~self.release):
-            m.d.sync += count.eq(count - 1)
+            m.d.sync += [count.eq(count - 1), available.eq(count != 1)]
         with m.Elif(self.release & ~self.take):
-            m.d.sync += count.eq(count + 1)
+            m.d.sync += [count.eq(count + 1), available.eq(1)]
         if not vendor_cells(platform):
             self._check(m, count)
         return m

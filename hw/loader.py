@@ -12,6 +12,7 @@ from hw.contract.folding import Plan
 from hw.contract.image import (
     ALIGN_BYTES,
     FINGERPRINT_BYTES,
+    HEADER_WORDS,
     LENGTH_MAX,
     MAGIC,
     VERSION,
@@ -24,6 +25,8 @@ from hw.links import ConfigBus, image_stream
 WORD_BITS = 32
 WORD_BYTES = WORD_BITS // 8
 COUNT_BITS = (LENGTH_MAX // WORD_BYTES).bit_length()
+LENGTH_PLACE = 3
+"""Words of the header up to the length."""
 
 ERRORS = (
     ImageStatus.BAD_MAGIC,
@@ -40,14 +43,18 @@ EXPECTED = data.StructLayout(
         "stage": 8,
         "kind": 8,
         "last_lane": 16,
-        "last_element": 16,
+        "elements": 17,
+        "next_to_last": 16,
+        "single": 1,
         "signed": 1,
         "narrow": 1,
         "excess": WORD_BITS,
         "final": 1,
     }
 )
-"""What the loader knows of a table; ``excess`` marks the bits that equal the sign, or 0."""
+"""What the loader knows of a table: ``elements`` of a lane, the index of the ``next_to_last`` one,
+and whether there is a ``single`` one; ``excess`` marks the bits that equal the sign, or 0.
+"""
 
 ELEMENT = data.StructLayout(
     {name: port.shape for name, port in ConfigBus().members.items() if name != "valid"}
@@ -60,7 +67,9 @@ def _expected(table: Table, *, final: bool) -> dict[int | str, Any]:
         "stage": table.stage,
         "kind": table.kind,
         "last_lane": table.lanes - 1,
-        "last_element": table.depth - 1,
+        "elements": table.depth,
+        "next_to_last": max(0, table.depth - 2),
+        "single": table.depth == 1,
         "signed": table.signed,
         "narrow": table.element_bits * 2 == WORD_BITS,
         "excess": (1 << WORD_BITS) - (1 << magnitude),
@@ -126,13 +135,16 @@ class ImageLoader(wiring.Component):
         flagged = [error for error in ERRORS if error is not ImageStatus.BAD_CRC]
         self._bad = {error: Signal(name=error.name.lower()) for error in flagged}
         self._short = Signal()
-        self._count = Signal(COUNT_BITS)
-        self._length = Signal(COUNT_BITS)
+        self._left = Signal(COUNT_BITS)  # words to come, this one included, by the header
+        self._too_long = Signal()  # one is left
         self._write = Signal()
         self._element = Signal(16)
         self._upper = Signal()
+        self._ends = Signal()  # the element is the last one of its lane
         self._lane = Signal(16)
-        self._table = Signal(range(max(2, len(self._tables))))
+        self._lanes_end = Signal()
+        self._table = Signal(range(len(self._tables) + 1))  # the one behind that in ``expects``
+        self._following: Any = Signal(EXPECTED)
         self._expects: Any = Signal(EXPECTED)
 
     def elaborate(self, platform: object) -> Module:
@@ -146,21 +158,22 @@ class ImageLoader(wiring.Component):
                 with m.Case(at):
                     final = at == len(self._tables) - 1
                     constants = EXPECTED.const(_expected(table, final=final))
-                    m.d.comb += self._expects.eq(constants)
+                    m.d.sync += self._following.eq(constants)
+        m.d.sync += self._lanes_end.eq(self._lane == self._expects.last_lane)
         m.d.comb += self._used.eq(self._valid)
+        with m.If(self._used):
+            m.d.sync += self._left.eq(self._left - 1)
         closing = Signal()
         with m.FSM() as fsm:
             self._header_states(m)
             self._section_states(m)
             with m.State("CLOSE"):
                 m.d.comb += [closing.eq(1), self._used.eq(0)]
-                with m.If(self._count != self._length):
-                    m.d.sync += self._bad[ImageStatus.BAD_LENGTH].eq(1)
+                self._fail(m, ImageStatus.BAD_LENGTH, self._left != 0)
                 m.next = "JUDGE"
             with m.State("JUDGE"):
                 m.d.comb += [closing.eq(1), self._used.eq(0)]
                 self._judge(m, checksum_good)
-                m.d.sync += self._count.eq(0)
                 m.next = "MAGIC"
             m.d.comb += [
                 self.busy.eq(self._valid | ~fsm.ongoing("MAGIC")),
@@ -173,7 +186,7 @@ class ImageLoader(wiring.Component):
         return m
 
     def _take(self, m: Module, closing: Value) -> None:
-        """Word register in front, and the number of words used, which stops at its maximum."""
+        """Word register in front, and whether one more is too many."""
         ended = self._valid & self._last
         m.d.comb += self.i.ready.eq((~self._valid | self._used) & ~ended & ~closing)
         with m.If(self.i.valid & self.i.ready):
@@ -184,8 +197,7 @@ class ImageLoader(wiring.Component):
             ]
         with m.Elif(self._used):
             m.d.sync += self._valid.eq(0)
-        with m.If(self._used & ~self._count.all()):
-            m.d.sync += self._count.eq(self._count + 1)
+        m.d.sync += self._too_long.eq(Mux(self._used, self._left == 2, self._left == 1))
 
     def _go(self, m: Module, state: str) -> None:
         """On to ``state`` with this word, or to the end with the last."""
@@ -200,6 +212,7 @@ class ImageLoader(wiring.Component):
     def _header_states(self, m: Module) -> None:
         """One state a word, and one for the fingerprint; an image that ends here is too short."""
         word = self._word
+        length = word[WORD_BYTES.bit_length() - 1 :][:COUNT_BITS]
         at = Signal(range(len(self._fingerprint)))
         with m.State("MAGIC"), m.If(self._used):
             m.d.sync += [flag.eq(0) for flag in self._bad.values()]
@@ -214,9 +227,10 @@ class ImageLoader(wiring.Component):
             self._go(m, "LENGTH")
         with m.State("LENGTH"), m.If(self._used):
             odd = (word & (ALIGN_BYTES - 1)).any()
-            self._fail(m, ImageStatus.BAD_LENGTH, odd | (word > LENGTH_MAX))
+            outside = (word > LENGTH_MAX) | (word <= HEADER_WORDS * WORD_BYTES)
+            self._fail(m, ImageStatus.BAD_LENGTH, odd | outside)
             m.d.sync += self._short.eq(self._last)
-            m.d.sync += self._length.eq(word[WORD_BYTES.bit_length() - 1 :])
+            m.d.sync += self._left.eq(length - LENGTH_PLACE)
             self._go(m, "SECTIONS")
         with m.State("SECTIONS"), m.If(self._used):
             self._fail(m, ImageStatus.BAD_SECTION, word != self._sections)
@@ -227,49 +241,55 @@ class ImageLoader(wiring.Component):
             m.d.sync += [self._short.eq(self._last), at.eq(at + 1)]
             self._go(m, "FINGERPRINT")
             with m.If(~self._last & (at == len(self._fingerprint) - 1)):
+                self._next_table(m)
                 m.next = "HEADER"
+
+    def _next_table(self, m: Module) -> None:
+        """On to the table that was looked up while the one before was read."""
+        m.d.sync += [self._expects.eq(self._following), self._table.eq(self._table + 1)]
 
     def _section_states(self, m: Module) -> None:
         """Header, count and data of every section; then zeros. The last word is the checksum."""
         word, expects = self._word, self._expects
         header = Cat(expects.stage, expects.kind, self._lane)
-        too_long = self._count + 1 == self._length
+        too_long = self._too_long
         with m.State("HEADER"), m.If(self._used):
             self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
             self._fail(m, ImageStatus.BAD_SECTION, (word != header) | self._last)
             self._go(m, "COUNT")
         with m.State("COUNT"), m.If(self._used):
             self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
-            self._fail(m, ImageStatus.BAD_SECTION, (word != expects.last_element + 1) | self._last)
-            m.d.sync += [self._element.eq(0), self._upper.eq(0)]
+            self._fail(m, ImageStatus.BAD_SECTION, (word != expects.elements) | self._last)
+            m.d.sync += [self._element.eq(0), self._upper.eq(0), self._ends.eq(expects.single)]
             self._go(m, "DATA")
         with m.State("DATA"), m.If(self._valid):
-            self._data_word(m, too_long)
+            self._data_word(m)
         with m.State("PADDING"), m.If(self._used):
             self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
             self._fail(m, ImageStatus.BAD_SECTION, word.any() & ~self._last)
             self._go(m, "PADDING")
 
-    def _data_word(self, m: Module, too_long: Value) -> None:
+    def _data_word(self, m: Module) -> None:
         """An element a cycle; the word is used with its upper half, or the section's last one."""
         expects = self._expects
-        end = self._element == expects.last_element
         with m.If(self._last):
             m.d.sync += self._bad[ImageStatus.BAD_SECTION].eq(1)
             m.next = "CLOSE"
         with m.Else():
-            self._fail(m, ImageStatus.BAD_LENGTH, too_long)
-            more = expects.narrow & ~self._upper & ~end
+            self._fail(m, ImageStatus.BAD_LENGTH, self._too_long)
+            more = expects.narrow & ~self._upper & ~self._ends
             m.d.comb += [self._write.eq(1), self._used.eq(~more)]
             m.d.sync += [self._element.eq(self._element + 1), self._upper.eq(more)]
-            with m.If(end):
+            m.d.sync += self._ends.eq(self._element == expects.next_to_last)
+            with m.If(self._ends):
                 m.next = "HEADER"
-                with m.If(self._lane != expects.last_lane):
+                with m.If(~self._lanes_end):
                     m.d.sync += self._lane.eq(self._lane + 1)
                 with m.Elif(expects.final):
                     m.next = "PADDING"
                 with m.Else():
-                    m.d.sync += [self._lane.eq(0), self._table.eq(self._table + 1)]
+                    m.d.sync += self._lane.eq(0)
+                    self._next_table(m)
 
     def _write_element(self, m: Module) -> None:
         """Extend the sign of an element; write it a cycle later, when its range is known."""

@@ -49,20 +49,20 @@ class Queue(wiring.Component):
         m.submodules.ram = ram = LutRam(Shape.cast(self.shape).width, 1 << pointer_bits)
         head, tail = Signal(pointer_bits), Signal(pointer_bits)
         level = Signal(range(self.depth + 1))
-        some = Signal()
+        some = Signal()  # of ``level``; a register, as what leaves hangs on it
         take = Signal()
         m.d.comb += [
             ram.write_en.eq(self.valid),
             ram.write_address.eq(tail),
             ram.write_data.eq(self.payload),
             ram.address[0].eq(head),
-            some.eq(level != 0),
             take.eq(some & (~self.o.valid | self.o.ready)),
         ]
         m.d.sync += [
             tail.eq(tail + self.valid),
             head.eq(head + take),
             level.eq(level + self.valid - take),
+            some.eq(self.valid | Mux(take, level[1:].any(), some)),
             Assert(~self.valid | take | (level != self.depth), "queue: overflow"),
         ]
         with m.If(~self.o.valid | self.o.ready):

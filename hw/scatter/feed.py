@@ -144,11 +144,11 @@ class WinnerFeed(wiring.Component):
         plan, beat = self.plan, self.i.payload
         turn = Signal(range(plan.rounds), name="round")
         started = Signal()
-        draining = Signal(range(plan.drain_steps))
+        draining, drains = Signal(range(plan.drain_steps)), Signal()
         over = turn == plan.rounds - 1
         active, blocked = Signal(), Signal()
         m.d.comb += [
-            blocked.eq(beat.last & over & (draining != 0)),
+            blocked.eq(beat.last & over & drains),
             active.eq(self.i.valid & (started | self.go) & ~blocked),
             self.i.ready.eq(active & over),
             self.take.eq(active & ~started),
@@ -161,9 +161,9 @@ class WinnerFeed(wiring.Component):
         with m.If(active):
             m.d.sync += [turn.eq(Mux(over, 0, turn + 1)), started.eq(~self.done)]
         with m.If(self.done):
-            m.d.sync += draining.eq(plan.drain_steps - 1)
-        with m.Elif(draining != 0):
-            m.d.sync += draining.eq(draining - 1)
+            m.d.sync += [draining.eq(plan.drain_steps - 1), drains.eq(plan.drain_steps > 1)]
+        with m.Elif(drains):
+            m.d.sync += [draining.eq(draining - 1), drains.eq(draining != 1)]
         for entry, winner in zip(self.entries, beat.winners, strict=True):
             m.d.sync += entry.index.eq(winner.index)
             m.d.sync += entry.value.eq(Mux(active, winner.value, 0))

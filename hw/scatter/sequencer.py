@@ -217,7 +217,9 @@ class DrainSequencer(wiring.Component):
         if plan.sums_in_dsp:
             run_over = self.drain.group == self.groups - 1
         flush = (unknown != 0) & ~active
-        m.d.comb += self.ready.eq((unknown == 0) & ~flush)
+        ready = Signal(init=int(plan.sums_in_dsp))
+        m.d.sync += ready.eq(unknown == 0)
+        m.d.comb += self.ready.eq(ready)
         with m.If(active):
             m.d.sync += step.eq(Mux(over, 0, step + 1))
             with m.If(run_over):

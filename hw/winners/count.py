@@ -160,6 +160,11 @@ class PrefixCount(Tile):
         return m
 
 
+def below(value: Value, limit: int) -> Value:
+    """``value < limit``, unsigned, as logic of the few bits of ``value``: no carry chain."""
+    return value.matches(*range(limit)) if limit < 1 << len(value) else C(1, 1)
+
+
 def one_of(selects: Sequence[Value] | Value, values: Sequence[Value]) -> Value:
     """The value whose select bit is set, 0 without any; at most one is."""
     chosen = [

@@ -10,8 +10,10 @@ from hw.contract.arith import ACT_BITS
 from hw.delay import delayed
 from hw.links import Credits, winner_layout, winner_stream
 from hw.queue import Queue
-from hw.winners.count import GROUP, either, groups, one_of, ones
+from hw.winners.count import GROUP, below, either, groups, one_of, ones
 from hw.winners.select import row_layout
+
+WANTED_BITS = (GROUP - 1).bit_length()
 
 
 class Emission(wiring.Component):
@@ -55,14 +57,14 @@ class Emission(wiring.Component):
         m = Module()
         m.submodules.credits = credits = Credits(self.DEPTH)
         m.submodules.queue = queue = Queue(winner_layout(self.channels, self.emit), self.DEPTH)
-        beat, sent, last, base = self._issue(m, credits)
+        beat, ranks, last, base = self._issue(m, credits)
         row = self.i.payload
         values = delayed(m, Value.cast(row.values), 2, name="values")
         chosen = delayed(m, row.chosen, 1, name="chosen")
         later = 4
         base = delayed(m, base, later, name="base")
-        for place in range(self.emit):
-            value, offset = self._look_up(m, place, rank=sent + place, chosen=chosen, values=values)
+        for place, rank in enumerate(ranks):
+            value, offset = self._look_up(m, place, rank=rank, chosen=chosen, values=values)
             winner = queue.payload.winners[place]
             m.d.sync += [winner.value.eq(value), winner.index.eq(base + offset)]
         wait = later + 1
@@ -74,13 +76,21 @@ class Emission(wiring.Component):
         connect(m, queue.o, flipped(self.o))
         return m
 
-    def _issue(self, m: Module, credits: Credits) -> tuple[Value, Value, Value, Value]:
-        """Whether a beat starts, winners sent before, whether it is the last, the row's channel."""
+    def _issue(self, m: Module, credits: Credits) -> tuple[Value, list[Signal], Value, Value]:
+        """Whether a beat starts, the rank of the winner in each of its places, whether it is the
+        last, the row's channel.
+
+        Whether a beat is the last of its row is known a beat before, except for the first one,
+        where the winners of the row are compared with a constant.
+        """
         row = self.i.payload
-        sent = Signal(range(self.drain + 1))
+        most = range(self.drain + self.emit)
+        ranks = [Signal(most, name=f"rank{at}", init=at) for at in range(self.emit)]
+        first, left, ends = Signal(init=1), Signal.like(row.total, name="left"), Signal()
         base = Signal(range(max(2, self.channels)))
         silent = (row.total == 0) & ~row.last
-        final = row.total <= sent + self.emit
+        final = Mux(first, below(row.total, self.emit + 1), ends)
+        now = Mux(first, row.total, left)
         beat = Signal()
         m.d.comb += [
             beat.eq(self.i.valid & credits.available & ~silent),
@@ -88,10 +98,12 @@ class Emission(wiring.Component):
             self.i.ready.eq(silent | (credits.available & final)),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [sent.eq(0), base.eq(Mux(row.last, 0, base + self.drain))]
+            m.d.sync += [rank.eq(at) for at, rank in enumerate(ranks)]
+            m.d.sync += [first.eq(1), base.eq(Mux(row.last, 0, base + self.drain))]
         with m.Elif(beat):
-            m.d.sync += sent.eq(sent + self.emit)
-        return beat, sent, row.last & final, base
+            m.d.sync += [rank.eq(rank + self.emit) for rank in ranks]
+            m.d.sync += [first.eq(0), left.eq(now - self.emit), ends.eq(now <= 2 * self.emit)]
+        return beat, ranks, row.last & final, base
 
     def _look_up(
         self, m: Module, place: int, *, rank: Value, chosen: Value, values: Value
@@ -109,7 +121,8 @@ class Emission(wiring.Component):
             here = Signal(name=f"here{name}", reset_less=True)
             distance = Signal(signed(self.drain.bit_length() + 3), name=f"distance{name}")
             m.d.comb += distance.eq(rank - self.i.payload.before[number])
-            m.d.sync += [wanted.eq(distance), here.eq((distance >= 0) & (distance < GROUP))]
+            inside = (distance[WANTED_BITS:] == 0) & below(distance[:WANTED_BITS], GROUP)
+            m.d.sync += [wanted.eq(distance), here.eq(inside)]
             hits = Signal(len(members), name=f"hits{name}", reset_less=True)
             for at, member in enumerate(members):
                 earlier = chosen[members[0] : member]

@@ -8,7 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from hw.contract.arith import ACT_BITS
 from hw.delay import delayed
-from hw.winners.count import GROUP, PrefixCount, groups, ones
+from hw.winners.count import GROUP, PrefixCount, below, groups, ones
+
+GROUP_BITS = GROUP.bit_length()
 
 
 def row_layout(drain: int) -> data.StructLayout:
@@ -133,14 +135,21 @@ class Select(wiring.Component):
         limits: list[Signal] = []
         for group in range(count.groups):
             limit = Signal(range(GROUP + 1), name=f"limit{group}", reset_less=True)
-            spare = _saturated(left, count.before[group])
-            m.d.sync += limit.eq(Mux(spare > GROUP, GROUP, spare))
+            m.d.sync += limit.eq(_limited(left - count.before[group]))
             limits.append(limit)
         return limits
 
 
 def _ones(bits: Value) -> Value:
     return ones(list(bits)) if len(bits) else C(0, 1)
+
+
+def _limited(spare: Value) -> Value:
+    """A signed number, not below 0 and not above `GROUP`; bit by bit, without a carry chain."""
+    magnitude = spare[:-1]
+    low = magnitude[:GROUP_BITS]
+    large = magnitude[GROUP_BITS:].any() | ~below(low, GROUP + 1)
+    return Mux(spare[-1], 0, Mux(large, GROUP, low))
 
 
 def _saturated(left: Value, taken: Value) -> Value:
