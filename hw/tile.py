@@ -16,6 +16,7 @@ from abc import abstractmethod
 from collections.abc import Hashable
 from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
 
 from amaranth.hdl import *
 from amaranth.lib import wiring
@@ -79,7 +80,14 @@ class Tile(wiring.Component):
 
     A subclass implements `build` in place of ``elaborate``, and `parameters`. Ports of the instance
     follow from the signature; clock and reset are those of the ``sync`` domain around it.
+
+    Attributes
+    ----------
+    APART_IN_SIMULATION: whether it is a module of its own in Verilog for simulators too, or only
+        for synthesis, which then sees each once. Small tiles within larger ones run faster inside.
     """
+
+    APART_IN_SIMULATION: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -100,9 +108,10 @@ class Tile(wiring.Component):
 
     def elaborate(self, platform: object) -> "Module | Instance":
         """`build`, or an instance of the module that is written elsewhere."""
-        if isinstance(platform, VerilogPlatform) and not platform.is_written(self):
-            return platform.instance(self)
-        return self.build(platform)
+        if not isinstance(platform, VerilogPlatform) or platform.is_written(self):
+            return self.build(platform)
+        apart = self.APART_IN_SIMULATION or platform.vendor
+        return platform.instance(self) if apart else self.build(platform)
 
 
 def vendor_cells(platform: object) -> bool:

@@ -8,7 +8,7 @@ from hw.area.cells import Resources
 from hw.area.estimate import by_kind, estimate
 from hw.contract.folding import plans
 from hw.contract.presets import folding, network
-from hw.fold.area import CALIBRATION, Component, layer_components, shared_components
+from hw.fold.area import CALIBRATION, Component, joined, layer_components, shared_components
 from hw.verilog.cache import Report, write_atomically
 from hw.verilog.machine import core_verilog
 
@@ -67,7 +67,7 @@ def _compared(
     synthesised = by_kind(parts)
     return [
         (one, synthesised[one.layer, one.kind])
-        for one in known
+        for one in joined(known)
         if (one.layer, one.kind) in synthesised.keys() - missing
     ]
 

@@ -10,7 +10,7 @@ from hw.area.hierarchy import Hierarchy
 from hw.area.paths import Interface, analyse, by_delay, by_levels
 from hw.area.paths import Path as Length
 from hw.area.synthesis import SECONDS, SynthesisTimeoutError, netlist
-from hw.fold.area import Component
+from hw.fold.area import Component, joined
 from hw.verilog.cache import Report, silent
 
 CORE = "core"
@@ -21,7 +21,9 @@ KINDS = (
     ("scatter_tile_", "scatter tile"),
     ("shared_scatter_tile_", "shared tile"),
     ("dense_tile_", "dense tile"),
+    ("dense_engine_", "dense tile"),
 )
+OF_NO_LAYER = (CORE, "loader", "counters")
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def estimate(
     Raises ToolError when Yosys is missing or fails.
     """
     hierarchy = Hierarchy(text, CORE)
-    modelled = {(one.layer, one.kind): one.total for one in model}
+    modelled = {(one.layer, one.kind): one.total for one in joined(model)}
     levels: dict[str, Interface] = {}
     delays: dict[str, Interface] = {}
     owners = _owners(hierarchy)
@@ -108,7 +110,7 @@ def estimate(
 
 def layer_of(engine: str) -> str:
     """Name of the layer of an engine, "" for what belongs to none."""
-    return "" if engine in (CORE, "loader") else engine.split("_")[0]
+    return "" if engine in OF_NO_LAYER else engine.split("_")[0]
 
 
 def _rest(whole: Resources, engine: str, kind: str, found: Iterable[Part]) -> Resources:
@@ -157,8 +159,12 @@ def _kind(name: str, engine: str, hierarchy: Hierarchy) -> str:
     for kind in ("winners", "result"):
         if engine.endswith(f"_{kind}"):
             return kind
-    if engine in (CORE, "loader"):
+    if engine in OF_NO_LAYER:
         return engine
+    if name.startswith("scatter_engine_"):
+        around = hierarchy.counts(f"{hierarchy.top}.{engine}")
+        shared = any(other.startswith("shared_scatter_tile_") for other in around)
+        return "shared tile" if shared else "scatter tile"
     rows = any(child.startswith("gather_") for child in hierarchy.children(name))
     return "gather stage" if rows else "scatter stage"
 

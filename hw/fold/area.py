@@ -7,8 +7,8 @@ synthesis found divided by what the formulas say, over all machines together.
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +24,9 @@ from hw.contract.folding import (
     ScatterPlan,
 )
 from hw.contract.network import Conv2d
+from hw.contract.regs import LAYERS_COUNTED
 from hw.dsp import SPACING, PackedSum
+from hw.fold.counters import back_counters, front_counters, totals
 from hw.fold.primitives import (
     block_rams,
     insertion_list,
@@ -33,6 +35,7 @@ from hw.fold.primitives import (
     requantise,
     shared_ram_luts,
     ultra_rams,
+    update_ram_luts,
 )
 from hw.gather.window import Windows
 from hw.scatter.banks import bank_style, ports_by_generator
@@ -101,6 +104,7 @@ def front(plan: Plan, folding: Folding) -> Iterator[Component]:
     can be built.
     """
     name, tiles = plan.stage.name, plan.folding.rows * plan.folding.cols
+    yield from _counters(plan, front_counters(plan))
     if isinstance(plan, GatherPlan):
         yield Component(name, "gather tile", tiles, _gather_tile(plan))
         yield Component(name, "gather stage", 1, _gather_stage(plan, folding))
@@ -112,6 +116,7 @@ def front(plan: Plan, folding: Folding) -> Iterator[Component]:
 def back(plan: Plan) -> Iterator[Component]:
     """The other components of a layer, by formula; the layer before does not matter."""
     name, stage = plan.stage.name, plan.stage
+    yield from _counters(plan, back_counters(plan))
     if isinstance(plan, GatherPlan):
         return
     if isinstance(stage.layer, Conv2d):
@@ -135,10 +140,31 @@ def components(found: tuple[Plan, ...], folding: Folding) -> list[Component]:
     return [calibrated(one) for one in [*layers, *shared_components(len(found))]]
 
 
+def joined(found: Iterable[Component]) -> list[Component]:
+    """The components with those of one layer and kind as one."""
+    whole: dict[tuple[str, str], Component] = {}
+    for one in found:
+        key = one.layer, one.kind
+        if key in whole:
+            one = replace(one, count=1, each=whole[key].total + one.total)
+        whole[key] = one
+    return list(whole.values())
+
+
 def shared_components(layers: int) -> list[Component]:
-    """What belongs to no layer of a machine of so many: image loader and configuration bus."""
+    """What belongs to no layer of a machine of so many: image loader, configuration bus, totals."""
     bus = Resources(lut=20, ff=CONFIG_BITS * layers)
-    return [Component("", "loader", 1, LOADER), Component("", "core", 1, bus)]
+    return [
+        Component("", "loader", 1, LOADER),
+        Component("", "core", 1, bus),
+        Component("", "counters", 1, totals()),
+    ]
+
+
+def _counters(plan: Plan, found: Resources) -> Iterator[Component]:
+    """What a layer adds to the counters, which belong to no layer."""
+    if plan.stage.index < LAYERS_COUNTED:
+        yield Component("", "counters", 1, found)
 
 
 def _control_bits(plan: GatherPlan) -> int:
@@ -225,7 +251,7 @@ def _shared_tile(plan: ScatterPlan) -> Resources:
     engines, positions = len(engine_spans(plan)), plan.stage.pool**2
     depth, groups = plan.rounds * plan.stage.slots, lanes // drain
     address = (depth - 1).bit_length()
-    memory = 2 * lut_ram_luts(depth, bits + 1) if depth > 1 else bits
+    memory = 2 * update_ram_luts(depth, bits + 1) if depth > 1 else bits
     lane = Resources(lut=memory + bits, ff=0 if depth > 1 else 2 * (bits + 1))
     levels = _choice_registers(groups)
     choice = Resources(lut=bits * mux_luts(2 * groups), ff=bits * levels) * drain
@@ -266,7 +292,7 @@ def _scatter_tile(plan: ScatterPlan) -> Resources:
     if depth == 1:
         lane = Resources(lut=2 * bits, ff=2 * (bits + 1))
     else:
-        memory = 2 * lut_ram_luts(depth, bits + 1)
+        memory = 2 * update_ram_luts(depth, bits + 1)
         turns = plan.rounds > 1
         lane = Resources(lut=memory + bits + 3 * address + turns * address, ff=3 * address)
     groups = lanes // folding.drain

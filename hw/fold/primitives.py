@@ -3,6 +3,8 @@
 from hw.area.cells import Resources
 from hw.contract.arith import ACT_BITS
 from hw.memory import SHARED_DEPTH, URAM_DEPTH
+from hw.update_ram import UPDATE_DEPTH, update_cells
+from hw.winners.count import GROUP, LEVELS_A_STAGE, PopCount
 
 RAMB36_SHAPES = ((1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))
 RAMB18_SHAPES = ((1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
@@ -40,6 +42,26 @@ def shared_ram_luts(depth: int, bits: int, reads: int) -> int:
     if depth > SHARED_DEPTH:
         return reads * lut_ram_luts(depth, bits)
     return 8 * -(-(reads * -(-bits // 2)) // 7)
+
+
+def update_ram_luts(depth: int, bits: int) -> int:
+    """LUTs of a memory that is read where it is written (see `hw.update_ram.UpdateRam`)."""
+    if depth > UPDATE_DEPTH:
+        return lut_ram_luts(depth, bits)
+    return sum(len(cell.ports) for cell in update_cells(bits))
+
+
+def pop_count(width: int) -> Resources:
+    """Number of ones among so many bits (see `hw.winners.count.PopCount`)."""
+    terms, bits = -(-width // GROUP), 3
+    found = Resources(lut=bits * terms, ff=bits * terms)
+    while terms > 1:
+        parts = -(-terms // PopCount.FAN_IN)
+        adders = (terms - parts) * (bits + 1)
+        bits = min(bits + LEVELS_A_STAGE, width.bit_length())
+        found += Resources(lut=adders, ff=parts * bits)
+        terms = parts
+    return found
 
 
 def block_rams(depth: int, bits: int, lanes: int, reads: int) -> float:

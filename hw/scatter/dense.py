@@ -3,16 +3,17 @@
 from typing import Any
 
 from amaranth.hdl import *
-from amaranth.lib import data, wiring
+from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from hw.contract.arith import ACT_BITS, WEIGHT_BITS
 from hw.delay import delayed
 from hw.dsp import SPACING, PackedSum
 from hw.scatter.choice import choice_levels, choose
+from hw.tile import Tile
 
 
-class DenseEngine(wiring.Component):
+class DenseEngine(Tile):
     """Adds up a kernel in each lane, product after product, and keeps the sums for their drain.
 
     Two lanes share a multiplier, whose register holds both sums. What overflows from the lower one
@@ -39,6 +40,7 @@ class DenseEngine(wiring.Component):
     """
 
     LATENCY = PackedSum.LATENCY
+    APART_IN_SIMULATION = False
 
     row: Any
     value: Signal
@@ -63,7 +65,11 @@ class DenseEngine(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        return self.lanes, self.products, self.acc_bits, self.drain
+
+    def build(self, platform: object) -> Module:
         m = Module()
         start = delayed(m, self.first, PackedSum.START_DELAY, name="start")
         fresh = delayed(m, start, PackedSum.LATENCY - PackedSum.START_DELAY, name="fresh")

@@ -9,8 +9,9 @@ from amaranth.lib.wiring import In, Out
 from hw.contract.arith import ACT_BITS, WEIGHT_BITS
 from hw.delay import delayed
 from hw.dsp import SPACING, PackedMultiply
-from hw.memory import LutRam
 from hw.scatter.choice import CHOICE_BITS, choice_levels, choose
+from hw.tile import Tile
+from hw.update_ram import UpdateRam
 
 PRODUCT_BITS = SPACING - 1
 
@@ -103,17 +104,16 @@ class Accumulators(wiring.Component):
             return partial
         address = Signal(range(self.depth), name=f"address{index}", reset_less=True)
         m.d.sync += address.eq(Mux(chosen, self.address, self.drain_address))
-        m.submodules[f"bank{index}"] = ram = LutRam(layout, self.depth)
+        m.submodules[f"bank{index}"] = ram = UpdateRam(layout, self.depth)
         m.d.comb += [
-            ram.address[0].eq(address),
+            ram.address.eq(address),
             ram.write_en.eq(write),
-            ram.write_address.eq(address),
             ram.write_data.eq(new),
         ]
-        return ram.data[0]
+        return ram.data
 
 
-class ScatterEngine(wiring.Component):
+class ScatterEngine(Tile):
     """Multiplies weight rows with values and accumulates, all lanes in lock-step.
 
     Nothing is valid or invalid: a value of 0 changes no sum. Two lanes share a multiplier.
@@ -139,6 +139,7 @@ class ScatterEngine(wiring.Component):
     """
 
     LATENCY = PackedMultiply.LATENCY
+    APART_IN_SIMULATION = False
 
     row: Any
     value: Signal
@@ -164,7 +165,11 @@ class ScatterEngine(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        return self.lanes, self.slots, self.rounds, self.acc_bits, len(self.sums)
+
+    def build(self, platform: object) -> Module:
         m = Module()
         lanes: list[Accumulators] = []
         for lane, product in enumerate(self._products(m)):

