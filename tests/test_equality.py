@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from hw.contract import presets
+from sim.evaluate.densities import densities
 from sim.golden import forward
 from sw.artefacts import QuantizedNetwork
 from sw.data.digits import digits
@@ -55,6 +56,16 @@ def test_all_readers_give_the_same_logits(quantized):
     in_torch = forward_integer(quantized, torch.from_numpy(images)).numpy()
     assert np.array_equal(in_torch, golden.logits)
     assert (golden.labels == expected).mean() > BETTER_THAN
+
+
+def test_sparse_speech_networks_are_as_sparse_as_asked_for(quantized):
+    if quantized.network.labels != presets.GSC_LABELS or quantized.network.name == "gsc-dense":
+        pytest.skip("the budgets are those of the sparse speech networks")
+    weights = sum(np.count_nonzero(layer.weight) for layer in quantized.layers)
+    assert weights <= 0.05 * sum(layer.weight.size for layer in quantized.layers)
+    if quantized.network.name in ("gsc-fast", "gsc-accurate"):
+        found = densities(quantized, forward(quantized, words(quantized)[0]))
+        assert max(found["activation_density"].values()) <= 0.105
 
 
 def test_there_are_networks():

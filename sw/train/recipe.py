@@ -47,7 +47,7 @@ _SPECIAL: dict[tuple[str, str], dict[str, Any]] = {
 }
 """What students of some variants do otherwise."""
 _WANTED: dict[str, dict[str, Any]] = {"gsc": {"epochs": 70, "dropout": 0.3, "smoothing": 0.1}}
-"""What a dense network does that is no teacher: softer labels help it, but not its student."""
+"""What a dense network does that is wanted itself: longer, with softer labels."""
 _POLISH = {
     "gsc": Phase(name="polish", epochs=4, rate=2e-4, distil=0.7, move_until=0.0),
     "tiny": Phase(name="polish", epochs=40, rate=2e-4, distil=0.7, move_until=0.0),
