@@ -30,26 +30,29 @@ class Recipe:
 
 
 _TEACHERS = {
-    "gsc": Phase(name="teacher", epochs=45, rate=4e-3, dropout=0.2, average=0.998),
+    "gsc": Phase(name="teacher", epochs=70, rate=4e-3, dropout=0.3, smoothing=0.1, average=0.998),
     "tiny": Phase(name="teacher", epochs=300, rate=4e-3, dropout=0.2),
 }
+_TEACHER_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
+    ("gsc", "accurate"): {"epochs": 45, "dropout": 0.2, "smoothing": 0.05},
+}
+"""What teachers of some variants do otherwise."""
 _STUDENTS = {
     "gsc": Phase(
-        name="student", epochs=80, rate=3e-3, open_until=0.6, distil=0.7, average=0.998, used=0.103
+        name="student", epochs=160, rate=3e-3, open_until=0.6, distil=0.9, mix=0.5, average=0.998,
+        used=0.103,
     ),
     "tiny": Phase(name="student", epochs=400, rate=4e-3, open_until=0.5, distil=0.7),
-}
-_SPECIAL: dict[tuple[str, str], dict[str, Any]] = {
-    ("gsc", "accurate"): {"epochs": 60},
-    ("gsc", "sparse-dense"): {"epochs": 30},
-    ("gsc", "pruned"): {"epochs": 24, "density": 0.043},  # with the last layer 5 % of all weights
+}  # fmt: skip
+_STUDENT_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
+    ("gsc", "accurate"): {"epochs": 60, "distil": 0.7, "mix": 0.0},
+    ("gsc", "sparse-dense"): {"epochs": 40},
+    ("gsc", "pruned"): {"epochs": 30, "density": 0.043},  # with the last layer 5 % of all weights
     ("tiny", "pruned"): {"density": 0.15},
 }
 """What students of some variants do otherwise."""
-_WANTED: dict[str, dict[str, Any]] = {"gsc": {"epochs": 70, "dropout": 0.3, "smoothing": 0.1}}
-"""What a dense network does that is wanted itself: longer, with softer labels."""
 _POLISH = {
-    "gsc": Phase(name="polish", epochs=4, rate=2e-4, distil=0.7, move_until=0.0),
+    "gsc": Phase(name="polish", epochs=4, rate=2e-4, distil=0.9, mix=0.5, move_until=0.0),
     "tiny": Phase(name="polish", epochs=40, rate=2e-4, distil=0.7, move_until=0.0),
 }
 
@@ -67,7 +70,7 @@ def recipe(
     scale: factor on the epochs of every phase, for quick trials; one epoch is the least.
     """
     network = network or presets.network(name, variant)
-    student = replace(_STUDENTS[name], **_SPECIAL.get((name, variant), {}))
+    student = replace(_STUDENTS[name], **_STUDENT_CHANGES.get((name, variant), {}))
     dense = presets.network(name, "dense")
     if network.labels != dense.labels:
         dense = relabel(dense, network.name.partition("-")[0], network.labels)
@@ -75,11 +78,9 @@ def recipe(
     def adapt(phase: Phase) -> Phase:
         return replace(phase, seed=seed, epochs=max(1, round(phase.epochs * scale)))
 
-    teacher = _TEACHERS[name]
+    teacher = replace(_TEACHERS[name], **_TEACHER_CHANGES.get((name, variant), {}))
     sparse = any(not isinstance(stage.layer.sparsity, Dense) for stage in network.stages)
     sparse = sparse or student.density < 1
-    if not sparse:
-        teacher = replace(teacher, **_WANTED.get(name, {}))
     return Recipe(
         network=network,
         dense=dense,

@@ -75,7 +75,7 @@ def ablation(net: str, scale: float) -> list[Trial]:
     without = {
         "as shipped": phase,
         "no distillation": replace(phase, distil=0.0),
-        "with mixing": replace(phase, mix=0.5, distil=0.9),
+        "no mixing": replace(phase, mix=0.0),
         "no averaging": replace(phase, average=0.0),
         "all winners used": replace(phase, used=1.0),
         "masks and winners final from the start": replace(phase, open_until=0.0),
