@@ -134,12 +134,14 @@ class ImageLoader(wiring.Component):
         self._used = Signal()
         flagged = [error for error in ERRORS if error is not ImageStatus.BAD_CRC]
         self._bad = {error: Signal(name=error.name.lower()) for error in flagged}
+        self._found = {error: Signal(name=f"{error.name.lower()}_found") for error in flagged}
         self._short = Signal()
         self._left = Signal(COUNT_BITS)  # words to come, this one included, by the header
         self._too_long = Signal()  # one is left
         self._write = Signal()
         self._element = Signal(16)
         self._upper = Signal()
+        self._more = Signal()  # the word has another element behind this one
         self._ends = Signal()  # the element is the last one of its lane
         self._lane = Signal(16)
         self._lanes_end = Signal()
@@ -160,7 +162,11 @@ class ImageLoader(wiring.Component):
                     constants = EXPECTED.const(_expected(table, final=final))
                     m.d.sync += self._following.eq(constants)
         m.d.sync += self._lanes_end.eq(self._lane == self._expects.last_lane)
-        m.d.comb += self._used.eq(self._valid)
+        m.d.comb += self._used.eq(self._valid & (~self._more | self._last))
+        for error, found in self._found.items():
+            m.d.sync += found.eq(0)
+            with m.If(found):
+                m.d.sync += self._bad[error].eq(1)
         with m.If(self._used):
             m.d.sync += self._left.eq(self._left - 1)
         closing = Signal()
@@ -168,11 +174,12 @@ class ImageLoader(wiring.Component):
             self._header_states(m)
             self._section_states(m)
             with m.State("CLOSE"):
-                m.d.comb += [closing.eq(1), self._used.eq(0)]
-                self._fail(m, ImageStatus.BAD_LENGTH, self._left != 0)
+                m.d.comb += closing.eq(1)
+                with m.If(self._left != 0):
+                    m.d.sync += self._bad[ImageStatus.BAD_LENGTH].eq(1)
                 m.next = "JUDGE"
             with m.State("JUDGE"):
-                m.d.comb += [closing.eq(1), self._used.eq(0)]
+                m.d.comb += closing.eq(1)
                 self._judge(m, checksum_good)
                 m.next = "MAGIC"
             m.d.comb += [
@@ -206,37 +213,38 @@ class ImageLoader(wiring.Component):
             m.next = "CLOSE"
 
     def _fail(self, m: Module, error: ImageStatus, condition: Value) -> None:
+        """Note an error; its flag follows in the cycle after, before the image is judged."""
         with m.If(condition):
-            m.d.sync += self._bad[error].eq(1)
+            m.d.sync += self._found[error].eq(1)
 
     def _header_states(self, m: Module) -> None:
         """One state a word, and one for the fingerprint; an image that ends here is too short."""
         word = self._word
         length = word[WORD_BYTES.bit_length() - 1 :][:COUNT_BITS]
         at = Signal(range(len(self._fingerprint)))
-        with m.State("MAGIC"), m.If(self._used):
+        with m.State("MAGIC"), m.If(self._valid):
             m.d.sync += [flag.eq(0) for flag in self._bad.values()]
-            m.d.sync += [self._bad[ImageStatus.BAD_MAGIC].eq(word != MAGIC)]
+            self._fail(m, ImageStatus.BAD_MAGIC, word != MAGIC)
             m.d.sync += self._short.eq(self._last)
             m.d.sync += [self._table.eq(0), self._lane.eq(0), at.eq(0)]
             m.d.sync += self.status.eq(ImageStatus.NONE)
             self._go(m, "VERSION")
-        with m.State("VERSION"), m.If(self._used):
+        with m.State("VERSION"), m.If(self._valid):
             self._fail(m, ImageStatus.BAD_VERSION, word != VERSION)
             m.d.sync += self._short.eq(self._last)
             self._go(m, "LENGTH")
-        with m.State("LENGTH"), m.If(self._used):
+        with m.State("LENGTH"), m.If(self._valid):
             odd = (word & (ALIGN_BYTES - 1)).any()
             outside = (word > LENGTH_MAX) | (word <= HEADER_WORDS * WORD_BYTES)
             self._fail(m, ImageStatus.BAD_LENGTH, odd | outside)
             m.d.sync += self._short.eq(self._last)
             m.d.sync += self._left.eq(length - LENGTH_PLACE)
             self._go(m, "SECTIONS")
-        with m.State("SECTIONS"), m.If(self._used):
+        with m.State("SECTIONS"), m.If(self._valid):
             self._fail(m, ImageStatus.BAD_SECTION, word != self._sections)
             m.d.sync += self._short.eq(self._last)
             self._go(m, "FINGERPRINT")
-        with m.State("FINGERPRINT"), m.If(self._used):
+        with m.State("FINGERPRINT"), m.If(self._valid):
             self._fail(m, ImageStatus.BAD_FINGERPRINT, word != Array(self._fingerprint)[at])
             m.d.sync += [self._short.eq(self._last), at.eq(at + 1)]
             self._go(m, "FINGERPRINT")
@@ -253,18 +261,19 @@ class ImageLoader(wiring.Component):
         word, expects = self._word, self._expects
         header = Cat(expects.stage, expects.kind, self._lane)
         too_long = self._too_long
-        with m.State("HEADER"), m.If(self._used):
+        with m.State("HEADER"), m.If(self._valid):
             self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
             self._fail(m, ImageStatus.BAD_SECTION, (word != header) | self._last)
             self._go(m, "COUNT")
-        with m.State("COUNT"), m.If(self._used):
+        with m.State("COUNT"), m.If(self._valid):
             self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
             self._fail(m, ImageStatus.BAD_SECTION, (word != expects.elements) | self._last)
             m.d.sync += [self._element.eq(0), self._upper.eq(0), self._ends.eq(expects.single)]
+            m.d.sync += self._more.eq(expects.narrow & ~expects.single & ~self._last)
             self._go(m, "DATA")
         with m.State("DATA"), m.If(self._valid):
             self._data_word(m)
-        with m.State("PADDING"), m.If(self._used):
+        with m.State("PADDING"), m.If(self._valid):
             self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
             self._fail(m, ImageStatus.BAD_SECTION, word.any() & ~self._last)
             self._go(m, "PADDING")
@@ -273,14 +282,15 @@ class ImageLoader(wiring.Component):
         """An element a cycle; the word is used with its upper half, or the section's last one."""
         expects = self._expects
         with m.If(self._last):
-            m.d.sync += self._bad[ImageStatus.BAD_SECTION].eq(1)
+            m.d.sync += [self._bad[ImageStatus.BAD_SECTION].eq(1), self._more.eq(0)]
             m.next = "CLOSE"
         with m.Else():
             self._fail(m, ImageStatus.BAD_LENGTH, self._too_long)
-            more = expects.narrow & ~self._upper & ~self._ends
-            m.d.comb += [self._write.eq(1), self._used.eq(~more)]
-            m.d.sync += [self._element.eq(self._element + 1), self._upper.eq(more)]
-            m.d.sync += self._ends.eq(self._element == expects.next_to_last)
+            ends = self._element == expects.next_to_last
+            m.d.comb += self._write.eq(1)
+            m.d.sync += [self._element.eq(self._element + 1), self._upper.eq(self._more)]
+            m.d.sync += self._ends.eq(ends)
+            m.d.sync += self._more.eq(expects.narrow & ~self._more & ~self._ends & ~ends)
             with m.If(self._ends):
                 m.next = "HEADER"
                 with m.If(~self._lanes_end):
@@ -311,8 +321,9 @@ class ImageLoader(wiring.Component):
             element.data.eq(Mux(expects.narrow, Cat(half, sign.replicate(WORD_BITS // 2)), word)),
         ]
         outside = ((element.data ^ negative.replicate(WORD_BITS)) & excess).any()
-        bad = Cat(self._bad.values()).any()
-        self._fail(m, ImageStatus.BAD_SECTION, valid & outside)
+        bad = Cat(self._bad.values(), self._found.values()).any()
+        with m.If(valid & outside):
+            m.d.sync += self._bad[ImageStatus.BAD_SECTION].eq(1)
         m.d.sync += config.valid.eq(valid & ~bad & ~outside)
         m.d.sync += [getattr(config, name).eq(getattr(element, name)) for name in ELEMENT.members]
 

@@ -198,6 +198,7 @@ class TableRam(wiring.Component):
     -------
     write_en, write_address, write_data: the element is written at the end of the cycle; with
         several lanes those whose bit of ``write_en`` is set.
+    writing: with several lanes, high whenever a bit of ``write_en`` may be.
     address, data: one of each a read port, as lists: ``data[port]`` is the element that was at
         ``address[port]`` `LATENCY` cycles before.
 
@@ -210,6 +211,7 @@ class TableRam(wiring.Component):
     LATENCY = 2
 
     write_en: Signal
+    writing: Signal
     write_address: Signal
     write_data: Signal | View
     address: list[Signal]
@@ -234,7 +236,8 @@ class TableRam(wiring.Component):
             raise ValueError(f"memory: {lanes} lanes do not divide an element of {self.bits} bits")
         self.shape, self.depth, self.reads, self.style = shape, depth, reads, style
         self.lanes = lanes
-        super().__init__(_ports(shape, depth, reads) | {"write_en": In(lanes)})
+        ports = _ports(shape, depth, reads) | {"write_en": In(lanes)}
+        super().__init__(ports | ({"writing": In(1)} if lanes > 1 else {}))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -253,7 +256,8 @@ class TableRam(wiring.Component):
         """Addresses of the ports that read; the first also writes, unless that is separate."""
         if self._separate:
             return [*self.address]
-        return [Mux(self.write_en.any(), self.write_address, self.address[0]), *self.address[1:]]
+        writing = self.writing if self.lanes > 1 else self.write_en
+        return [Mux(writing, self.write_address, self.address[0]), *self.address[1:]]
 
     def _behaviour(self, m: Module) -> None:
         m.submodules.ram = ram = memory.Memory(

@@ -84,6 +84,7 @@ def _memory(
     mine = write.memories[at]
     m.d.comb += [
         memory.write_en.eq(write.lanes & mine.valid.replicate(lanes)),
+        *([memory.writing.eq(mine.valid)] if lanes > 1 else []),
         memory.write_address.eq(mine.address),
         Value.cast(memory.write_data).eq(Value.cast(write.element).replicate(lanes)),
     ]

@@ -85,6 +85,7 @@ def test_lanes_are_written_separately() -> None:
             en, address = rng.randrange(1 << lanes), rng.randrange(depth)
             row = [rng.randrange(128) for _ in range(lanes)]
             ctx.set(dut.write_en, en)
+            ctx.set(dut.writing, en != 0)
             ctx.set(dut.write_address, address)
             ctx.set(dut.write_data, row)
             await ctx.tick()
