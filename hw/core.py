@@ -150,9 +150,14 @@ class Core(wiring.Component):
         the machine is empty.
         """
         gated = stream.Signature(ACT_BITS * self.folding.input_bytes).create()
-        may_begin, lets_in = Signal(), Signal()
-        inside, begun = self._inside(m, gated)
-        opened = may_begin | begun
+        may_begin, lets_in, opens, shuts = Signal(), Signal(), Signal(), Signal()
+        inside, begins = self._inside(m, gated)
+        # A register, as every beat hangs on it.
+        opened = Signal()
+        m.d.sync += [
+            may_begin.eq((may_begin | opens) & ~shuts),
+            opened.eq((may_begin | opens) & ~shuts | begins),
+        ]
         m.d.comb += [
             gated.payload.eq(self.i.payload),
             gated.valid.eq(self.i.valid & opened),
@@ -172,30 +177,35 @@ class Core(wiring.Component):
             with m.State("JUDGE"), m.If(~loader.busy):
                 m.next = "SHUT"
                 with m.If(loader.status == ImageStatus.OK):
-                    m.d.sync += may_begin.eq(1)
+                    m.d.comb += opens.eq(1)
                     m.next = "OPEN"
             with m.State("OPEN"), m.If(self.image.valid):
-                m.d.sync += may_begin.eq(0)
+                m.d.comb += shuts.eq(1)
                 m.next = "SHUT"
         return gated, inside
 
     def _inside(self, m: Module, gated: Any) -> tuple[Value, Value]:
-        """Whether words are inside, and whether the last one is not whole yet."""
+        """Whether words are inside, and whether the last one is not whole in the next cycle."""
         channels, height, width = self.network.input_shape
         beats = -(-channels * height * width // self.folding.input_bytes)
         words, beat = Signal(WORDS_BITS), Signal(range(max(2, beats)))
         begun, inside, begins, ends = Signal(), Signal(), Signal(), Signal()
+        begun_next = Signal()
         taken = gated.valid & gated.ready
         last = beat == beats - 1
         m.d.comb += [
             begins.eq(taken & ~begun),
             ends.eq(self.o.valid & self.o.ready),
-            inside.eq(words != 0),
+            begun_next.eq(Mux(taken, ~last, begun)),
         ]
+        m.d.sync += begun.eq(begun_next)
         with m.If(taken):
-            m.d.sync += [beat.eq(Mux(last, 0, beat + 1)), begun.eq(~last)]
-        m.d.sync += words.eq(words + begins - ends)
-        return inside, begun
+            m.d.sync += beat.eq(Mux(last, 0, beat + 1))
+        with m.If(begins & ~ends):
+            m.d.sync += [words.eq(words + 1), inside.eq(1)]
+        with m.Elif(ends & ~begins):
+            m.d.sync += [words.eq(words - 1), inside.eq(words != 1)]
+        return inside, begun_next
 
     def _stages(self) -> Iterator[tuple[GatherStage | ScatterStage, GlobalWinners | Result | None]]:
         """Every stage, with its global winners or the result where it has no pixel link."""

@@ -174,16 +174,14 @@ class ImageLoader(wiring.Component):
             self._header_states(m)
             self._section_states(m)
             with m.State("CLOSE"):
-                m.d.comb += closing.eq(1)
                 with m.If(self._left != 0):
                     m.d.sync += self._bad[ImageStatus.BAD_LENGTH].eq(1)
                 m.next = "JUDGE"
             with m.State("JUDGE"):
-                m.d.comb += closing.eq(1)
                 self._judge(m, checksum_good)
+                m.d.sync += [self.busy.eq(0), closing.eq(0)]
                 m.next = "MAGIC"
             m.d.comb += [
-                self.busy.eq(self._valid | ~fsm.ongoing("MAGIC")),
                 crc.start.eq(fsm.ongoing("MAGIC")),
                 crc.valid.eq(self._used),
                 crc.data.eq(self._word),
@@ -192,15 +190,18 @@ class ImageLoader(wiring.Component):
         self._write_element(m)
         return m
 
-    def _take(self, m: Module, closing: Value) -> None:
+    def _take(self, m: Module, closing: Signal) -> None:
         """Word register in front, and whether one more is too many."""
-        ended = self._valid & self._last
+        ended = self._valid & self._last  # every state goes on to CLOSE then
+        with m.If(ended):
+            m.d.sync += closing.eq(1)
         m.d.comb += self.i.ready.eq((~self._valid | self._used) & ~ended & ~closing)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
                 self._word.eq(self.i.payload.data),
                 self._last.eq(self.i.payload.last),
                 self._valid.eq(1),
+                self.busy.eq(1),
             ]
         with m.Elif(self._used):
             m.d.sync += self._valid.eq(0)

@@ -59,12 +59,18 @@ class Queue(wiring.Component):
             take.eq(some & (~self.o.valid | self.o.ready)),
         ]
         m.d.sync += [
-            tail.eq(tail + self.valid),
-            head.eq(head + take),
-            level.eq(level + self.valid - take),
             some.eq(self.valid | Mux(take, level[1:].any(), some)),
             Assert(~self.valid | take | (level != self.depth), "queue: overflow"),
         ]
+        # What hangs on ``take`` chooses among sums that are there already.
+        with m.If(self.valid):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(take):
+            m.d.sync += head.eq(head + 1)
+        with m.If(self.valid & ~take):
+            m.d.sync += level.eq(level + 1)
+        with m.Elif(take & ~self.valid):
+            m.d.sync += level.eq(level - 1)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [self.o.valid.eq(some), Value.cast(self.o.payload).eq(ram.data[0])]
         return m

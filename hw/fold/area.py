@@ -2,8 +2,8 @@
 
 The formulas count what the engines are built of. DSPs, URAMs and block memories are exact; LUTs and
 flip-flops are multiplied by the factors in ``calibration.json``, which ``twofold resources
---calibrate`` derives from synthesis of the shipped machines: for each kind of component, what
-synthesis found divided by what the formulas say, over all machines together.
+--calibrate`` derives from synthesis of the `fast` machine at full folding: for each kind of
+component, what synthesis found divided by what the formulas say, over all its layers.
 """
 
 import json

@@ -123,7 +123,10 @@ class InputFrame(wiring.Component):
             space.release.eq(self.release),
         ]
         whole = Signal(range(self.images + 1))
-        m.d.sync += whole.eq(whole + taken - self.release)
+        with m.If(taken & ~self.release):
+            m.d.sync += whole.eq(whole + 1)
+        with m.Elif(self.release & ~taken):
+            m.d.sync += whole.eq(whole - 1)
         m.d.comb += self.arrived.eq(
             Mux(self.release, whole > 1, whole != 0)
             | ((whole == self.release) & (line > self.line))

@@ -81,21 +81,20 @@ class Emission(wiring.Component):
         last, the row's channel.
 
         Whether a beat is the last of its row is known a beat before, except for the first one,
-        where the winners of the row are compared with a constant.
+        where the row itself says so.
         """
         row = self.i.payload
         most = range(self.drain + self.emit)
         ranks = [Signal(most, name=f"rank{at}", init=at) for at in range(self.emit)]
         first, left, ends = Signal(init=1), Signal.like(row.total, name="left"), Signal()
         base = Signal(range(max(2, self.channels)))
-        silent = (row.total == 0) & ~row.last
-        final = Mux(first, below(row.total, self.emit + 1), ends)
+        final = Mux(first, row.single, ends)
         now = Mux(first, row.total, left)
         beat = Signal()
         m.d.comb += [
-            beat.eq(self.i.valid & credits.available & ~silent),
+            beat.eq(self.i.valid & credits.available & ~row.silent),
             credits.take.eq(beat),
-            self.i.ready.eq(silent | (credits.available & final)),
+            self.i.ready.eq(row.silent | (credits.available & final)),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [rank.eq(at) for at, rank in enumerate(ranks)]

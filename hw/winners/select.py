@@ -18,7 +18,7 @@ def row_layout(drain: int) -> data.StructLayout:
 
     ``values`` and ``chosen`` of each candidate; ``before``, for each group (see
     `hw.winners.count`), the winners in the groups before it; ``total`` winners; ``last`` of the
-    word.
+    word; ``silent``, neither of both; ``single``, the winners fit into one beat.
     """
     count = Shape.cast(range(drain + 1))
     return data.StructLayout(
@@ -28,6 +28,8 @@ def row_layout(drain: int) -> data.StructLayout:
             "before": data.ArrayLayout(count, -(-drain // GROUP)),
             "total": count,
             "last": 1,
+            "silent": 1,
+            "single": 1,
         }
     )
 
@@ -41,6 +43,7 @@ class Select(wiring.Component):
     ----------
     channels: of a word.
     drain: candidates of a row.
+    emit: winners of a beat.
 
     Members
     -------
@@ -61,8 +64,8 @@ class Select(wiring.Component):
     o_valid: Signal
     o: Any
 
-    def __init__(self, channels: int, drain: int) -> None:
-        self.channels, self.drain = channels, drain
+    def __init__(self, channels: int, drain: int, emit: int) -> None:
+        self.channels, self.drain, self.emit = channels, drain, emit
         self._count_latency = PrefixCount.latency_of(drain)
         self.latency = self.latency_of(drain)
         super().__init__(
@@ -104,6 +107,8 @@ class Select(wiring.Component):
             self.o.before.eq(count.before),
             self.o.total.eq(count.total),
             self.o.last.eq(delayed(m, self.last, self.latency, name="last")),
+            self.o.silent.eq((count.total == 0) & ~self.o.last),
+            self.o.single.eq(below(count.total, self.emit + 1)),
             self.o_valid.eq(delayed(m, self.valid, self.latency, name="valid", reset=True)),
         ]
         return m

@@ -209,7 +209,7 @@ class GlobalWinners(wiring.Component):
     def _emit(self, m: Module, ram: TableRam, thresholds: Queue) -> None:
         """Read the rows of a word whose threshold is known, mark the winners, send them."""
         m.submodules.third = scan = RowScan(self.WORDS, self.rows)
-        m.submodules.select = select = Select(self.channels, self.drain)
+        m.submodules.select = select = Select(self.channels, self.drain, self.emit)
         # Rows on their way to the queue need room there: reading waits, nothing else does.
         room = self.row_room(self.drain)
         m.submodules.credits = credits = Credits(room)
