@@ -55,6 +55,10 @@ _POLISH = {
     "gsc": Phase(name="polish", epochs=4, rate=2e-4, distil=0.9, mix=0.5, move_until=0.0),
     "tiny": Phase(name="polish", epochs=40, rate=2e-4, distil=0.7, move_until=0.0),
 }
+_POLISH_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
+    ("gsc", "accurate"): {"distil": 0.7, "mix": 0.0},
+}
+"""What the polish of some variants does otherwise."""
 
 
 def recipe(
@@ -86,5 +90,5 @@ def recipe(
         dense=dense,
         teacher=adapt(teacher),
         student=adapt(student) if sparse else None,
-        polish=adapt(_POLISH[name]),
+        polish=adapt(replace(_POLISH[name], **_POLISH_CHANGES.get((name, variant), {}))),
     )
