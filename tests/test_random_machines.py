@@ -1,5 +1,5 @@
 """Machines of many shapes end to end: packed, loaded and run in Verilated RTL, every layer compared
-with the golden model bit for bit.
+with the golden model bit for bit, and the cycles of every word with the timeline.
 
 ``TWOFOLD_RANDOM_MACHINES`` is the number of random networks to try; without it a few are.
 """
@@ -14,6 +14,7 @@ from hw.contract import presets
 from hw.contract.folding import Folding
 from hw.contract.image import ImageStatus
 from hw.contract.network import Network
+from hw.fold.timeline import word_times
 from sim.golden.model import forward
 from sim.golden.random_network import (
     random_folding,
@@ -21,6 +22,7 @@ from sim.golden.random_network import (
     random_network,
     random_quantized,
 )
+from sim.golden.rows import row_counts
 from sim.rtl.machine import Machine
 from sw.pack.packer import pack
 
@@ -30,14 +32,25 @@ WORDS = 10
 
 
 def differences(network: Network, folding: Folding, seed: int, build: Path) -> dict[str, int]:
-    """Activations and logits that differ, by layer, without and with gaps and stalls."""
+    """Activations and logits that differ, by layer, without and with gaps and stalls; and words
+    that start or finish in another cycle than the timeline says, without.
+    """
     quantized, images = random_quantized(network, seed), random_images(network, WORDS, seed)
     golden = forward(quantized, images)
+    times = word_times(network, folding, row_counts(network, folding, golden))
     found: dict[str, int] = {}
-    with Machine.build(network, folding, build, probes=True) as machine:
+    with Machine.build(network, folding, build, probes=True, optimise=False) as machine:
         assert machine.load(pack(quantized, folding)) == ImageStatus.OK
         for gap, stall in ((0.0, 0.0), (0.4, 0.6)):
             run = machine.run(images, seed=seed + 1, gap=gap, stall=stall)
+            if not gap:
+                wrong = [
+                    (word.started, word.finished) != (started, finished)
+                    for word, started, finished in zip(
+                        times, run.started, run.finished, strict=True
+                    )
+                ]
+                found["cycles"] = sum(wrong)
             mine = [*machine.activations(), run.logits, run.labels]
             theirs = [*golden.activations, golden.logits, golden.labels]
             names = [*(stage.name for stage in network.stages), "labels"]
@@ -49,7 +62,8 @@ def differences(network: Network, folding: Folding, seed: int, build: Path) -> d
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
 def test_random_machines_equal_the_golden_model(build: Path, seed: int):
     network = random_network(seed)
-    assert not any(differences(network, random_folding(network, seed), seed, build).values())
+    found = differences(network, random_folding(network, seed), seed, build)
+    assert not any(found.values()), found
 
 
 @pytest.mark.parametrize("size", presets.SIZES)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from hw.contract.arith import ACT_MAX, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN
-from hw.contract.folding import Folding, GatherFolding, LayerFolding, ScatterFolding
+from hw.contract.folding import Folding, GatherFolding, LayerFolding, ScatterFolding, plans
 from hw.contract.network import (
     Complementary,
     Conv2d,
@@ -21,10 +21,15 @@ from hw.contract.network import (
     Stage,
     Taps,
 )
+from hw.fold.report import multipliers
 from sw.artefacts import QuantizedLayer, QuantizedNetwork
 
 SPREAD = 96
 """Standard deviation that hidden activations aim at before the clamps."""
+
+
+MULTIPLIERS = 48
+"""Most multipliers of a random machine, which bounds what building it costs."""
 
 
 def random_quantized(network: Network, seed: int = 0) -> QuantizedNetwork:
@@ -176,8 +181,17 @@ def _random_sets(source: random.Random, kernels: int) -> Sparsity:
 
 
 def random_folding(network: Network, seed: int = 0) -> Folding:
-    """A random folding that divides ``network`` (one the engines serve; see `random_network`)."""
+    """A random folding that divides ``network`` (one the engines serve; see `random_network`), of
+    at most `MULTIPLIERS`.
+    """
     source = random.Random(seed)
+    while True:
+        folding = _random_folding(source, network)
+        if sum(multipliers(plan) for plan in plans(network, folding)) <= MULTIPLIERS:
+            return folding
+
+
+def _random_folding(source: random.Random, network: Network) -> Folding:
     layers: list[LayerFolding] = []
     for stage in network.stages:
         layers.append(

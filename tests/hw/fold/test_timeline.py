@@ -1,43 +1,30 @@
-"""The times of words by rule against the RTL: every word of random machines, to the cycle."""
+"""The times of words by rule against the RTL: every word, to the cycle.
+
+Those of random machines are compared in `tests/test_random_machines.py`.
+"""
 
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from hw.contract import presets
-from hw.contract.folding import Folding, ScatterPlan, plans
+from hw.contract.folding import Folding, plans
 from hw.contract.image import ImageStatus
 from hw.contract.network import Network
-from hw.fold.timeline import emits, full_rows, latency, word_times
-from sim.golden.model import Golden, forward
+from hw.fold.timeline import full_rows, latency, word_times
+from sim.golden.model import forward
 from sim.golden.random_network import (
     random_folding,
     random_images,
     random_network,
     random_quantized,
 )
+from sim.golden.rows import row_counts
 from sim.rtl.machine import Machine
 from sw.pack.packer import pack
 
 WORDS = 10
-SEEDS = (101, 102)
-"""Among those of `tests/test_random_machines.py`, so that machines are built once."""
-
-
-def row_counts(network: Network, folding: Folding, golden: Golden) -> list[list[list[int]]]:
-    """For each word and each layer with global winners, the winners above 0 in each row."""
-    found: list[list[list[int]]] = [[] for _ in golden.labels]
-    for plan, layer in zip(plans(network, folding), golden.activations, strict=False):
-        if not emits(plan):
-            continue
-        assert isinstance(plan, ScatterPlan)
-        starts = np.arange(0, plan.stage.channels, plan.folding.drain)
-        counts = np.add.reduceat(layer.reshape(len(layer), -1) != 0, starts, axis=1)
-        for word, rows in enumerate(counts.tolist()):
-            found[word].append(rows)
-    return found
 
 
 def differences(network: Network, folding: Folding, seed: int, build: Path) -> list[tuple]:
@@ -55,12 +42,6 @@ def differences(network: Network, folding: Folding, seed: int, build: Path) -> l
         )
         if (mine.started, mine.finished) != (started, finished)
     ]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_word_of_random_machines(build: Path, seed: int) -> None:
-    network = random_network(seed)
-    assert differences(network, random_folding(network, seed), seed, build) == []
 
 
 @pytest.mark.parametrize("size", presets.SIZES)
