@@ -29,6 +29,8 @@ from sw.importer.structure import WORTH, sets_by_search, sets_in_order
 
 MUL_MAX = (1 << MUL_BITS) - 1
 EXACT = 1 << 52
+ROUNDED = 0.98
+"""Kernels that reach this share of an equal fan-in have it: rounding made some weights 0."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _sparsity(layer: RawLayer, index: int, last: bool) -> tuple[Sparsity, np.nda
         return Dense(), None
     share = -(-used.shape[1] // -(-layer.channels // sets))
     most = int(counts.max())
-    return Complementary(sets, most if most > share else None), order
+    return Complementary(sets, None if ROUNDED * share <= most <= share else most), order
 
 
 def _permuted(layer: RawLayer, order: np.ndarray) -> RawLayer:
