@@ -109,13 +109,7 @@ class PassSequencer(wiring.Component):
             with m.If(entry_over):
                 m.d.sync += tap.eq(Mux(tap_over, 0, tap + 1))
                 m.d.sync += place.eq(Mux(walk.final, 0, place + 1))
-        m.d.comb += [
-            walk.round.eq(turn),
-            walk.entry.eq(entry),
-            walk.tap.eq(tap),
-            walk.place.eq(place),
-            walk.last.eq(walk.active & tap_over),
-        ]
+        self._tell(m, turn, entry, tap, place, tap_over)
 
     def _count_runs(self, m: Module) -> None:
         """Entries within taps within rounds, each round over the places of its pass."""
@@ -136,6 +130,13 @@ class PassSequencer(wiring.Component):
                 with m.If(round_over):
                     following = Mux(walk.final, 0, place + 1)
                     m.d.sync += [place.eq(following), base.eq(following)]
+        self._tell(m, turn, entry, tap, place, tap_over)
+
+    def _tell(
+        self, m: Module, turn: Signal, entry: Signal, tap: Signal, place: Signal, tap_over: Value
+    ) -> None:
+        """Where the walk is; it ends with the last tap."""
+        walk = self.walk
         m.d.comb += [
             walk.round.eq(turn),
             walk.entry.eq(entry),
