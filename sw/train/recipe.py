@@ -33,10 +33,6 @@ _TEACHERS = {
     "gsc": Phase(name="teacher", epochs=70, rate=4e-3, dropout=0.3, smoothing=0.1, average=0.998),
     "tiny": Phase(name="teacher", epochs=300, rate=4e-3, dropout=0.2),
 }
-_TEACHER_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
-    ("gsc", "accurate"): {"epochs": 45, "dropout": 0.2, "smoothing": 0.05},
-}
-"""What teachers of some variants do otherwise."""
 _STUDENTS = {
     "gsc": Phase(
         name="student", epochs=160, rate=3e-3, open_until=0.6, distil=0.9, mix=0.5, average=0.998,
@@ -45,7 +41,6 @@ _STUDENTS = {
     "tiny": Phase(name="student", epochs=400, rate=4e-3, open_until=0.5, distil=0.7),
 }  # fmt: skip
 _STUDENT_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
-    ("gsc", "accurate"): {"epochs": 60, "distil": 0.7, "mix": 0.0},
     ("gsc", "sparse-dense"): {"epochs": 40},
     ("gsc", "pruned"): {"epochs": 30, "density": 0.043},  # with the last layer 5 % of all weights
     ("tiny", "pruned"): {"density": 0.15},
@@ -55,10 +50,6 @@ _POLISH = {
     "gsc": Phase(name="polish", epochs=4, rate=2e-4, distil=0.9, mix=0.5, move_until=0.0),
     "tiny": Phase(name="polish", epochs=40, rate=2e-4, distil=0.7, move_until=0.0),
 }
-_POLISH_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
-    ("gsc", "accurate"): {"distil": 0.7, "mix": 0.0},
-}
-"""What the polish of some variants does otherwise."""
 
 
 def recipe(
@@ -82,13 +73,12 @@ def recipe(
     def adapt(phase: Phase) -> Phase:
         return replace(phase, seed=seed, epochs=max(1, round(phase.epochs * scale)))
 
-    teacher = replace(_TEACHERS[name], **_TEACHER_CHANGES.get((name, variant), {}))
     sparse = any(not isinstance(stage.layer.sparsity, Dense) for stage in network.stages)
     sparse = sparse or student.density < 1
     return Recipe(
         network=network,
         dense=dense,
-        teacher=adapt(teacher),
+        teacher=adapt(_TEACHERS[name]),
         student=adapt(student) if sparse else None,
-        polish=adapt(replace(_POLISH[name], **_POLISH_CHANGES.get((name, variant), {}))),
+        polish=adapt(_POLISH[name]),
     )
