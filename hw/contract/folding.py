@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hw.contract.errors import FoldingError
-from hw.contract.network import Complementary, Conv2d, Dense, Network, Stage, Taps
+from hw.contract.network import Complementary, Conv2d, Dense, Network, Stage
 from hw.contract.plan import (
     GatherFolding,
     GatherPlan,
@@ -145,20 +145,16 @@ def _check_blocks(stage: Stage, layer: LayerFolding) -> None:
 def _check_gather(plan: GatherPlan) -> None:
     stage, folding = plan.stage, plan.folding
     _require(
-        stage.index == 0 and stage.in_shape[0] == 1 and isinstance(stage.layer, Conv2d),
-        f"{stage.name}: the gather engine serves a first convolution over one channel",
-    )
-    _require(
-        isinstance(stage.layer.sparsity, Taps | Dense),
-        f"{stage.name}: the gather engine takes taps or dense weights, not {stage.layer.sparsity}",
+        stage.index == 0 and isinstance(stage.layer, Conv2d),
+        f"{stage.name}: the gather engine serves a first convolution, over the image",
     )
     _require(
         folding.streams <= stage.channels,
         f"{stage.name}: {folding.streams} streams for {stage.channels} kernels, at most one each",
     )
     _require(
-        stage.taps <= TAPS_MAX,
-        f"{stage.name}: {stage.taps} taps in a window, the packed format takes {TAPS_MAX}",
+        stage.inputs <= TAPS_MAX,
+        f"{stage.name}: {stage.inputs} taps in a window, the packed format takes {TAPS_MAX}",
     )
     _check_depth(plan)
 

@@ -68,12 +68,12 @@ class GatherPlan:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Taps of every kernel."""
+        """Taps of every kernel, each a position in the window and a channel of the image."""
         match self.stage.layer.sparsity:
             case Taps(counts):
                 return counts
             case _:
-                return (self.stage.taps,) * self.stage.channels
+                return (self.stage.fan_in,) * self.stage.channels
 
     @cached_property
     def groups(self) -> tuple[int, ...]:
@@ -114,14 +114,19 @@ class GatherPlan:
         return self.stage.pool * self.stage.stride
 
     @property
+    def planes(self) -> int:
+        """Channels of the image, which arrive and are loaded one after the other."""
+        return self.stage.in_shape[0]
+
+    @property
     def load_groups(self) -> int:
-        """Groups of ``phases`` image rows that the tiles of a pass look at."""
+        """Groups of ``phases`` rows of a channel of the image that the tiles of a pass look at."""
         return self.folding.rows - 1 + -(-self.window[0] // self.phases)
 
     @property
     def load_steps(self) -> int:
         """Cycles it takes to load the windows of a pass, one group of rows after another."""
-        return self.load_groups * -(-self.window[1] // self.phases)
+        return self.planes * self.load_groups * -(-self.window[1] // self.phases)
 
     @property
     def interval(self) -> int:

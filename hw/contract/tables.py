@@ -91,7 +91,7 @@ def channels_in(plan: ScatterPlan) -> int:
 def weights_table(plan: Plan) -> Table:
     """Shape of the weight table of a layer."""
     if isinstance(plan, GatherPlan):
-        tap_bits = max(1, (plan.stage.taps - 1).bit_length())
+        tap_bits = max(1, (plan.stage.inputs - 1).bit_length())
         return Table(
             plan.stage.index,
             TableKind.WEIGHTS,

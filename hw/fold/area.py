@@ -171,7 +171,7 @@ def _control_bits(plan: GatherPlan) -> int:
     """Bits that go to all gather tiles in a cycle."""
     windows = Windows(plan)
     turn = (plan.phases**2 - 1).bit_length()
-    look = plan.phases * (windows.row_bits + windows.column_bits) + turn
+    look = plan.phases * (windows.row_bits + windows.column_bits) + windows.plane_bits + turn
     step = ACT_BITS + look + (windows.copies - 1).bit_length() + 1 + 2 * windows.emptied
     channel = (
         plan.stage.add_bits
@@ -200,13 +200,13 @@ def _gather_tile(plan: GatherPlan) -> Resources:
 
 def _gather_stage(plan: GatherPlan, folding: Folding) -> Resources:
     stage, streams = plan.stage, plan.folding.streams
-    _, height, width = stage.in_shape
+    planes, height, width = stage.in_shape
     beat = folding.input_bytes
     banks, parts = max(1, beat // width), max(1, width // beat)
-    lines = -(-height // banks)
+    lines = -(-planes * height // banks)
     images = 2
     frame = banks * parts * lut_ram_luts(images * lines, ACT_BITS * min(beat, width)) * plan.phases
-    taps = streams * lut_ram_luts(plan.steps, ACT_BITS + (stage.taps - 1).bit_length())
+    taps = streams * lut_ram_luts(plan.steps, ACT_BITS + (stage.inputs - 1).bit_length())
     constants = lut_ram_luts(stage.channels, stage.add_bits)
     pixels = ACT_BITS * width * plan.phases
     lut = GATHER_CONTROL_LUTS + frame + pixels * (mux_luts(banks) + 1) + taps + constants

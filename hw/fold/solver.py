@@ -24,6 +24,7 @@ from hw.contract.folding import (
     plans,
 )
 from hw.contract.network import Conv2d, Network, Stage
+from hw.contract.regs import word_bytes
 from hw.fold.area import Component, back, calibrated, components, front, shared_components
 from hw.fold.candidates import candidates, widest
 from hw.fold.timeline import WordTimes, word_times
@@ -78,8 +79,7 @@ class Solution:
     @property
     def input_cycles(self) -> int:
         """Cycles in which a word arrives."""
-        _, height, width = self.network.input_shape
-        return -(-height * width // self.folding.input_bytes)
+        return -(-word_bytes(self.network) // self.folding.input_bytes)
 
     @property
     def cycles(self) -> int:
@@ -106,8 +106,7 @@ def solve(
     Raises FoldingError when there is none, or the engines cannot serve the network.
     """
     plans(network, Folding(widest(network), input_bytes=input_bytes))
-    _, height, width = network.input_shape
-    needed = -(-height * width // input_bytes)
+    needed = -(-word_bytes(network) // input_bytes)
     if needed > cycles:
         raise FoldingError(
             f"folding: a word arrives in {needed} cycles, {cycles} were asked for; "

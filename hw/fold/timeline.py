@@ -13,10 +13,12 @@ word takes at least when its beats are full.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
 from hw.contract.network import Conv2d, Network
 from hw.gather.frame import FrameShape
+from hw.gather.loader import load_line
 from hw.gather.stage import images_kept
 from hw.gather.tile import TileTiming
 from hw.gather.window import Windows
@@ -140,8 +142,8 @@ class _Gather:
 
     def __init__(self, plan: GatherPlan, folding: Folding) -> None:
         self.plan, self.windows, self.frames = plan, Windows(plan), folding.frames
-        _, height, width = plan.stage.in_shape
-        self.frame = FrameShape(height=height, width=width, beat=folding.input_bytes)
+        planes, height, width = plan.stage.in_shape
+        self.frame = FrameShape(height=planes * height, width=width, beat=folding.input_bytes)
         self.images = images_kept(plan, self.frame.beats)
         self.input_free = self.loader_free = self.compute_free = 0
         self.released: list[int] = []  # images
@@ -179,9 +181,11 @@ class _Gather:
         final = (plan.passes // across - 1) * plan.folding.rows + plan.load_groups - 1
         top = number // across * plan.folding.rows
         begun = None
-        for level in range(top, top + plan.load_groups):
-            last = max(0, (level + 1) * plan.phases - 1 - plan.stage.padding)
-            line = frame.lines - 1 if level == final else frame.line_of(last)
+        levels = range(top, top + plan.load_groups)
+        for plane, level in product(range(plan.planes), levels):
+            line = load_line(plan, frame, plane, level * plan.phases)
+            if (plane, level) == (plan.planes - 1, final):
+                line = frame.lines - 1
             start = max(self.loader_free, first + (line + 1) * frame.parts)
             if begun is None:
                 start = begun = max(start, _earliest(self.copies, self.windows.copies))

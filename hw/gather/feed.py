@@ -122,7 +122,7 @@ class StepFeed(wiring.Component):
     def _step(self, m: Module, stream: int, row: Any, flags: data.View, copy: Value) -> None:
         windows = self.windows
         looks = [
-            windows.look_layout.const(windows.look(tap)) for tap in range(self.plan.stage.taps)
+            windows.look_layout.const(windows.look(tap)) for tap in range(self.plan.stage.inputs)
         ]
         out = Signal(windows.step_layout, name=f"step{stream}", reset_less=True)
         m.d.sync += [

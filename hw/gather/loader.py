@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from hw.contract.arith import ACT_BITS
 from hw.contract.folding import GatherPlan
 from hw.delay import delayed
-from hw.gather.frame import InputFrame
+from hw.gather.frame import FrameShape, InputFrame
 from hw.gather.window import Windows
 from hw.links import Credits
 
@@ -18,7 +18,8 @@ class WindowLoader(wiring.Component):
     Rows of the image are read as a whole, ``phases`` of them at a time, and shifted along the tile
     columns, ``phases`` pixels a cycle, so that each column of tiles sees its window go by. A row of
     tiles writes what falls into its windows. A group of rows is read as soon as it has arrived.
-    Padding is put around the rows on the way: rows are counted from the first padded one.
+    Padding is put around the rows on the way: rows are counted from the first padded one, `span`
+    rows for each channel. The channels of a pass are loaded one after the other.
 
     Parameters
     ----------
@@ -66,15 +67,15 @@ class WindowLoader(wiring.Component):
                 "pixels": Out(data.ArrayLayout(self.windows.square_shape, folding.cols)),
             }
         )
-        groups = range(plan.load_groups)
         blocks = range(0, plan.stage.out_shape[1], folding.rows)
         self.tops = tuple(block * plan.phases for block in blocks)
         self.across = plan.stage.out_shape[2] // folding.cols
-        self.last_row = self.tops[-1] + groups[-1] * plan.phases
+        self.span = self.tops[-1] + plan.load_groups * plan.phases
+        self.last_row = plan.planes * self.span - plan.phases
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        windows, levels = self.windows, self.plan.load_groups
+        windows, levels = self.windows, self.plan.planes * self.plan.load_groups
         # The group that is shifted past the tiles.
         busy, column = Signal(), Signal(range(windows.columns))
         level, block = Signal(range(levels)), Signal(range(self.across))
@@ -83,7 +84,7 @@ class WindowLoader(wiring.Component):
         over = column_over & (level == levels - 1)
         # The group that is read next.
         row, next_level = Signal(range(self.last_row + 1)), Signal(range(levels))
-        along, top = Signal(range(self.across)), Signal(range(self.last_row + 1))
+        along, top = Signal(range(self.across)), Signal(range(self.span - self.plan.phases + 1))
         level_over, along_over = next_level == levels - 1, along == self.across - 1
         word_over = level_over & (row == self.last_row) & along_over
 
@@ -104,7 +105,7 @@ class WindowLoader(wiring.Component):
         with m.If(start):
             m.d.sync += [busy.eq(1), level.eq(next_level), block.eq(along), final.eq(word_over)]
             m.d.sync += next_level.eq(Mux(level_over, 0, next_level + 1))
-            m.d.sync += row.eq(row + self.plan.phases)
+            m.d.sync += row.eq(row + self._advance(next_level))
             with m.If(level_over):
                 below = Mux(word_over, 0, top + self.plan.folding.rows * self.plan.phases)
                 m.d.sync += along.eq(Mux(along_over, 0, along + 1))
@@ -116,19 +117,32 @@ class WindowLoader(wiring.Component):
         self._write(m, busy, over, column, level)
         return m
 
+    def _advance(self, level: Value) -> Value | int:
+        """Rows from group ``level`` of a pass to the next one."""
+        plan = self.plan
+        if plan.planes == 1:
+            return plan.phases
+        lasts = [plane * plan.load_groups - 1 for plane in range(1, plan.planes)]
+        return Mux(
+            level.matches(*lasts), self.span - (plan.load_groups - 1) * plan.phases, plan.phases
+        )
+
     def _request(self, m: Module, row: Value, start: Value) -> None:
         """Which rows to wait for, and which to read once a group has started."""
         plan, frame = self.plan, self.frame
         padding, height = plan.stage.padding, plan.stage.in_shape[1]
-        lasts = [max(0, at + plan.phases - 1 - padding) for at in range(self.last_row + 1)]
-        lines = [frame.geometry.line_of(last) for last in lasts]
+        places = [divmod(at, self.span) for at in range(self.last_row + 1)]
+        lines = [load_line(plan, frame.geometry, plane, at) for plane, at in places]
         lines[self.last_row] = frame.lines - 1  # an image is released when all of it is there
         m.d.comb += self.line.eq(Array(lines)[row])
         self._outside: list[Value] = []
         for phase in range(plan.phases):
-            rows = [at + phase - padding for at in range(self.last_row + 1)]
-            clipped = [min(max(0, at), height - 1) for at in rows]
-            number = Signal(range(height), name=f"row{phase}")
+            rows = [at + phase - padding for _, at in places]
+            clipped = [
+                plane * height + min(max(0, at), height - 1)
+                for (plane, _), at in zip(places, rows, strict=True)
+            ]
+            number = Signal(range(frame.height), name=f"row{phase}")
             outside = Signal(name=f"outside{phase}")
             with m.If(start):
                 m.d.sync += number.eq(Array(clipped)[row])
@@ -170,8 +184,10 @@ class WindowLoader(wiring.Component):
         copy = Signal(range(windows.copies))
         with m.If(over):
             m.d.sync += copy.eq(Mux(copy == windows.copies - 1, 0, copy + 1))
+        plane, level = self._split(level)
         now = [(busy, "busy"), (column, "column"), (copy, "copy"), (level, "level")]
-        busy1, column1, copy1, level1 = (
+        now += [(plane, "plane")] if len(plane) else []
+        busy1, column1, copy1, level1, *plane1 = (
             delayed(m, value, 1, name=f"write_{name}", reset=name == "busy") for value, name in now
         )
         for number in range(self.plan.folding.rows):
@@ -182,4 +198,23 @@ class WindowLoader(wiring.Component):
                 write.row.eq(level1 - number),
                 write.column.eq(column1),
                 write.copy.eq(copy1),
+                *(write.plane.eq(value) for value in plane1),
             ]
+
+    def _split(self, level: Value) -> tuple[Value, Value]:
+        """Channel of group ``level`` of a pass, and its number in the channel."""
+        planes, groups = range(self.plan.planes), range(self.plan.load_groups)
+        if len(planes) == 1:
+            return Const(0, 0), level
+        places = [(C(plane, planes), C(group, groups)) for plane in planes for group in groups]
+        plane, group = (Array(part)[level] for part in zip(*places, strict=True))
+        return plane, group
+
+
+def load_line(plan: GatherPlan, frame: FrameShape, plane: int, row: int) -> int:
+    """Line of the image with the last row of the group of rows that begins at ``row`` of a channel,
+    counted from the first padded one.
+    """
+    height = plan.stage.in_shape[1]
+    last = min(max(0, row + plan.phases - 1 - plan.stage.padding), height - 1)
+    return frame.line_of(plane * height + last)

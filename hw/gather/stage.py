@@ -1,4 +1,4 @@
-"""The gather stage: a convolution over a dense image of one channel."""
+"""The gather stage: a convolution over a dense image."""
 
 from typing import Any
 
@@ -31,8 +31,8 @@ class GatherStage(wiring.Component):
 
     Members
     -------
-    i: pixels, row by row, the first in the low byte. The last beat of an image is filled up where
-        the image is not a multiple of a beat.
+    i: pixels, channel by channel and row by row, the first in the low byte. The last beat of an
+        image is filled up where the image is not a multiple of a beat.
     config: writes of the tables.
     o: lists of winners (see `PixelLink`).
     activity, looks: what counters see (see `hw.counters`); a look is a stored weight of a stream,
@@ -72,10 +72,10 @@ class GatherStage(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        _, height, width = self.plan.stage.in_shape
-        images = images_kept(self.plan, -(-height * width // self.input_bytes))
+        planes, height, width = self.plan.stage.in_shape
+        images = images_kept(self.plan, -(-planes * height * width // self.input_bytes))
         m.submodules.frame = frame = InputFrame(
-            height=height,
+            height=planes * height,
             width=width,
             beat=self.input_bytes,
             images=images,

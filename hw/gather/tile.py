@@ -134,13 +134,14 @@ class GatherTile(Tile):
     def _memories(self, m: Module, control: data.View) -> list[list[Value]]:
         """Windows: for each stream what its step finds, for every phase of row and column."""
         phases, streams = self.plan.phases, self.plan.folding.streams
+        plane_of = self.windows.plane_of
         write = Signal.like(self.write, reset_less=True)
         pixels = Signal.like(self.pixels, reset_less=True)
         m.d.sync += [write.eq(self.write), pixels.eq(self.pixels)]
         m.submodules.window = ram = SharedRam(ACT_BITS, self.windows.depth, phases**2, streams)
         m.d.comb += [
             ram.write_en.eq(write.enable),
-            ram.write_address.eq(Cat(write.column, write.row, write.copy)),
+            ram.write_address.eq(Cat(write.column, write.row, plane_of(write), write.copy)),
         ]
         for number in range(phases**2):
             row, column = divmod(number, phases)
@@ -148,7 +149,8 @@ class GatherTile(Tile):
             for stream in range(streams):
                 step = control.steps[stream]
                 look = step.look
-                address = Cat(look.columns[column], look.rows[row], step.copy)
+                place = (look.columns[column], look.rows[row], plane_of(look))
+                address = Cat(*place, step.copy)
                 m.d.comb += ram.address[number][stream].eq(address)
         return [[memory[stream] for memory in ram.data] for stream in range(streams)]
 

@@ -3,7 +3,7 @@
 A window is split, rows and columns, modulo ``phases`` into ``phases ** 2`` memories. All positions
 of a pooling window look at one tap at the same time, each in a memory of its own, so a memory has
 one address a cycle for each stream. An address is the column and the row, divided by ``phases``,
-and the number of the copy: some copies are computed on while others load.
+the channel, and the number of the copy: some copies are computed on while others load.
 """
 
 from dataclasses import dataclass
@@ -57,9 +57,14 @@ class Windows:
         return (self.columns - 1).bit_length()
 
     @property
+    def plane_bits(self) -> int:
+        """Bits of the channel in an address."""
+        return (self.plan.planes - 1).bit_length()
+
+    @property
     def depth(self) -> int:
         """Elements of one memory."""
-        return self.copies << (self.row_bits + self.column_bits)
+        return self.copies << (self.row_bits + self.column_bits + self.plane_bits)
 
     @property
     def emptied(self) -> bool:
@@ -71,24 +76,35 @@ class Windows:
         """Width of the sum of a kernel at one position."""
         return self.plan.stage.acc_bits
 
+    @property
+    def _plane(self) -> dict[str, int]:
+        return {"plane": self.plane_bits} if self.plane_bits else {}
+
+    def plane_of(self, place: Any) -> Value:
+        """Channel of a view of `load_layout` or `look_layout`, as a part of an address."""
+        return place.plane if self.plane_bits else Cat()
+
     @cached_property
     def load_layout(self) -> data.StructLayout:
         """A write into the windows of a row of tiles.
 
-        ``enable``; ``row``, ``column``: address in all its memories; ``copy``: of the window.
+        ``enable``; ``row``, ``column``, ``plane`` (where there are several channels): address in
+        all its memories; ``copy``: of the window.
         """
         return data.StructLayout(
             {
                 "enable": 1,
                 "row": self.row_bits,
                 "column": self.column_bits,
+                **self._plane,
                 "copy": range(self.copies),
             }
         )
 
     @cached_property
     def look_layout(self) -> data.StructLayout:
-        """Where a tap is: ``rows`` and ``columns``, an address for each phase; and ``turn``.
+        """Where a tap is: ``rows`` and ``columns``, an address for each phase; ``plane``, the
+        channel, where there are several; and ``turn``.
 
         Position ``(y, x)`` of the pooling window finds the tap in the memory of row phase
         ``(turn // phases + stride * y) % phases`` and column phase
@@ -99,6 +115,7 @@ class Windows:
             {
                 "rows": data.ArrayLayout(self.row_bits, phases),
                 "columns": data.ArrayLayout(self.column_bits, phases),
+                **self._plane,
                 "turn": range(phases**2),
             }
         )
@@ -128,12 +145,16 @@ class Windows:
         return data.ArrayLayout(data.ArrayLayout(ACT_BITS, self.plan.phases), self.plan.phases)
 
     def look(self, tap: int) -> dict[int | str, Any]:
-        """Value of `look_layout` for tap ``row * kernel width + column``."""
-        row, column = divmod(tap, self.plan.stage.kernel[1])
+        """Value of `look_layout` for tap ``(channel * height + row) * width + column``, of the
+        kernel's height and width.
+        """
+        plane, place = divmod(tap, self.plan.stage.taps)
+        row, column = divmod(place, self.plan.stage.kernel[1])
         phases = self.plan.phases
         return {
             "rows": self._addresses(row, self.rows),
             "columns": self._addresses(column, self.columns),
+            **({"plane": plane} if self.plane_bits else {}),
             "turn": row % phases * phases + column % phases,
         }
 

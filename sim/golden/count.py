@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hw.contract.network import Stage, Taps
+from hw.contract.network import Complementary, Stage, Taps
 from sw.artefacts import QuantizedLayer
 
 
@@ -10,14 +10,17 @@ def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.nd
     """Products of a non-zero activation with a stored weight, for each word: int64 ``[words]``.
 
     ``x`` holds the layer's input as ``[channels, rows, columns, words]``. The image before the
-    first layer counts as dense: every stored weight meets an activation at every position. Behind
-    it, a non-zero activation meets one weight a complementary set at each position that looks at
-    it. Positions that pooling drops are not computed.
+    first layer counts as dense: every stored weight meets an activation at every position, and of
+    complementary sets as many weights of each kernel are stored as its fan-in. Behind it, a
+    non-zero activation meets one weight a complementary set at each position that looks at it.
+    Positions that pooling drops are not computed.
     """
     words = x.shape[3]
     rows, cols = stage.out_shape[1] * stage.pool, stage.out_shape[2] * stage.pool
     if stage.index == 0:
-        return np.full(words, rows * cols * stage.weights, dtype=np.int64)
+        sets = isinstance(stage.layer.sparsity, Complementary)
+        stored = stage.channels * stage.fan_in if sets else stage.weights
+        return np.full(words, rows * cols * stored, dtype=np.int64)
     side = (stage.padding, stage.padding)
     active = np.pad(x != 0, ((0, 0), side, side, (0, 0)))
     stored, step = _stored_weights(stage, layer), stage.stride

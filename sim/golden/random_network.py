@@ -98,13 +98,13 @@ def _random_structure(stage: Stage, generator: np.random.Generator) -> np.ndarra
 def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     """A random small network: one or two convolutions, one to three linear layers.
 
-    With ``machine`` it is one that the engines serve: a single input channel, taps or dense weights
-    first, then complementary sets or dense weights. Without, it may have several channels, and taps
-    anywhere in its convolutions.
+    With ``machine`` it is one that the engines serve: a convolution first, of any weights over one
+    to three channels, then complementary sets or dense weights. Without, it may have taps anywhere
+    in its convolutions.
     """
-    source = random.Random(seed)
+    source, image = random.Random(seed), random.Random(f"image {seed}")
     shape = (
-        1 if machine else source.randint(1, 3),
+        image.choice((1, 1, 2, 3)) if machine else source.randint(1, 3),
         source.randint(6, 12),
         source.choice((8, 12, 16)) if machine else source.randint(6, 12),
     )
@@ -114,6 +114,8 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
         layer = _random_convolution(source, index, shape[0] if not layers else 0, size, machine)
         if layer is None:
             break
+        if machine and not index and image.random() < 0.2:
+            layer = replace(layer, sparsity=_random_sets(image, layer.out_channels))
         layers.append(layer)
         size = _output_size(layer, size)
     for _ in range(source.randint(0, 2)):

@@ -75,12 +75,12 @@ def _per_channel(values: np.ndarray, table: Table) -> np.ndarray:
 def _tap_list(stage: Stage, weights: np.ndarray) -> np.ndarray:
     """Taps that a gather engine walks for one kernel."""
     if isinstance(stage.layer.sparsity, Dense):
-        return np.arange(stage.taps)
+        return np.arange(stage.inputs)
     return np.flatnonzero(weights)
 
 
 def _gather_rows(plan: GatherPlan, weight: np.ndarray) -> np.ndarray:
-    kernels = weight.reshape(plan.stage.channels, plan.stage.taps).astype(np.int64)
+    kernels = weight.reshape(plan.stage.channels, plan.stage.inputs).astype(np.int64)
     streams = plan.folding.streams
     rows = np.zeros((streams, plan.steps), dtype=np.int64)
     start = 0
@@ -141,10 +141,10 @@ def _signed_weights(elements: np.ndarray) -> np.ndarray:
 
 
 def _weights_of_gather(plan: GatherPlan, rows: np.ndarray) -> np.ndarray:
-    weight = np.zeros((plan.stage.channels, plan.stage.taps), dtype=np.int8)
+    weight = np.zeros((plan.stage.channels, plan.stage.inputs), dtype=np.int8)
     values, taps = _signed_weights(rows), rows >> 8
     group_of_step = np.repeat(np.arange(len(plan.groups)), plan.groups)
-    _check_range(plan.stage, "tap", taps, plan.stage.taps)
+    _check_range(plan.stage, "tap", taps, plan.stage.inputs)
     stream, step = np.nonzero(values)
     kernels = group_of_step[step] * plan.folding.streams + stream
     if kernels.size:

@@ -155,7 +155,6 @@ def with_network(index, **changes) -> Network:
             with_layer(1, ScatterFolding(engines=5)),
             "conv2: 5 engines for 4 taps, at most one a tap",
         ),
-        (with_network(0, sparsity=Complementary(2)), FOLDING, "conv1: the gather engine takes"),
         (with_network(1, sparsity=Taps((1,) * 6)), FOLDING, "conv2: the scatter engine takes"),
         (
             with_network(2, out_features=600, sparsity=Complementary(2)),

@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """The gather stage against a plain convolution, cycle for cycle where nothing holds it up."""
 
+import math
 import random
 import re
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from amaranth.sim import Simulator
 
 from hw.contract.arith import requantise, winners
 from hw.contract.folding import Folding, GatherFolding, GatherPlan, ScatterFolding, plans
-from hw.contract.network import Conv2d, Dense, Linear, Network, Taps
+from hw.contract.network import Complementary, Conv2d, Dense, Linear, Network, Taps
 from hw.contract.presets import folding, network
 from hw.contract.tables import Table, TableKind, tables
 from hw.gather.stage import GatherStage
@@ -25,15 +26,17 @@ Beat = list[tuple[int, int]]
 """Index and value of the entries of all tiles."""
 
 
-def _plan(shape: tuple[int, int], layer: Conv2d, folding: GatherFolding) -> GatherPlan:
+def _plan(shape: tuple[int, ...], layer: Conv2d, folding: GatherFolding) -> GatherPlan:
+    """``shape``: height and width of an image of one channel, or channels, height and width."""
+    planes, height, width = shape if len(shape) == 3 else (1, *shape)
     network = Network(
         name="test",
-        input_shape=(1, *shape),
+        input_shape=(planes, height, width),
         layers=(layer, Linear(out_features=1)),
         labels=("one",),
         zero_point=93,
     )
-    found = plans(network, Folding((folding, ScatterFolding()), input_bytes=shape[1]))[0]
+    found = plans(network, Folding((folding, ScatterFolding()), input_bytes=width))[0]
     assert isinstance(found, GatherPlan)
     return found
 
@@ -45,6 +48,10 @@ def _sparse(counts: Sequence[int], *, side: int = 3, **options: Any) -> Conv2d:
 
 def _dense(channels: int, **options: Any) -> Conv2d:
     return Conv2d(out_channels=channels, sparsity=Dense(), kernel=(3, 3), **options)
+
+
+def _sets(channels: int, sets: int, **options: Any) -> Conv2d:
+    return Conv2d(out_channels=channels, sparsity=Complementary(sets), **options)
 
 
 def _wide(channels: int, **options: Any) -> Conv2d:
@@ -79,6 +86,16 @@ CASES = {
     "wide padding": (
         (5, 4), _sparse([9, 3, 2], stride=2, padding=3, k=3), GatherFolding(rows=5, streams=2),
     ),
+    "colours": (
+        (3, 7, 6), _sparse([7, 4, 4, 3], pool=2, k=3), GatherFolding(rows=2, cols=2, streams=3),
+    ),
+    "colours, dense": ((3, 5, 6), _dense(4, padding=1, k=2), GatherFolding(rows=5, cols=2)),
+    "colours, stride": (
+        (2, 9, 8), _sparse([9] * 3, padding=2, pool=2, stride=2), GatherFolding(streams=3),
+    ),
+    "colours, sets": (
+        (3, 4, 4), _sets(6, 2, kernel=(2, 2), padding=1, k=2), GatherFolding(rows=5, streams=4),
+    ),
     "emission": ((4, 4), _sparse([1] * 8, side=2, pool=3, k=8), GatherFolding(streams=4)),
 }  # fmt: skip
 
@@ -99,7 +116,7 @@ class Weights:
         self.kernels = [
             {
                 tap: rng.choice((-128, 127, rng.randrange(-128, 128)))
-                for tap in sorted(rng.sample(range(stage.taps), count))
+                for tap in sorted(rng.sample(range(stage.inputs), count))
             }
             for count in self.plan.counts
         ]
@@ -130,23 +147,32 @@ class Weights:
             found += row + [0] * (steps - len(row))
         return found
 
-    def padded(self, image: Image) -> Image:
-        """The image with the zero point around it."""
-        padding, width = self.plan.stage.padding, self.plan.stage.in_shape[2]
+    def padded(self, image: Image) -> list[Image]:
+        """The channels of the image, each with the zero point around it."""
+        padding, (_, height, width) = self.plan.stage.padding, self.plan.stage.in_shape
         side, full = [93] * padding, [93] * (width + 2 * padding)
-        return [full] * padding + [side + row + side for row in image] + [full] * padding
+        return [
+            [full] * padding
+            + [side + row + side for row in image[at : at + height]]
+            + [full] * padding
+            for at in range(0, len(image), height)
+        ]
 
-    def pixel(self, image: Image, row: int, column: int) -> list[int]:
+    def at(self, planes: list[Image], tap: int, row: int, column: int) -> int:
+        """What a tap sees from a position of the convolution."""
+        stage = self.plan.stage
+        plane, place = divmod(tap, stage.taps)
+        y, x = divmod(place, stage.kernel[1])
+        return planes[plane][row * stage.stride + y][column * stage.stride + x]
+
+    def pixel(self, planes: list[Image], row: int, column: int) -> list[int]:
         """All channels of a pooled pixel."""
         stage = self.plan.stage
         values: list[int] = []
         for kernel, add, mul in zip(self.kernels, self.add, self.mul, strict=True):
             sums = [
                 sum(
-                    weight
-                    * image[(row * stage.pool + y) * stage.stride + tap // stage.kernel[1]][
-                        (column * stage.pool + x) * stage.stride + tap % stage.kernel[1]
-                    ]
+                    weight * self.at(planes, tap, row * stage.pool + y, column * stage.pool + x)
                     for tap, weight in kernel.items()
                 )
                 for y in range(stage.pool)
@@ -158,10 +184,10 @@ class Weights:
     def passes(self, image: Image) -> list[list[list[int]]]:
         """Channels of every tile, pass after pass."""
         folding, (_, rows, columns) = self.plan.folding, self.plan.stage.out_shape
-        image = self.padded(image)
+        planes = self.padded(image)
         return [
             [
-                self.pixel(image, top + y, left + x)
+                self.pixel(planes, top + y, left + x)
                 for y in range(folding.rows)
                 for x in range(folding.cols)
             ]
@@ -178,7 +204,8 @@ class Bench:
         self.input_bytes = input_bytes
         self.dut = GatherStage(plan, input_bytes=input_bytes, credits=credits)
         self.weights = Weights(plan, self.rng)
-        _, self.height, self.width = plan.stage.in_shape
+        planes, height, self.width = plan.stage.in_shape
+        self.rows = planes * height
         self.beats: list[Beat] = []
         self.times: list[int] = []
         self.held = 0
@@ -254,10 +281,10 @@ class Bench:
             ctx.set(i.valid, 0)
 
     def image(self) -> Image:
-        """A random image with extremes."""
+        """A random image with extremes, its channels below each other."""
         return [
             [self.rng.choice((0, 255, self.rng.randrange(256))) for _ in range(self.width)]
-            for _ in range(self.height)
+            for _ in range(self.rows)
         ]
 
     def check(self, images: list[Image]) -> None:
@@ -296,8 +323,7 @@ def test_random_gaps_and_credits(name: str) -> None:
 def test_interval_is_the_plans(name: str) -> None:
     """Words follow each other every ``plan.cycles`` cycles when nothing holds them up."""
     plan = _plan(*CASES[name])
-    _, height, width = plan.stage.in_shape
-    bench = Bench(plan, 7, input_bytes=height * width, credits=8)
+    bench = Bench(plan, 7, input_bytes=math.prod(plan.stage.in_shape), credits=8)
     images = [bench.image() for _ in range(6)]
     bench.run(images, gaps=0.0, waits=0.0)
     bench.check(images)

@@ -81,7 +81,7 @@ def where(plan, lane, address, tag) -> tuple[int, int, int]:
     if isinstance(plan, GatherPlan):
         starts = np.cumsum([0, *plan.groups])
         group = int(np.searchsorted(starts, address, side="right")) - 1
-        return group * plan.folding.streams + lane, 0, tag
+        return group * plan.folding.streams + lane, *divmod(tag, plan.stage.taps)
     assert isinstance(plan, ScatterPlan)
     row, turn = divmod(address, plan.rounds)
     tap, channel = row >> index_bits(plan), row & ((1 << index_bits(plan)) - 1)
