@@ -125,10 +125,18 @@ def test_too_small() -> None:
         solve(SMALL, 100, input_bytes=INPUT, budget=Resources(100, 100, 1, 1, 1))
 
 
-def test_refused_network() -> None:
+def test_image_of_several_channels() -> None:
     coloured = replace(SMALL, input_shape=(3, *SMALL.input_shape[1:]))
-    with pytest.raises((FoldingError, NetworkError), match="channel"):
-        solve(coloured, 100, input_bytes=INPUT)
+    found = solve(coloured, 100, input_bytes=INPUT)
+    assert found.input_cycles == 3 * solve(SMALL, 100, input_bytes=INPUT).input_cycles
+    assert found.cycles <= 100
+
+
+def test_refused_network() -> None:
+    second = Conv2d(out_channels=4, kernel=(1, 1), sparsity=Taps((1,) * 4))
+    network = replace(SMALL, layers=(SMALL.layers[0], second, *SMALL.layers[1:]))
+    with pytest.raises((FoldingError, NetworkError), match="the scatter engine takes"):
+        solve(network, 100, input_bytes=INPUT)
 
 
 def test_candidates_are_valid() -> None:

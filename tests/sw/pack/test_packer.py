@@ -81,7 +81,8 @@ def where(plan, lane, address, tag) -> tuple[int, int, int]:
     if isinstance(plan, GatherPlan):
         starts = np.cumsum([0, *plan.groups])
         group = int(np.searchsorted(starts, address, side="right")) - 1
-        return group * plan.folding.streams + lane, *divmod(tag, plan.stage.taps)
+        channel, tap = divmod(tag, plan.stage.taps)
+        return group * plan.folding.streams + lane, channel, tap
     assert isinstance(plan, ScatterPlan)
     row, turn = divmod(address, plan.rounds)
     tap, channel = row >> index_bits(plan), row & ((1 << index_bits(plan)) - 1)
