@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +15,7 @@ from hw.verilog.cache import cached, digest
 
 PACKAGE = "pyosys"
 NETLIST = "netlist.json.gz"
+NUMBER = re.compile(r"(?<=\$)\d+")
 SECONDS = 3600
 RUNNER = (
     "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1], y.Design())"
@@ -37,17 +39,38 @@ class SynthesisTimeoutError(ToolError):
 def netlist(verilog: str, top: str, build: Path, *, seconds: float = SECONDS) -> dict[str, Any]:
     """Netlist of module ``top`` in the cells of the device, as Yosys' JSON has it.
 
-    Kept under ``build/area``. Raises ToolError when Yosys is missing or fails, and
-    SynthesisTimeoutError when it takes longer than ``seconds``.
+    Kept under ``build/area``, whatever else the design has: see `renumbered`. Raises ToolError when
+    Yosys is missing or fails, and SynthesisTimeoutError when it takes longer than ``seconds``.
     """
     try:
         tool = version(PACKAGE)
     except PackageNotFoundError as error:
         raise ToolError("pyosys is missing; install the extra named area") from error
-    key = digest([verilog, top, SCRIPT, tool])
-    folder = cached(build / "area" / key, lambda folder: _synthesise(folder, verilog, top, seconds))
+    text, numbers = renumbered(verilog)
+    key = digest([text, top, SCRIPT, tool])
+    folder = cached(build / "area" / key, lambda folder: _synthesise(folder, text, top, seconds))
     with gzip.open(folder / NETLIST, "rt", encoding="utf-8") as file:
-        return json.load(file)["modules"][top]
+        found = json.load(file)["modules"][top]
+    for owner, kind in (
+        (found, "ports"),
+        *((cell, "connections") for cell in found["cells"].values()),
+    ):
+        owner[kind] = {
+            NUMBER.sub(lambda match: numbers[int(match[0])], name): pin
+            for name, pin in owner[kind].items()
+        }
+    return found
+
+
+def renumbered(verilog: str) -> tuple[str, list[str]]:
+    """The text with the numbers in its names in the order in which they appear, and what they were.
+
+    Names that are made unique by a number are numbered through a whole design: without this, a
+    change anywhere would be one everywhere.
+    """
+    numbers: dict[str, str] = {}
+    text = NUMBER.sub(lambda match: numbers.setdefault(match[0], str(len(numbers))), verilog)
+    return text, list(numbers)
 
 
 def _synthesise(folder: Path, verilog: str, top: str, seconds: float) -> None:

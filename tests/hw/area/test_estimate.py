@@ -65,6 +65,18 @@ def test_netlist_is_kept(tmp_path) -> None:
 
 
 @needs_yosys
+def test_numbers_in_names_do_not_matter(tmp_path) -> None:
+    for number in (7, 41):
+        text = COUNTER.replace("o;", f"\\o$3${number} ;").replace("o ", f"\\o$3${number}  ")
+        text = text.replace("rst, o", f"rst, \\o$3${number} ").replace(
+            "o + ", f"\\o$3${number}  + "
+        )
+        found = netlist(text, "counter", tmp_path)
+        assert set(found["ports"]) == {"clk", "rst", f"o$3${number}"}
+    assert len(list((tmp_path / "area").iterdir())) == 1
+
+
+@needs_yosys
 def test_broken_verilog(tmp_path) -> None:
     with pytest.raises(ToolError, match="yosys: counter: "):
         netlist(COUNTER.replace("endmodule", ""), "counter", tmp_path)
