@@ -135,6 +135,9 @@ class ImageLoader(wiring.Component):
         flagged = [error for error in ERRORS if error is not ImageStatus.BAD_CRC]
         self._bad = {error: Signal(name=error.name.lower()) for error in flagged}
         self._found = {error: Signal(name=f"{error.name.lower()}_found") for error in flagged}
+        names = ("magic", "version", "sections", "print", "header", "count", "zero")
+        self._asks = {name: Signal(name=f"asks_{name}") for name in names}
+        self._at = Signal(range(len(self._fingerprint)))  # word of the fingerprint
         self._short = Signal()
         self._left = Signal(COUNT_BITS)  # words to come, this one included, by the header
         self._too_long = Signal()  # one is left
@@ -152,7 +155,8 @@ class ImageLoader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         crc: Any = catalog.CRC32_ISO_HDLC(data_width=WORD_BITS).create()
-        m.submodules.crc = crc
+        start = Signal()  # a reset, which is not in the way of the sum
+        m.submodules.crc = ResetInserter(start)(crc)
         checksum_good = Signal()
         m.d.sync += checksum_good.eq(crc.match_detected)
         with m.Switch(self._table):
@@ -167,6 +171,7 @@ class ImageLoader(wiring.Component):
             m.d.sync += found.eq(0)
             with m.If(found):
                 m.d.sync += self._bad[error].eq(1)
+        self._compare(m)
         with m.If(self._used):
             m.d.sync += self._left.eq(self._left - 1)
         closing = Signal()
@@ -176,13 +181,15 @@ class ImageLoader(wiring.Component):
             with m.State("CLOSE"):
                 with m.If(self._left != 0):
                     m.d.sync += self._bad[ImageStatus.BAD_LENGTH].eq(1)
+                m.next = "SUM"
+            with m.State("SUM"):  # the checksum of the last word is known behind it
                 m.next = "JUDGE"
             with m.State("JUDGE"):
                 self._judge(m, checksum_good)
                 m.d.sync += [self.busy.eq(0), closing.eq(0)]
                 m.next = "MAGIC"
-            m.d.comb += [
-                crc.start.eq(fsm.ongoing("MAGIC")),
+            m.d.sync += [
+                start.eq(fsm.ongoing("JUDGE")),
                 crc.valid.eq(self._used),
                 crc.data.eq(self._word),
             ]
@@ -218,20 +225,43 @@ class ImageLoader(wiring.Component):
         with m.If(condition):
             m.d.sync += self._found[error].eq(1)
 
+    def _compare(self, m: Module) -> None:
+        """Note an error where a word is not what a state has asked for.
+
+        Bytes are compared first, so the flag of the error follows a cycle later than with `_fail`:
+        early enough for the elements behind the word, and for the judgement.
+        """
+        expects = self._expects
+        for name, error, expected in (
+            ("magic", ImageStatus.BAD_MAGIC, MAGIC),
+            ("version", ImageStatus.BAD_VERSION, VERSION),
+            ("sections", ImageStatus.BAD_SECTION, self._sections),
+            ("print", ImageStatus.BAD_FINGERPRINT, Array(self._fingerprint)[self._at]),
+            ("header", ImageStatus.BAD_SECTION, Cat(expects.stage, expects.kind, self._lane)),
+            ("count", ImageStatus.BAD_SECTION, expects.elements),
+            ("zero", ImageStatus.BAD_SECTION, 0),
+        ):
+            asked = Signal(name=f"asked_{name}")
+            odd = Signal(WORD_BYTES, name=f"odd_{name}")
+            differs = self._word ^ expected
+            m.d.sync += asked.eq(self._asks[name])
+            m.d.sync += [odd[at].eq(differs[8 * at :][:8].any()) for at in range(WORD_BYTES)]
+            with m.If(asked & odd.any()):
+                m.d.sync += self._found[error].eq(1)
+
     def _header_states(self, m: Module) -> None:
         """One state a word, and one for the fingerprint; an image that ends here is too short."""
         word = self._word
         length = word[WORD_BYTES.bit_length() - 1 :][:COUNT_BITS]
-        at = Signal(range(len(self._fingerprint)))
         with m.State("MAGIC"), m.If(self._valid):
             m.d.sync += [flag.eq(0) for flag in self._bad.values()]
-            self._fail(m, ImageStatus.BAD_MAGIC, word != MAGIC)
+            m.d.comb += self._asks["magic"].eq(1)
             m.d.sync += self._short.eq(self._last)
-            m.d.sync += [self._table.eq(0), self._lane.eq(0), at.eq(0)]
+            m.d.sync += [self._table.eq(0), self._lane.eq(0), self._at.eq(0)]
             m.d.sync += self.status.eq(ImageStatus.NONE)
             self._go(m, "VERSION")
         with m.State("VERSION"), m.If(self._valid):
-            self._fail(m, ImageStatus.BAD_VERSION, word != VERSION)
+            m.d.comb += self._asks["version"].eq(1)
             m.d.sync += self._short.eq(self._last)
             self._go(m, "LENGTH")
         with m.State("LENGTH"), m.If(self._valid):
@@ -242,14 +272,14 @@ class ImageLoader(wiring.Component):
             m.d.sync += self._left.eq(length - LENGTH_PLACE)
             self._go(m, "SECTIONS")
         with m.State("SECTIONS"), m.If(self._valid):
-            self._fail(m, ImageStatus.BAD_SECTION, word != self._sections)
+            m.d.comb += self._asks["sections"].eq(1)
             m.d.sync += self._short.eq(self._last)
             self._go(m, "FINGERPRINT")
         with m.State("FINGERPRINT"), m.If(self._valid):
-            self._fail(m, ImageStatus.BAD_FINGERPRINT, word != Array(self._fingerprint)[at])
-            m.d.sync += [self._short.eq(self._last), at.eq(at + 1)]
+            m.d.comb += self._asks["print"].eq(1)
+            m.d.sync += [self._short.eq(self._last), self._at.eq(self._at + 1)]
             self._go(m, "FINGERPRINT")
-            with m.If(~self._last & (at == len(self._fingerprint) - 1)):
+            with m.If(~self._last & (self._at == len(self._fingerprint) - 1)):
                 self._next_table(m)
                 m.next = "HEADER"
 
@@ -259,16 +289,16 @@ class ImageLoader(wiring.Component):
 
     def _section_states(self, m: Module) -> None:
         """Header, count and data of every section; then zeros. The last word is the checksum."""
-        word, expects = self._word, self._expects
-        header = Cat(expects.stage, expects.kind, self._lane)
-        too_long = self._too_long
+        expects, too_long = self._expects, self._too_long
         with m.State("HEADER"), m.If(self._valid):
             self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
-            self._fail(m, ImageStatus.BAD_SECTION, (word != header) | self._last)
+            self._fail(m, ImageStatus.BAD_SECTION, self._last)
+            m.d.comb += self._asks["header"].eq(1)
             self._go(m, "COUNT")
         with m.State("COUNT"), m.If(self._valid):
             self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
-            self._fail(m, ImageStatus.BAD_SECTION, (word != expects.elements) | self._last)
+            self._fail(m, ImageStatus.BAD_SECTION, self._last)
+            m.d.comb += self._asks["count"].eq(1)
             m.d.sync += [self._element.eq(0), self._upper.eq(0), self._ends.eq(expects.single)]
             m.d.sync += self._more.eq(expects.narrow & ~expects.single & ~self._last)
             self._go(m, "DATA")
@@ -276,7 +306,8 @@ class ImageLoader(wiring.Component):
             self._data_word(m)
         with m.State("PADDING"), m.If(self._valid):
             self._fail(m, ImageStatus.BAD_LENGTH, too_long & ~self._last)
-            self._fail(m, ImageStatus.BAD_SECTION, word.any() & ~self._last)
+            with m.If(~self._last):
+                m.d.comb += self._asks["zero"].eq(1)
             self._go(m, "PADDING")
 
     def _data_word(self, m: Module) -> None:

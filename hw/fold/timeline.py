@@ -129,12 +129,13 @@ class _Machine:
         return WordTimes(spans[0].first, ready, tuple(spans))
 
 
-def _earliest(released: Sequence[int], held: int) -> int:
+def _earliest(released: Sequence[int], held: int, *, delay: int = 1) -> int:
     """First cycle with a credit: of ``held`` in all, one was taken for every word so far.
 
-    ``released`` has the cycles in which words gave theirs back, and one more word is to start.
+    ``released`` has the cycles in which words gave theirs back, which counts ``delay`` cycles
+    later, and one more word is to start.
     """
-    return released[-held] + 1 if len(released) >= held else 0
+    return released[-held] + delay if len(released) >= held else 0
 
 
 class _Gather:
@@ -313,7 +314,7 @@ class _Emission:
         self.read = max(self.read + 1, ready) - 1
         for number, count in enumerate(counts):
             final = number == len(counts) - 1
-            self.read = max(self.read + 1, _earliest(self.left, self.room))
+            self.read = max(self.read + 1, _earliest(self.left, self.room, delay=2))
             marked = self.read + TableRam.LATENCY + self.select + Queue.LATENCY
             begun = max(marked, self.left[-1] + 1 if self.left else 0)
             if not count and not final:
@@ -321,7 +322,7 @@ class _Emission:
                 continue
             beats = max(1, -(-count // self.emit))
             for at in range(beats):
-                begun = max(begun, _earliest(self.sent, Emission.DEPTH))
+                begun = max(begun, _earliest(self.sent, Emission.DEPTH, delay=2))
                 visible = begun + Emission.LATENCY
                 self.sent.append(sink.take(visible, last=final and at == beats - 1))
                 begun += 1

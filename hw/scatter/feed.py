@@ -145,12 +145,12 @@ class WinnerFeed(wiring.Component):
         turn = Signal(range(plan.rounds), name="round")
         started = Signal()
         draining, drains = Signal(range(plan.drain_steps)), Signal()
-        over = turn == plan.rounds - 1
-        active, blocked = Signal(), Signal()
+        over = Signal(init=int(plan.rounds == 1))  # of ``turn``; a register, as a queue hangs on it
+        active, may = Signal(), Signal()
         m.d.comb += [
-            blocked.eq(beat.last & over & drains),
-            active.eq(self.i.valid & (started | self.go) & ~blocked),
-            self.i.ready.eq(active & over),
+            may.eq((started | self.go) & ~(beat.last & over & drains)),
+            active.eq(self.i.valid & may),
+            self.i.ready.eq(may & over),
             self.take.eq(active & ~started),
             self.step.round.eq(turn),
             self.done.eq(active & over & beat.last),
@@ -160,6 +160,8 @@ class WinnerFeed(wiring.Component):
         ]
         with m.If(active):
             m.d.sync += [turn.eq(Mux(over, 0, turn + 1)), started.eq(~self.done)]
+            if plan.rounds > 1:
+                m.d.sync += over.eq(turn == plan.rounds - 2)
         with m.If(self.done):
             m.d.sync += [draining.eq(plan.drain_steps - 1), drains.eq(plan.drain_steps > 1)]
         with m.Elif(drains):

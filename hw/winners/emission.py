@@ -71,8 +71,8 @@ class Emission(wiring.Component):
         m.d.comb += [
             queue.valid.eq(delayed(m, beat, wait, name="beat", reset=True)),
             queue.payload.last.eq(delayed(m, last, wait, name="last")),
-            credits.release.eq(self.o.valid & self.o.ready),
         ]
+        m.d.sync += credits.release.eq(self.o.valid & self.o.ready)
         connect(m, queue.o, flipped(self.o))
         return m
 

@@ -142,7 +142,7 @@ class GlobalWinners(wiring.Component):
     @staticmethod
     def row_room(drain: int) -> int:
         """Rows of ``drain`` values between memory and emission at most."""
-        return TableRam.LATENCY + Select.latency_of(drain) + Queue.LATENCY + 3
+        return TableRam.LATENCY + Select.latency_of(drain) + Queue.LATENCY + 4
 
     def _memory(self) -> TableRam:
         depth = self.WORDS * self.rows
@@ -219,11 +219,13 @@ class GlobalWinners(wiring.Component):
         m.d.comb += [
             scan.step.eq(thresholds.o.valid & credits.available),
             credits.take.eq(scan.step),
-            credits.release.eq(marked.o.valid & marked.o.ready),
             thresholds.o.ready.eq(credits.available & scan.last),
             ram.address[0].eq(scan.address),
         ]
-        m.d.sync += self.i.release.eq(scan.step & scan.last)
+        m.d.sync += [
+            self.i.release.eq(scan.step & scan.last),
+            credits.release.eq(marked.o.valid & marked.o.ready),
+        ]
         wait = TableRam.LATENCY
         m.d.comb += [
             select.valid.eq(delayed(m, scan.step, wait, name="read", reset=True)),
