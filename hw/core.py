@@ -114,7 +114,7 @@ class Core(wiring.Component):
         )
         m.d.comb += [self.busy.eq(loader.busy), self.status.eq(loader.status)]
         config = loader.config
-        link, inside = self._gates(m, loader)
+        shut, inside = self._gates(m, loader)
         counters = Counters(self.plans) if self.counters else None
         if counters is not None:
             m.submodules.counters = counters
@@ -123,8 +123,11 @@ class Core(wiring.Component):
                 counters.number.eq(self.counter_number),
                 self.counter_total.eq(counters.total),
             ]
+        link = flipped(self.i)
         for stage, tail in self._stages():
             plan = stage.plan
+            if isinstance(stage, GatherStage):
+                m.d.comb += stage.shut.eq(shut)
             m.submodules[plan.stage.name] = stage
             connect(m, link, stage.i)
             config = _registered(m, config)
@@ -143,25 +146,21 @@ class Core(wiring.Component):
         connect(m, link, flipped(self.o))
         return m
 
-    def _gates(self, m: Module, loader: ImageLoader) -> tuple[Any, Value]:
-        """Who may enter, words or an image; returns the pixels, and whether words are inside.
+    def _gates(self, m: Module, loader: ImageLoader) -> tuple[Value, Value]:
+        """Who may enter, words or an image: whether words may not, and whether some are inside.
 
         Words may be begun only while OPEN. An image that comes shuts the gate, and is let in when
         the machine is empty.
         """
-        gated = stream.Signature(ACT_BITS * self.folding.input_bytes).create()
         may_begin, lets_in, opens, shuts = Signal(), Signal(), Signal(), Signal()
-        inside, begins = self._inside(m, gated)
+        inside, begins = self._inside(m)
         # A register, as every beat hangs on it.
-        opened = Signal()
+        shut = Signal(init=1)
         m.d.sync += [
             may_begin.eq((may_begin | opens) & ~shuts),
-            opened.eq((may_begin | opens) & ~shuts | begins),
+            shut.eq(~((may_begin | opens) & ~shuts | begins)),
         ]
         m.d.comb += [
-            gated.payload.eq(self.i.payload),
-            gated.valid.eq(self.i.valid & opened),
-            self.i.ready.eq(gated.ready & opened),
             loader.i.payload.eq(self.image.payload),
             loader.i.valid.eq(self.image.valid & lets_in),
             self.image.ready.eq(loader.i.ready & lets_in),
@@ -182,17 +181,17 @@ class Core(wiring.Component):
             with m.State("OPEN"), m.If(self.image.valid):
                 m.d.comb += shuts.eq(1)
                 m.next = "SHUT"
-        return gated, inside
+        return shut, inside
 
-    def _inside(self, m: Module, gated: Any) -> tuple[Value, Value]:
+    def _inside(self, m: Module) -> tuple[Value, Value]:
         """Whether words are inside, and whether the last one is not whole in the next cycle."""
         channels, height, width = self.network.input_shape
         beats = -(-channels * height * width // self.folding.input_bytes)
         words, beat = Signal(WORDS_BITS), Signal(range(max(2, beats)))
         begun, inside, begins, ends = Signal(), Signal(), Signal(), Signal()
         begun_next = Signal()
-        taken = gated.valid & gated.ready
-        last = beat == beats - 1
+        taken = self.i.valid & self.i.ready
+        last = Signal(init=int(beats == 1))  # of ``beat``; a register, as the gate hangs on it
         m.d.comb += [
             begins.eq(taken & ~begun),
             ends.eq(self.o.valid & self.o.ready),
@@ -201,6 +200,8 @@ class Core(wiring.Component):
         m.d.sync += begun.eq(begun_next)
         with m.If(taken):
             m.d.sync += beat.eq(Mux(last, 0, beat + 1))
+            if beats > 1:
+                m.d.sync += last.eq(beat == beats - 2)
         with m.If(begins & ~ends):
             m.d.sync += [words.eq(words + 1), inside.eq(1)]
         with m.Elif(ends & ~begins):

@@ -162,23 +162,23 @@ class Credits(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        count = Signal(range(self.frames + 1), init=self.initial)
-        available = Signal(init=int(self.initial > 0))  # a register, as whoever starts hangs on it
-        m.d.comb += self.available.eq(available)
+        # As many ones as credits, since whoever starts hangs on it: no adder, no comparison.
+        held = Signal(self.frames, init=(1 << self.initial) - 1)
+        m.d.comb += self.available.eq(held[0])
         with m.If(self.take & ~self.release):
-            m.d.sync += [count.eq(count - 1), available.eq(count != 1)]
+            m.d.sync += held.eq(held >> 1)
         with m.Elif(self.release & ~self.take):
-            m.d.sync += [count.eq(count + 1), available.eq(1)]
+            m.d.sync += held.eq(Cat(1, held))
         if not vendor_cells(platform):
-            self._check(m, count)
+            self._check(m, held)
         return m
 
-    def _check(self, m: Module, count: Value) -> None:
+    def _check(self, m: Module, held: Signal) -> None:
         """Fail a simulation that breaks the rules; synthesis knows no assertions."""
         with m.If(self.take & ~self.release):
-            m.d.sync += Assert(count != 0, "word started without a credit")
+            m.d.sync += Assert(held[0], "word started without a credit")
         with m.If(self.release & ~self.take):
-            m.d.sync += Assert(count != self.frames, "more frames released than exist")
+            m.d.sync += Assert(~held[-1], "more frames released than exist")
 
 
 def image_layout() -> data.StructLayout:

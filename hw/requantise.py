@@ -89,9 +89,12 @@ class Requantise(wiring.Component):
 
         shifted = Signal(near_bits)
         m.d.comb += shifted.eq(near >> fine)
+        # Beside the shifter, not behind it: which bits does the shift leave above the activation?
+        left = [near[ACT_BITS + at] & (fine <= at) for at in range(near_bits - ACT_BITS)]
+        large = far | Cat(left).any()
         with m.If(negative):
             m.d.sync += self.o.eq(0)
-        with m.Elif(far | shifted[ACT_BITS:].any()):
+        with m.Elif(large):
             m.d.sync += self.o.eq(-1)
         with m.Else():
             m.d.sync += self.o.eq(shifted)

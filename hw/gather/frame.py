@@ -72,6 +72,7 @@ class InputFrame(wiring.Component):
     -------
     i: pixels, row by row, the first in the low bits. An image takes ``ceil(height * width / beat)``
         beats; what is left of the last one is ignored. Not ready while all images are in use.
+    shut: no beat may enter.
     release: the oldest image is not needed any more; only when all of it has arrived. From the next
         cycle on rows are those of the one that follows.
     line: number of a line (see `FrameShape.line_of`).
@@ -86,6 +87,7 @@ class InputFrame(wiring.Component):
     """
 
     i: Any
+    shut: Signal
     release: Signal
     line: Signal
     arrived: Signal
@@ -105,6 +107,7 @@ class InputFrame(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(ACT_BITS * beat)),
+                "shut": In(1),
                 "release": In(1),
                 "line": In(range(self.lines)),
                 "arrived": Out(1),
@@ -118,19 +121,18 @@ class InputFrame(wiring.Component):
         m.submodules.space = space = Credits(self.images)
         line, part, taken = self._position(m)
         m.d.comb += [
-            self.i.ready.eq(space.available),
+            self.i.ready.eq(space.available & ~self.shut),
             space.take.eq(taken),
             space.release.eq(self.release),
         ]
-        whole = Signal(range(self.images + 1))
+        whole = Signal(self.images + 1)  # as many ones as there are whole images
         with m.If(taken & ~self.release):
-            m.d.sync += whole.eq(whole + 1)
+            m.d.sync += whole.eq(Cat(1, whole))
         with m.Elif(self.release & ~taken):
-            m.d.sync += whole.eq(whole - 1)
-        m.d.comb += self.arrived.eq(
-            Mux(self.release, whole > 1, whole != 0)
-            | ((whole == self.release) & (line > self.line))
-        )
+            m.d.sync += whole.eq(whole >> 1)
+        some = Mux(self.release, whole[1], whole[0])
+        none = Mux(self.release, whole[:2] == 1, ~whole[0])
+        m.d.comb += self.arrived.eq(some | (none & (line > self.line)))
         writing, reading = Signal(range(self.images)), Signal(range(self.images))
         for image, advance in ((writing, taken), (reading, self.release)):
             with m.If(advance):
@@ -142,9 +144,12 @@ class InputFrame(wiring.Component):
         """Line and part that arrive; whether they are the last of an image and arrive now."""
         line, part = Signal(range(self.lines)), Signal(range(self.parts))
         over = part == self.parts - 1
-        last = over & (line == self.lines - 1)
+        last = Signal(init=int(self.lines * self.parts == 1))  # a register, as credits hang on it
         beat = self.i.valid & self.i.ready
         with m.If(beat):
+            if self.lines * self.parts > 1:
+                before_line, before_part = divmod(self.lines * self.parts - 2, self.parts)
+                m.d.sync += last.eq((line == before_line) & (part == before_part))
             m.d.sync += part.eq(Mux(over, 0, part + 1))
             with m.If(over):
                 m.d.sync += line.eq(Mux(last, 0, line + 1))

@@ -33,6 +33,7 @@ class GatherStage(wiring.Component):
     -------
     i: pixels, channel by channel and row by row, the first in the low byte. The last beat of an
         image is filled up where the image is not a multiple of a beat.
+    shut: no beat may enter.
     config: writes of the tables.
     o: lists of winners (see `PixelLink`).
     activity, looks: what counters see (see `hw.counters`); a look is a stored weight of a stream,
@@ -48,6 +49,7 @@ class GatherStage(wiring.Component):
     """
 
     i: Any
+    shut: Signal
     config: Any
     o: Any
     activity: Any
@@ -63,6 +65,7 @@ class GatherStage(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(ACT_BITS * input_bytes)),
+                "shut": In(1),
                 "config": In(ConfigBus()),
                 "o": Out(PixelLink(tiles, plan.stage.channels)),
                 "activity": Out(ACTIVITY),
@@ -86,6 +89,7 @@ class GatherStage(wiring.Component):
         m.submodules.credits = credits = Credits(self.credits)
         connect(m, flipped(self.i), frame.i)
         m.d.comb += [
+            frame.shut.eq(self.shut),
             frame.release.eq(loader.release),
             frame.line.eq(loader.line),
             loader.arrived.eq(frame.arrived),
