@@ -110,8 +110,12 @@ class StepFeed(wiring.Component):
     def _flags(self, m: Module) -> data.View:
         """Flags of the step, in step with the tap table."""
         rows: list[Any] = [vars(row) for row in step_flags(self.plan)]
+        deep = self.plan.steps > DISTRIBUTED_DEPTH
         m.submodules.flags = flags = memory.Memory(
-            shape=self._flag_layout, depth=self.plan.steps, init=rows
+            shape=self._flag_layout,
+            depth=self.plan.steps,
+            init=rows,
+            attrs={"rom_style": "block"} if deep else {},
         )
         read = flags.read_port()
         output = Signal(self._flag_layout, reset_less=True)

@@ -85,8 +85,12 @@ class WindowLoader(wiring.Component):
         # The group that is read next.
         row, next_level = Signal(range(self.last_row + 1)), Signal(range(levels))
         along, top = Signal(range(self.across)), Signal(range(self.span - self.plan.phases + 1))
-        level_over, along_over = next_level == levels - 1, along == self.across - 1
-        word_over = level_over & (row == self.last_row) & along_over
+        # Registers, as whatever starts hangs on them: the last group of the pass, the last block of
+        # the row of tiles, the last row of tiles.
+        level_over = Signal(init=int(levels == 1))
+        along_over = Signal(init=int(self.across == 1))
+        lowest = Signal(init=int(len(self.tops) == 1))
+        word_over = level_over & along_over & lowest
 
         m.submodules.space = space = Credits(windows.copies)
         fresh = next_level == 0
@@ -105,13 +109,19 @@ class WindowLoader(wiring.Component):
         with m.If(start):
             m.d.sync += [busy.eq(1), level.eq(next_level), block.eq(along), final.eq(word_over)]
             m.d.sync += next_level.eq(Mux(level_over, 0, next_level + 1))
+            if levels > 1:
+                m.d.sync += level_over.eq(next_level == levels - 2)
             m.d.sync += row.eq(row + self._advance(next_level))
             with m.If(level_over):
-                below = Mux(word_over, 0, top + self.plan.folding.rows * self.plan.phases)
+                below = Mux(lowest, 0, top + self.plan.folding.rows * self.plan.phases)
                 m.d.sync += along.eq(Mux(along_over, 0, along + 1))
                 m.d.sync += row.eq(Mux(along_over, below, top))
+                if self.across > 1:
+                    m.d.sync += along_over.eq(along == self.across - 2)
                 with m.If(along_over):
                     m.d.sync += top.eq(below)
+                    if len(self.tops) > 1:
+                        m.d.sync += lowest.eq(top == self.tops[-2])
         self._request(m, row, start)
         self._read(m, block, column)
         self._write(m, busy, over, column, level)
@@ -134,7 +144,9 @@ class WindowLoader(wiring.Component):
         places = [divmod(at, self.span) for at in range(self.last_row + 1)]
         lines = [load_line(plan, frame.geometry, plane, at) for plane, at in places]
         lines[self.last_row] = frame.lines - 1  # an image is released when all of it is there
-        m.d.comb += self.line.eq(Array(lines)[row])
+        # From one row that is asked for to the next it takes all columns: time for a register.
+        domain = m.d.sync if self.windows.columns > 1 else m.d.comb
+        domain += self.line.eq(Array(lines)[row])
         self._outside: list[Value] = []
         for phase in range(plan.phases):
             rows = [at + phase - padding for _, at in places]
