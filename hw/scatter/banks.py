@@ -12,6 +12,7 @@ from hw.contract.folding import ScatterPlan
 from hw.delay import delayed
 from hw.links import PixelLink, entry_layout
 from hw.memory import LutRam, Style
+from hw.scatter.choice import EntryChoice
 from hw.scatter.routing import NOTHING, Routing, engine_spans, routing
 from hw.scatter.sequencer import walk_layout
 from hw.tile import vendor_cells
@@ -103,24 +104,25 @@ class PixelBanks(wiring.Component):
         addresses = self._read_addresses(m)
         found = self._banks(m, at, addresses)
         selects = [
-            delayed(m, self._table(m, f"select{index}", choices), 2, name=f"select{index}")
+            delayed(m, self._table(m, f"select{index}", choices), 1, name=f"select{index}")
             for index, choices in enumerate(self.routing.selects)
         ]
         live = self._live(m)
         for number, (reader, entry) in enumerate(
             zip(self.routing.readers, self.entries, strict=True)
         ):
-            register = Signal(self.entry, name=f"entry{number}")
-            chosen = Signal(self.entry, name=f"chosen{number}")
-            sources = Array(
-                Const(0, self.entry.size) if source == NOTHING else found[source].as_value()
-                for source in reader.sources
-            )
-            m.d.comb += chosen.eq(sources[selects[reader.select]])
-            if not self.plan.shares_rows:
-                m.d.sync += register.index.eq(chosen.index)
-            m.d.sync += register.value.eq(Mux(live[number % len(live)], chosen.value, 0))
-            m.d.comb += entry.eq(register)
+            there = [source != NOTHING for source in reader.sources]
+            m.submodules[f"choice{number}"] = choice = EntryChoice(self.entry, there)
+            m.d.comb += [
+                *(
+                    choice.sources[at].eq(found[source])
+                    for at, source in enumerate(reader.sources)
+                    if source != NOTHING
+                ),
+                choice.select.eq(selects[reader.select]),
+                choice.live.eq(live[number % len(live)]),
+                entry.eq(choice.o),
+            ]
         return m
 
     def _write_address(self, m: Module, *, check: bool) -> Value:
@@ -219,13 +221,13 @@ class PixelBanks(wiring.Component):
         return [kept[name].eq(entry[name]) for name in self.entry.members]
 
     def _live(self, m: Module) -> list[Value]:
-        """For every engine, whether it has a tap at the step three cycles before."""
+        """For every engine, whether it has a tap at the step two cycles before."""
         spans = engine_spans(self.plan)
         by_length = {
             length: delayed(
                 m,
                 self.walk.active & (self.walk.tap < length),
-                self.LATENCY - 1,
+                self.LATENCY - 2,
                 name=f"live{length}",
                 reset=True,
             )
