@@ -147,6 +147,10 @@ def times(value: Value, factor: int) -> Value:
     return product
 
 
+FEW = 4
+"""Amounts that are joined in a cycle."""
+
+
 class Counters(wiring.Component):
     """Totals of every counter of a machine, since reset.
 
@@ -226,13 +230,18 @@ class Counters(wiring.Component):
         m.submodules.totals = totals = LutRam(COUNTER_BITS, period, 2)
         place, known, started = Signal(range(period)), Signal(), Signal()
         over = place == period - 1
-        m.d.sync += [started.eq(1), place.eq(Mux(started & ~over, place + 1, 0))]
+        m.d.sync += started.eq(delayed(m, Const(1, 1), 1, name="starts", reset=True))
+        m.d.sync += place.eq(Mux(started & ~over, place + 1, 0))
         with m.If(started & over):
             m.d.sync += known.eq(1)
         amount = Signal(max(map(len, amounts)), reset_less=True)
+        few = [
+            delayed(m, _either(amounts[at : at + FEW]), 1, name=f"few{at}")
+            for at in range(0, len(amounts), FEW)
+        ]
         before, after = (Signal(COUNTER_BITS, name=n, reset_less=True) for n in ("before", "after"))
         m.d.sync += [
-            amount.eq(_either(amounts)),
+            amount.eq(_either(few)),
             before.eq(Mux(known, totals.data[0], 0)),
             after.eq(before + amount),
         ]
