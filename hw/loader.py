@@ -5,9 +5,9 @@ from typing import Any
 
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
-from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
+from hw.checksum import WordChecksum
 from hw.contract.folding import Plan
 from hw.contract.image import (
     ALIGN_BYTES,
@@ -149,16 +149,15 @@ class ImageLoader(wiring.Component):
         self._lane = Signal(16)
         self._lanes_end = Signal()
         self._table = Signal(range(len(self._tables) + 1))  # the one behind that in ``expects``
+        # On to the table that was looked up while the one before was read; kept, as all of
+        # ``expects`` hangs on it.
+        self._next = Signal(attrs={"keep": 1})
         self._following: Any = Signal(EXPECTED)
         self._expects: Any = Signal(EXPECTED)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        crc: Any = catalog.CRC32_ISO_HDLC(data_width=WORD_BITS).create()
-        start = Signal()  # a reset, which is not in the way of the sum
-        m.submodules.crc = ResetInserter(start)(crc)
-        checksum_good = Signal()
-        m.d.sync += checksum_good.eq(crc.match_detected)
+        m.submodules.checksum = checksum = WordChecksum()
         with m.Switch(self._table):
             for at, table in enumerate(self._tables):
                 with m.Case(at):
@@ -185,14 +184,16 @@ class ImageLoader(wiring.Component):
             with m.State("SUM"):  # the checksum of the last word is known behind it
                 m.next = "JUDGE"
             with m.State("JUDGE"):
-                self._judge(m, checksum_good)
+                self._judge(m, checksum.good)
                 m.d.sync += [self.busy.eq(0), closing.eq(0)]
                 m.next = "MAGIC"
-            m.d.sync += [
-                start.eq(fsm.ongoing("JUDGE")),
-                crc.valid.eq(self._used),
-                crc.data.eq(self._word),
+            m.d.comb += [
+                checksum.start.eq(fsm.ongoing("JUDGE")),
+                checksum.valid.eq(self._used),
+                checksum.data.eq(self._word),
             ]
+        with m.If(self._next):
+            m.d.sync += [self._expects.eq(self._following), self._table.eq(self._table + 1)]
         self._take(m, closing)
         self._write_element(m)
         return m
@@ -280,12 +281,8 @@ class ImageLoader(wiring.Component):
             m.d.sync += [self._short.eq(self._last), self._at.eq(self._at + 1)]
             self._go(m, "FINGERPRINT")
             with m.If(~self._last & (self._at == len(self._fingerprint) - 1)):
-                self._next_table(m)
+                m.d.comb += self._next.eq(1)
                 m.next = "HEADER"
-
-    def _next_table(self, m: Module) -> None:
-        """On to the table that was looked up while the one before was read."""
-        m.d.sync += [self._expects.eq(self._following), self._table.eq(self._table + 1)]
 
     def _section_states(self, m: Module) -> None:
         """Header, count and data of every section; then zeros. The last word is the checksum."""
@@ -331,7 +328,7 @@ class ImageLoader(wiring.Component):
                     m.next = "PADDING"
                 with m.Else():
                     m.d.sync += self._lane.eq(0)
-                    self._next_table(m)
+                    m.d.comb += self._next.eq(1)
 
     def _write_element(self, m: Module) -> None:
         """Extend the sign of an element; write it a cycle later, when its range is known."""

@@ -58,7 +58,9 @@ class Queue(wiring.Component):
             ram.address[0].eq(head),
             take.eq(some & (~self.o.valid | self.o.ready)),
         ]
-        lone = (head + 1)[:pointer_bits] == tail
+        # Alone in memory; kept as it is, or synthesis would make it hang on ``take``, too.
+        lone = Signal(attrs={"keep": 1})
+        m.d.comb += lone.eq((head + 1)[:pointer_bits] == tail)
         m.d.sync += some.eq(self.valid | (some & ~(take & lone)))
         with m.If(self.valid):
             m.d.sync += tail.eq(tail + 1)

@@ -1,0 +1,64 @@
+"""CRC-32 of a stream of words, as `zlib.crc32` computes it, in two short steps."""
+
+import zlib
+from functools import reduce
+from operator import xor
+
+from amaranth.hdl import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+WORD_BITS = 32
+ONES = (1 << WORD_BITS) - 1
+RESIDUE = zlib.crc32(zlib.crc32(b"").to_bytes(WORD_BITS // 8, "little")) ^ ONES
+"""What the register holds behind any message that ends with its own checksum."""
+
+
+def advanced(register: int) -> int:
+    """A register of the checksum after a word of zeros; linear over XOR."""
+    return zlib.crc32(bytes(WORD_BITS // 8), register ^ ONES) ^ ONES
+
+
+class WordChecksum(wiring.Component):
+    """Tells whether a message of 32-bit words ends with its CRC-32 (ISO-HDLC).
+
+    A word goes into the register by XOR, and the register advances by a linear map. So a word can
+    advance by itself, a cycle earlier: the loop of the register has no more to do than its own map.
+
+    Members
+    -------
+    start: forget everything up to here; not with ``valid``, nor in the cycle behind it.
+    valid, data: a word, little-endian.
+    good: the last word of those since ``start`` was the checksum of the others; `LATENCY` cycles
+        behind it.
+    """
+
+    LATENCY = 3
+
+    start: Signal
+    valid: Signal
+    data: Signal
+    good: Signal
+
+    def __init__(self) -> None:
+        super().__init__({"start": In(1), "valid": In(1), "data": In(WORD_BITS), "good": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        valid, word = Signal(), Signal(WORD_BITS, reset_less=True)
+        register = Signal(WORD_BITS, init=ONES)
+        m.d.sync += [valid.eq(self.valid), word.eq(_advance(self.data))]
+        with m.If(self.start):
+            m.d.sync += register.eq(ONES)
+        with m.Elif(valid):
+            m.d.sync += register.eq(_advance(register) ^ word)
+        m.d.sync += self.good.eq(register == RESIDUE)
+        return m
+
+
+def _advance(register: Value) -> Value:
+    columns = [advanced(1 << bit) for bit in range(WORD_BITS)]
+    return Cat(
+        reduce(xor, (register[at] for at in range(WORD_BITS) if columns[at] >> bit & 1))
+        for bit in range(WORD_BITS)
+    )
