@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale", type=float, default=0.1, metavar="X",
         help="epochs of the students, as a share of the shipped recipe's (default %(default)s); "
-        "the teacher is trained in full, once",
+        "the teacher is trained in full, once; with seeds, of everything",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
@@ -40,7 +40,6 @@ def run(args: argparse.Namespace) -> int:
     from sw.train.journal import Journal
     from sw.train.loop import Trainer
 
-    chosen = trials.STUDIES[args.study](args.net, args.scale)
     args.out.mkdir(parents=True, exist_ok=True)
     journal = Journal(args.out / f"{args.study}.jsonl")
     journal.clear()
@@ -53,7 +52,11 @@ def run(args: argparse.Namespace) -> int:
     with display(journal) as (on_record, on_step, on_cache):
         source = data_source(args, network(args.net).labels, on_cache)
         trainer = Trainer(source, args.work, report=on_record, on_step=on_step)
-        figures = trials.run(chosen, args.net, trainer, told)
+        if args.study == "seeds":
+            figures = trials.seeds(args.net, args.scale, trainer, told)
+        else:
+            chosen = trials.STUDIES[args.study](args.net, args.scale)
+            figures = trials.run(chosen, args.net, trainer, told)
     if args.json:
         print(json.dumps([asdict(figure) for figure in figures]))
     else:

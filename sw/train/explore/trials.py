@@ -1,4 +1,4 @@
-"""Trials: which students are trained, from one teacher and at the same length."""
+"""Trials: students of one teacher and of the same length; whole recipes with several seeds."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from sw.train.explore.cost import cycles, products
 from sw.train.loop import Phase, Trainer, accuracy
 from sw.train.point import move
 from sw.train.recipe import recipe
+from sw.train.run import train
 
 VARIANTS = ("sparse-dense", "fast", "accurate")
 
@@ -31,7 +32,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Figure:
-    """What became of a trial; the accuracies are of the network in floating point.
+    """What became of a trial; accuracies are in floating point where it does not say otherwise.
 
     Attributes
     ----------
@@ -91,21 +92,11 @@ def ablation(net: str, scale: float) -> list[Trial]:
     ]
 
 
-def seeds(net: str, scale: float) -> list[Trial]:
-    """Students of several variants with three seeds each."""
-    return [
-        Trial(f"{variant}, seed {seed}", presets.network(net, variant),
-              replace(student(net, variant, scale), seed=seed))
-        for variant in ("fast", "accurate")
-        for seed in range(3)
-    ]  # fmt: skip
-
-
 STUDIES: dict[str, Callable[[str, float], list[Trial]]] = {
     "pareto": pareto,
     "ablation": ablation,
-    "seeds": seeds,
 }
+SEEDS = 3
 
 
 def student(net: str, variant: str, scale: float) -> Phase:
@@ -137,6 +128,30 @@ def run(
         found, _ = trainer.run(trial.network, trial.phase, teacher, origin)
         figures.append(_figure(trial, found, net, trainer))
         told(figures[-1])
+    return figures
+
+
+def seeds(net: str, scale: float, trainer: Trainer, told: Callable[[Figure], None]) -> list[Figure]:
+    """Whole recipes, teacher and integers included, of every variant with `SEEDS` seeds each.
+
+    ``scale``: factor on the epochs of every phase. ``told`` of each network as it is done.
+    """
+    figures: list[Figure] = []
+    for seed in range(SEEDS):
+        for variant in presets.VARIANTS:
+            plan = recipe(net, variant, seed=seed, scale=scale)
+            found = train(plan, trainer.source, trainer).accuracy
+            floating = found["dense float" if plan.student is None else "sparse float"]
+            for kind, right in (("float", floating), ("int8", found["int8"])):
+                figures.append(
+                    Figure(
+                        name=f"{variant} {kind}, seed {seed}",
+                        epochs=(plan.student or plan.teacher).epochs,
+                        val=right["val"], test=right["test"],
+                        products=products(plan.network), cycles=cycles(plan.network, net),
+                    )
+                )  # fmt: skip
+                told(figures[-1])
     return figures
 
 

@@ -64,6 +64,21 @@ def test_command(
     assert len((tmp_path / "pareto.md").read_text().splitlines()) == 4 + 5
 
 
+def test_seeds_run_whole_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "SEEDS", 2)
+    monkeypatch.setattr(presets, "VARIANTS", ("dense", "fast"))
+    options = ["seeds", "--net", "tiny", "--out", str(tmp_path), "--work", str(tmp_path)]
+    assert cli.run(_parse([*options, "--scale", "0.01", "--json"])) == 0
+    figures = json.loads((tmp_path / "seeds.json").read_text())
+    assert [figure["name"] for figure in figures] == [
+        f"{variant} {kind}, seed {seed}"
+        for seed in (0, 1)
+        for variant in ("dense", "fast")
+        for kind in ("float", "int8")
+    ]
+    assert "| **fast int8, 2 seeds** |" in (tmp_path / "seeds.md").read_text()
+
+
 def _short(name: str, variant: str, **_: object) -> Recipe:
     return recipe(name, variant, scale=0.01)
 
