@@ -241,6 +241,7 @@ _FOLDINGS = {
             ScatterFolding(engines=1, lanes=16, drain=16),
             ScatterFolding(engines=2, lanes=10, drain=1),
         ),
+        frames=3,
     ),
     ("tiny", "fast", "small"): Folding(
         (GatherFolding(), ScatterFolding(), ScatterFolding(lanes=4, drain=2), ScatterFolding()),
@@ -253,6 +254,7 @@ _FOLDINGS = {
             ScatterFolding(engines=1, lanes=16, drain=16),
             ScatterFolding(engines=2, lanes=10, drain=1),
         ),
+        frames=3,
     ),
     ("tiny", "sparse-dense", "small"): Folding(
         (GatherFolding(), ScatterFolding(), ScatterFolding(lanes=4, drain=2), ScatterFolding()),
@@ -265,6 +267,7 @@ _FOLDINGS = {
             ScatterFolding(engines=1, lanes=16, drain=16),
             ScatterFolding(engines=2, lanes=10, drain=1),
         ),
+        frames=4,
     ),
     ("tiny", "dense", "small"): Folding(
         (
@@ -282,5 +285,6 @@ _FOLDINGS = {
             ScatterFolding(engines=1, lanes=32, drain=16),
             ScatterFolding(engines=2, lanes=10, drain=1),
         ),
+        frames=3,
     ),
 }

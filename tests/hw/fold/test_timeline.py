@@ -3,6 +3,7 @@
 Those of random machines are compared in `tests/test_random_machines.py`.
 """
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -56,8 +57,8 @@ def test_a_word_takes_no_longer_than_planned(seed: int) -> None:
     network = random_network(seed)
     folding = random_folding(network, seed)
     found = plans(network, folding)
-    _, height, width = network.input_shape
-    planned = max(-(-height * width // folding.input_bytes), *(plan.cycles for plan in found))
+    beats = -(-math.prod(network.input_shape) // folding.input_bytes)
+    planned = max(beats, *(plan.cycles for plan in found))
     times = word_times(network, folding, 40)
     mean = (times[-1].finished - times[19].finished) / 20
     if folding.frames > 2:
@@ -69,6 +70,15 @@ def test_full_speed() -> None:
     times = word_times(network, folding, 12)
     assert {late.finished - early.finished for early, late in pairwise(times)} == {88}
     assert latency(network, folding) == times[0].latency <= 600
+
+
+@pytest.mark.parametrize("variant", presets.VARIANTS)
+@pytest.mark.parametrize("name", presets.NETWORKS)
+def test_full_presets_reach_their_plan(name: str, variant: str) -> None:
+    network, folding = presets.network(name, variant), presets.folding(name, variant, "full")
+    times = word_times(network, folding, 40)
+    planned = max(plan.cycles for plan in plans(network, folding))
+    assert times[-1].finished - times[19].finished == 20 * planned
 
 
 def test_spans_follow_each_other() -> None:
