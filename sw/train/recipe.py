@@ -41,15 +41,17 @@ _STUDENTS = {
     "tiny": Phase(name="student", epochs=400, rate=4e-3, open_until=0.5, distil=0.7),
 }  # fmt: skip
 _STUDENT_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
+    ("gsc", "accurate"): {"epochs": 120, "distil": 0.7, "mix": 0.0},
     ("gsc", "sparse-dense"): {"epochs": 40},
     ("gsc", "pruned"): {"epochs": 30, "density": 0.043},  # with the last layer 5 % of all weights
     ("tiny", "pruned"): {"density": 0.15},
 }
 """What students of some variants do otherwise."""
 _POLISH = {
-    "gsc": Phase(name="polish", epochs=4, rate=2e-4, distil=0.9, mix=0.5, move_until=0.0),
-    "tiny": Phase(name="polish", epochs=40, rate=2e-4, distil=0.7, move_until=0.0),
+    "gsc": Phase(name="polish", epochs=4, rate=2e-4, move_until=0.0),
+    "tiny": Phase(name="polish", epochs=40, rate=2e-4, move_until=0.0),
 }
+"""Taught as the student is."""
 
 
 def recipe(
@@ -80,5 +82,5 @@ def recipe(
         dense=dense,
         teacher=adapt(_TEACHERS[name]),
         student=adapt(student) if sparse else None,
-        polish=adapt(_POLISH[name]),
+        polish=adapt(replace(_POLISH[name], distil=student.distil, mix=student.mix)),
     )
