@@ -300,7 +300,7 @@ class _Emission:
         self.emit, self.rows = plan.emit, -(-channels // drain)
         level, self.select = LevelSearch.latency_of(drain), Select.latency_of(drain)
         searching = plan.stage.k < channels
-        second = level + self.rows + TableRam.LATENCY + level
+        second = level + self.rows + TableRam.LATENCY + GlobalWinners.COMPARE + level
         self.search = (second if searching else 0) + Queue.LATENCY
         self.room = GlobalWinners.row_room(drain)
         self.read = -1

@@ -101,6 +101,8 @@ class GlobalWinners(wiring.Component):
     """
 
     WORDS = 8
+    COMPARE = 1
+    """Cycles in which the upper bits are compared with the threshold's."""
 
     i: Any
     o: Any
@@ -186,20 +188,21 @@ class GlobalWinners(wiring.Component):
             m.d.sync += scan_on.eq(0)
         m.d.comb += [scan.step.eq(scan_on), ram.address[0].eq(scan.address)]
 
-        wait = TableRam.LATENCY
+        wait = TableRam.LATENCY + self.COMPARE
         read = data.View(data.ArrayLayout(ACT_BITS, self.drain), ram.data[0])
-        read_level = delayed(m, level, wait, name="read_level")
+        read_level = delayed(m, level, TableRam.LATENCY, name="read_level")
         m.d.comb += [
             lower.valid.eq(delayed(m, scan_on, wait, name="read_on", reset=True)),
             lower.last.eq(delayed(m, scan.last, wait, name="read_end")),
             lower.need.eq(delayed(m, need, wait, name="read_need")),
         ]
         for at in range(self.drain):
-            m.d.comb += [
+            m.d.sync += [
                 lower.levels[at].eq(read[at][:LEVEL_BITS]),
                 lower.members[at].eq(read[at][LEVEL_BITS:] == read_level),
             ]
-        found_level = delayed(m, read_level, lower.latency, name="found_level")
+        later = self.COMPARE + lower.latency
+        found_level = delayed(m, read_level, later, name="found_level")
         m.d.comb += [
             thresholds.valid.eq(lower.o_valid),
             thresholds.payload.value.eq(Cat(lower.o_level, found_level)),
