@@ -12,10 +12,10 @@ from hw.contract.folding import ScatterPlan
 from hw.delay import delayed
 from hw.links import PixelLink, entry_layout
 from hw.memory import LutRam, Style
+from hw.scatter.choice import picked
 from hw.scatter.routing import NOTHING, Routing, engine_spans, routing
 from hw.scatter.sequencer import walk_layout
 from hw.tile import vendor_cells
-from hw.winners.count import one_of
 
 VALUE = data.StructLayout({"value": ACT_BITS})
 LUT_RAM_DEPTH = 64
@@ -83,7 +83,6 @@ class PixelBanks(wiring.Component):
         self.plan, self.frames = plan, frames
         self.routing: Routing = routing(plan)
         self.entry = reader_layout(plan)
-        self._spans = engine_spans(plan)
         self.beats = plan.source.passes * plan.stage.in_k
         # Lists of chosen winners come an entry a cycle, and are walked as they lie.
         chosen = plan.stage.in_k < plan.stage.in_shape[0]
@@ -104,16 +103,25 @@ class PixelBanks(wiring.Component):
         at = self._write_address(m, check=not vendor_cells(platform))
         addresses = self._read_addresses(m)
         found = self._banks(m, at, addresses)
-        hits = self._hits(m)
+        selects = [
+            delayed(m, self._table(m, f"select{index}", choices), 2, name=f"select{index}")
+            for index, choices in enumerate(self.routing.selects)
+        ]
+        live = self._live(m)
         for number, (reader, entry) in enumerate(
             zip(self.routing.readers, self.entries, strict=True)
         ):
-            hit = hits[len(self._spans[number % len(self._spans)]), reader.select]
-            there = [at for at, source in enumerate(reader.sources) if source != NOTHING]
             register = Signal(self.entry, name=f"entry{number}")
-            if there:
-                sources = [found[reader.sources[at]].as_value() for at in there]
-                m.d.sync += register.eq(one_of([hit[at] for at in there], sources))
+            chosen = Signal(self.entry, name=f"chosen{number}")
+            sources = [
+                Const(0, self.entry.size) if source == NOTHING else found[source].as_value()
+                for source in reader.sources
+            ]
+            choice = picked(m, sources, selects[reader.select], name=f"picked{number}")
+            m.d.comb += chosen.eq(choice)
+            if not self.plan.shares_rows:
+                m.d.sync += register.index.eq(chosen.index)
+            m.d.sync += register.value.eq(Mux(live[number % len(live)], chosen.value, 0))
             m.d.comb += entry.eq(register)
         return m
 
@@ -212,23 +220,17 @@ class PixelBanks(wiring.Component):
         """Assignments of what is kept of an entry."""
         return [kept[name].eq(entry[name]) for name in self.entry.members]
 
-    def _hits(self, m: Module) -> dict[tuple[int, int], Value]:
-        """For engines of so many taps, and every select, a bit for each source, three cycles after
-        the walk: whether that one is looked at; none where there is no step, and no tap left.
-
-        In registers, as they go to all tiles.
-        """
-        numbers = [
-            delayed(m, self._table(m, f"select{index}", choices), 1, name=f"select{index}")
-            for index, choices in enumerate(self.routing.selects)
-        ]
-        hits: dict[tuple[int, int], Value] = {}
-        for length in sorted(set(map(len, self._spans))):
-            active = self.walk.active & (self.walk.tap < length)
-            live = delayed(m, active, 2, name=f"live{length}", reset=True)
-            for index, number in enumerate(numbers):
-                bits = max(self.routing.selects[index]) + 1
-                hit = Signal(bits, name=f"hit{index}_{length}")
-                m.d.sync += hit.eq(live.replicate(bits) & (1 << number))
-                hits[length, index] = hit
-        return hits
+    def _live(self, m: Module) -> list[Value]:
+        """For every engine, whether it has a tap at the step three cycles before."""
+        spans = engine_spans(self.plan)
+        by_length = {
+            length: delayed(
+                m,
+                self.walk.active & (self.walk.tap < length),
+                self.LATENCY - 1,
+                name=f"live{length}",
+                reset=True,
+            )
+            for length in sorted(set(map(len, spans)))
+        }
+        return [by_length[len(span)] for span in spans]
