@@ -12,8 +12,8 @@ from hw.fold.area import CALIBRATION, Component, joined, layer_components, share
 from hw.verilog.cache import Report, write_atomically
 from hw.verilog.machine import core_verilog
 
-MACHINES = (("gsc", "fast", "full"),)
-"""What the factors are for; other machines show how far they carry."""
+MACHINES = tuple(("gsc", variant, "full") for variant in ("fast", "sparse-dense", "dense"))
+"""What the factors are for, the most important first; a kind has those of the first that has it."""
 
 
 def calibrate(build: Path, seconds: float, report: Report) -> str:
@@ -25,7 +25,10 @@ def calibrate(build: Path, seconds: float, report: Report) -> str:
     pairs: defaultdict[str, list[tuple[Resources, Resources]]] = defaultdict(list)
     rows: list[dict[str, object]] = []
     for machine in MACHINES:
+        known = set(pairs)
         for component, found in _compared(machine, build, seconds, report):
+            if component.kind in known:
+                continue
             pairs[component.kind].append((component.total, found))
             rows.append(
                 {
