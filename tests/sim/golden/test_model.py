@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw.contract import arith, presets
-from hw.contract.network import Conv2d, Linear, Network, Stage, Taps
+from hw.contract.network import Complementary, Conv2d, Linear, Network, Stage, Taps
 from sim.golden import forward
 from sim.golden.random_network import random_images, random_network, random_quantized
 from sw.artefacts import QuantizedLayer
@@ -63,7 +63,8 @@ def scalar_count(stage: Stage, layer: QuantizedLayer, x) -> int:
     for row in range(stage.out_shape[1] * stage.pool):
         for col in range(stage.out_shape[2] * stage.pool):
             if stage.index == 0:
-                count += stage.weights
+                sets = isinstance(stage.layer.sparsity, Complementary)
+                count += stage.channels * stage.fan_in if sets else stage.weights
                 continue
             for dy in range(stage.kernel[0]):
                 for dx in range(stage.kernel[1]):
