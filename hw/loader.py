@@ -135,8 +135,7 @@ class ImageLoader(wiring.Component):
         flagged = [error for error in ERRORS if error is not ImageStatus.BAD_CRC]
         self._bad = {error: Signal(name=error.name.lower()) for error in flagged}
         self._found = {error: Signal(name=f"{error.name.lower()}_found") for error in flagged}
-        names = ("magic", "version", "sections", "print", "header", "count", "zero")
-        self._asks = {name: Signal(name=f"asks_{name}") for name in names}
+        self._asks: dict[str, Signal] = {}  # a state sets the one of what its word is to be
         self._at = Signal(range(len(self._fingerprint)))  # word of the fingerprint
         self._short = Signal()
         self._left = Signal(COUNT_BITS)  # words to come, this one included, by the header
@@ -242,10 +241,11 @@ class ImageLoader(wiring.Component):
             ("count", ImageStatus.BAD_SECTION, expects.elements),
             ("zero", ImageStatus.BAD_SECTION, 0),
         ):
+            self._asks[name] = asks = Signal(name=f"asks_{name}")
             asked = Signal(name=f"asked_{name}")
             odd = Signal(WORD_BYTES, name=f"odd_{name}")
             differs = self._word ^ expected
-            m.d.sync += asked.eq(self._asks[name])
+            m.d.sync += asked.eq(asks)
             m.d.sync += [odd[at].eq(differs[8 * at :][:8].any()) for at in range(WORD_BYTES)]
             with m.If(asked & odd.any()):
                 m.d.sync += self._found[error].eq(1)
