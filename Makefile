@@ -13,7 +13,7 @@ FOLDING ?= small
 TARGET ?= hw
 UNITS ?= 1
 SIM_OPTIONS = --net $(NET) --variant $(VARIANT) --folding $(FOLDING) \
-	$(if $(WORDS),--words $(WORDS)) $(if $(WAV),--wav "$(WAV)")
+	$(if $(SAMPLES),--samples $(SAMPLES)) $(if $(WAV),--wav "$(WAV)")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sim test lint rtl train bitstream emulate bench report resources clean distclean
@@ -21,7 +21,7 @@ SIM_OPTIONS = --net $(NET) --variant $(VARIANT) --folding $(FOLDING) \
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-sim: $(VENV)/.sim  ## the network through the RTL, bit for bit (NET=tiny WORDS=n|all WAV=file FOLDING=full)
+sim: $(VENV)/.sim  ## the network through the RTL, bit for bit (NET=tiny SAMPLES=n|all WAV=file FOLDING=full)
 	@$(BIN)/twofold sim $(SIM_OPTIONS)
 
 test: $(VENV)/.all  ## every test (TWOFOLD_GSC=folder adds those on real audio)
@@ -42,9 +42,9 @@ train: $(VENV)/.all  ## train a network (TWOFOLD_GSC=folder VARIANT=fast OUT=fil
 bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build (TARGET=hw_emu: for emulation)
 	@$(BIN)/twofold bitstream --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --target $(TARGET) --units $(UNITS)
 
-emulate: $(VENV)/.host  ## words through PYNQ and XRT on an emulated card (needs libxrt1; NET= WORDS= UNITS=)
+emulate: $(VENV)/.host  ## samples through PYNQ and XRT on an emulated card (needs libxrt1; NET= SAMPLES= UNITS=)
 	@$(BIN)/twofold emulate --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --units $(UNITS) \
-		$(if $(WORDS),--words $(WORDS))
+		$(if $(SAMPLES),--samples $(SAMPLES))
 
 bench: $(VENV)/.bench  ## the networks on CPU engines and on ours (QUICK=1; DEEPSPARSE=1 accepts its licence)
 	@$(BIN)/twofold bench --net $(NET) $(if $(QUICK),--quick) $(if $(DEEPSPARSE),--accept-deepsparse-licence)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from hw.package import cli
+from twofold.hw.package import cli
 
 HELP = "generate a bitstream: for a card (target hw) or for XRT's hardware emulation (hw_emu)"
 TARGETS = ("hw", "hw_emu")
@@ -25,10 +25,10 @@ def run(args: argparse.Namespace) -> int:
         return cli.run(args)
     from rich.console import Console
 
-    from hw.contract.presets import folding, network
-    from hw.package.folder import Machine
-    from sim.emulation.bitstream import Target, write_bitstream
-    from sim.progress import Steps
+    from twofold.hw.contract.presets import folding, network
+    from twofold.hw.package.folder import Machine
+    from twofold.sim.emulation.bitstream import Target, write_bitstream
+    from twofold.sim.progress import Steps
 
     machine = Machine(
         network(args.net, args.variant), folding(args.net, args.variant, args.folding), args.folding

@@ -1,5 +1,5 @@
-"""Progress of long steps on the terminal: that of `sw.cli.progress`."""
+"""Progress of long steps on the terminal: that of `twofold.sw.cli.progress`."""
 
-from sw.cli.progress import Steps
+from twofold.sw.cli.progress import Steps
 
 __all__ = ["Steps"]

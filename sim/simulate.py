@@ -1,5 +1,5 @@
-"""A network through the RTL: builds the machine, sends words, compares every layer with the golden
-model.
+"""A network through the RTL: builds the machine, sends samples, compares every layer with the
+golden model.
 """
 
 import dataclasses
@@ -13,30 +13,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.errors import ToolError
-from hw.contract.folding import Folding, plans
-from hw.contract.image import ImageStatus
-from hw.verilog.cache import Report, silent
-from hw.verilog.machine import core_verilog
-from sim.golden.model import Golden, forward
-from sim.rtl.beats import cycles_per_word
-from sim.rtl.machine import Machine
-from sim.testbenches.job import Finding, Job
-from sim.testbenches.runner import build_bench, run_bench
-from sim.workloads.words import Workload
-from sw.artefacts import QuantizedNetwork
-from sw.pack.packer import pack
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.folding import Folding, plans
+from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.verilog.cache import Report, silent
+from twofold.hw.verilog.machine import core_verilog
+from twofold.sim.rtl.beats import cycles_per_sample
+from twofold.sim.rtl.simulated import Machine
+from twofold.sim.testbenches.job import Finding, Job
+from twofold.sim.testbenches.runner import build_bench, run_bench
+from twofold.sim.workloads.samples import Workload
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.golden.model import Golden, forward
+from twofold.sw.pack.packer import pack
 
-BENCH_WORDS = 64
-"""Most words for the test bench; more go to the library."""
+BENCH_SAMPLES = 64
+"""Most samples for the test bench; more go to the library."""
 SLICE = 1024
-"""Words sent at a time to the library, which bounds the memory of activations."""
+"""Samples sent at a time to the library, which bounds the memory of activations."""
 SEED = 1
 
 
 @dataclass(frozen=True)
-class Word:
-    """What became of one word.
+class Sample:
+    """What became of one sample.
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ class Word:
     expected: the class it should get, if known.
     label: the class that the machine gave it.
     probability: of that class.
-    interval: cycles since the result before; of the first word, since its first beat.
-    latency: cycles from its first beat in to its result out; includes waiting behind other words.
+    interval: cycles since the result before; of the first sample, since its first beat.
+    latency: cycles from its first beat in to its result out; includes waiting behind other samples.
     multiplications: products of a non-zero activation with a stored weight.
     mismatches: activations and logits that differ from the golden model.
     """
@@ -66,18 +66,18 @@ class Simulation:
 
     Attributes
     ----------
-    words: every word.
-    figures: everything that goes into the report besides the words, as plain JSON values.
+    samples: every sample.
+    figures: everything that goes into the report besides the samples, as plain JSON values.
     failures: checks of the test bench that failed, by name.
     """
 
-    words: Sequence[Word]
+    samples: Sequence[Sample]
     figures: dict[str, Any]
     failures: dict[str, str]
 
     @property
     def passed(self) -> bool:
-        """Whether every layer of every word equals the golden model, and every check held."""
+        """Whether every layer of every sample equals the golden model, and every check held."""
         return not self.failures and not self.figures["mismatches"]
 
 
@@ -105,39 +105,39 @@ def simulate(
 ) -> Simulation:
     """Send a workload through the RTL of a machine.
 
-    Up to `BENCH_WORDS` words go through the cocotb test bench, twice: back to back, and under
+    Up to `BENCH_SAMPLES` samples go through the cocotb test bench, twice: back to back, and under
     random stalls. More go
     through the Verilated library. Both are made of the same Verilog and both check every layer.
 
     Raises FoldingError, ToolError and the errors of the packer; a mismatch is not an error but a
     result.
     """
-    images = workload.images[:, None]
-    report("golden model", 0, len(images))
-    golden = _golden(quantized, images, report)
-    few = len(images) <= BENCH_WORDS
-    outcome = (_in_bench if few else _in_library)(quantized, folding, images, golden, build, report)
-    words = _words(quantized, workload, golden, outcome.findings)
+    inputs = workload.inputs[:, None]
+    report("golden model", 0, len(inputs))
+    golden = _golden(quantized, inputs, report)
+    few = len(inputs) <= BENCH_SAMPLES
+    outcome = (_in_bench if few else _in_library)(quantized, folding, inputs, golden, build, report)
+    samples = _samples(quantized, workload, golden, outcome.findings)
     return Simulation(
-        words, _figures(quantized, folding, workload, golden, outcome), outcome.failures
+        samples, _figures(quantized, folding, workload, golden, outcome), outcome.failures
     )
 
 
-def _golden(quantized: QuantizedNetwork, images: NDArray[np.uint8], report: Report) -> Golden:
+def _golden(quantized: QuantizedNetwork, inputs: NDArray[np.uint8], report: Report) -> Golden:
     done = 0
 
-    def progress(words: int) -> None:
+    def progress(samples: int) -> None:
         nonlocal done
-        done += words
-        report("golden model", done, len(images))
+        done += samples
+        report("golden model", done, len(inputs))
 
-    return forward(quantized, images, progress=progress)
+    return forward(quantized, inputs, progress=progress)
 
 
 def _in_bench(
     quantized: QuantizedNetwork,
     folding: Folding,
-    images: NDArray[np.uint8],
+    inputs: NDArray[np.uint8],
     _: Golden,
     build: Path,
     report: Report,
@@ -146,14 +146,14 @@ def _in_bench(
     verilog = core_verilog(quantized.network, folding, build, probes=True, report=report)
     simulator = build_bench(verilog, build, report)
     built = time.perf_counter()
-    job = Job.create(build / "run" / simulator.name, quantized, folding, images, SEED)
+    job = Job.create(build / "run" / simulator.name, quantized, folding, inputs, SEED)
     found = run_bench(simulator, job, report)
     both = found.back_to_back + found.under_stalls
     return _Outcome(
         findings=found.back_to_back,
         failures=found.failures,
         mismatches=found.mismatches,
-        interval=cycles_per_word(_finished(found.back_to_back)),
+        interval=cycles_per_sample(_finished(found.back_to_back)),
         cycles=max((finding.finished for finding in both), default=0),
         build_seconds=built - begun,
         seconds=time.perf_counter() - built,
@@ -164,27 +164,27 @@ def _in_bench(
 def _in_library(
     quantized: QuantizedNetwork,
     folding: Folding,
-    images: NDArray[np.uint8],
+    inputs: NDArray[np.uint8],
     golden: Golden,
     build: Path,
     report: Report,
 ) -> _Outcome:
 
     def later(before: int) -> Report:
-        return lambda step, done, _: report(step, before + done, len(images))
+        return lambda step, done, _: report(step, before + done, len(inputs))
 
     begun = time.perf_counter()
     network = quantized.network
     with Machine.build(network, folding, build, probes=True, report=report) as machine:
         built = time.perf_counter()
         status = machine.load(pack(quantized, folding), report)
-        if status != ImageStatus.OK:
+        if status != ParameterStatus.OK:
             raise ToolError(f"the machine refuses its own image: {status.name}")
         findings: list[Finding] = []
         interval, loaded = 0.0, time.perf_counter()
-        for at in range(0, len(images), SLICE):
+        for at in range(0, len(inputs), SLICE):
             part = slice(at, at + SLICE)
-            found, steady = _slice(machine, images[part], _part(golden, part), later(at))
+            found, steady = _slice(machine, inputs[part], _part(golden, part), later(at))
             findings += found
             interval = interval or steady
         return _Outcome(
@@ -209,12 +209,12 @@ def _part(golden: Golden, part: slice) -> Golden:
 
 
 def _slice(
-    machine: Machine, images: NDArray[np.uint8], golden: Golden, report: Report
+    machine: Machine, inputs: NDArray[np.uint8], golden: Golden, report: Report
 ) -> tuple[list[Finding], float]:
-    run = machine.run(images, report=report)
+    run = machine.run(inputs, report=report)
     layers = [*machine.activations(), run.logits]
     wrong = {
-        plan.stage.name: (found.reshape(len(images), -1) != wanted.reshape(len(images), -1)).sum(1)
+        plan.stage.name: (found.reshape(len(inputs), -1) != wanted.reshape(len(inputs), -1)).sum(1)
         for plan, found, wanted in zip(
             machine.plans, layers, [*golden.activations, golden.logits], strict=True
         )
@@ -222,32 +222,32 @@ def _slice(
     wrong["label"] = (run.labels != golden.labels).astype(int)
     findings = [
         Finding(
-            label=int(run.labels[word]),
-            logits=run.logits[word].tolist(),
-            started=int(run.started[word]),
-            finished=int(run.finished[word]),
-            mismatches={name: int(counts[word]) for name, counts in wrong.items()},
+            label=int(run.labels[sample]),
+            logits=run.logits[sample].tolist(),
+            started=int(run.started[sample]),
+            finished=int(run.finished[sample]),
+            mismatches={name: int(counts[sample]) for name, counts in wrong.items()},
         )
-        for word in range(len(images))
+        for sample in range(len(inputs))
     ]
-    return findings, run.cycles_per_word
+    return findings, run.cycles_per_sample
 
 
 def _finished(findings: Sequence[Finding]) -> NDArray[np.int64]:
     return np.array([finding.finished for finding in findings], np.int64)
 
 
-def _words(
+def _samples(
     quantized: QuantizedNetwork, workload: Workload, golden: Golden, findings: Sequence[Finding]
-) -> list[Word]:
+) -> list[Sample]:
     names = quantized.network.labels
-    words, before = [], None
+    samples, before = [], None
     for at, finding in enumerate(findings):
         expected = workload.labels[at]
         probabilities = quantized.probabilities(np.array(finding.logits))
         since = finding.started if before is None or before > finding.finished else before
-        words.append(
-            Word(
+        samples.append(
+            Sample(
                 spoken=workload.spoken[at],
                 expected=None if expected is None else names[expected],
                 label=names[finding.label],
@@ -259,7 +259,7 @@ def _words(
             )
         )
         before = finding.finished
-    return words
+    return samples
 
 
 def _figures(
@@ -277,13 +277,13 @@ def _figures(
     return {
         "network": quantized.network.name,
         "source": workload.source,
-        "words": len(findings),
+        "samples": len(findings),
         "mismatches": outcome.mismatches,
         "correct": correct,
         "known": len(known),
         "accuracy": round(correct / len(known), 4) if known else None,
-        "cycles_per_word": round(outcome.interval, 2),
-        "cycles_per_word_planned": max(plan.cycles for plan in plans(quantized.network, folding)),
+        "cycles_per_sample": round(outcome.interval, 2),
+        "cycles_per_sample_planned": max(plan.cycles for plan in plans(quantized.network, folding)),
         "latency_cycles": findings[0].finished - findings[0].started if findings else 0,
         "multiplications": round(float(layers.sum())),
         "multiplications_dense": golden.multiplications_dense,
@@ -295,5 +295,5 @@ def _figures(
         "build_seconds": round(outcome.build_seconds, 1),
         "seconds": round(outcome.seconds, 2),
         "cycles_per_second": round(outcome.cycles / outcome.seconds),
-        "words_per_second": round(len(findings) / outcome.seconds, 1),
+        "samples_per_second": round(len(findings) / outcome.seconds, 1),
     }

@@ -1,6 +1,8 @@
-"""Errors of the software that a user can act on; `hw.contract.errors` has the rules they keep."""
+"""Errors of the software that a user can act on; `twofold.hw.contract.errors` has the rules they
+keep.
+"""
 
-from hw.contract.errors import TwofoldError
+from twofold.hw.contract.errors import TwofoldError
 
 
 class AudioError(TwofoldError):

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from hw.contract.errors import ToolError
-from hw.contract.presets import folding, network
-from hw.package.folder import Machine
-from sim.emulation.bitstream import Target, write_bitstream
-from sim.emulation.environment import check
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.presets import folding, network
+from twofold.hw.package.folder import Machine
+from twofold.sim.emulation.bitstream import Target, write_bitstream
+from twofold.sim.emulation.environment import check
 
 CACHES = ("verilog", "library", "bench")
 

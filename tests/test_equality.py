@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from hw.contract import presets
-from sim.evaluate.densities import densities
-from sim.golden import forward
-from sw.artefacts import QuantizedNetwork
-from sw.data.digits import digits
-from sw.data.gsc import features, labels, open_gsc
-from sw.export.onnx import export
-from sw.export.runtime import OnnxNetwork
-from sw.quantize.integer import forward_integer
+from twofold.hw.contract import presets
+from twofold.sim.evaluate.densities import densities
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.data.digits import digits
+from twofold.sw.data.gsc import features, labels, open_gsc
+from twofold.sw.golden import forward
+from twofold.sw.onnx.export.onnx import export
+from twofold.sw.onnx.export.runtime import OnnxNetwork
+from twofold.sw.quantize.integer import forward_integer
 
 SHIPPED = sorted((Path(__file__).parents[1] / "sw" / "networks").glob("*.npz"))
 BETTER_THAN = 0.75
@@ -25,7 +25,7 @@ BETTER_THAN = 0.75
 
 @cache
 def speech() -> tuple[np.ndarray, np.ndarray]:
-    """Images and classes of the test split, or of a whole folder without lists."""
+    """Inputs and classes of the test split, or of a whole folder without lists."""
     root = os.environ.get("TWOFOLD_GSC")
     if not root:
         pytest.skip("TWOFOLD_GSC is not set")
@@ -34,7 +34,7 @@ def speech() -> tuple[np.ndarray, np.ndarray]:
     return features(clips), labels(clips)
 
 
-def words(quantized: QuantizedNetwork) -> tuple[np.ndarray, np.ndarray]:
+def samples(quantized: QuantizedNetwork) -> tuple[np.ndarray, np.ndarray]:
     return speech() if quantized.network.labels == presets.GSC_LABELS else digits("test")
 
 
@@ -49,11 +49,11 @@ def test_networks_are_shipped_under_the_name_of_their_preset(quantized):
 
 
 def test_all_readers_give_the_same_logits(quantized):
-    images, expected = words(quantized)
-    golden = forward(quantized, images, keep_activations=False)
-    onnx = OnnxNetwork(export(quantized).SerializeToString()).logits(images[:, np.newaxis])
+    inputs, expected = samples(quantized)
+    golden = forward(quantized, inputs, keep_activations=False)
+    onnx = OnnxNetwork(export(quantized).SerializeToString()).logits(inputs[:, np.newaxis])
     assert np.array_equal(onnx, golden.logits)
-    in_torch = forward_integer(quantized, torch.from_numpy(images)).numpy()
+    in_torch = forward_integer(quantized, torch.from_numpy(inputs)).numpy()
     assert np.array_equal(in_torch, golden.logits)
     assert (golden.labels == expected).mean() > BETTER_THAN
 
@@ -64,7 +64,7 @@ def test_sparse_speech_networks_are_as_sparse_as_asked_for(quantized):
     weights = sum(np.count_nonzero(layer.weight) for layer in quantized.layers)
     assert weights <= 0.05 * sum(layer.weight.size for layer in quantized.layers)
     if quantized.network.name in ("gsc-fast", "gsc-accurate"):
-        found = densities(quantized, forward(quantized, words(quantized)[0]))
+        found = densities(quantized, forward(quantized, samples(quantized)[0]))
         assert max(found["activation_density"].values()) <= 0.105
 
 

@@ -39,7 +39,7 @@ def test_contract_needs_nothing_but_the_standard_library():
     found = {name for path in sources("hw/contract") for name in imports(path)}
     outside = {name for name in found if name.split(".")[0] not in sys.stdlib_module_names}
     assert found
-    assert all(name.startswith("hw.contract") for name in outside), outside
+    assert all(name.startswith("twofold.hw.contract") for name in outside), outside
 
 
 def test_hardware_knows_neither_software_nor_simulation():
@@ -52,7 +52,7 @@ def test_software_knows_neither_simulation_nor_hardware_beyond_the_contract():
         f"{path} imports {name}"
         for path in sources("sw")
         for name in imports(path)
-        if name.split(".")[0] == "hw" and not name.startswith("hw.contract")
+        if name.split(".")[0] == "hw" and not name.startswith("twofold.hw.contract")
     ]
     assert beyond == []
 

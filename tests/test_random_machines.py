@@ -1,5 +1,5 @@
 """Machines of many shapes end to end: packed, loaded and run in Verilated RTL, every layer compared
-with the golden model bit for bit, and the cycles of every word with the timeline.
+with the golden model bit for bit, and the cycles of every sample with the timeline.
 
 ``TWOFOLD_RANDOM_MACHINES`` is the number of random networks to try; without it a few are.
 """
@@ -10,43 +10,43 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw.contract import presets
-from hw.contract.folding import Folding
-from hw.contract.image import ImageStatus
-from hw.contract.network import Network
-from hw.fold.timeline import word_times
-from sim.golden.model import forward
-from sim.golden.random_network import (
+from twofold.hw.contract import presets
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network
+from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.solve.timeline import sample_times
+from twofold.sim.rtl.rows import row_counts
+from twofold.sim.rtl.simulated import Machine
+from twofold.sim.workloads.random_network import (
     random_folding,
-    random_images,
+    random_inputs,
     random_network,
     random_quantized,
 )
-from sim.golden.rows import row_counts
-from sim.rtl.machine import Machine
-from sw.pack.packer import pack
+from twofold.sw.golden.model import forward
+from twofold.sw.pack.packer import pack
 
 FIRST = 100
 COUNT = int(os.environ.get("TWOFOLD_RANDOM_MACHINES") or 4)
-WORDS = 10
+SAMPLES = 10
 
 
 def differences(network: Network, folding: Folding, seed: int, build: Path) -> dict[str, int]:
-    """Activations and logits that differ, by layer, without and with gaps and stalls; and words
+    """Activations and logits that differ, by layer, without and with gaps and stalls; and samples
     that start or finish in another cycle than the timeline says, without.
     """
-    quantized, images = random_quantized(network, seed), random_images(network, WORDS, seed)
-    golden = forward(quantized, images)
-    times = word_times(network, folding, row_counts(network, folding, golden))
+    quantized, inputs = random_quantized(network, seed), random_inputs(network, SAMPLES, seed)
+    golden = forward(quantized, inputs)
+    times = sample_times(network, folding, row_counts(network, folding, golden))
     found: dict[str, int] = {}
     with Machine.build(network, folding, build, probes=True, optimise=False) as machine:
-        assert machine.load(pack(quantized, folding)) == ImageStatus.OK
+        assert machine.load(pack(quantized, folding)) == ParameterStatus.OK
         for gap, stall in ((0.0, 0.0), (0.4, 0.6)):
-            run = machine.run(images, seed=seed + 1, gap=gap, stall=stall)
+            run = machine.run(inputs, seed=seed + 1, gap=gap, stall=stall)
             if not gap:
                 wrong = [
-                    (word.started, word.finished) != (started, finished)
-                    for word, started, finished in zip(
+                    (sample.started, sample.finished) != (started, finished)
+                    for sample, started, finished in zip(
                         times, run.started, run.finished, strict=True
                     )
                 ]

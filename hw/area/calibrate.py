@@ -4,13 +4,19 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from hw.area.cells import Resources
-from hw.area.estimate import by_kind, estimate
-from hw.contract.folding import plans
-from hw.contract.presets import folding, network
-from hw.fold.area import CALIBRATION, Component, joined, layer_components, shared_components
-from hw.verilog.cache import Report, write_atomically
-from hw.verilog.machine import core_verilog
+from twofold.hw.area.cells import Resources
+from twofold.hw.area.estimate import by_kind, estimate
+from twofold.hw.area.model import (
+    CALIBRATION,
+    Component,
+    joined,
+    layer_components,
+    shared_components,
+)
+from twofold.hw.contract.folding import plans
+from twofold.hw.contract.presets import folding, network
+from twofold.hw.verilog.cache import Report, write_atomically
+from twofold.hw.verilog.machine import core_verilog
 
 MACHINES = tuple(("gsc", variant, "full") for variant in ("fast", "sparse-dense", "dense"))
 """What the factors are for, the most important first; a kind has those of the first that has it."""

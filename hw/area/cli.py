@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from hw.contract.options import add_folding, add_network
+from twofold.hw.contract.options import add_folding, add_network
 
 HELP = "estimate area and logic depth of a machine by synthesis of its tiles"
 
@@ -28,15 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Estimate, print and write. Raises FoldingError or ToolError."""
-    from hw.area.calibrate import calibrate
-    from hw.area.estimate import estimate
-    from hw.area.report import picture, variant_figures, write
-    from hw.area.show import table
-    from hw.contract.folding import plans
-    from hw.contract.presets import canonical_variant, folding, network
-    from hw.fold.area import components
-    from hw.verilog.cache import write_atomically
-    from hw.verilog.machine import core_verilog
+    from twofold.hw.area.calibrate import calibrate
+    from twofold.hw.area.estimate import estimate
+    from twofold.hw.area.model import components
+    from twofold.hw.area.report import picture, variant_figures, write
+    from twofold.hw.area.show import table
+    from twofold.hw.contract.folding import plans
+    from twofold.hw.contract.presets import canonical_variant, folding, network
+    from twofold.hw.verilog.cache import write_atomically
+    from twofold.hw.verilog.machine import core_verilog
 
     def report(step: str, done: int, total: int) -> None:
         print(f"[{done}/{total}] {step}", flush=True)

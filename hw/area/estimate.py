@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw.area.cells import Resources, resources
-from hw.area.hierarchy import Hierarchy
-from hw.area.paths import Interface, analyse, by_delay, by_levels
-from hw.area.paths import Path as Length
-from hw.area.synthesis import SECONDS, SynthesisTimeoutError, netlist
-from hw.fold.area import Component, joined
-from hw.verilog.cache import Report, silent
+from twofold.hw.area.cells import Resources, resources
+from twofold.hw.area.hierarchy import Hierarchy
+from twofold.hw.area.model import Component, joined
+from twofold.hw.area.paths import Interface, analyse, by_delay, by_levels
+from twofold.hw.area.paths import Path as Length
+from twofold.hw.area.synthesis import SECONDS, SynthesisTimeoutError, netlist
+from twofold.hw.verilog.cache import Report, silent
 
 CORE = "core"
 KINDS = (
@@ -34,7 +34,7 @@ class Part:
     ----------
     name: of its module.
     engine: child of the core that it belongs to, or "core".
-    kind: as in `hw.fold.area`.
+    kind: as in `twofold.hw.area.model`.
     count: instances in the machine.
     each: what one takes, without the parts in it.
     levels, slowest: the path with most LUT levels, and the one that takes longest; of those that
@@ -69,7 +69,7 @@ def estimate(
 
     Parameters
     ----------
-    text: as `hw.verilog.machine.core_verilog` writes it.
+    text: as `twofold.hw.verilog.machine.core_verilog` writes it.
     build: netlists are kept in ``area/`` in it.
     model: what is taken for a part whose synthesis takes longer than ``seconds``. Its paths are not
         looked at. Without a model such a part is an error.
@@ -133,7 +133,7 @@ def by_engine(parts: Iterable[Part]) -> dict[str, Resources]:
 
 
 def by_kind(parts: Iterable[Part]) -> dict[tuple[str, str], Resources]:
-    """What the components of each layer and kind take (see `hw.fold.area.Component`)."""
+    """What the components of each layer and kind take (see `twofold.hw.area.model.Component`)."""
     found: dict[tuple[str, str], Resources] = {}
     for part in parts:
         key = layer_of(part.engine), part.kind

@@ -38,7 +38,7 @@ class Module:
 
 
 class Hierarchy:
-    """Modules of a Verilog text written by `hw.tile.emit`.
+    """Modules of a Verilog text written by `twofold.hw.primitives.tile.emit`.
 
     Parameters
     ----------

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from hw.area.cells import CLOCKS, NET_NS, SETUP_NS, arcs, family, launch, net_delay
-from hw.contract.errors import ToolError
+from twofold.hw.area.cells import CLOCKS, NET_NS, SETUP_NS, arcs, family, launch, net_delay
+from twofold.hw.contract.errors import ToolError
 
 Pin = tuple[str, int]
 Key = Callable[["Path"], tuple[float, ...]]
@@ -64,7 +64,7 @@ def by_delay(path: Path) -> tuple[float, ...]:
 
 
 def analyse(netlist: dict[str, Any], parts: Mapping[str, Interface], key: Key) -> Timing:
-    """Longest paths of a netlist (see `hw.area.synthesis.netlist`).
+    """Longest paths of a netlist (see `twofold.hw.area.synthesis.netlist`).
 
     ``parts``: interface, by the same measure, of every part that it instantiates. Raises ToolError
     for a combinational loop.

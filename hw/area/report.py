@@ -7,15 +7,15 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from hw.area.cells import ASSUMPTIONS, CEILINGS, SLR, Resources
-from hw.area.estimate import Part, by_engine, total
-from hw.area.paths import Path as Length
-from hw.contract.folding import Plan
-from hw.u250 import CLOCK_MHZ
-from hw.verilog.cache import write_atomically
+from twofold.hw.area.cells import ASSUMPTIONS, CEILINGS, SLR, Resources
+from twofold.hw.area.estimate import Part, by_engine, total
+from twofold.hw.area.paths import Path as Length
+from twofold.hw.contract.folding import Plan
+from twofold.hw.u250 import CLOCK_MHZ
+from twofold.hw.verilog.cache import write_atomically
 
 NAMES = tuple(field.name for field in fields(Resources))
-MEASURED = ("cycles_per_word", "latency_cycles")
+MEASURED = ("cycles_per_sample", "latency_cycles")
 COLOURS = ["#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#bbbbbb", "#444444"]
 
 
@@ -57,7 +57,7 @@ def variant_figures(
         "clock_ns": round(1000 / CLOCK_MHZ, 2),
         "modelled_parts": [part.name for part in parts if not part.synthesised],
         "parts": [_part(part) for part in parts],
-        "cycles_per_word_planned": max(plan.cycles for plan in plans),
+        "cycles_per_sample_planned": max(plan.cycles for plan in plans),
         **measured(reports, net=net, variant=variant, folding=folding),
     }
 

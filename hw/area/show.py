@@ -6,13 +6,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from hw.area.cells import Resources
+from twofold.hw.area.cells import Resources
 
 NAMES = tuple(field.name for field in fields(Resources))
 
 
 def table(figures: dict[str, Any]) -> None:
-    """Print engines, sum, shares and deepest paths of a variant (see `hw.area.report`)."""
+    """Print engines, sum, shares and deepest paths of a variant (see `twofold.hw.area.report`)."""
     rows = Table("engine", *(Column(name, justify="right") for name in NAMES))
     for engine, taken in figures["engines"].items():
         rows.add_row(engine, *(f"{taken[name]:,}" for name in NAMES))

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from hw.contract.errors import ToolError
-from hw.verilog.cache import cached, digest
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.verilog.cache import cached, digest
 
 PACKAGE = "pyosys"
 NETLIST = "netlist.json.gz"

@@ -24,8 +24,8 @@ class FoldingError(TwofoldError):
     exit_code = 4
 
 
-class ImageError(TwofoldError):
-    """A packed image with a wrong magic, version, length, checksum, fingerprint or section."""
+class ParameterError(TwofoldError):
+    """A parameter image with a wrong magic, version, length, checksum, fingerprint or section."""
 
     exit_code = 5
 

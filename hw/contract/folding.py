@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hw.contract.errors import FoldingError
-from hw.contract.network import Complementary, Conv2d, Dense, Network, Stage
-from hw.contract.plan import (
+from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.network import Complementary, Conv2d, Dense, Network, Stage
+from twofold.hw.contract.plan import (
     GatherFolding,
     GatherPlan,
     LayerFolding,
@@ -47,7 +47,7 @@ class Folding:
     layers: one entry a layer, in order.
     input_bytes: bytes of the image taken a cycle; divides the bytes of a row, or is a multiple of
         them.
-    frames: activations buffered between two layers, in words, >= 2.
+    frames: activations buffered between two layers, in samples, >= 2.
     """
 
     layers: tuple[LayerFolding, ...]

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from hw.contract.arith import ACT_BITS, LOGIT_BITS, accumulator_bits, add_bits
-from hw.contract.errors import NetworkError
+from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, accumulator_bits, add_bits
+from twofold.hw.contract.errors import NetworkError
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
@@ -208,7 +208,7 @@ class Stage:
 
     @property
     def multiplications_dense(self) -> int:
-        """Multiplications of the dense layer for one word."""
+        """Multiplications of the dense layer for one sample."""
         return self.conv_shape[0] * self.conv_shape[1] * self.conv_shape[2] * self.inputs
 
     @property
@@ -255,11 +255,11 @@ class Network:
 
     @property
     def multiplications_dense(self) -> int:
-        """Multiplications of the dense network for one word."""
+        """Multiplications of the dense network for one sample."""
         return sum(stage.multiplications_dense for stage in self.stages)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain, ordered representation; `hw.contract.reading` reads it back."""
+        """Plain, ordered representation; `twofold.hw.contract.reading` reads it back."""
         return {
             "name": self.name,
             "input_shape": list(self.input_shape),

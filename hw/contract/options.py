@@ -2,7 +2,7 @@
 
 import argparse
 
-from hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
+from twofold.hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS
 
 CHOICES = (*VARIANTS, *ALIASES)
 """What `--variant` takes."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from hw.contract.network import Conv2d, Stage, Taps
+from twofold.hw.contract.network import Conv2d, Stage, Taps
 
 DSP_SUM_BITS = 30
 """Widest accumulator that fits into the register of a multiplier beside another one."""
@@ -84,7 +84,7 @@ class GatherPlan:
 
     @property
     def passes(self) -> int:
-        """Blocks of tiles in a word, row by row."""
+        """Blocks of tiles in a sample, row by row."""
         return _passes(self.stage, self.folding)
 
     @property
@@ -135,7 +135,7 @@ class GatherPlan:
 
     @property
     def cycles(self) -> int:
-        """Cycles a word."""
+        """Cycles a sample."""
         return self.passes * self.interval
 
 
@@ -178,7 +178,7 @@ class ScatterPlan:
 
     @property
     def passes(self) -> int:
-        """Blocks of tiles in a word, row by row."""
+        """Blocks of tiles in a sample, row by row."""
         return _passes(self.stage, self.folding)
 
     @property
@@ -188,7 +188,7 @@ class ScatterPlan:
 
     @property
     def runs(self) -> int:
-        """Walks over the activations in a word, each followed by a drain of its accumulators."""
+        """Walks over the activations in a sample, each followed by a drain of its accumulators."""
         return self.passes * (self.rounds if self.sums_in_dsp else 1)
 
     @property
@@ -268,7 +268,7 @@ class ScatterPlan:
 
     @property
     def cycles(self) -> int:
-        """Cycles a word."""
+        """Cycles a sample."""
         return self.passes * self.interval
 
 

@@ -14,9 +14,17 @@ numbers. Variants:
 
 from dataclasses import dataclass
 
-from hw.contract.errors import FoldingError, NetworkError
-from hw.contract.folding import Folding, GatherFolding, ScatterFolding
-from hw.contract.network import Complementary, Conv2d, Dense, Linear, Network, Sparsity, Taps
+from twofold.hw.contract.errors import FoldingError, NetworkError
+from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding
+from twofold.hw.contract.network import (
+    Complementary,
+    Conv2d,
+    Dense,
+    Linear,
+    Network,
+    Sparsity,
+    Taps,
+)
 
 GSC_LABELS = (
     "silence",

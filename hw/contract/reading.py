@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hw.contract.errors import NetworkError
-from hw.contract.network import (
+from twofold.hw.contract.errors import NetworkError
+from twofold.hw.contract.network import (
     Complementary,
     Conv2d,
     Dense,

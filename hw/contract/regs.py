@@ -6,7 +6,8 @@ table in ``hw/kernel/README.md``.
 
 Arguments lie as Vitis lays them out: behind each value of 32 or 64 bits one reserved word.
 
-Memory: an input word is the image's bytes (channel, row, column), padded to a multiple of 64; words
+Memory: an input sample is the image's bytes (channel, row, column), padded to a multiple of 64;
+    samples
 follow each other. A result is 64 bytes: the logits as little-endian int32 from byte 0, zeros, and
 the label as uint32 at byte 60.
 """
@@ -15,8 +16,8 @@ import struct
 from dataclasses import dataclass
 from enum import Enum, IntEnum, IntFlag
 
-from hw.contract.image import ImageStatus
-from hw.contract.network import Network
+from twofold.hw.contract.network import Network
+from twofold.hw.contract.parameters import ParameterStatus
 
 KERNEL_NAME = "twofold"
 KERNEL_VERSION = 2
@@ -61,13 +62,13 @@ class Interrupt(IntFlag):
     READY = 1 << 1
 
 
-IMAGE_CODES = 16
+PARAMETER_CODES = 16
 
 
 class Status(IntEnum):
     """How the last finished run ended.
 
-    The image codes are `ImageStatus` plus ``IMAGE_CODES``.
+    The image codes are `ParameterStatus` plus ``PARAMETER_CODES``.
     """
 
     NONE = 0
@@ -75,38 +76,38 @@ class Status(IntEnum):
     BAD_OPERATION = 2
     BAD_LENGTH = 3
     BAD_ALIGNMENT = 4
-    BAD_WORDS = 5
-    NO_IMAGE = 6
+    BAD_SAMPLES = 5
+    NO_PARAMETERS = 6
     READ_SLVERR = 8
     READ_DECERR = 9
     WRITE_SLVERR = 10
     WRITE_DECERR = 11
-    IMAGE_BAD_MAGIC = IMAGE_CODES + ImageStatus.BAD_MAGIC
-    IMAGE_BAD_VERSION = IMAGE_CODES + ImageStatus.BAD_VERSION
-    IMAGE_BAD_LENGTH = IMAGE_CODES + ImageStatus.BAD_LENGTH
-    IMAGE_BAD_FINGERPRINT = IMAGE_CODES + ImageStatus.BAD_FINGERPRINT
-    IMAGE_BAD_SECTION = IMAGE_CODES + ImageStatus.BAD_SECTION
-    IMAGE_BAD_CRC = IMAGE_CODES + ImageStatus.BAD_CRC
+    PARAMETERS_BAD_MAGIC = PARAMETER_CODES + ParameterStatus.BAD_MAGIC
+    PARAMETERS_BAD_VERSION = PARAMETER_CODES + ParameterStatus.BAD_VERSION
+    PARAMETERS_BAD_LENGTH = PARAMETER_CODES + ParameterStatus.BAD_LENGTH
+    PARAMETERS_BAD_FINGERPRINT = PARAMETER_CODES + ParameterStatus.BAD_FINGERPRINT
+    PARAMETERS_BAD_SECTION = PARAMETER_CODES + ParameterStatus.BAD_SECTION
+    PARAMETERS_BAD_CRC = PARAMETER_CODES + ParameterStatus.BAD_CRC
 
 
 STATUS_TEXT = {
     Status.NONE: "no run has ended since reset",
     Status.OK: "the run ended well",
     Status.BAD_OPERATION: "operation is neither 0 (load) nor 1 (run)",
-    Status.BAD_LENGTH: "image_bytes is not a multiple of 64 from 64 to 64 MiB",
+    Status.BAD_LENGTH: "parameter_bytes is not a multiple of 64 from 64 to 64 MiB",
     Status.BAD_ALIGNMENT: "a pointer that the operation uses is not a multiple of 64",
-    Status.BAD_WORDS: "words is 0",
-    Status.NO_IMAGE: "no image is loaded; load one first",
+    Status.BAD_SAMPLES: "samples is 0",
+    Status.NO_PARAMETERS: "no image is loaded; load one first",
     Status.READ_SLVERR: "a read was refused by the memory (SLVERR)",
     Status.READ_DECERR: "a read went to an address without memory (DECERR)",
     Status.WRITE_SLVERR: "a write was refused by the memory (SLVERR)",
     Status.WRITE_DECERR: "a write went to an address without memory (DECERR)",
-    Status.IMAGE_BAD_MAGIC: "the image does not start with its magic",
-    Status.IMAGE_BAD_VERSION: "the image has a format version that this machine does not read",
-    Status.IMAGE_BAD_LENGTH: "the image's length is not the one it was loaded with",
-    Status.IMAGE_BAD_FINGERPRINT: "the image was packed for another machine",
-    Status.IMAGE_BAD_SECTION: "the image's sections are not those of this machine",
-    Status.IMAGE_BAD_CRC: "the image is damaged: its checksum is wrong",
+    Status.PARAMETERS_BAD_MAGIC: "the image does not start with its magic",
+    Status.PARAMETERS_BAD_VERSION: "the image has a format version that this machine does not read",
+    Status.PARAMETERS_BAD_LENGTH: "the image's length is not the one it was loaded with",
+    Status.PARAMETERS_BAD_FINGERPRINT: "the image was packed for another machine",
+    Status.PARAMETERS_BAD_SECTION: "the image's sections are not those of this machine",
+    Status.PARAMETERS_BAD_CRC: "the image is damaged: its checksum is wrong",
 }
 
 
@@ -126,7 +127,7 @@ class Register:
     ----------
     name: snake case; for arguments also the name in ``kernel.xml``.
     offset: byte address in the slave port, a multiple of 4.
-    bits: width; a multiple of 32, lower words at lower addresses.
+    bits: width; a multiple of 32, lower samples at lower addresses.
     values: values of equal width in it, one a layer, the first layer's in the lowest bits.
     access: what it is for.
     doc: one line.
@@ -174,12 +175,12 @@ def _control() -> tuple[Register, ...]:
 
 def _arguments() -> tuple[Register, ...]:
     rows = (
-        ("operation", 32, False, "0 loads the image, 1 runs words"),
-        ("image", 64, True, "packed image, aligned to 64 bytes (load)"),
-        ("image_bytes", 32, False, "length of the packed image, a multiple of 64 (load)"),
-        ("input", 64, True, "input words, aligned to 64 bytes (run)"),
+        ("operation", 32, False, "0 loads the image, 1 runs samples"),
+        ("image", 64, True, "parameter image, aligned to 64 bytes (load)"),
+        ("parameter_bytes", 32, False, "length of the parameter image, a multiple of 64 (load)"),
+        ("input", 64, True, "input samples, aligned to 64 bytes (run)"),
         ("output", 64, True, "results, aligned to 64 bytes (run)"),
-        ("words", 32, False, "words to run, at least 1 (run)"),
+        ("samples", 32, False, "samples to run, at least 1 (run)"),
     )
     placed, offset = [], 0x10
     for number, (name, bits, pointer, doc) in enumerate(rows):
@@ -201,9 +202,13 @@ def _arguments() -> tuple[Register, ...]:
 def _read_only() -> tuple[Register, ...]:
     rows = (
         ("status", 32, "how the last finished run ended: see `Status`"),
-        ("image_status", 32, "what the machine says about the last image: see `ImageStatus`"),
+        (
+            "parameter_status",
+            32,
+            "what the machine says about the last image: see `ParameterStatus`",
+        ),
         ("version", 32, "version of this register table"),
-        ("geometry", 32, "classes in bits 0..7, bytes of an input word in bits 8..31"),
+        ("geometry", 32, "classes in bits 0..7, bytes of an input sample in bits 8..31"),
         ("fingerprint", 256, "machine that images must be packed for"),
         ("runs", 32, "runs finished since reset, wrapping"),
         ("failures", 32, "those of them that did not end with status OK, wrapping"),
@@ -223,8 +228,8 @@ def _read_only() -> tuple[Register, ...]:
 def _counters() -> tuple[Register, ...]:
     rows = (
         ("busy", "cycles with a step, whatever came of it"),
-        ("starved", "cycles without one as input was missing, with words in the machine"),
-        ("blocked", "cycles without one as the layer behind had no room for a word"),
+        ("starved", "cycles without one as input was missing, with samples in the machine"),
+        ("blocked", "cycles without one as the layer behind had no room for a sample"),
         ("multiplications", "products of an activation that is not 0 with a stored weight"),
         ("nonzero", "activations that are not 0, behind the winners; 0 for the last layer"),
     )
@@ -247,7 +252,9 @@ CONTROLS = _control()
 ARGUMENTS = _arguments()
 READ_ONLY = _read_only()
 COUNTERS = _counters()
-"""Read only too, but kept in the core. A word is counted in full 64 cycles after its run's end."""
+"""Read only too, but kept in the core. A sample is counted in full 64 cycles after its run's
+end.
+"""
 REGISTERS = CONTROLS + ARGUMENTS + READ_ONLY + COUNTERS
 _BY_NAME = {register.name: register for register in REGISTERS}
 
@@ -272,15 +279,15 @@ def markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
-def word_bytes(network: Network) -> int:
+def sample_bytes(network: Network) -> int:
     """Bytes of an input image without padding."""
     channels, height, width = network.input_shape
     return channels * height * width
 
 
-def word_stride(network: Network) -> int:
-    """Bytes from one input word in memory to the next."""
-    return word_bytes(network) + -word_bytes(network) % BEAT_BYTES
+def sample_stride(network: Network) -> int:
+    """Bytes from one input sample in memory to the next."""
+    return sample_bytes(network) + -sample_bytes(network) % BEAT_BYTES
 
 
 def result(beat: bytes, classes: int) -> tuple[tuple[int, ...], int]:

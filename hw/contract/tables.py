@@ -1,7 +1,7 @@
 """Tables: the contents of the machine that are loaded at run time.
 
 A layer has up to four tables. A table is ``lanes`` memories of ``depth`` elements each; an element
-is ``bits`` wide in hardware and is stored in 16 or 32 bits in the packed image (two's complement
+is ``bits`` wide in hardware and is stored in 16 or 32 bits in the parameter image (two's complement
 where signed).
 
 WEIGHTS of a gather layer: ``weight | tap << 8``.
@@ -31,12 +31,12 @@ channel.
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hw.contract.arith import MUL_BITS, WEIGHT_BITS
-from hw.contract.folding import GatherPlan, Plan, ScatterPlan
+from twofold.hw.contract.arith import MUL_BITS, WEIGHT_BITS
+from twofold.hw.contract.folding import GatherPlan, Plan, ScatterPlan
 
 
 class TableKind(IntEnum):
-    """Code of a table in the packed image."""
+    """Code of a table in the parameter image."""
 
     WEIGHTS = 0
     ADD = 1
@@ -74,7 +74,7 @@ class Table:
 
     @property
     def element_bits(self) -> int:
-        """Width of an element in the packed image: 16 or 32."""
+        """Width of an element in the parameter image: 16 or 32."""
         return 16 if self.bits <= 16 else 32
 
 
@@ -110,7 +110,7 @@ def weights_table(plan: Plan) -> Table:
 
 
 def tables(plan: Plan) -> tuple[Table, ...]:
-    """Shapes of all tables of a layer, in the order in which the packed image holds them."""
+    """Shapes of all tables of a layer, in the order in which the parameter image holds them."""
     stage = plan.stage
     lanes = 1 if isinstance(plan, GatherPlan) else plan.folding.drain
     depth = plan.channel_rows

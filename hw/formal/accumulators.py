@@ -4,7 +4,7 @@ from amaranth.hdl import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from hw.scatter.engine import PRODUCT_BITS, Accumulators
+from twofold.hw.engines.scatter.engine import PRODUCT_BITS, Accumulators
 
 
 class AccumulatorsBench(wiring.Component):

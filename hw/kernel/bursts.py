@@ -4,7 +4,7 @@ from amaranth.hdl import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.kernel.axi import BURST_BEATS
+from twofold.hw.kernel.axi import BURST_BEATS
 
 BEAT_SHIFT = 6
 

@@ -7,7 +7,7 @@ from amaranth.hdl import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.contract.regs import (
+from twofold.hw.contract.regs import (
     ADDRESS_BITS,
     ARGUMENTS,
     COUNTER_BITS,
@@ -18,9 +18,9 @@ from hw.contract.regs import (
     Register,
     register,
 )
-from hw.counters import NUMBERS, Counters
-from hw.delay import delayed
-from hw.kernel.axi import AxiLite, Response
+from twofold.hw.kernel.axi import AxiLite, Response
+from twofold.hw.machine.counters import NUMBERS, Counters
+from twofold.hw.primitives.delay import delayed
 
 WORD_BITS = ADDRESS_BITS - 2
 
@@ -50,7 +50,7 @@ class ControlBlock(wiring.Component):
     free: the last end is acknowledged.
     arguments: one field for each argument.
     values: one field for each read-only register but the counters.
-    counter_number, counter_total: see `hw.counters.Counters`.
+    counter_number, counter_total: see `twofold.hw.machine.counters.Counters`.
     interrupt: level.
 
     Latency: a write takes effect 2 cycles after address and data are there, a read answers after

@@ -6,40 +6,41 @@ from amaranth.hdl import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.contract.errors import FoldingError
-from hw.contract.identity import fingerprint
-from hw.contract.regs import (
+from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.regs import (
     ADDRESS_BITS,
     BEAT_BYTES,
     KERNEL_VERSION,
     LABEL_OFFSET,
     LOGITS_MAX,
     Status,
-    word_bytes,
-    word_stride,
+    sample_bytes,
+    sample_stride,
 )
-from hw.kernel.axi import Axi4, AxiLite, forward
-from hw.kernel.control import ControlBlock
-from hw.kernel.reader import Reader
-from hw.kernel.sequencer import OFFSET_BITS, Sequencer
-from hw.kernel.statistics import Statistics
-from hw.kernel.widths import Narrow, Widen
-from hw.kernel.writer import Writer
+from twofold.hw.kernel.axi import Axi4, AxiLite, forward
+from twofold.hw.kernel.control import ControlBlock
+from twofold.hw.kernel.reader import Reader
+from twofold.hw.kernel.sequencer import OFFSET_BITS, Sequencer
+from twofold.hw.kernel.statistics import Statistics
+from twofold.hw.kernel.widths import Narrow, Widen
+from twofold.hw.kernel.writer import Writer
 
 INSIDE_BITS = 16
 
 
 class Kernel(wiring.Component):
-    """Loads images and runs words from memory to memory.
+    """Loads inputs and runs samples from memory to memory.
 
     Parameters
     ----------
-    core: the machine, with ``network``, ``folding`` and the members of `hw.core.Core`.
+    core: the machine, with ``network``, ``folding`` and the members of
+        `twofold.hw.machine.core.Core`.
 
     Members
     -------
-    s_axi_control: registers (`hw.contract.regs`).
-    m_axi_gmem: input words and images are read, results written.
+    s_axi_control: registers (`twofold.hw.contract.regs`).
+    m_axi_gmem: input samples and inputs are read, results written.
     interrupt: level.
 
     Latency: input is requested `REQUEST` cycles after the write that starts a run, and a beat is
@@ -72,7 +73,7 @@ class Kernel(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        unit = word_stride(self.core.network) // BEAT_BYTES
+        unit = sample_stride(self.core.network) // BEAT_BYTES
         control: Any = ControlBlock()
         sequencer: Any = Sequencer()
         reader: Any = Reader(unit=unit)
@@ -85,14 +86,14 @@ class Kernel(wiring.Component):
         forward(m, self.m_axi_gmem, writer.axi)
         self._lead(m, control, sequencer)
         self._start(m, sequencer, reader, writer, unit)
-        image_left = self._feed_image(m, sequencer, reader)
-        inside = self._feed_words(m, sequencer, reader, writer, unit)
+        parameters_left = self._feed_image(m, sequencer, reader)
+        inside = self._feed_samples(m, sequencer, reader, writer, unit)
         m.d.comb += [
-            sequencer.loaded_all.eq(~reader.busy & ~image_left),
+            sequencer.loaded_all.eq(~reader.busy & ~parameters_left),
             sequencer.computed_all.eq(~reader.busy & (inside == 0)),
             sequencer.written_all.eq(writer.idle),
-            sequencer.image_busy.eq(core.busy),
-            sequencer.image_status.eq(core.status),
+            sequencer.parameter_busy.eq(core.busy),
+            sequencer.parameter_status.eq(core.status),
         ]
         self._tell(m, control, sequencer, reader)
         return m
@@ -113,7 +114,9 @@ class Kernel(wiring.Component):
         loads = Signal()
         beats = Signal.like(reader.beats)
         m.d.comb += loads.eq(active.operation == 0)
-        m.d.sync += beats.eq(Mux(loads, active.image_bytes >> OFFSET_BITS, active.words * unit))
+        m.d.sync += beats.eq(
+            Mux(loads, active.parameter_bytes >> OFFSET_BITS, active.samples * unit)
+        )
         failed = (reader.error != 0) | (writer.error != 0)
         m.d.comb += [
             reader.start.eq(sequencer.start),
@@ -141,16 +144,18 @@ class Kernel(wiring.Component):
             cut.i.payload.last.eq(left == 1),
             cut.i.valid.eq(reader.o.valid & sequencer.loading),
         ]
-        connect(m, cut.o, self.core.image)
+        connect(m, cut.o, self.core.parameters)
         with m.If(sequencer.loading):
             m.d.comb += reader.o.ready.eq(cut.i.ready)
         return cut.o.valid
 
-    def _feed_words(self, m: Module, sequencer: Any, reader: Any, writer: Any, unit: int) -> Signal:
-        """Beats to the core, results to the writer; returns the words between the two."""
+    def _feed_samples(
+        self, m: Module, sequencer: Any, reader: Any, writer: Any, unit: int
+    ) -> Signal:
+        """Beats to the core, results to the writer; returns the samples between the two."""
         core = self.core
         fit: Any = _fit(core)
-        m.submodules.words = fit
+        m.submodules.samples = fit
         inside, position = Signal(INSIDE_BITS), Signal(range(unit))
         last = position == unit - 1
         enters, leaves = fit.i.valid & fit.i.ready & (position == 0), core.o.valid & core.o.ready
@@ -178,16 +183,16 @@ class Kernel(wiring.Component):
         statistics: Any = Statistics()
         m.submodules.statistics = statistics
         runs, failures = Signal(32), Signal(32)
-        status, image_status = Signal(Status), Signal.like(core.status)
+        status, parameter_status = Signal(Status), Signal.like(core.status)
         with m.If(sequencer.done):
             m.d.sync += [
                 status.eq(sequencer.status),
-                image_status.eq(core.status),
+                parameter_status.eq(core.status),
                 runs.eq(runs + 1),
                 failures.eq(failures + (sequencer.status != Status.OK)),
             ]
         machine = fingerprint(core.network, core.folding)
-        geometry = len(core.network.labels) | word_bytes(core.network) << 8
+        geometry = len(core.network.labels) | sample_bytes(core.network) << 8
         m.d.comb += [
             statistics.clear.eq(sequencer.take),
             statistics.running.eq(sequencer.running & ~sequencer.ending),
@@ -198,7 +203,7 @@ class Kernel(wiring.Component):
             statistics.output_valid.eq(core.o.valid),
             statistics.output_ready.eq(core.o.ready),
             values.status.eq(status),
-            values.image_status.eq(image_status),
+            values.parameter_status.eq(parameter_status),
             values.version.eq(KERNEL_VERSION),
             values.geometry.eq(geometry),
             values.fingerprint.eq(int.from_bytes(machine, "little")),
@@ -219,7 +224,7 @@ def _fit(core: Any) -> Narrow | Widen:
     bits = 8 * core.folding.input_bytes
     if core.folding.input_bytes > BEAT_BYTES:
         return Widen(core.folding.input_bytes // BEAT_BYTES)
-    padding = word_stride(core.network) - word_bytes(core.network)
+    padding = sample_stride(core.network) - sample_bytes(core.network)
     return Narrow(bits, final=(BEAT_BYTES - padding) // core.folding.input_bytes)
 
 
@@ -232,11 +237,11 @@ def _beat(result: Any) -> Value:
 
 def _check(core: Any) -> None:
     classes, piece = len(core.network.labels), core.folding.input_bytes
-    size = word_bytes(core.network)
+    size = sample_bytes(core.network)
     if classes > LOGITS_MAX:
         raise FoldingError(f"kernel: {classes} logits, a result of 64 bytes holds {LOGITS_MAX}")
     if (BEAT_BYTES % piece and piece % BEAT_BYTES) or size % piece:
         raise FoldingError(
             f"kernel: input_bytes is {piece}, needs a divisor or multiple of {BEAT_BYTES}"
-            f" that divides the {size} bytes of a word"
+            f" that divides the {size} bytes of a sample"
         )

@@ -7,8 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from hw.kernel.axi import BURST_BEATS, AxiRead, linear_burst
-from hw.kernel.bursts import BurstCursor
+from twofold.hw.kernel.axi import BURST_BEATS, AxiRead, linear_burst
+from twofold.hw.kernel.bursts import BurstCursor
 
 BEATS_BITS = 56
 
@@ -22,7 +22,7 @@ class Reader(wiring.Component):
 
     Parameters
     ----------
-    unit: beats of a word: where reading stops when it is told to.
+    unit: beats of a sample: where reading stops when it is told to.
     burst: beats of the longest burst, a power of two up to 64.
     depth: beats of the buffer, at least ``burst``.
 

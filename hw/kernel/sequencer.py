@@ -1,4 +1,4 @@
-"""Order of events in a run: check, load or run words, and tell how it ended."""
+"""Order of events in a run: check, load or run samples, and tell how it ended."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from amaranth.hdl import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.contract.image import LENGTH_MAX, ImageStatus
-from hw.contract.regs import ARGUMENTS, BEAT_BYTES, IMAGE_CODES, Operation, Status
-from hw.kernel.axi import Response
-from hw.kernel.control import layout
+from twofold.hw.contract.parameters import LENGTH_MAX, ParameterStatus
+from twofold.hw.contract.regs import ARGUMENTS, BEAT_BYTES, PARAMETER_CODES, Operation, Status
+from twofold.hw.kernel.axi import Response
+from twofold.hw.kernel.control import layout
 
 OFFSET_BITS = (BEAT_BYTES - 1).bit_length()
 
@@ -17,9 +17,9 @@ OFFSET_BITS = (BEAT_BYTES - 1).bit_length()
 class Sequencer(wiring.Component):
     """Takes a run when one is queued and leads it to its end, whatever happens on the way.
 
-    A read or write error makes the reader stop at the end of a word; words that were begun run to
-    their end and their results are written, so that nothing is left in the machine. After a failed
-    load there is no image.
+    A read or write error makes the reader stop at the end of a sample; samples that were begun run
+    to their end and their results are written, so that nothing is left in the machine. After a
+    failed load there is no image.
 
     Members
     -------
@@ -30,7 +30,7 @@ class Sequencer(wiring.Component):
     running: a run was taken and has not ended.
     ending: nothing is left to do but to wait for ``free``.
     done: one cycle, while ``free``: the run ends with ``status``.
-    status: `hw.contract.regs.Status`.
+    status: `twofold.hw.contract.regs.Status`.
     start: one cycle: memory traffic of the operation begins.
     loading, computing: which operation's traffic is flowing.
     flush: results wait for no others.
@@ -38,7 +38,7 @@ class Sequencer(wiring.Component):
     loaded_all: reader and image stream are empty.
     computed_all: reader and machine are empty.
     written_all: every result is in memory.
-    image_busy, image_status: of the core.
+    parameter_busy, parameter_status: of the core.
 
     Latency: ``start`` comes 2 cycles after ``queued``.
     """
@@ -61,11 +61,11 @@ class Sequencer(wiring.Component):
     loaded_all: Signal
     computed_all: Signal
     written_all: Signal
-    image_busy: Signal
-    image_status: Any
+    parameter_busy: Signal
+    parameter_status: Any
 
     def __init__(self) -> None:
-        inputs = ("queued", "free", "loaded_all", "computed_all", "written_all", "image_busy")
+        inputs = ("queued", "free", "loaded_all", "computed_all", "written_all", "parameter_busy")
         outputs = ("take", "running", "ending", "done", "start", "loading", "computing", "flush")
         super().__init__(
             {
@@ -76,7 +76,7 @@ class Sequencer(wiring.Component):
                 "status": Out(Status),
                 "read_error": In(2),
                 "write_error": In(2),
-                "image_status": In(ImageStatus),
+                "parameter_status": In(ParameterStatus),
             }
         )
 
@@ -105,7 +105,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += self.loading.eq(1)
                 with m.If(self.loaded_all):
                     m.next = "SETTLE"
-            with m.State("SETTLE"), m.If(~self.image_busy):
+            with m.State("SETTLE"), m.If(~self.parameter_busy):
                 outcome = self._failed_read(Value.cast(self._image_verdict()))
                 m.d.sync += [self.status.eq(outcome), loaded.eq(outcome == Status.OK)]
                 m.next = "END"
@@ -133,27 +133,27 @@ class Sequencer(wiring.Component):
         def misplaced(name: str) -> Value:
             return Value.cast(getattr(active, name))[:OFFSET_BITS].any()
 
-        length = Value.cast(active.image_bytes)
+        length = Value.cast(active.parameter_bytes)
         m.d.sync += verdict.eq(Status.OK)
         with m.If(active.operation == Operation.LOAD):
-            with m.If((length == 0) | misplaced("image_bytes") | (length > LENGTH_MAX)):
+            with m.If((length == 0) | misplaced("parameter_bytes") | (length > LENGTH_MAX)):
                 m.d.sync += verdict.eq(Status.BAD_LENGTH)
             with m.Elif(misplaced("image")):
                 m.d.sync += verdict.eq(Status.BAD_ALIGNMENT)
         with m.Elif(active.operation == Operation.RUN):
-            with m.If(active.words == 0):
-                m.d.sync += verdict.eq(Status.BAD_WORDS)
+            with m.If(active.samples == 0):
+                m.d.sync += verdict.eq(Status.BAD_SAMPLES)
             with m.Elif(misplaced("input") | misplaced("output")):
                 m.d.sync += verdict.eq(Status.BAD_ALIGNMENT)
             with m.Elif(~loaded):
-                m.d.sync += verdict.eq(Status.NO_IMAGE)
+                m.d.sync += verdict.eq(Status.NO_PARAMETERS)
         with m.Else():
             m.d.sync += verdict.eq(Status.BAD_OPERATION)
         return verdict
 
     def _image_verdict(self) -> Value:
-        code = Value.cast(self.image_status)
-        return Mux(self.image_status == ImageStatus.OK, Status.OK, IMAGE_CODES + code)
+        code = Value.cast(self.parameter_status)
+        return Mux(self.parameter_status == ParameterStatus.OK, Status.OK, PARAMETER_CODES + code)
 
     def _failed_write(self) -> Value:
         failed = Mux(self.write_error == Response.DECERR, Status.WRITE_DECERR, Status.WRITE_SLVERR)

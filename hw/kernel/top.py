@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from hw.contract.regs import KERNEL_NAME
-from hw.kernel.axi import port_name
-from hw.kernel.kernel import Kernel
-from hw.tile import emit
-from hw.verilog.writer import Port, ports_of
+from twofold.hw.contract.regs import KERNEL_NAME
+from twofold.hw.kernel.axi import port_name
+from twofold.hw.kernel.kernel import Kernel
+from twofold.hw.primitives.tile import emit
+from twofold.hw.verilog.writer import Port, ports_of
 
 CLOCK, RESET = "ap_clk", "ap_rst_n"
 INNER = f"{KERNEL_NAME}_kernel"

@@ -6,7 +6,7 @@ from amaranth.hdl import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.contract.regs import BEAT_BYTES
+from twofold.hw.contract.regs import BEAT_BYTES
 
 BEAT_BITS = 8 * BEAT_BYTES
 

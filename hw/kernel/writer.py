@@ -7,8 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from hw.kernel.axi import AxiWrite, linear_burst
-from hw.kernel.bursts import BurstCursor
+from twofold.hw.kernel.axi import AxiWrite, linear_burst
+from twofold.hw.kernel.bursts import BurstCursor
 
 OUTSTANDING_MAX = 255
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from hw.contract.options import add_folding, add_network
+from twofold.hw.contract.options import add_folding, add_network
 
 HELP = "generate everything for a bitstream and build it where Vivado and v++ are on PATH"
 
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the folder, then build. Raises FoldingError or ToolError."""
-    from hw.contract.presets import folding, network
-    from hw.package.folder import Machine, record_bitstream, write_folder
-    from hw.package.vendor import build
+    from twofold.hw.contract.presets import folding, network
+    from twofold.hw.package.folder import Machine, record_bitstream, write_folder
+    from twofold.hw.package.vendor import build
 
     machine = Machine(
         network(args.net, args.variant), folding(args.net, args.variant, args.folding), args.folding

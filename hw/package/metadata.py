@@ -5,7 +5,7 @@ metadata inside an ``.xclbin``, which names the units too.
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
-from hw.contract.regs import (
+from twofold.hw.contract.regs import (
     ADDRESS_BITS,
     ARGUMENTS,
     CONTROL_PORT,
@@ -13,7 +13,7 @@ from hw.contract.regs import (
     MEMORY_PORT,
     Register,
 )
-from hw.contract.xclbin import Clock, Unit
+from twofold.hw.xclbin.xclbin import Clock, Unit
 
 VLNV = f"{KERNEL_NAME}:kernel:{KERNEL_NAME}:1.0"
 PROTOCOL = "ap_ctrl_chain"

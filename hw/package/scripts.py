@@ -1,11 +1,18 @@
 """Scripts for the vendor's tools: packaging, linking, floorplan, and a Makefile to run them."""
 
-from hw.contract.regs import CONTROL_PORT, KERNEL_NAME, MEMORY_PORT, REGISTERS, Access, Register
-from hw.contract.xclbin import Identity, user_keys
-from hw.kernel.top import CLOCK, RESET
-from hw.package.metadata import PROTOCOL
-from hw.package.unit import unit_rule
-from hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
+from twofold.hw.contract.regs import (
+    CONTROL_PORT,
+    KERNEL_NAME,
+    MEMORY_PORT,
+    REGISTERS,
+    Access,
+    Register,
+)
+from twofold.hw.kernel.top import CLOCK, RESET
+from twofold.hw.package.metadata import PROTOCOL
+from twofold.hw.package.unit import unit_rule
+from twofold.hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
+from twofold.hw.xclbin.xclbin import Identity, user_keys
 
 VITIS_CONTROL_NAMES = ("CTRL", "GIER", "IP_IER", "IP_ISR")
 OBJECT, BINARY = f"{KERNEL_NAME}.xo", f"{KERNEL_NAME}.xclbin"

@@ -1,8 +1,8 @@
 """The unit by itself in Vivado: out of context, within one SLR, for its area and timing."""
 
-from hw.contract.regs import KERNEL_NAME
-from hw.kernel.top import CLOCK
-from hw.u250 import CLOCK_MHZ, PART, SLRS
+from twofold.hw.contract.regs import KERNEL_NAME
+from twofold.hw.kernel.top import CLOCK
+from twofold.hw.u250 import CLOCK_MHZ, PART, SLRS
 
 DIRECTORY = "unit"
 SUMMARY = "unit/summary.json"

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw.contract.errors import ToolError
-from hw.package.scripts import BINARY, LINKED, OBJECT
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.package.scripts import BINARY, LINKED, OBJECT
 
 PROGRAMS = ("vivado", "v++", "make")
 ERROR = re.compile(r"^\s*(ERROR|CRITICAL WARNING|FATAL)\b|\bError\b")

@@ -4,7 +4,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from hw.contract.options import add_folding, add_network
+from twofold.hw.contract.options import add_folding, add_network
 
 HELP = "write the Verilog of the core for a network and folding"
 
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the Verilog and print where it is. Raises FoldingError or ToolError."""
-    from hw.contract.presets import folding, network
-    from hw.verilog.machine import core_verilog
+    from twofold.hw.contract.presets import folding, network
+    from twofold.hw.verilog.machine import core_verilog
 
     chosen = network(args.net, args.variant)
     machine = folding(args.net, args.variant, args.folding)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from hw.contract.folding import Folding
-from hw.contract.network import Network
-from hw.core import Core
-from hw.kernel.kernel import Kernel
-from hw.kernel.top import kernel_ports, kernel_verilog
-from hw.verilog.cache import Report, cached, silent
-from hw.verilog.machine import OUTSIDE_KERNEL, machine_key
-from hw.verilog.writer import Verilog, read_verilog, write_files
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network
+from twofold.hw.kernel.kernel import Kernel
+from twofold.hw.kernel.top import kernel_ports, kernel_verilog
+from twofold.hw.machine.core import Core
+from twofold.hw.verilog.cache import Report, cached, silent
+from twofold.hw.verilog.machine import OUTSIDE_KERNEL, machine_key
+from twofold.hw.verilog.writer import Verilog, read_verilog, write_files
 
 
 def machine_kernel(
@@ -23,7 +23,8 @@ def machine_kernel(
     """Verilog of the kernel for a network and folding, made at most once for the same sources and
     parameters.
 
-    The top module is `hw.contract.regs.KERNEL_NAME` with clock ``ap_clk`` and reset ``ap_rst_n``.
+    The top module is `twofold.hw.contract.regs.KERNEL_NAME` with clock ``ap_clk`` and reset
+    ``ap_rst_n``.
 
     Parameters
     ----------

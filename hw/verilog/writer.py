@@ -8,7 +8,7 @@ from pathlib import Path
 from amaranth import Shape
 from amaranth.lib import wiring
 
-from hw.tile import emit
+from twofold.hw.primitives.tile import emit
 
 TOP = "core"
 

@@ -1,6 +1,6 @@
 """Simulated devices for the driver: the golden model, and the machine's RTL."""
 
-from sim.devices.golden import open_golden
-from sim.devices.rtl import open_rtl
+from twofold.sim.devices.golden import open_golden
+from twofold.sim.devices.rtl import open_rtl
 
 __all__ = ["open_golden", "open_rtl"]

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.folding import Folding
-from hw.contract.network import Network
-from sim.golden import forward
-from sw.artefacts import QuantizedNetwork
-from sw.driver.software import SoftwareDevice
-from sw.driver.unpacked import UnpackedEngine
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.driver.software import SoftwareDevice
+from twofold.sw.driver.unpacked import UnpackedEngine
+from twofold.sw.golden import forward
 
 
 class GoldenClassifier:
@@ -17,9 +17,9 @@ class GoldenClassifier:
     def __init__(self, quantized: QuantizedNetwork) -> None:
         self._quantized = quantized
 
-    def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    def infer(self, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Logits and labels."""
-        found = forward(self._quantized, images, keep_activations=False)
+        found = forward(self._quantized, inputs, keep_activations=False)
         return found.logits, found.labels
 
     def close(self) -> None:
@@ -27,7 +27,7 @@ class GoldenClassifier:
 
 
 def open_golden(network: Network, folding: Folding, *, units: int = 1) -> SoftwareDevice:
-    """A device that takes images packed for ``network`` and ``folding``."""
+    """A device that takes inputs packed for ``network`` and ``folding``."""
 
     def engine() -> UnpackedEngine:
         return UnpackedEngine(network, folding, GoldenClassifier)

@@ -1,9 +1,9 @@
 """The simulated devices under the names that ``--device`` knows."""
 
-from sim.devices.golden import open_golden
-from sim.devices.rtl import open_rtl
-from sw.driver.opening import Wish
-from sw.driver.software import SoftwareDevice
+from twofold.sim.devices.golden import open_golden
+from twofold.sim.devices.rtl import open_rtl
+from twofold.sw.driver.opening import Wish
+from twofold.sw.driver.software import SoftwareDevice
 
 
 def golden(wish: Wish) -> SoftwareDevice:

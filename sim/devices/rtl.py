@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.folding import Folding
-from hw.contract.image import ImageStatus
-from hw.contract.network import Network
-from hw.contract.regs import register
-from hw.verilog.cache import Report, silent
-from sim.rtl.machine import Machine
-from sw.driver.software import Classified, SoftwareDevice
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network
+from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.contract.regs import register
+from twofold.hw.verilog.cache import Report, silent
+from twofold.sim.rtl.simulated import Machine
+from twofold.sw.driver.software import Classified, SoftwareDevice
 
 
 class RtlEngine:
@@ -20,13 +20,13 @@ class RtlEngine:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
-    def load(self, image: bytes) -> ImageStatus:
+    def load(self, image: bytes) -> ParameterStatus:
         """Send the image, good or bad."""
         return self._machine.load(image)
 
-    def run(self, images: NDArray[np.uint8]) -> Classified:
-        """Send words back to back."""
-        found = self._machine.run(images)
+    def run(self, inputs: NDArray[np.uint8]) -> Classified:
+        """Send samples back to back."""
+        found = self._machine.run(inputs)
         counters = {"cycles": found.cycles, "latency": found.latency}
         for name, values in self._machine.counters().items():
             bits = register(name).bits // register(name).values

@@ -13,9 +13,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import sim
-from hw.contract.errors import FoldingError
-from hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME
-from hw.contract.xclbin import (
+from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME
+from twofold.hw.package.folder import Machine
+from twofold.hw.package.metadata import embedded_metadata
+from twofold.hw.package.scripts import unit_name
+from twofold.hw.u250 import BANK_BYTES, CLOCK_MHZ, PLATFORM, SLRS
+from twofold.hw.verilog.cache import Report, silent
+from twofold.hw.verilog.kernel import machine_kernel
+from twofold.hw.xclbin.xclbin import (
     Clock,
     ClockType,
     Connection,
@@ -25,17 +31,11 @@ from hw.contract.xclbin import (
     Xclbin,
     encode,
 )
-from hw.package.folder import Machine
-from hw.package.metadata import embedded_metadata
-from hw.package.scripts import unit_name
-from hw.u250 import BANK_BYTES, CLOCK_MHZ, PLATFORM, SLRS
-from hw.verilog.cache import Report, silent
-from hw.verilog.kernel import machine_kernel
-from sim.emulation.card import CardPlan, UnitPlace
-from sim.emulation.server import LIBRARY, PLAN
-from sim.rtl.beats import patience
-from sim.rtl.library import shared_library
-from sw.artefacts.files import write_bytes
+from twofold.sim.emulation.card import CardPlan, UnitPlace
+from twofold.sim.emulation.server import LIBRARY, PLAN
+from twofold.sim.rtl.beats import patience
+from twofold.sim.rtl.library import shared_library
+from twofold.sw.artefacts.files import write_bytes
 
 BINARY = f"{KERNEL_NAME}_hw_emu.xclbin"
 HARNESS = Path(__file__).with_name("card.cpp")
@@ -80,7 +80,7 @@ exit $status
 MAIN = """\
 import sys
 
-from sim.emulation.server import main
+from twofold.sim.emulation.server import main
 
 sys.exit(main(sys.argv[1:]))
 """

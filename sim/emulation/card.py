@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-WORD = 4
+SAMPLE = 4
 
 
 class CardError(Exception):
@@ -119,35 +119,35 @@ class Card:
         return content.raw
 
     def write_registers(self, address: int, content: bytes) -> bool:
-        """Write words at an address of a unit, lowest first. False when no unit is there."""
+        """Write samples at an address of a unit, lowest first. False when no unit is there."""
         place = self._find(address, len(content))
         if place is None:
             return False
         index, offset = place
-        for at in range(0, len(content), WORD):
-            value = int.from_bytes(content[at : at + WORD], "little")
+        for at in range(0, len(content), SAMPLE):
+            value = int.from_bytes(content[at : at + SAMPLE], "little")
             if not self._c.card_set_register(self._card, index, offset + at, value):
                 raise CardError(self._silent(index, offset + at))
         return True
 
     def read_registers(self, address: int, size: int) -> bytes | None:
-        """Read words at an address of a unit. None when no unit is there."""
+        """Read samples at an address of a unit. None when no unit is there."""
         place = self._find(address, size)
         if place is None:
             return None
         index, offset = place
-        words, value = [], ctypes.c_uint32()
-        for at in range(0, size, WORD):
+        samples, value = [], ctypes.c_uint32()
+        for at in range(0, size, SAMPLE):
             if not self._c.card_get_register(self._card, index, offset + at, ctypes.byref(value)):
                 raise CardError(self._silent(index, offset + at))
-            words.append(value.value.to_bytes(WORD, "little"))
-        return b"".join(words)[:size]
+            samples.append(value.value.to_bytes(SAMPLE, "little"))
+        return b"".join(samples)[:size]
 
     def _find(self, address: int, size: int) -> tuple[int, int] | None:
         """Unit and offset of a range of registers."""
         for index, unit in enumerate(self.plan.units):
             offset = address - unit.base
-            if offset >= 0 and offset + size <= unit.size and offset % WORD == 0:
+            if offset >= 0 and offset + size <= unit.size and offset % SAMPLE == 0:
                 return index, offset
         return None
 
@@ -157,15 +157,15 @@ class Card:
 
 def _bind(library: Path) -> ctypes.CDLL:
     c = ctypes.CDLL(str(library))
-    card, wide, word, pointer = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
+    card, wide, sample, pointer = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
     signatures = {
-        "card_new": (card, [word, wide, wide, wide, wide]),
+        "card_new": (card, [sample, wide, wide, wide, wide]),
         "card_delete": (None, [card]),
-        "card_connect": (None, [card, word, wide, wide]),
+        "card_connect": (None, [card, sample, wide, wide]),
         "card_write": (ctypes.c_int, [card, wide, ctypes.c_char_p, wide]),
         "card_read": (None, [card, wide, pointer, wide]),
-        "card_set_register": (ctypes.c_int, [card, word, word, word]),
-        "card_get_register": (ctypes.c_int, [card, word, word, pointer]),
+        "card_set_register": (ctypes.c_int, [card, sample, sample, sample]),
+        "card_get_register": (ctypes.c_int, [card, sample, sample, pointer]),
         "card_step": (ctypes.c_uint, [card, wide]),
         "card_cycles": (wide, [card]),
         "card_beats_read": (wide, [card]),

@@ -1,14 +1,14 @@
-"""``twofold emulate``: words through the real XRT on an emulated card."""
+"""``twofold emulate``: samples through the real XRT on an emulated card."""
 
 import argparse
 import json
 from pathlib import Path
 
-from hw.contract.options import add_folding, add_network
-from sim.cli import EXIT_MISMATCH, shipped, word_count
-from sw.data.options import add_data
+from twofold.hw.contract.options import add_folding, add_network
+from twofold.sim.cli import EXIT_MISMATCH, sample_count, shipped
+from twofold.sw.data.options import add_data
 
-HELP = "run words through PYNQ and XRT on an emulated card and compare them with the golden model"
+HELP = "run samples through PYNQ and XRT on an emulated card and compare them with the golden model"
 BACKENDS = ("pynq", "xrt")
 
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_folding(parser)
     parser.add_argument("--units", type=int, default=1, help="compute units, 1 to 4 (default: 1)")
     parser.add_argument(
-        "--words", type=word_count, default=10, help="number of words, or 'all' (default: 10)"
+        "--samples", type=sample_count, default=10, help="number of samples, or 'all' (default: 10)"
     )
     parser.add_argument(
         "--backend", choices=BACKENDS, action="append", help="only this one (default: both)"
@@ -35,29 +35,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Emulate and report; returns 1 when a word differs from the golden model.
+    """Emulate and report; returns 1 when a sample differs from the golden model.
 
-    Raises ToolError without XRT, and whatever words, folding and tools raise.
+    Raises ToolError without XRT, and whatever samples, folding and tools raise.
     """
     from rich.console import Console
 
-    from hw.contract.presets import canonical_variant
-    from hw.verilog.cache import write_atomically
-    from sim.emulation.emulate import Task, emulate
-    from sim.emulation.environment import check
-    from sim.progress import Steps
-    from sim.workloads.words import choose
-    from sw.artefacts import QuantizedNetwork
+    from twofold.hw.contract.presets import canonical_variant
+    from twofold.hw.verilog.cache import write_atomically
+    from twofold.sim.emulation.emulate import Task, emulate
+    from twofold.sim.emulation.environment import check
+    from twofold.sim.progress import Steps
+    from twofold.sim.workloads.samples import choose
+    from twofold.sw.artefacts import QuantizedNetwork
 
     check()
     path = shipped(args.net, canonical_variant(args.variant))
     network = QuantizedNetwork.load(path).network
     with Steps(Console(stderr=True)) as steps:
-        workload = choose(network, words=args.words, data=args.data)
+        workload = choose(network, samples=args.samples, data=args.data)
         task = Task(
             network=path,
             folding=args.folding,
-            images=workload.images,
+            inputs=workload.inputs,
             units=args.units,
             backends=tuple(args.backend or BACKENDS),
             seconds=args.seconds,
@@ -78,12 +78,12 @@ def _show(tree: dict) -> None:
     from rich.table import Column, Table
 
     columns = [
-        Column(name, justify="right") for name in ("words", "mismatches", "seconds", "whole")
+        Column(name, justify="right") for name in ("samples", "mismatches", "seconds", "whole")
     ]
     table = Table("back-end", *columns, box=SIMPLE, pad_edge=False)
     for one in tree["backends"]:
         seconds = (f"{one['seconds']:.2f}", f"{one['whole_seconds']:.2f}")
-        table.add_row(one["backend"], f"{one['words']:,}", f"{one['mismatches']:,}", *seconds)
+        table.add_row(one["backend"], f"{one['samples']:,}", f"{one['mismatches']:,}", *seconds)
     console = Console()
     console.print(table)
     units = f"{tree['units']} unit{'s' * (tree['units'] > 1)}"

@@ -1,4 +1,4 @@
-"""Words through PYNQ and XRT's C interface on an emulated card, against the golden model."""
+"""Samples through PYNQ and XRT's C interface on an emulated card, against the golden model."""
 
 import json
 import sys
@@ -12,36 +12,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.errors import ToolError
-from hw.contract.presets import folding_for
-from hw.package.folder import Machine
-from hw.verilog.cache import Report, silent
-from sim.emulation.bitstream import Target, write_bitstream
-from sim.emulation.environment import emulation, run
-from sim.emulation.host import COUNTERS, IMAGES, RESULTS, Order
-from sim.golden.model import forward
-from sw.artefacts import QuantizedNetwork
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.presets import folding_for
+from twofold.hw.package.folder import Machine
+from twofold.hw.verilog.cache import Report, silent
+from twofold.sim.emulation.bitstream import Target, write_bitstream
+from twofold.sim.emulation.environment import emulation, run
+from twofold.sim.emulation.host import COUNTERS, INPUTS, RESULTS, Order
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.golden.model import forward
 
 BACKENDS = ("pynq", "xrt")
-HOST = "sim.emulation.host"
+HOST = "twofold.sim.emulation.host"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of words on one back-end.
+    """What became of samples on one back-end.
 
     Attributes
     ----------
     backend: ``pynq``, or ``xrt`` for the C interface.
-    words: words sent.
-    mismatches: words whose logits or label differ from the golden model.
-    seconds: of the host from its first word to the last result.
+    samples: samples sent.
+    mismatches: samples whose logits or label differ from the golden model.
+    seconds: of the host from its first sample to the last result.
     whole_seconds: of the host process, with loading of bitstream and network.
-    counters: registers by unit and name, after the words.
+    counters: registers by unit and name, after the samples.
     """
 
     backend: str
-    words: int
+    samples: int
     mismatches: int
     seconds: float
     whole_seconds: float
@@ -63,7 +63,7 @@ class Emulation:
 
     @property
     def passed(self) -> bool:
-        """Whether every word on every back-end equals the golden model."""
+        """Whether every sample on every back-end equals the golden model."""
         return bool(self.outcomes) and not any(one.mismatches for one in self.outcomes)
 
     def to_json(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Task:
     ----------
     network: file of a quantized network.
     folding: size of the machine.
-    images: uint8 ``[words, height, width]``.
+    inputs: uint8 ``[samples, height, width]``.
     units: compute units.
     backends: of `BACKENDS`.
     seconds: that a host may take.
@@ -88,20 +88,20 @@ class Task:
 
     network: Path
     folding: str
-    images: NDArray[np.uint8]
+    inputs: NDArray[np.uint8]
     units: int = 1
     backends: Sequence[str] = BACKENDS
     seconds: float = 600.0
 
 
 def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) -> Emulation:
-    """Build the bitstream and run the words, on one back-end after the other.
+    """Build the bitstream and run the samples, on one back-end after the other.
 
     Raises FoldingError, ToolError, and the errors of the network file.
     """
     quantized = QuantizedNetwork.load(task.network)
     machine = Machine(quantized.network, folding_for(quantized.network, task.folding), task.folding)
-    golden = forward(quantized, task.images[:, None], keep_activations=False)
+    golden = forward(quantized, task.inputs[:, None], keep_activations=False)
     bitstream = write_bitstream(Target(machine, task.units), bitstreams, build, report)
     outcomes = []
     for done, backend in enumerate(task.backends):
@@ -111,7 +111,7 @@ def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) 
         outcomes.append(
             Outcome(
                 backend=backend,
-                words=len(task.images),
+                samples=len(task.inputs),
                 mismatches=int(wrong.sum()),
                 seconds=round(found["seconds"], 3),
                 whole_seconds=round(seconds, 3),
@@ -134,7 +134,7 @@ def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], fl
     """Results of a host process, and the seconds that it took."""
     with tempfile.TemporaryDirectory(prefix="twofold-host-") as scratch, emulation() as variables:
         directory = Path(scratch)
-        np.save(directory / IMAGES, task.images)
+        np.save(directory / INPUTS, task.inputs)
         order = Order(
             backend=backend,
             bitstream=str(bitstream.absolute()),

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hw.contract.errors import ToolError
-from hw.u250 import PLATFORM, SLRS
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.u250 import PLATFORM, SLRS
 
 PACKET = 1 << 18
 """Bytes of the longest transfer in one call."""

@@ -1,6 +1,6 @@
-"""A host for emulated cards, as a process of its own: runs words through the driver.
+"""A host for emulated cards, as a process of its own: runs samples through the driver.
 
-Takes a JSON object on the command line, see `Order`, and leaves results beside the images.
+Takes a JSON object on the command line, see `Order`, and leaves results beside the inputs.
 """
 
 import json
@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from hw.contract.errors import TwofoldError
-from hw.contract.presets import folding_for
-from hw.verilog.cache import write_atomically
-from sw.artefacts import QuantizedNetwork
-from sw.driver.accelerator import Accelerator
-from sw.driver.opening import Wish, open_devices
+from twofold.hw.contract.errors import TwofoldError
+from twofold.hw.contract.presets import folding_for
+from twofold.hw.verilog.cache import write_atomically
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.driver.accelerator import Accelerator
+from twofold.sw.driver.opening import Wish, open_devices
 
-IMAGES, RESULTS, COUNTERS = "images.npy", "results.npz", "counters.json"
+INPUTS, RESULTS, COUNTERS = "inputs.npy", "results.npz", "counters.json"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Order:
     bitstream: for emulation.
     network: quantized network.
     folding: size of the machine.
-    directory: with the images; results go there.
+    directory: with the inputs; results go there.
     """
 
     backend: str
@@ -60,13 +60,13 @@ def _run(order: Order) -> None:
     directory = Path(order.directory)
     quantized = QuantizedNetwork.load(Path(order.network))
     folding = folding_for(quantized.network, order.folding)
-    images = np.load(directory / IMAGES, allow_pickle=False)
+    inputs = np.load(directory / INPUTS, allow_pickle=False)
     wish = Wish(quantized.network, folding, xclbin=Path(order.bitstream))
     opened = open_devices(f"{order.backend}:0", wish)
     with Accelerator(*opened.devices) as accelerator:
         accelerator.load(quantized, folding)
         begun = time.perf_counter()
-        logits, labels = accelerator.infer(images)
+        logits, labels = accelerator.infer(inputs)
         seconds = time.perf_counter() - begun
         found: dict[str, Any] = {"seconds": seconds, "counters": accelerator.counters()}
     np.savez(directory / RESULTS, logits=logits, labels=labels)

@@ -14,8 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.emulation.card import Card, CardError, read_plan
-from sim.emulation.protocol import Api, Fields, Message, ProtocolError, call, receive, reply
+from twofold.sim.emulation.card import Card, CardError, read_plan
+from twofold.sim.emulation.protocol import Api, Fields, Message, ProtocolError, call, receive, reply
 
 PLAN, LIBRARY = "card.json", "kernel.so"
 CONNECT_SECONDS = 60.0

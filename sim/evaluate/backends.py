@@ -6,50 +6,50 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.errors import ToolError
-from hw.contract.image import ImageStatus
-from hw.contract.presets import folding_for
-from sim.golden import forward
-from sw.artefacts import QuantizedNetwork
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.contract.presets import folding_for
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.golden import forward
 
-Images = NDArray[np.uint8]
+Inputs = NDArray[np.uint8]
 Logits = NDArray[np.int32]
-Backend = Callable[[QuantizedNetwork, Images], Logits]
+Backend = Callable[[QuantizedNetwork, Inputs], Logits]
 
 
-def golden(quantized: QuantizedNetwork, images: Images) -> Logits:
+def golden(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
     """NumPy integers."""
-    return forward(quantized, images, keep_activations=False).logits
+    return forward(quantized, inputs, keep_activations=False).logits
 
 
-def pytorch(quantized: QuantizedNetwork, images: Images) -> Logits:
+def pytorch(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
     """Whole numbers in PyTorch."""
-    from sw.quantize.integer import integer_logits
+    from twofold.sw.quantize.integer import integer_logits
 
-    return integer_logits(quantized, images)
+    return integer_logits(quantized, inputs)
 
 
-def onnx(quantized: QuantizedNetwork, images: Images) -> Logits:
+def onnx(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
     """The exported network in ONNX Runtime."""
-    from sw.export.onnx import export
-    from sw.export.runtime import OnnxNetwork
+    from twofold.sw.onnx.export.onnx import export
+    from twofold.sw.onnx.export.runtime import OnnxNetwork
 
-    return OnnxNetwork(export(quantized).SerializeToString()).logits(images[:, None])
+    return OnnxNetwork(export(quantized).SerializeToString()).logits(inputs[:, None])
 
 
 def rtl(build: Path, size: str) -> Backend:
     """The machine, cycle by cycle, in the folding ``size``; built under ``build``."""
 
-    def run(quantized: QuantizedNetwork, images: Images) -> Logits:
-        from sim.rtl.machine import Machine
-        from sw.pack.packer import pack
+    def run(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
+        from twofold.sim.rtl.simulated import Machine
+        from twofold.sw.pack.packer import pack
 
         folding = folding_for(quantized.network, size)
         with Machine.build(quantized.network, folding, build) as machine:
             status = machine.load(pack(quantized, folding))
-            if status is not ImageStatus.OK:
+            if status is not ParameterStatus.OK:
                 raise ToolError(f"the simulated machine refuses its image: {status.name}")
-            return machine.run(images).logits
+            return machine.run(inputs).logits
 
     return run
 

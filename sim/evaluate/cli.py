@@ -6,18 +6,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hw.contract.options import CHOICES, add_folding, add_network
-from hw.contract.presets import canonical_variant
-from sim.cli import shipped
-from sw.data.options import DATA_VARIABLE, add_data
-from sw.errors import DatasetError
+from twofold.hw.contract.options import CHOICES, add_folding, add_network
+from twofold.hw.contract.presets import canonical_variant
+from twofold.sim.cli import shipped
+from twofold.sw.data.options import DATA_VARIABLE, add_data
+from twofold.sw.errors import DatasetError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from sim.evaluate.backends import Backend
-    from sw.artefacts import QuantizedNetwork
-    from sw.evaluate.metrics import Evaluation
+    from twofold.sim.evaluate.backends import Backend
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.evaluate.metrics import Evaluation
 
 HELP = "measure accuracy: confusion, recall and confidence interval, by any backend"
 BACKENDS = ("golden", "torch", "onnx", "rtl")
@@ -55,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
     Raises DatasetError without data, and the errors of the network file and of the backend.
     """
-    from sim.evaluate.backends import backend
-    from sw.artefacts import QuantizedNetwork
+    from twofold.sim.evaluate.backends import backend
+    from twofold.sw.artefacts import QuantizedNetwork
 
     path = args.network or shipped(args.net, canonical_variant(args.variant))
     quantized = QuantizedNetwork.load(path)
@@ -64,11 +64,11 @@ def run(args: argparse.Namespace) -> int:
     if args.robust:
         others = [shipped(args.net, canonical_variant(variant)) for variant in args.beside]
         return _robust(args, [quantized, *map(QuantizedNetwork.load, others)], chosen)
-    images, truth = _split(quantized, args)
-    figures, evaluation = measure(quantized, chosen, images, truth)
+    inputs, truth = _split(quantized, args)
+    figures, evaluation = measure(quantized, chosen, inputs, truth)
     figures.update(network=quantized.network.name, split=args.split, backend=args.backend)
     if args.picture:
-        from sw.evaluate.picture import draw_confusion
+        from twofold.sw.evaluate.picture import draw_confusion
 
         title = f"{quantized.network.name}, {args.split}: {100 * evaluation.accuracy:.2f} %"
         draw_confusion(evaluation, args.picture, title)
@@ -80,21 +80,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def measure(
-    quantized: "QuantizedNetwork", backend: "Backend", images: "np.ndarray", truth: "np.ndarray"
+    quantized: "QuantizedNetwork", backend: "Backend", inputs: "np.ndarray", truth: "np.ndarray"
 ) -> tuple[dict[str, Any], "Evaluation"]:
-    """Figures of a backend on images uint8 [N, rows, cols] with classes ``truth`` [N]."""
-    from sim.evaluate.densities import densities
-    from sim.golden import forward
-    from sw.evaluate.metrics import evaluate
+    """Figures of a backend on inputs uint8 [N, rows, cols] with classes ``truth`` [N]."""
+    from twofold.sim.evaluate.densities import densities
+    from twofold.sw.evaluate.metrics import evaluate
+    from twofold.sw.golden import forward
 
     started = time.perf_counter()
-    logits = backend(quantized, images)
+    logits = backend(quantized, inputs)
     seconds = time.perf_counter() - started
-    expected = forward(quantized, images, keep_activations=False)
+    expected = forward(quantized, inputs, keep_activations=False)
     evaluation = evaluate(quantized.network.labels, truth, logits.argmax(axis=1))
     figures = evaluation.to_json() | densities(quantized, expected)
     figures["mismatches_vs_golden"] = int((logits != expected.logits).any(axis=1).sum())
-    figures["words_per_second"] = round(len(images) / seconds, 1)
+    figures["samples_per_second"] = round(len(inputs) / seconds, 1)
     return figures, evaluation
 
 
@@ -102,14 +102,16 @@ def _split(
     quantized: "QuantizedNetwork", args: argparse.Namespace
 ) -> tuple["np.ndarray", "np.ndarray"]:
     if quantized.network.input_shape == (1, 8, 8):
-        from sw.data.digits import digits
+        from twofold.sw.data.digits import digits
 
         return digits(args.split)
-    from sw.data.gsc import features, for_task, labels, open_gsc
+    from twofold.sw.data.gsc import features, for_task, labels, open_gsc
 
     clips = for_task(open_gsc(_folder(args)).clips(args.split), quantized.network.labels)
     if not clips:
-        raise DatasetError(f"{args.data}: no clips of the network's words in split {args.split!r}")
+        raise DatasetError(
+            f"{args.data}: no clips of the network's samples in split {args.split!r}"
+        )
     return features(clips), labels(clips)
 
 
@@ -127,19 +129,19 @@ def _robust(
     """Accuracy of networks beside each other under every perturbation."""
     import numpy as np
 
-    from sw.data.features import log_mel
-    from sw.data.gsc import for_task, labels, open_gsc
-    from sw.evaluate.perturb import PERTURBATIONS, perturb
+    from twofold.sw.data.features import log_mel
+    from twofold.sw.data.gsc import for_task, labels, open_gsc
+    from twofold.sw.evaluate.perturb import PERTURBATIONS, perturb
 
     data = open_gsc(_folder(args))
     clips = for_task(data.clips(args.split), networks[0].network.labels)
     noise = np.stack([clip.samples() for clip in data.clips("all") if clip.start is not None])
-    samples, truth = np.stack([clip.samples() for clip in clips]), labels(clips)
+    clip_samples, truth = np.stack([clip.samples() for clip in clips]), labels(clips)
     found: dict[str, dict[str, float]] = {quantized.network.name: {} for quantized in networks}
     for how in PERTURBATIONS:
-        images = log_mel(perturb(samples, how, noise))
+        inputs = log_mel(perturb(clip_samples, how, noise))
         for quantized in networks:
-            right = backend(quantized, images).argmax(axis=1) == truth
+            right = backend(quantized, inputs).argmax(axis=1) == truth
             found[quantized.network.name][how.name] = float(right.mean())
     if args.json:
         print(json.dumps({"split": args.split, "clips": len(clips), "robust": found}))
@@ -162,7 +164,7 @@ def _show(evaluation: "Evaluation", figures: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from sw.evaluate.metrics import wilson
+    from twofold.sw.evaluate.metrics import wilson
 
     low, high = figures["interval95"]
     table = Table(
@@ -170,11 +172,11 @@ def _show(evaluation: "Evaluation", figures: dict[str, Any]) -> None:
         title=f"{figures['network']}, {figures['split']}, {figures['backend']}",
         caption=f"{evaluation.correct} of {evaluation.clips} right: "
         f"{100 * evaluation.accuracy:.2f} % "
-        f"({100 * low:.1f}..{100 * high:.1f}), {figures['words_per_second']} words/s, "
-        f"{figures['mismatches_vs_golden']} words differ from the golden model; "
+        f"({100 * low:.1f}..{100 * high:.1f}), {figures['samples_per_second']} samples/s, "
+        f"{figures['mismatches_vs_golden']} samples differ from the golden model; "
         f"{100 * figures['weight_density']['all']:.2f} % of the weights and "
         f"{_shares(figures['activation_density'])} of the activations are not 0, "
-        f"{figures['multiplications_per_word']:,.0f} multiplications a word "
+        f"{figures['multiplications_per_sample']:,.0f} multiplications a sample "
         f"(dense {figures['multiplications_dense']:,})",
     )  # fmt: skip
     for name, found, total in evaluation.recall():

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from sim.golden.model import Golden
-from sw.artefacts import QuantizedNetwork
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.golden.model import Golden
 
 
 def densities(quantized: QuantizedNetwork, golden: Golden) -> dict[str, Any]:
     """Counted densities and multiplications, as plain JSON values.
 
-    ``golden`` is what the network computed for the words that activations are counted on. Weights
+    ``golden`` is what the network computed for the samples that activations are counted on. Weights
     are counted as integers that are not 0, activations as those that are not 0 behind the winners.
     """
     stages = quantized.network.stages
@@ -30,6 +30,6 @@ def densities(quantized: QuantizedNetwork, golden: Golden) -> dict[str, Any]:
             stage.name: round(float(count) / int(np.prod(stage.out_shape)), 5)
             for stage, count in zip(stages, active, strict=False)
         },
-        "multiplications_per_word": round(float(golden.multiplications.sum(axis=1).mean()), 1),
+        "multiplications_per_sample": round(float(golden.multiplications.sum(axis=1).mean()), 1),
         "multiplications_dense": golden.multiplications_dense,
     }

@@ -53,7 +53,7 @@ struct Machine {
     Source image, pixels;
     Sink results;
     uint64_t *started = nullptr;
-    uint64_t beats_per_word = 1;
+    uint64_t beats_per_sample = 1;
     std::vector<std::vector<uint8_t>> probes;
 
     bool chance(uint32_t of_65536) {
@@ -99,8 +99,8 @@ struct Machine {
         top.o___05Fready = results.ready;
         top.eval();
         accept(image, top.image___05Fready);
-        if (accept(pixels, top.i___05Fready) && (pixels.sent - 1) % beats_per_word == 0 && started)
-            started[(pixels.sent - 1) / beats_per_word] = cycle;
+        if (accept(pixels, top.i___05Fready) && (pixels.sent - 1) % beats_per_sample == 0 && started)
+            started[(pixels.sent - 1) / beats_per_sample] = cycle;
         if (results.ready && top.o___05Fvalid) {
             constexpr size_t size = sizeof(top.o___05Fpayload);
             std::memcpy(results.beats + results.received * size, &top.o___05Fpayload, size);
@@ -154,16 +154,16 @@ void machine_configure(Machine *machine, uint32_t seed, uint32_t gap, uint32_t s
     machine->last_progress = machine->cycle;
 }
 
-// Beats of the packed image to send as soon as all words are sent. The memory stays the caller's and is read while stepping.
-void machine_send_image(Machine *machine, const uint8_t *beats, uint64_t count) {
+// Beats of the parameter image to send as soon as all samples are sent. The memory stays the caller's and is read while stepping.
+void machine_send_parameters(Machine *machine, const uint8_t *beats, uint64_t count) {
     machine->image = Source{beats, count};
 }
 
-// Beats of words to send, and where to note the cycle in which the first beat of each word was taken.
-void machine_send_words(Machine *machine, const uint8_t *beats, uint64_t words, uint64_t beats_per_word,
+// Beats of samples to send, and where to note the cycle in which the first beat of each sample was taken.
+void machine_send_samples(Machine *machine, const uint8_t *beats, uint64_t samples, uint64_t beats_per_sample,
                         uint64_t *started) {
-    machine->pixels = Source{beats, words * beats_per_word};
-    machine->beats_per_word = beats_per_word;
+    machine->pixels = Source{beats, samples * beats_per_sample};
+    machine->beats_per_sample = beats_per_sample;
     machine->started = started;
 }
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.errors import ToolError
-from hw.verilog.cache import Report, cached, digest, silent
-from hw.verilog.writer import Port, Verilog
-from sim.rtl.verilate import FLAGS, Program, verilate
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.verilog.cache import Report, cached, digest, silent
+from twofold.hw.verilog.writer import Port, Verilog
+from twofold.sim.rtl.verilate import FLAGS, Program, verilate
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 LIBRARY = "machine.so"
@@ -196,46 +196,46 @@ class Model:
         """The ``status`` output."""
         return self._c.machine_status(self._machine)
 
-    def send_image(self, beats: Bytes, drive: Drive, report: Report = silent) -> None:
-        """Send beats ``[n, size("image__payload")]`` on ``image`` until the loader is done with
-        them.
+    def send_parameters(self, beats: Bytes, drive: Drive, report: Report = silent) -> None:
+        """Send beats ``[n, size("parameters__payload")]`` on ``image`` until the loader is done
+        with them.
         """
-        self._check(beats, "image__payload")
+        self._check(beats, "parameters__payload")
         self._drive(drive)
-        self._c.machine_send_image(self._machine, _pointer(beats), len(beats))
+        self._c.machine_send_parameters(self._machine, _pointer(beats), len(beats))
         self._finish("load", 0, report)
 
     def exchange(
         self,
         beats: Bytes,
-        beats_per_word: int,
+        beats_per_sample: int,
         drive: Drive,
         report: Report = silent,
         *,
         behind: Bytes | None = None,
     ) -> tuple[Bytes, Cycles, Cycles]:
-        """Send words and take one result for each; an image may follow right ``behind`` them.
+        """Send samples and take one result for each; an image may follow right ``behind`` them.
 
-        Returns the result beats ``[words, size("o__payload")]``, the cycle in which the first beat
-        of each word was taken
+        Returns the result beats ``[samples, size("o__payload")]``, the cycle in which the first
+        beat of each sample was taken
         and the cycle in which each result was. Raises ToolError when nothing moves for
         ``drive.patience`` cycles.
         """
         self._check(beats, "i__payload")
-        words = len(beats) // beats_per_word
-        results = np.zeros((words, self.size("o__payload")), np.uint8)
-        started, finished = np.zeros(words, np.uint64), np.zeros(words, np.uint64)
+        samples = len(beats) // beats_per_sample
+        results = np.zeros((samples, self.size("o__payload")), np.uint8)
+        started, finished = np.zeros(samples, np.uint64), np.zeros(samples, np.uint64)
         self._kept = [beats, results, started, finished]
         if behind is not None:
-            self._check(behind, "image__payload")
+            self._check(behind, "parameters__payload")
             self._kept.append(behind)
-            self._c.machine_send_image(self._machine, _pointer(behind), len(behind))
+            self._c.machine_send_parameters(self._machine, _pointer(behind), len(behind))
         self._drive(drive)
-        self._c.machine_send_words(
-            self._machine, _pointer(beats), words, beats_per_word, _pointer(started)
+        self._c.machine_send_samples(
+            self._machine, _pointer(beats), samples, beats_per_sample, _pointer(started)
         )
-        self._c.machine_receive(self._machine, _pointer(results), words, _pointer(finished))
-        self._finish("words", words, report)
+        self._c.machine_receive(self._machine, _pointer(results), samples, _pointer(finished))
+        self._finish("samples", samples, report)
         return results, started, finished
 
     def run_on(self, cycles: int) -> None:
@@ -285,8 +285,8 @@ class Model:
 
     def _abandon(self) -> None:
         """Give up on everything not sent and not received yet."""
-        self._c.machine_send_image(self._machine, None, 0)
-        self._c.machine_send_words(self._machine, None, 0, 1, None)
+        self._c.machine_send_parameters(self._machine, None, 0)
+        self._c.machine_send_samples(self._machine, None, 0, 1, None)
         self._c.machine_receive(self._machine, None, 0, None)
 
     def _stalled(self, step: str) -> str:
@@ -296,7 +296,7 @@ class Model:
         )
         return (
             f"simulation hangs in {step} at cycle {self.cycle}: "
-            f"{sent} beats of words taken, {received} results given"
+            f"{sent} beats of samples taken, {received} results given"
         )
 
 
@@ -312,8 +312,8 @@ def _bind(library: Path) -> ctypes.CDLL:
         "machine_new": (machine, []),
         "machine_delete": (None, [machine]),
         "machine_configure": (None, [machine, chance, chance, chance, size]),
-        "machine_send_image": (None, [machine, pointer, size]),
-        "machine_send_words": (None, [machine, pointer, size, size, pointer]),
+        "machine_send_parameters": (None, [machine, pointer, size]),
+        "machine_send_samples": (None, [machine, pointer, size, size, pointer]),
         "machine_receive": (None, [machine, pointer, size, pointer]),
         "machine_step": (ctypes.c_int, [machine, size]),
         "machine_cycle": (size, [machine]),

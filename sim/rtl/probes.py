@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.arith import ACT_BITS
-from hw.contract.folding import Plan, ScatterPlan
-from hw.contract.network import Conv2d
-from hw.links import entry_layout, winner_layout
+from twofold.hw.contract.arith import ACT_BITS
+from twofold.hw.contract.folding import Plan, ScatterPlan
+from twofold.hw.contract.network import Conv2d
+from twofold.hw.engines.links import entry_layout, winner_layout
 
 Bytes = NDArray[np.uint8]
 
@@ -37,12 +37,12 @@ def decode_probes(plans: Sequence[Plan], beats: Sequence[Bytes]) -> list[Bytes]:
     Parameters
     ----------
     plans: of all layers.
-    beats: of each probe, whole words only.
+    beats: of each probe, whole samples only.
 
     Returns
     -------
-    uint8 ``[words, channels, rows, columns]`` for a convolution, ``[words, units]`` for a linear
-    layer; losers are 0.
+    uint8 ``[samples, channels, rows, columns]`` for a convolution, ``[samples, units]`` for a
+    linear layer; losers are 0.
     """
     return [
         decode_winners(plan, seen)
@@ -65,8 +65,8 @@ def decode_lists(plan: Plan, beats: Bytes) -> Bytes:
         for part in (index, value)
     )
     dense = np.zeros((len(index), channels, height, width), np.uint8)
-    word, _, row, column = np.nonzero(value)
-    dense[word, index[value != 0], row, column] = value[value != 0]
+    sample, _, row, column = np.nonzero(value)
+    dense[sample, index[value != 0], row, column] = value[value != 0]
     return dense
 
 
@@ -76,8 +76,8 @@ def decode_winners(plan: ScatterPlan, beats: Bytes) -> Bytes:
     layout = winner_layout(channels, plan.emit)
     index, value = unpack_entries(beats, plan.emit, channels)
     last = unpack_field(beats, layout["last"].offset, 1, 1)[:, 0]
-    word = np.cumsum(last) - last
+    sample = np.cumsum(last) - last
     dense = np.zeros((int(last.sum()), channels), np.uint8)
     beat, entry = np.nonzero(value)
-    dense[word[beat], index[beat, entry]] = value[beat, entry]
+    dense[sample[beat], index[beat, entry]] = value[beat, entry]
     return dense

@@ -16,8 +16,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from hw.contract.errors import ToolError
-from hw.verilog.cache import Report, cached, digest, silent
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.verilog.cache import Report, cached, digest, silent
 
 PREFIX = "Vtop"
 JOBS = 2

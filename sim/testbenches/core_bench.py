@@ -1,7 +1,7 @@
-"""Test bench of the core, run by cocotb: every layer of every word against the golden model.
+"""Test bench of the core, run by cocotb: every layer of every sample against the golden model.
 
-The job (see `sim.testbenches.job`) says which network, machine and words. Inputs change behind the
-falling edge and
+The job (see `twofold.sim.testbenches.job`) says which network, machine and samples. Inputs change
+behind the falling edge and
 outputs are read before the rising one, so a beat moves where valid and ready are both seen high.
 """
 
@@ -17,15 +17,15 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from hw.contract.folding import plans
-from hw.contract.image import ImageStatus
-from hw.links import result_layout
-from sim.golden.model import forward
-from sim.rtl.beats import image_beats, patience, pixel_beats
-from sim.rtl.library import storage_bytes
-from sim.rtl.probes import decode_probes, unpack_field
-from sim.testbenches.job import VARIABLE, Finding, Job
-from sw.pack.packer import pack
+from twofold.hw.contract.folding import plans
+from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.engines.links import result_layout
+from twofold.sim.rtl.beats import parameter_beats, patience, pixel_beats
+from twofold.sim.rtl.library import storage_bytes
+from twofold.sim.rtl.probes import decode_probes, unpack_field
+from twofold.sim.testbenches.job import VARIABLE, Finding, Job
+from twofold.sw.golden.model import forward
+from twofold.sw.pack.packer import pack
 
 PERIOD_NS = 4
 RESET_CYCLES = 4
@@ -90,7 +90,7 @@ class Bench:
         self.job = Job(Path(os.environ[VARIABLE]))
         self.network = self.job.quantized.network
         self.plans = plans(self.network, self.job.folding)
-        self.golden = forward(self.job.quantized, self.job.images)
+        self.golden = forward(self.job.quantized, self.job.inputs)
         self.patience = patience(self.network, self.job.folding)
         self.cycle = 0
         probes = range(len(self.plans) - 1)
@@ -101,7 +101,7 @@ class Bench:
         """Clock and reset."""
         dut = self.dut
         cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
-        dut.image__valid.value = dut.i__valid.value = dut.o__ready.value = 0
+        dut.parameters__valid.value = dut.i__valid.value = dut.o__ready.value = 0
         dut.rst.value = 1
         for _ in range(RESET_CYCLES):
             await self.tick()
@@ -113,43 +113,43 @@ class Bench:
         await FallingEdge(self.dut.clk)
         self.cycle += 1
 
-    async def load(self, image: bytes) -> ImageStatus:
+    async def load(self, image: bytes) -> ParameterStatus:
         """Send an image, good or bad, and return the status when the loader is done."""
         dut = self.dut
-        beats = image_beats(image, storage_bytes(len(dut.image__payload)))
+        beats = parameter_beats(image, storage_bytes(len(dut.parameters__payload)))
         source = Source(iter(int.from_bytes(beat.tobytes(), "little") for beat in beats))
         quiet = self.patience
         while source.sent < len(beats):
-            source.offer(dut.image__valid, dut.image__payload)
+            source.offer(dut.parameters__valid, dut.parameters__payload)
             await ReadOnly()
-            quiet = self.patience if source.settle(dut.image__ready) else quiet - 1
-            assert quiet, f"the loader stops after {source.sent} of {len(beats)} words"
+            quiet = self.patience if source.settle(dut.parameters__ready) else quiet - 1
+            assert quiet, f"the loader stops after {source.sent} of {len(beats)} samples"
             await self.tick()
-        dut.image__valid.value = 0
+        dut.parameters__valid.value = 0
         while True:
             await ReadOnly()
             busy, status = int(dut.busy.value), int(dut.status.value)
             await self.tick()
             if not busy:
-                return ImageStatus(status)
+                return ParameterStatus(status)
             quiet -= 1
             assert quiet, "the loader stays busy"
 
     async def exchange(self, idle: Chance = never, stall: Chance = never) -> Observed:
-        """Send all words and take all results; fails when nothing moves for long."""
-        dut, words = self.dut, len(self.job.images)
+        """Send all samples and take all results; fails when nothing moves for long."""
+        dut, samples = self.dut, len(self.job.inputs)
         size = storage_bytes(len(dut.i__payload))
-        beats, per_word = pixel_beats(self.job.images, self.job.folding.input_bytes, size)
+        beats, per_sample = pixel_beats(self.job.inputs, self.job.folding.input_bytes, size)
         source = Source((int.from_bytes(beat.tobytes(), "little") for beat in beats), idle)
         seen = Observed(probes=[[] for _ in self._valids])
         quiet = self.patience
-        while len(seen.results) < words:
+        while len(seen.results) < samples:
             source.offer(dut.i__valid, dut.i__payload)
             ready = not stall()
             dut.o__ready.value = int(ready)
             await ReadOnly()
             moved = source.settle(dut.i__ready)
-            if moved and source.sent % per_word == 1 % per_word:
+            if moved and source.sent % per_sample == 1 % per_sample:
                 seen.started.append(self.cycle)
             if ready and dut.o__valid.value:
                 seen.results.append(int(dut.o__payload.value))
@@ -158,7 +158,9 @@ class Bench:
                 moved = True
             self._observe(seen)
             quiet = self.patience if moved else quiet - 1
-            assert quiet, f"no transfer for {self.patience} cycles: {len(seen.results)} of {words}"
+            assert quiet, (
+                f"no transfer for {self.patience} cycles: {len(seen.results)} of {samples}"
+            )
             await self.tick()
         await self._quiet(seen)
         return seen
@@ -184,13 +186,15 @@ class Bench:
             file.write(b".")
 
     def check(self, name: str, seen: Observed) -> None:
-        """Write what was found about every word, then fail on the first layer that differs."""
+        """Write what was found about every sample, then fail on the first layer that differs."""
         findings = self._findings(seen)
         self.job.write(name, findings)
-        for word, finding in enumerate(findings):
+        for sample, finding in enumerate(findings):
             wrong = {layer: count for layer, count in finding.mismatches.items() if count}
-            assert not wrong, f"word {word} differs from the golden model in {wrong}"
-            assert finding.label == self.golden.labels[word], f"word {word}: label {finding.label}"
+            assert not wrong, f"sample {sample} differs from the golden model in {wrong}"
+            assert finding.label == self.golden.labels[sample], (
+                f"sample {sample}: label {finding.label}"
+            )
 
     def _findings(self, seen: Observed) -> list[Finding]:
         layout = result_layout(len(self.network.labels))
@@ -205,21 +209,21 @@ class Bench:
         layers = [*decode_probes(self.plans, beats), logits]
         expected = [*self.golden.activations[: len(layers) - 1], self.golden.logits]
         for plan, found, wanted in zip(self.plans, layers, expected, strict=True):
-            assert len(found) == len(wanted), f"{plan.stage.name}: {len(found)} words"
+            assert len(found) == len(wanted), f"{plan.stage.name}: {len(found)} samples"
         return [
             Finding(
-                label=int(label[word]),
-                logits=logits[word].tolist(),
-                started=seen.started[word],
-                finished=seen.finished[word],
+                label=int(label[sample]),
+                logits=logits[sample].tolist(),
+                started=seen.started[sample],
+                finished=seen.finished[sample],
                 mismatches={
                     plan.stage.name: int(
-                        (found[word] != wanted[word].reshape(found[word].shape)).sum()
+                        (found[sample] != wanted[sample].reshape(found[sample].shape)).sum()
                     )
                     for plan, found, wanted in zip(self.plans, layers, expected, strict=True)
                 },
             )
-            for word in range(len(seen.results))
+            for sample in range(len(seen.results))
         ]
 
 
@@ -231,37 +235,37 @@ def _as_bytes(beats: list[int], bits: int) -> np.ndarray:
 
 @cocotb.test()
 async def damaged_image(dut: Any) -> None:
-    """Without a good image no word is taken; a cut-off one is named as such."""
+    """Without a good image no sample is taken; a cut-off one is named as such."""
     bench = Bench(dut)
     await bench.start()
     image = pack(bench.job.quantized, bench.job.folding)
     status = await bench.load(image[:HEADER_BYTES])
-    assert status == ImageStatus.BAD_LENGTH, f"status is {status.name}"
+    assert status == ParameterStatus.BAD_LENGTH, f"status is {status.name}"
     dut.i__valid.value = 1
     for _ in range(QUIET_CYCLES):
         await ReadOnly()
-        assert not dut.i__ready.value, "a word was taken without a good image"
+        assert not dut.i__ready.value, "a sample was taken without a good image"
         await bench.tick()
     dut.i__valid.value = 0
 
 
 @cocotb.test()
 async def back_to_back(dut: Any) -> None:
-    """Words without a gap, results taken at once."""
+    """Samples without a gap, results taken at once."""
     bench = Bench(dut)
     await bench.start()
     status = await bench.load(pack(bench.job.quantized, bench.job.folding))
-    assert status == ImageStatus.OK, f"status is {status.name}"
+    assert status == ParameterStatus.OK, f"status is {status.name}"
     bench.check("back_to_back", await bench.exchange())
 
 
 @cocotb.test()
 async def under_stalls(dut: Any) -> None:
-    """The same words with random gaps in the input and results that are not always taken."""
+    """The same samples with random gaps in the input and results that are not always taken."""
     bench = Bench(dut)
     cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
     await bench.tick()
-    assert int(dut.status.value) == ImageStatus.OK, "the image of the test before is gone"
+    assert int(dut.status.value) == ParameterStatus.OK, "the image of the test before is gone"
     chance = random.Random(bench.job.seed).random
     seen = await bench.exchange(lambda: chance() < STALL, lambda: chance() < STALL)
     bench.check("under_stalls", seen)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.folding import Folding, folding_from_json
-from hw.verilog.cache import write_atomically
-from sw.artefacts import QuantizedNetwork
+from twofold.hw.contract.folding import Folding, folding_from_json
+from twofold.hw.verilog.cache import write_atomically
+from twofold.sw.artefacts import QuantizedNetwork
 
 VARIABLE = "TWOFOLD_JOB"
 """Environment variable through which a test bench is told its directory."""
@@ -33,13 +33,15 @@ class Job:
         directory: Path,
         quantized: QuantizedNetwork,
         folding: Folding,
-        images: NDArray[np.uint8],
+        inputs: NDArray[np.uint8],
         seed: int,
     ) -> "Job":
-        """Write the inputs: a network, the folding of the machine, words and a seed for stalls."""
+        """Write the inputs: a network, the folding of the machine, samples and a seed for
+        stalls.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         quantized.save(directory / "network.npz")
-        np.save(directory / "images.npy", images, allow_pickle=False)
+        np.save(directory / "inputs.npy", inputs, allow_pickle=False)
         tree = {"folding": folding.to_json(), "seed": seed}
         write_atomically(directory / "job.json", json.dumps(tree))
         return Job(directory)
@@ -55,9 +57,9 @@ class Job:
         return folding_from_json(self._tree["folding"])
 
     @cached_property
-    def images(self) -> NDArray[np.uint8]:
-        """Words, uint8 ``[words, channels, height, width]``."""
-        return np.load(self.directory / "images.npy", allow_pickle=False)
+    def inputs(self) -> NDArray[np.uint8]:
+        """Samples, uint8 ``[samples, channels, height, width]``."""
+        return np.load(self.directory / "inputs.npy", allow_pickle=False)
 
     @property
     def seed(self) -> int:
@@ -75,7 +77,7 @@ class Job:
         write_atomically(self.directory / f"{name}.json", text)
 
     def read(self, name: str) -> list["Finding"]:
-        """Findings of one test, in the order of the words; empty if it did not get there."""
+        """Findings of one test, in the order of the samples; empty if it did not get there."""
         path = self.directory / f"{name}.json"
         if not path.exists():
             return []
@@ -88,7 +90,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the machine made of one word.
+    """What the machine made of one sample.
 
     Attributes
     ----------

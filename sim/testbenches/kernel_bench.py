@@ -1,6 +1,6 @@
 """Test bench of the kernel, run by cocotb: from memory to memory, through independent AXI models.
 
-The job (see `sim.testbenches.kernel_job`) brings image, words and results. The memory is
+The job (see `twofold.sim.testbenches.kernel_job`) brings image, samples and results. The memory is
 cocotbext-axi's, behind a request latency of choice; it refuses whatever address it is told to.
 """
 
@@ -20,10 +20,10 @@ from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiResp, AxiSlave
 from cocotbext.axi.sparse_memory import SparseMemory
 
-from hw.contract import regs
-from hw.contract.image import LENGTH_MAX
-from hw.contract.regs import BEAT_BYTES, Control, Operation, Status
-from sim.testbenches.kernel_job import VARIABLE, KernelJob, Measured
+from twofold.hw.contract import regs
+from twofold.hw.contract.parameters import LENGTH_MAX
+from twofold.hw.contract.regs import BEAT_BYTES, Control, Operation, Status
+from twofold.sim.testbenches.kernel_job import VARIABLE, KernelJob, Measured
 
 PERIOD_NS = 4
 LATENCY = 300
@@ -170,17 +170,17 @@ class Bench:
     async def load(self) -> Status:
         """Load the job's image."""
         self.memory.content.write(IMAGE, self.job.image)
-        await self.start(Operation.LOAD, image=IMAGE, image_bytes=len(self.job.image))
+        await self.start(Operation.LOAD, image=IMAGE, parameter_bytes=len(self.job.image))
         return await self.finish()
 
     async def begin(self, count: int, *, source: int = INPUT, output: int = OUTPUT) -> None:
-        """Queue a run of the first ``count`` words."""
-        self.memory.content.write(source, self.job.words[: count * self.job.stride])
+        """Queue a run of the first ``count`` samples."""
+        self.memory.content.write(source, self.job.samples[: count * self.job.stride])
         self.memory.content.write(output - BEAT_BYTES, b"\xa5" * BEAT_BYTES * (count + 2))
-        await self.start(Operation.RUN, input=source, output=output, words=count)
+        await self.start(Operation.RUN, input=source, output=output, samples=count)
 
     def check(self, count: int, *, output: int = OUTPUT) -> None:
-        """Exactly the results of ``count`` words are in memory."""
+        """Exactly the results of ``count`` samples are in memory."""
         frame = b"\xa5" * BEAT_BYTES
         found = bytes(self.memory.content.read(output - BEAT_BYTES, BEAT_BYTES * (count + 2)))
         wanted = frame + self.job.results[: BEAT_BYTES * count] + frame
@@ -208,7 +208,7 @@ async def started(dut: Any, latency: int = 0) -> Bench:
 
 @cocotb.test()
 async def speed(dut: Any) -> None:
-    """All words behind a latency of 300 cycles; the machine is measured and never waits."""
+    """All samples behind a latency of 300 cycles; the machine is measured and never waits."""
     bench = await started(dut, LATENCY)
     assert await bench.load() == Status.OK
     reads: list[int] = []
@@ -228,7 +228,7 @@ async def speed(dut: Any) -> None:
     counters = {name: await bench.read(name) for name in names}
     interval = (counters["cycles"] - single) / (count - 1)
     bench.job.write(
-        "speed", Measured(words=count, **counters, bus_latency=bus_latency, interval=interval)
+        "speed", Measured(samples=count, **counters, bus_latency=bus_latency, interval=interval)
     )
     assert await bench.read("results") == count
     assert counters["input_stalls"] == counters["output_stalls"] == 0, counters
@@ -269,42 +269,42 @@ async def queue(dut: Any) -> None:
 
 def refused_arguments() -> Iterator[tuple[Status, dict[str, int]]]:
     """Every rule that arguments can break, broken; good ones stand in the other registers."""
-    load = {"operation": Operation.LOAD, "image": IMAGE, "image_bytes": BEAT_BYTES}
-    run = {"operation": Operation.RUN, "input": INPUT, "output": OUTPUT, "words": 1}
+    load = {"operation": Operation.LOAD, "image": IMAGE, "parameter_bytes": BEAT_BYTES}
+    run = {"operation": Operation.RUN, "input": INPUT, "output": OUTPUT, "samples": 1}
     yield Status.BAD_OPERATION, {**run, "operation": 2}
     for length in (0, BEAT_BYTES + 4, LENGTH_MAX + BEAT_BYTES):
-        yield Status.BAD_LENGTH, {**load, "image_bytes": length}
+        yield Status.BAD_LENGTH, {**load, "parameter_bytes": length}
     yield Status.BAD_ALIGNMENT, {**load, "image": IMAGE + 8}
     yield Status.BAD_ALIGNMENT, {**run, "input": INPUT + 32}
     yield Status.BAD_ALIGNMENT, {**run, "output": OUTPUT + 1}
-    yield Status.BAD_WORDS, {**run, "words": 0}
+    yield Status.BAD_SAMPLES, {**run, "samples": 0}
 
 
-def refused_images(good: bytes) -> Iterator[tuple[Status, bytes]]:
-    """Every rule that an image can break, broken, in images of two beats."""
+def refused_inputs(good: bytes) -> Iterator[tuple[Status, bytes]]:
+    """Every rule that an image can break, broken, in inputs of two beats."""
     magic, version, _, sections, *machine = struct.unpack_from("<12I", good)
 
     def image(*header: int, length: int = 2 * BEAT_BYTES, damage: int = 0) -> bytes:
-        words = (*header[:2], length, *header[2:])
-        body = struct.pack("<12I", *words).ljust(2 * BEAT_BYTES - 4, b"\0")
+        samples = (*header[:2], length, *header[2:])
+        body = struct.pack("<12I", *samples).ljust(2 * BEAT_BYTES - 4, b"\0")
         return body + struct.pack("<I", zlib.crc32(body) ^ damage)
 
     rest = (sections, *machine)
-    yield Status.IMAGE_BAD_MAGIC, image(magic ^ 1, version, *rest)
-    yield Status.IMAGE_BAD_VERSION, image(magic, version + 1, *rest)
-    yield Status.IMAGE_BAD_LENGTH, image(magic, version, *rest, length=3 * BEAT_BYTES)
-    yield Status.IMAGE_BAD_CRC, image(magic, version, *rest, damage=1 << 31)
-    yield Status.IMAGE_BAD_FINGERPRINT, image(magic, version, sections, *machine[1:], 5)
-    yield Status.IMAGE_BAD_SECTION, image(magic, version, *rest)
+    yield Status.PARAMETERS_BAD_MAGIC, image(magic ^ 1, version, *rest)
+    yield Status.PARAMETERS_BAD_VERSION, image(magic, version + 1, *rest)
+    yield Status.PARAMETERS_BAD_LENGTH, image(magic, version, *rest, length=3 * BEAT_BYTES)
+    yield Status.PARAMETERS_BAD_CRC, image(magic, version, *rest, damage=1 << 31)
+    yield Status.PARAMETERS_BAD_FINGERPRINT, image(magic, version, sections, *machine[1:], 5)
+    yield Status.PARAMETERS_BAD_SECTION, image(magic, version, *rest)
 
 
 @cocotb.test()
 async def refusals(dut: Any) -> None:
-    """Bad arguments, bad images and refused transfers end runs; the next ones work."""
+    """Bad arguments, bad inputs and refused transfers end runs; the next ones work."""
     bench = await started(dut)
     job, memory = bench.job, bench.memory
     await bench.begin(1)
-    assert await bench.finish() == Status.NO_IMAGE
+    assert await bench.finish() == Status.NO_PARAMETERS
     assert await bench.load() == Status.OK
     tried = 1
     for wanted, arguments in refused_arguments():
@@ -322,21 +322,21 @@ async def refusals(dut: Any) -> None:
             assert await bench.finish() == Status.OK
             bench.check(1)
             tried += 1
-    images = list(refused_images(job.image))
-    for wanted, image in images:
+    inputs = list(refused_inputs(job.image))
+    for wanted, image in inputs:
         memory.content.write(IMAGE, image)
-        await bench.start(Operation.LOAD, image=IMAGE, image_bytes=len(image))
+        await bench.start(Operation.LOAD, image=IMAGE, parameter_bytes=len(image))
         assert await bench.finish() == wanted
         tried += 1
-    image = images[-1][1]
+    image = inputs[-1][1]
     for refusal in (AxiResp.SLVERR, AxiResp.DECERR):
         memory.refusal, memory.broken = refusal, {IMAGE}
         memory.content.write(IMAGE, image)
-        await bench.start(Operation.LOAD, image=IMAGE, image_bytes=len(image))
+        await bench.start(Operation.LOAD, image=IMAGE, parameter_bytes=len(image))
         assert await bench.finish() == Status[f"READ_{refusal.name}"]
         memory.broken = set()
         await bench.begin(1)
-        assert await bench.finish() == Status.NO_IMAGE
+        assert await bench.finish() == Status.NO_PARAMETERS
         tried += 2
     assert await bench.read("failures") == tried
     assert await bench.load() == Status.OK
@@ -377,7 +377,7 @@ async def reset_in_a_run(dut: Any) -> None:
         await bench.reset()
         assert await bench.read("control") == Control.IDLE
         await bench.begin(1)
-        assert await bench.finish() == Status.NO_IMAGE
+        assert await bench.finish() == Status.NO_PARAMETERS
     assert await bench.load() == Status.OK
     await bench.begin(bench.job.count)
     assert await bench.finish() == Status.OK

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from hw.contract.regs import BEAT_BYTES
-from hw.verilog.cache import write_atomically
+from twofold.hw.contract.regs import BEAT_BYTES
+from twofold.hw.verilog.cache import write_atomically
 
-BENCH = "sim.testbenches.kernel_bench"
+BENCH = "twofold.sim.testbenches.kernel_bench"
 TESTS = ("speed", "moods", "queue", "refusals", "counters", "reset_in_a_run")
 VARIABLE = "TWOFOLD_KERNEL_JOB"
 """Environment variable through which the test bench is told its directory."""
@@ -20,13 +20,13 @@ class Measured:
 
     Attributes
     ----------
-    words: words of the run.
+    samples: samples of the run.
     cycles, latency, input_stalls, output_stalls: the registers of these names.
-    bus_latency: of a single word, cycles from its first read data beat to its result on the bus.
-    interval: cycles that each further word adds to a run of one.
+    bus_latency: of a single sample, cycles from its first read data beat to its result on the bus.
+    interval: cycles that each further sample adds to a run of one.
     """
 
-    words: int
+    samples: int
     cycles: int
     latency: int
     input_stalls: int
@@ -37,9 +37,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class KernelJob:
-    """A directory with an image, words and the results that they must give.
+    """A directory with an image, samples and the results that they must give.
 
-    Results are a function of the word and the image alone.
+    Results are a function of the sample and the image alone.
 
     Parameters
     ----------
@@ -53,29 +53,29 @@ class KernelJob:
         directory: Path,
         *,
         image: bytes,
-        words: bytes,
+        samples: bytes,
         results: bytes,
         counts: dict[str, list[int]],
         seed: int = 1,
     ) -> "KernelJob":
-        """Write the inputs: a good image, words as they lie in memory, their results, and what all
-        of them together add to counters, by register and layer.
+        """Write the inputs: a good image, samples as they lie in memory, their results, and what
+        all of them together add to counters, by register and layer.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        for name, content in (("image", image), ("words", words), ("results", results)):
+        for name, content in (("image", image), ("samples", samples), ("results", results)):
             (directory / name).write_bytes(content)
         write_atomically(directory / "job.json", json.dumps({"seed": seed, "counts": counts}))
         return KernelJob(directory)
 
     @cached_property
     def image(self) -> bytes:
-        """The packed image."""
+        """The parameter image."""
         return (self.directory / "image").read_bytes()
 
     @cached_property
-    def words(self) -> bytes:
-        """Input words, padded."""
-        return (self.directory / "words").read_bytes()
+    def samples(self) -> bytes:
+        """Input samples, padded."""
+        return (self.directory / "samples").read_bytes()
 
     @cached_property
     def results(self) -> bytes:
@@ -84,13 +84,13 @@ class KernelJob:
 
     @property
     def count(self) -> int:
-        """Number of words."""
+        """Number of samples."""
         return len(self.results) // BEAT_BYTES
 
     @property
     def stride(self) -> int:
-        """Bytes of a word in memory."""
-        return len(self.words) // self.count
+        """Bytes of a sample in memory."""
+        return len(self.samples) // self.count
 
     @property
     def seed(self) -> int:
@@ -99,7 +99,7 @@ class KernelJob:
 
     @property
     def counts(self) -> dict[str, list[int]]:
-        """What all words together add to counters, by register and layer."""
+        """What all samples together add to counters, by register and layer."""
         return self._tree["counts"]
 
     @cached_property

@@ -8,17 +8,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.folding import Folding
-from hw.contract.regs import BEAT_BYTES, KERNEL_NAME, LABEL_OFFSET, word_bytes, word_stride
-from hw.kernel.top import CLOCK, RESET
-from hw.verilog.cache import Report, silent
-from hw.verilog.kernel import machine_kernel
-from hw.verilog.writer import Verilog
-from sim.golden.model import forward
-from sim.testbenches.kernel_job import BENCH, TESTS, VARIABLE, KernelJob, Measured
-from sim.testbenches.runner import build_simulator, run_tests
-from sw.artefacts import QuantizedNetwork
-from sw.pack.packer import pack
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.regs import (
+    BEAT_BYTES,
+    KERNEL_NAME,
+    LABEL_OFFSET,
+    sample_bytes,
+    sample_stride,
+)
+from twofold.hw.kernel.top import CLOCK, RESET
+from twofold.hw.verilog.cache import Report, silent
+from twofold.hw.verilog.kernel import machine_kernel
+from twofold.hw.verilog.writer import Verilog
+from twofold.sim.testbenches.kernel_job import BENCH, TESTS, VARIABLE, KernelJob, Measured
+from twofold.sim.testbenches.runner import build_simulator, run_tests
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.golden.model import forward
+from twofold.sw.pack.packer import pack
 
 
 @dataclass(frozen=True)
@@ -38,17 +44,17 @@ class KernelOutcome:
 def run_kernel_bench(
     quantized: QuantizedNetwork,
     folding: Folding,
-    images: NDArray[np.uint8],
+    inputs: NDArray[np.uint8],
     build: Path,
     report: Report = silent,
 ) -> KernelOutcome:
-    """Build the kernel and run every test of its bench with these images (at least two).
+    """Build the kernel and run every test of its bench with these inputs (at least two).
 
     Raises FoldingError or ToolError.
     """
     kernel = machine_kernel(quantized.network, folding, build, report=report)
     simulator = build_kernel_bench(kernel, build, report)
-    job = create_job(quantized, folding, images, simulator / "job")
+    job = create_job(quantized, folding, inputs, simulator / "job")
     return run_job(simulator, job)
 
 
@@ -62,15 +68,15 @@ def build_kernel_bench(kernel: Verilog, build: Path, report: Report = silent) ->
 
 
 def create_job(
-    quantized: QuantizedNetwork, folding: Folding, images: NDArray[np.uint8], directory: Path
+    quantized: QuantizedNetwork, folding: Folding, inputs: NDArray[np.uint8], directory: Path
 ) -> KernelJob:
-    """Image, words and results as they lie in the card's memory."""
+    """Image, samples and results as they lie in the card's memory."""
     return KernelJob.create(
         directory,
         image=pack(quantized, folding),
-        words=words_in_memory(quantized, images),
-        results=results_in_memory(quantized, images),
-        counts=counts_of(quantized, images),
+        samples=samples_in_memory(quantized, inputs),
+        results=results_in_memory(quantized, inputs),
+        counts=counts_of(quantized, inputs),
     )
 
 
@@ -81,27 +87,27 @@ def run_job(simulator: Path, job: KernelJob) -> KernelOutcome:
     return KernelOutcome(None if "speed" in failures else job.read("speed"), failures)
 
 
-def counts_of(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> dict[str, list[int]]:
-    """What the golden model counts in images, by register and layer."""
-    golden = forward(quantized, images, keep_activations=False)
+def counts_of(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) -> dict[str, list[int]]:
+    """What the golden model counts in inputs, by register and layer."""
+    golden = forward(quantized, inputs, keep_activations=False)
     return {
         "multiplications": golden.multiplications.sum(axis=0).tolist(),
         "nonzero": golden.nonzero.sum(axis=0).tolist(),
     }
 
 
-def words_in_memory(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> bytes:
-    """Images as input words, padded to whole beats."""
-    flat = images.reshape(len(images), word_bytes(quantized.network))
-    padded = np.zeros((len(images), word_stride(quantized.network)), np.uint8)
+def samples_in_memory(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) -> bytes:
+    """Inputs as input samples, padded to whole beats."""
+    flat = inputs.reshape(len(inputs), sample_bytes(quantized.network))
+    padded = np.zeros((len(inputs), sample_stride(quantized.network)), np.uint8)
     padded[:, : flat.shape[1]] = flat
     return padded.tobytes()
 
 
-def results_in_memory(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> bytes:
-    """What the golden model says of images, as results."""
-    golden = forward(quantized, images, keep_activations=False)
-    beats = np.zeros((len(images), BEAT_BYTES // 4), "<i4")
+def results_in_memory(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) -> bytes:
+    """What the golden model says of inputs, as results."""
+    golden = forward(quantized, inputs, keep_activations=False)
+    beats = np.zeros((len(inputs), BEAT_BYTES // 4), "<i4")
     beats[:, : golden.logits.shape[1]] = golden.logits
     beats[:, LABEL_OFFSET // 4] = golden.labels
     return beats.tobytes()

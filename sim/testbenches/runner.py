@@ -14,13 +14,13 @@ from xml.etree import ElementTree
 import cocotb_tools.config
 import cocotb_tools.runner
 
-from hw.contract.errors import ToolError
-from hw.verilog.cache import Report, cached, digest, silent
-from hw.verilog.writer import Verilog
-from sim.rtl.verilate import FLAGS, MAKE_VARIABLES, Program, verilate
-from sim.testbenches.job import VARIABLE, Finding, Job
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.verilog.cache import Report, cached, digest, silent
+from twofold.hw.verilog.writer import Verilog
+from twofold.sim.rtl.verilate import FLAGS, MAKE_VARIABLES, Program, verilate
+from twofold.sim.testbenches.job import VARIABLE, Finding, Job
 
-BENCH = "sim.testbenches.core_bench"
+BENCH = "twofold.sim.testbenches.core_bench"
 TESTS = ("damaged_image", "back_to_back", "under_stalls")
 
 
@@ -30,7 +30,7 @@ class Outcome:
 
     Attributes
     ----------
-    back_to_back, under_stalls: findings of the two runs of all words.
+    back_to_back, under_stalls: findings of the two runs of all samples.
     failures: messages of failed tests by name; empty when all is well.
     """
 
@@ -172,11 +172,11 @@ def _failures(results: Path, log: Path, tests: Sequence[str]) -> dict[str, str]:
 @contextmanager
 def _watching(job: Job, report: Report) -> Iterator[None]:
     """Report results as they come, from the file that the test bench adds a byte to."""
-    done, total = threading.Event(), 2 * len(job.images)
+    done, total = threading.Event(), 2 * len(job.inputs)
 
     def watch() -> None:
         while not done.wait(0.2):
-            report("words", job.progress.stat().st_size, total)
+            report("samples", job.progress.stat().st_size, total)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -185,4 +185,4 @@ def _watching(job: Job, report: Report) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-    report("words", job.progress.stat().st_size, total)
+    report("samples", job.progress.stat().st_size, total)

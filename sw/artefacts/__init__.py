@@ -1,5 +1,5 @@
 """Artefacts: files behind frozen dataclasses, which one floor hands to the next."""
 
-from sw.artefacts.quantized import QuantizedLayer, QuantizedNetwork
+from twofold.sw.artefacts.quantized import QuantizedLayer, QuantizedNetwork
 
 __all__ = ["QuantizedLayer", "QuantizedNetwork"]

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from sw.artefacts.files import read_bytes, write_bytes
-from sw.errors import ArtefactError
+from twofold.sw.artefacts.files import read_bytes, write_bytes
+from twofold.sw.errors import ArtefactError
 
 FILE_BYTES_MAX = 1 << 27
 ARRAY_BYTES_MAX = 1 << 28

@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from sw.errors import ArtefactError
+from twofold.sw.errors import ArtefactError
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from hw.contract.arith import MUL_BITS, SHIFT_MAX
-from hw.contract.errors import NetworkError
-from hw.contract.network import Complementary, Conv2d, Network, Stage, Taps
-from hw.contract.reading import network_from_json
-from sw.artefacts.container import ArraySpec, read, write
-from sw.errors import ArtefactError
+from twofold.hw.contract.arith import MUL_BITS, SHIFT_MAX
+from twofold.hw.contract.errors import NetworkError
+from twofold.hw.contract.network import Complementary, Conv2d, Network, Stage, Taps
+from twofold.hw.contract.reading import network_from_json
+from twofold.sw.artefacts.container import ArraySpec, read, write
+from twofold.sw.errors import ArtefactError
 
 FORMAT = "twofold.quantized"
 VERSION = 1
@@ -23,7 +23,7 @@ MUL_MAX = (1 << MUL_BITS) - 1
 
 @dataclass(frozen=True, eq=False)
 class QuantizedLayer:
-    """Integers of one layer, in the canonical kernel order of `hw.contract.network`.
+    """Integers of one layer, in the canonical kernel order of `twofold.hw.contract.network`.
 
     Parameters
     ----------

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import sw.networks
+import twofold.sw.networks
 
 
 def shipped(net: str, variant: str) -> Path:
     """File of a shipped network."""
-    return Path(next(iter(sw.networks.__path__))) / f"{net}-{variant}.npz"
+    return Path(next(iter(twofold.sw.networks.__path__))) / f"{net}-{variant}.npz"

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hw.contract.presets import NETWORKS
-from sw.bench.engines import ENGINES
-from sw.data.options import add_data
+from twofold.hw.contract.presets import NETWORKS
+from twofold.sw.bench.engines import ENGINES
+from twofold.sw.data.options import add_data
 
 if TYPE_CHECKING:
-    from sw.bench.measure import Settings
-    from sw.bench.process import EngineProcess
+    from twofold.sw.bench.measure import Settings
+    from twofold.sw.bench.process import EngineProcess
 
 HELP = "time networks on other engines and on ours: what this processor makes of sparsity"
 LOG = "engines.log"
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def settings_of(quick: bool, cores: int) -> "Settings":
     """How much is measured on a machine of so many cores."""
-    from sw.bench.measure import Settings
+    from twofold.sw.bench.measure import Settings
 
     threads = (1,) if cores == 1 else (1, cores)
     if quick:
@@ -66,14 +66,14 @@ def run(args: argparse.Namespace) -> int:
     """Measure, write ``reports/bench.json`` and show it. Raises any TwofoldError."""
     from rich.console import Console
 
-    from sw.artefacts.files import write_bytes
-    from sw.bench import machine
-    from sw.bench.layers import layer_times
-    from sw.bench.measure import document, measure
-    from sw.bench.process import EngineProcess
-    from sw.bench.show import show
-    from sw.bench.subjects import prepare, words
-    from sw.cli.progress import Steps
+    from twofold.sw.artefacts.files import write_bytes
+    from twofold.sw.bench import machine
+    from twofold.sw.bench.layers import layer_times
+    from twofold.sw.bench.measure import document, measure
+    from twofold.sw.bench.process import EngineProcess
+    from twofold.sw.bench.show import show
+    from twofold.sw.bench.subjects import prepare, samples
+    from twofold.sw.cli.progress import Steps
 
     begun, load = datetime.now(UTC), machine.load()
     cache = (args.build / "bench").absolute()
@@ -83,10 +83,10 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         steps = stack.enter_context(Steps(Console(stderr=True)))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=cache, prefix=".run.")))
-        steps("networks, words", 0, 1)
-        images, source = words(args.net, args.data)
-        subjects = prepare(args.net, images, folder)
-        steps("networks, words", 1, 1)
+        steps("networks, samples", 0, 1)
+        inputs, source = samples(args.net, args.data)
+        subjects = prepare(args.net, inputs, folder)
+        steps("networks, samples", 1, 1)
         log = cache / LOG
         log.unlink(missing_ok=True)
         engines = [
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
         machine=machine.describe(),
         load_before=load,
         energy="measured by RAPL" if machine.joules() is not None else "not measured: no RAPL",
-        words=source,
+        samples=source,
         layers=layers,
         networks={subject.name: dict(subject.facts) for subject in subjects},
     )
@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _interpreters(args: argparse.Namespace, cache: Path) -> dict[str, str]:
     """Interpreter of each engine that has its own. Raises ToolError."""
-    from sw.bench import environment
+    from twofold.sw.bench import environment
 
     if "deepsparse" not in args.engines or not _accepted(args):
         return {}
@@ -135,7 +135,7 @@ def _interpreters(args: argparse.Namespace, cache: Path) -> dict[str, str]:
 
 
 def _accepted(args: argparse.Namespace) -> bool:
-    from sw.bench.environment import LICENCE
+    from twofold.sw.bench.environment import LICENCE
 
     if args.accept_deepsparse_licence:
         return True

@@ -5,7 +5,7 @@ import sys
 import venv
 from pathlib import Path
 
-from hw.contract.errors import ToolError
+from twofold.hw.contract.errors import ToolError
 
 PACKAGES = ("deepsparse==1.8.0", "numpy==1.26.4", "onnx==1.14.1")
 """The last version that installs; it gives wrong results with NumPy 2."""

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from hw.contract.network import Stage
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
-from sw.errors import OnnxError
+from twofold.hw.contract.network import Stage
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.errors import OnnxError
 
 ACTIVATION_SCALE = 2.0**-8
 """Value of one step of an activation."""
@@ -40,7 +40,7 @@ def float_layers(quantized: QuantizedNetwork) -> list[tuple[np.ndarray, np.ndarr
     return layers
 
 
-def float_images(quantized: QuantizedNetwork, images: np.ndarray) -> np.ndarray:
-    """What the float network takes for uint8 ``images``."""
-    centred = images.astype(np.float32) - quantized.network.zero_point
+def float_inputs(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
+    """What the float network takes for uint8 ``inputs``."""
+    centred = inputs.astype(np.float32) - quantized.network.zero_point
     return centred * np.float32(ACTIVATION_SCALE)

@@ -15,11 +15,11 @@ class Job:
     ----------
     network: ``dense``, ``pruned`` or ``sparse-sparse``.
     precision: ``fp32`` or ``int8``.
-    batch: words a call.
+    batch: samples a call.
     threads: threads an engine may use.
-    model: ONNX file of `sw.bench.models`.
-    operators: the same as integer operators, of `sw.bench.operators`; only for ``int8`` without
-        winners.
+    model: ONNX file of `twofold.sw.bench.models`.
+    operators: the same as integer operators, of `twofold.sw.bench.operators`; only for ``int8``
+        without winners.
     artefact: the quantized network itself.
     cache: folder where an engine may keep what is slow to make.
     tuning: trials that an engine which tunes itself may make.
@@ -61,9 +61,9 @@ class RefusedError(Exception):
 
 
 class Run(Protocol):
-    """A job, loaded: logits float or int ``[batch, classes]`` of images ``[batch, ...]``."""
+    """A job, loaded: logits float or int ``[batch, classes]`` of inputs ``[batch, ...]``."""
 
-    def __call__(self, images: np.ndarray) -> np.ndarray: ...
+    def __call__(self, inputs: np.ndarray) -> np.ndarray: ...
 
 
 class Engine(Protocol):

@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from hw.contract.errors import ToolError
-from sw.artefacts import QuantizedNetwork
-from sw.bench.subjects import Subject
-from sw.cpu import CpuEngine, available_isas
+from twofold.hw.contract.errors import ToolError
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.bench.subjects import Subject
+from twofold.sw.cpu import CpuEngine, available_isas
 
 BATCH = 64
 
 
 def layer_times(subjects: Sequence[Subject], seconds: float) -> list[dict[str, Any]]:
-    """Processor time of every layer, in microseconds a word, and the routine that ran it.
+    """Processor time of every layer, in microseconds a sample, and the routine that ran it.
 
-    One thread, `BATCH` words a call, about ``seconds`` for each network and instruction set that
+    One thread, `BATCH` samples a call, about ``seconds`` for each network and instruction set that
     the machine has, the portable kernels left out. Empty when the engine is not built.
     """
     try:
@@ -28,14 +28,14 @@ def layer_times(subjects: Sequence[Subject], seconds: float) -> list[dict[str, A
 
 
 def _times(subject: Subject, isa: str, seconds: float) -> list[dict[str, Any]]:
-    images = np.load(subject.images["int8"], allow_pickle=False)
-    words = np.ascontiguousarray(np.resize(images, (BATCH, *images.shape[1:])))
+    inputs = np.load(subject.inputs["int8"], allow_pickle=False)
+    samples = np.ascontiguousarray(np.resize(inputs, (BATCH, *inputs.shape[1:])))
     with CpuEngine(QuantizedNetwork.load(subject.artefact), 1, isa) as engine:
-        engine.infer(words)
+        engine.infer(samples)
         engine.time_layers()
         calls, start = 0, time.perf_counter()
         while calls == 0 or time.perf_counter() - start < seconds:
-            engine.infer(words)
+            engine.infer(samples)
             calls += 1
         return [
             {

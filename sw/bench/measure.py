@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sw.bench import machine
-from sw.bench.job import Job
-from sw.bench.process import DiedError, EngineProcess
-from sw.bench.subjects import Subject
+from twofold.sw.bench import machine
+from twofold.sw.bench.job import Job
+from twofold.sw.bench.process import DiedError, EngineProcess
+from twofold.sw.bench.subjects import Subject
 
 Report = Callable[[str, int, int], None]
 """Told how far a step is: its name, parts done, parts in all."""
@@ -19,7 +19,7 @@ Report = Callable[[str, int, int], None]
 LIMITS = {"fp32": 1e-3, "int8": 1e-3, "winners": 5e-2}
 """Largest error of logits that counts as right. Winners among equal activations may differ."""
 AGREEMENT = 0.97
-"""Share of the words whose label has to be the right one."""
+"""Share of the samples whose label has to be the right one."""
 EXACT = ("twofold",)
 """Engines that round as the exact law has it."""
 
@@ -30,7 +30,7 @@ class Settings:
 
     Parameters
     ----------
-    batches: words a call that every engine is timed with.
+    batches: samples a call that every engine is timed with.
     sweep: further batches, of which each engine's best is timed too.
     threads: numbers of threads.
     rounds: turns of each configuration.
@@ -58,8 +58,8 @@ class Configuration:
     note: why it is not timed, otherwise empty.
     logits_ok: whether the logits are right; None when there are none.
     logits_error: mean error in standard deviations of the right logits.
-    clock, core: words per second of the clock, and of processor time, turn by turn.
-    energy: joules a word, turn by turn, where the machine tells.
+    clock, core: samples per second of the clock, and of processor time, turn by turn.
+    energy: joules a sample, turn by turn, where the machine tells.
     """
 
     engine: EngineProcess
@@ -97,9 +97,9 @@ class Configuration:
             cache=cache,
             tuning=settings.tuning,
         )
-        images = subject.images[self.precision]
+        inputs = subject.inputs[self.precision]
         try:
-            answer = self.engine.load(self.key, job.to_json(), images, settings.load_seconds)
+            answer = self.engine.load(self.key, job.to_json(), inputs, settings.load_seconds)
         except DiedError as error:
             self.note = str(error)
             return
@@ -130,10 +130,10 @@ class Configuration:
             self.note = str(error)
             return
         after = machine.joules()
-        self.clock.append(answer["words"] / answer["seconds"])
-        self.core.append(answer["words"] / max(answer["core_seconds"], 1e-9))
+        self.clock.append(answer["samples"] / answer["seconds"])
+        self.core.append(answer["samples"] / max(answer["core_seconds"], 1e-9))
         if before is not None and after is not None and after > before:
-            self.energy.append((after - before) / answer["words"])
+            self.energy.append((after - before) / answer["samples"])
 
     def row(self) -> dict[str, Any]:
         """The result as plain JSON values."""
@@ -144,19 +144,19 @@ class Configuration:
             "sparsity": self.subject.name,
             "batch": self.batch,
             "threads": self.threads,
-            "words_per_second": None,
+            "samples_per_second": None,
             "spread": None,
-            "words_per_core_second": None,
+            "samples_per_core_second": None,
             "logits_ok": self.logits_ok,
             "logits_error": self.logits_error,
-            "joules_per_word": statistics.median(self.energy) if self.energy else None,
+            "joules_per_sample": statistics.median(self.energy) if self.energy else None,
             "note": self.note,
         }
         if self.timed and self.clock:
             low, middle, high = (float(rate) for rate in np.percentile(self.clock, (25, 50, 75)))
-            row["words_per_second"] = round(middle, 1)
+            row["samples_per_second"] = round(middle, 1)
             row["spread"] = [round(low, 1), round(high, 1)]
-            row["words_per_core_second"] = round(statistics.median(self.core), 1)
+            row["samples_per_core_second"] = round(statistics.median(self.core), 1)
         return row
 
 

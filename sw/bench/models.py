@@ -1,29 +1,29 @@
 """Networks as engines like them best: plain ONNX, in float32 or in the usual QDQ form of int8.
 
-`sw.export` writes the exact law, half steps of rounding included, which keeps engines from fusing
-layers. Here a layer is what their optimisers look for: convolution or ``Gemm``, ReLU, quantization,
-pooling between quantizations. Halves round to even instead of up, so that int8 logits differ from
-the exact ones by a little; `sw.bench.reference` computes them with either rule.
+`twofold.sw.onnx.export` writes the exact law, half steps of rounding included, which keeps engines
+from fusing layers. Here a layer is what their optimisers look for: convolution or ``Gemm``, ReLU,
+quantization, pooling between quantizations. Halves round to even instead of up, so that int8 logits
+differ from the exact ones by a little; `twofold.sw.bench.reference` computes them with either rule.
 
-Input ``image``: float32 (``fp32``; of `sw.bench.floats.float_images`) or uint8 (``int8``),
-``[words, channels, height, width]``; output ``logits``: float32 ``[words, classes]``.
+Input ``image``: float32 (``fp32``; of `twofold.sw.bench.floats.float_inputs`) or uint8 (``int8``),
+``[samples, channels, height, width]``; output ``logits``: float32 ``[samples, classes]``.
 """
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from hw.contract.network import Conv2d, Network, Stage
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
-from sw.bench.floats import ACTIVATION_SCALE, float_layers, integer_bias, weight_scale
-from sw.export.graph import Graph
+from twofold.hw.contract.network import Conv2d, Network, Stage
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.bench.floats import ACTIVATION_SCALE, float_layers, integer_bias, weight_scale
+from twofold.sw.onnx.export.graph import Graph
 
 OPSET = 13
 IR_VERSION = 8
 
 
-def float_model(quantized: QuantizedNetwork, words: int | str = "words") -> onnx.ModelProto:
-    """The network in float32, without winners. ``words``: the batch, or a name for any."""
+def float_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
+    """The network in float32, without winners. ``samples``: the batch, or a name for any."""
     graph, x = Graph(), "image"
     layers = float_layers(quantized)
     for stage, (weight, bias) in zip(quantized.network.stages, layers, strict=True):
@@ -33,10 +33,10 @@ def float_model(quantized: QuantizedNetwork, words: int | str = "words") -> onnx
         x = _product(graph, stage, [x, *inputs])
         if not stage.last:
             x = pooled(graph, stage, graph.node("Relu", [x], f"{name}.relu"))
-    return checked_model(graph, quantized, TensorProto.FLOAT, words)
+    return checked_model(graph, quantized, TensorProto.FLOAT, samples)
 
 
-def int8_model(quantized: QuantizedNetwork, words: int | str = "words") -> onnx.ModelProto:
+def int8_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
     """The network with uint8 activations and int8 weights, and its winners where it has any."""
     graph, zero_point = Graph(), quantized.network.zero_point
     x = graph.dequantize("image", "image", ACTIVATION_SCALE, np.uint8(zero_point))
@@ -54,7 +54,7 @@ def int8_model(quantized: QuantizedNetwork, words: int | str = "words") -> onnx.
             x = _requantised(graph, f"{name}.pooled", pooled(graph, stage, x))
         if stage.k < stage.channels:
             x = _requantised(graph, f"{name}.winners", _winners(graph, stage, x))
-    return checked_model(graph, quantized, TensorProto.UINT8, words)
+    return checked_model(graph, quantized, TensorProto.UINT8, samples)
 
 
 def _integers(graph: Graph, stage: Stage, layer: QuantizedLayer, zero_point: int) -> list[str]:
@@ -120,7 +120,7 @@ def _winners(graph: Graph, stage: Stage, x: str) -> str:
 
 
 def checked_model(
-    graph: Graph, quantized: QuantizedNetwork, kind: int, words: int | str
+    graph: Graph, quantized: QuantizedNetwork, kind: int, samples: int | str
 ) -> onnx.ModelProto:
     """The model of a finished graph from ``image``, of type ``kind``, to ``logits``."""
     network = quantized.network
@@ -128,10 +128,10 @@ def checked_model(
         helper.make_graph(
             graph.nodes,
             network.name,
-            [helper.make_tensor_value_info("image", kind, [words, *network.input_shape])],
+            [helper.make_tensor_value_info("image", kind, [samples, *network.input_shape])],
             [
                 helper.make_tensor_value_info(
-                    "logits", TensorProto.FLOAT, [words, len(network.labels)]
+                    "logits", TensorProto.FLOAT, [samples, len(network.labels)]
                 )
             ],
             graph.initializers,

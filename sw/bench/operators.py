@@ -9,14 +9,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from hw.contract.network import Stage
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
-from sw.bench.floats import ACTIVATION_SCALE, integer_bias, weight_scale
-from sw.bench.models import checked_model, pooled
-from sw.export.graph import Graph
+from twofold.hw.contract.network import Stage
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.bench.floats import ACTIVATION_SCALE, integer_bias, weight_scale
+from twofold.sw.bench.models import checked_model, pooled
+from twofold.sw.onnx.export.graph import Graph
 
 
-def operator_model(quantized: QuantizedNetwork, words: int | str = "words") -> onnx.ModelProto:
+def operator_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
     """The network without winners; uint8 in, float32 logits out. Raises OnnxError."""
     graph, x, zero_point = Graph(), "image", quantized.network.zero_point
     graph.constant("step", np.float32(ACTIVATION_SCALE))
@@ -34,7 +34,7 @@ def operator_model(quantized: QuantizedNetwork, words: int | str = "words") -> o
             x = graph.node("DequantizeLinear", [x, "step", "nothing"], f"{stage.name}.float")
             x = pooled(graph, stage, x)
             x = graph.node("QuantizeLinear", [x, "step", "nothing"], f"{stage.name}.pooled")
-    return checked_model(graph, quantized, TensorProto.UINT8, words)
+    return checked_model(graph, quantized, TensorProto.UINT8, samples)
 
 
 def _convolution(

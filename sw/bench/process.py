@@ -24,11 +24,11 @@ class DiedError(Exception):
 
 
 class EngineProcess:
-    """A running `sw.bench.worker`. Use as a context manager.
+    """A running `twofold.sw.bench.worker`. Use as a context manager.
 
     Parameters
     ----------
-    name: module of `sw.bench.engines`.
+    name: module of `twofold.sw.bench.engines`.
     python: interpreter, of the environment that has the engine.
     log: file that takes whatever the engine prints.
 
@@ -42,7 +42,7 @@ class EngineProcess:
         self.name = name
         self.version: str | None = None
         self.missing = ""
-        self._command = [python, "-m", "sw.bench.worker", name]
+        self._command = [python, "-m", "twofold.sw.bench.worker", name]
         self._log = log
         self._loads: dict[int, dict[str, Any]] = {}
         self._process: subprocess.Popen[str] | None = None
@@ -70,9 +70,9 @@ class EngineProcess:
             raise DiedError("not running")
         return self._process.pid
 
-    def load(self, key: int, job: dict[str, Any], images: Path, timeout: float) -> dict[str, Any]:
+    def load(self, key: int, job: dict[str, Any], inputs: Path, timeout: float) -> dict[str, Any]:
         """Answer to ``load``. Raises DiedError; then everything loaded before is loaded again."""
-        request = {"do": "load", "id": key, "job": job, "images": str(images)}
+        request = {"do": "load", "id": key, "job": job, "inputs": str(inputs)}
         answer = self._ask(request, timeout)
         if "logits" in answer:
             self._loads[key] = request

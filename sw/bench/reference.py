@@ -6,15 +6,15 @@ rounding: the exact law rounds halves up, the QDQ form rounds them to even.
 
 import numpy as np
 
-from hw.contract.arith import ACT_MAX
-from hw.contract.network import Conv2d, Stage
-from sw.artefacts import QuantizedNetwork
-from sw.bench.floats import float_images, float_layers, integer_bias
+from twofold.hw.contract.arith import ACT_MAX
+from twofold.hw.contract.network import Conv2d, Stage
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.bench.floats import float_inputs, float_layers, integer_bias
 
 
-def float_logits(quantized: QuantizedNetwork, images: np.ndarray) -> np.ndarray:
-    """Logits float64 ``[words, classes]`` of uint8 images, without winners."""
-    x = float_images(quantized, images).astype(np.float64)
+def float_logits(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
+    """Logits float64 ``[samples, classes]`` of uint8 inputs, without winners."""
+    x = float_inputs(quantized, inputs).astype(np.float64)
     layers = float_layers(quantized)
     for stage, (weight, bias) in zip(quantized.network.stages, layers, strict=True):
         x = _sums(stage, x, weight, bias)
@@ -24,14 +24,14 @@ def float_logits(quantized: QuantizedNetwork, images: np.ndarray) -> np.ndarray:
 
 
 def integer_logits(
-    quantized: QuantizedNetwork, images: np.ndarray, *, halves_up: bool
+    quantized: QuantizedNetwork, inputs: np.ndarray, *, halves_up: bool
 ) -> np.ndarray:
-    """Logits float64 ``[words, classes]`` (whole numbers) of uint8 images.
+    """Logits float64 ``[samples, classes]`` (whole numbers) of uint8 inputs.
 
     Every sum is below 2**53, so float64 is exact.
     """
     zero_point = quantized.network.zero_point
-    x = images.astype(np.float64) - zero_point
+    x = inputs.astype(np.float64) - zero_point
     for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
         x = _sums(stage, x, layer.weight, integer_bias(stage, layer, zero_point))
         zero_point = 0
@@ -44,7 +44,7 @@ def integer_logits(
 
 
 def _sums(stage: Stage, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Sums of products with bias: ``[words, channels, rows, columns]``."""
+    """Sums of products with bias: ``[samples, channels, rows, columns]``."""
     kernels = weight.reshape(stage.channels, -1).astype(np.float64)
     windows = _windows(stage, x)
     sums = windows.reshape(-1, kernels.shape[1]) @ kernels.T + bias
@@ -52,7 +52,9 @@ def _sums(stage: Stage, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> 
 
 
 def _windows(stage: Stage, x: np.ndarray) -> np.ndarray:
-    """Inputs of every output: ``[words, rows, columns, channels, kernel rows, kernel columns]``."""
+    """Inputs of every output: ``[samples, rows, columns, channels, kernel rows, kernel
+    columns]``.
+    """
     if not isinstance(stage.layer, Conv2d):
         return x.reshape(len(x), 1, 1, -1, 1, 1)
     side = (stage.padding, stage.padding)
@@ -64,9 +66,9 @@ def _windows(stage: Stage, x: np.ndarray) -> np.ndarray:
 
 
 def _pooled(x: np.ndarray, pool: int) -> np.ndarray:
-    words, channels, rows, cols = x.shape
+    samples, channels, rows, cols = x.shape
     x = x[:, :, : rows // pool * pool, : cols // pool * pool]
-    return x.reshape(words, channels, rows // pool, pool, cols // pool, pool).max(axis=(3, 5))
+    return x.reshape(samples, channels, rows // pool, pool, cols // pool, pool).max(axis=(3, 5))
 
 
 def _winners(x: np.ndarray, k: int) -> np.ndarray:

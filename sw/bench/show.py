@@ -6,7 +6,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
-from sw.bench.engines import ENGINES
+from twofold.sw.bench.engines import ENGINES
 
 
 def show(report: dict[str, Any], console: Console) -> None:
@@ -14,15 +14,15 @@ def show(report: dict[str, Any], console: Console) -> None:
     machine = report["machine"]
     console.print(
         f"{machine['cpu']}, {machine['cores']} cores ({', '.join(machine['instruction_sets'])}); "
-        f"{report['words']}; load {report['load_before']} before",
+        f"{report['samples']}; load {report['load_before']} before",
         highlight=False,
     )
-    right = (Column(name, justify="right") for name in ("batch", "thr.", "words/s", "quartiles"))
+    right = (Column(name, justify="right") for name in ("batch", "thr.", "samples/s", "quartiles"))
     table = Table(
         "network", "prec.", "engine", *right, Column("/core s", justify="right"), box=SIMPLE
     )
     for row in report["rows"]:
-        if row["words_per_second"] is not None:
+        if row["samples_per_second"] is not None:
             table.add_row(*_cells(row))
     console.print(table)
     for line in left_out(report["rows"]):
@@ -37,9 +37,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
         ENGINES[row["engine"]],
         f"{row['batch']}",
         f"{row['threads']}",
-        f"{row['words_per_second']:,.0f}",
+        f"{row['samples_per_second']:,.0f}",
         f"{low:,.0f}..{high:,.0f}",
-        f"{row['words_per_core_second']:,.0f}",
+        f"{row['samples_per_core_second']:,.0f}",
     ]
 
 

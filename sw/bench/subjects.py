@@ -1,4 +1,4 @@
-"""The networks under test: files for the engines, words to run, and the logits that are right."""
+"""The networks under test: files for the engines, samples to run, and the logits that are right."""
 
 import json
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from hw.contract.network import Dense, Network
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
-from sw.artefacts.files import write_bytes
-from sw.artefacts.shipped import shipped
-from sw.bench.floats import float_images
-from sw.bench.models import float_model, int8_model
-from sw.bench.operators import operator_model
-from sw.bench.reference import float_logits, integer_logits
+from twofold.hw.contract.network import Dense, Network
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.artefacts.files import write_bytes
+from twofold.sw.artefacts.shipped import shipped
+from twofold.sw.bench.floats import float_inputs
+from twofold.sw.bench.models import float_model, int8_model
+from twofold.sw.bench.operators import operator_model
+from twofold.sw.bench.reference import float_logits, integer_logits
 
-WORDS = 64
-"""Words whose logits are checked; batches repeat them."""
+SAMPLES = 64
+"""Samples whose logits are checked; batches repeat them."""
 PRUNED = 0.95
 """Share of the weights that pruning takes away."""
 VARIANTS = {"dense": "dense", "pruned": "pruned", "sparse-sparse": "fast"}
@@ -33,7 +33,7 @@ class Subject:
     ----------
     name: ``dense``, ``pruned`` or ``sparse-sparse``.
     facts: for the report, plain JSON values.
-    models, images: files by precision.
+    models, inputs: files by precision.
     operators, artefact: files.
     logits: right logits by precision; ``int8`` rounds halves to even as QDQ has it, ``exact`` up
         as the exact law has it.
@@ -42,7 +42,7 @@ class Subject:
     name: str
     facts: Mapping[str, Any]
     models: Mapping[str, Path]
-    images: Mapping[str, Path]
+    inputs: Mapping[str, Path]
     operators: Path
     artefact: Path
     logits: Mapping[str, np.ndarray]
@@ -53,33 +53,33 @@ class Subject:
         return tuple(self.models)
 
 
-def prepare(net: str, images: np.ndarray, folder: Path) -> list[Subject]:
+def prepare(net: str, inputs: np.ndarray, folder: Path) -> list[Subject]:
     """Write every network of ``net`` into ``folder``. Raises ArtefactError, OnnxError."""
-    return [_subject(name, *_network(net, name), images, folder) for name in VARIANTS]
+    return [_subject(name, *_network(net, name), inputs, folder) for name in VARIANTS]
 
 
-def words(net: str, data: Path | None) -> tuple[np.ndarray, str]:
-    """Images uint8 ``[words, 1, rows, columns]`` and where they come from.
+def samples(net: str, data: Path | None) -> tuple[np.ndarray, str]:
+    """Inputs uint8 ``[samples, 1, rows, columns]`` and where they come from.
 
     Speech comes from the test split of ``data``, or is rendered where there is none. Raises
     AudioError, DatasetError, ToolError.
     """
     if net == "tiny":
-        from sw.data.digits import digits
+        from twofold.sw.data.digits import digits
 
-        return digits("test")[0][:WORDS, None], "digits of scikit-learn"
+        return digits("test")[0][:SAMPLES, None], "digits of scikit-learn"
     if data is None:
-        from sw.data.features import log_mel
-        from sw.data.gsc import KEYWORDS
-        from sw.data.speech import VOICES, speak_all
+        from twofold.sw.data.features import log_mel
+        from twofold.sw.data.gsc import KEYWORDS
+        from twofold.sw.data.speech import VOICES, speak_all
 
-        return log_mel(speak_all(KEYWORDS, VOICES))[:WORDS, None], "speech of eSpeak NG"
-    from sw.data.gsc import features, open_gsc
+        return log_mel(speak_all(KEYWORDS, VOICES))[:SAMPLES, None], "speech of eSpeak NG"
+    from twofold.sw.data.gsc import features, open_gsc
 
     found = open_gsc(data)
     split = "test" if found.splits.get("test") else "all"
     clips = found.clips(split)
-    chosen = clips[:: max(1, len(clips) // WORDS)][:WORDS]
+    chosen = clips[:: max(1, len(clips) // SAMPLES)][:SAMPLES]
     return features(chosen)[:, None], f"Google Speech Commands, {split} split"
 
 
@@ -119,31 +119,31 @@ def _without_small(layer: QuantizedLayer) -> QuantizedLayer:
 
 
 def _subject(
-    name: str, quantized: QuantizedNetwork, source: str, images: np.ndarray, folder: Path
+    name: str, quantized: QuantizedNetwork, source: str, inputs: np.ndarray, folder: Path
 ) -> Subject:
     winners = any(stage.k < stage.channels for stage in quantized.network.stages)
     models = {"int8": int8_model(quantized)}
     logits = {
-        "int8": integer_logits(quantized, images, halves_up=False),
-        "exact": integer_logits(quantized, images, halves_up=True),
+        "int8": integer_logits(quantized, inputs, halves_up=False),
+        "exact": integer_logits(quantized, inputs, halves_up=True),
     }
-    inputs = {"int8": images}
+    feeds = {"int8": inputs}
     operators = folder / f"{name}-operators.onnx"
     if not winners:
         models = {"fp32": float_model(quantized), **models}
-        logits["fp32"] = float_logits(quantized, images)
-        inputs["fp32"] = float_images(quantized, images)
+        logits["fp32"] = float_logits(quantized, inputs)
+        feeds["fp32"] = float_inputs(quantized, inputs)
         write_bytes(operators, operator_model(quantized).SerializeToString())
     for precision, model in models.items():
         write_bytes(folder / f"{name}-{precision}.onnx", model.SerializeToString())
-        np.save(folder / f"{name}-{precision}.npy", inputs[precision])
+        np.save(folder / f"{name}-{precision}.npy", feeds[precision])
     artefact = folder / f"{name}.npz"
     quantized.save(artefact)
     return Subject(
         name=name,
         facts=_facts(quantized, source),
         models={precision: folder / f"{name}-{precision}.onnx" for precision in models},
-        images={precision: folder / f"{name}-{precision}.npy" for precision in models},
+        inputs={precision: folder / f"{name}-{precision}.npy" for precision in models},
         operators=operators,
         artefact=artefact,
         logits=logits,

@@ -1,12 +1,12 @@
-"""Process of one engine: ``python -m sw.bench.worker ENGINE``.
+"""Process of one engine: ``python -m twofold.sw.bench.worker ENGINE``.
 
 Takes requests as lines of JSON on its standard input and answers on its standard output, one line
 each; whatever the engine prints goes to standard error. Ends with its input, and with its parent.
 
 - ``{"do": "start"}``: ``{"version": ...}``, or ``{"missing": package}``
-- ``{"do": "load", "id": n, "job": {...}, "images": file}``: ``{"logits": [...]}`` of the images,
+- ``{"do": "load", "id": n, "job": {...}, "inputs": file}``: ``{"logits": [...]}`` of the inputs,
   or ``{"refused": reason}``
-- ``{"do": "turn", "id": n, "seconds": s}``: ``{"words", "seconds", "core_seconds"}``
+- ``{"do": "turn", "id": n, "seconds": s}``: ``{"samples", "seconds", "core_seconds"}``
 - ``{"do": "drop", "id": n}``: ``{}``
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from sw.bench.job import Engine, Job, RefusedError, Run
+from twofold.sw.bench.job import Engine, Job, RefusedError, Run
 
 PR_SET_PDEATHSIG = 1
 
@@ -31,7 +31,7 @@ PR_SET_PDEATHSIG = 1
 @dataclass(frozen=True)
 class _Loaded:
     run: Run
-    images: np.ndarray
+    inputs: np.ndarray
 
 
 class Worker:
@@ -59,7 +59,9 @@ class Worker:
 
     def _start(self) -> dict[str, Any]:
         try:
-            found: Engine = importlib.import_module(f"sw.bench.engines.{self._name}").engine()
+            found: Engine = importlib.import_module(
+                f"twofold.sw.bench.engines.{self._name}"
+            ).engine()
         except ModuleNotFoundError as error:
             return {"missing": error.name}
         self._engine = found
@@ -69,35 +71,35 @@ class Worker:
         if self._engine is None:
             raise ValueError("load before start")
         job = Job.from_json(request["job"])
-        words = np.load(request["images"], allow_pickle=False)
-        images = np.ascontiguousarray(np.resize(words, (job.batch, *words.shape[1:])))
+        samples = np.load(request["inputs"], allow_pickle=False)
+        inputs = np.ascontiguousarray(np.resize(samples, (job.batch, *samples.shape[1:])))
         try:
             run = self._engine.load(job)
-            logits = np.concatenate([run(block).copy() for block in _blocks(words, job.batch)])
+            logits = np.concatenate([run(block).copy() for block in _blocks(samples, job.batch)])
         except RefusedError as error:
             return {"refused": str(error)}
         except Exception as error:  # an engine may raise anything; the next job may still work
             return {"refused": f"fails: {type(error).__name__}: {' '.join(str(error).split())}"}
-        self._loaded[request["id"]] = _Loaded(run, images)
-        return {"logits": logits[: len(words)].astype(float).tolist()}
+        self._loaded[request["id"]] = _Loaded(run, inputs)
+        return {"logits": logits[: len(samples)].astype(float).tolist()}
 
 
-def _blocks(words: np.ndarray, batch: int) -> Iterator[np.ndarray]:
-    """``words`` in full batches, the last filled up from the start."""
-    for at in range(0, len(words), batch):
-        yield np.ascontiguousarray(np.take(words, range(at, at + batch), axis=0, mode="wrap"))
+def _blocks(samples: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+    """``samples`` in full batches, the last filled up from the start."""
+    for at in range(0, len(samples), batch):
+        yield np.ascontiguousarray(np.take(samples, range(at, at + batch), axis=0, mode="wrap"))
 
 
 def _turn(loaded: _Loaded, seconds: float) -> dict[str, Any]:
     """Call again and again for about ``seconds``, after one call to warm up."""
-    run, images = loaded.run, loaded.images
-    run(images)
+    run, inputs = loaded.run, loaded.inputs
+    run(inputs)
     calls, start, start_core = 0, time.perf_counter(), time.process_time()
     while calls == 0 or time.perf_counter() - start < seconds:
-        run(images)
+        run(inputs)
         calls += 1
     taken, core = time.perf_counter() - start, time.process_time() - start_core
-    return {"words": calls * len(images), "seconds": taken, "core_seconds": core}
+    return {"samples": calls * len(inputs), "seconds": taken, "core_seconds": core}
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Protocol, cast
 
-from hw.contract.errors import ToolError, TwofoldError
+from twofold.hw.contract.errors import ToolError, TwofoldError
 
 GROUP = "twofold.commands"
 EXIT_INTERRUPTED = 130

@@ -1,4 +1,4 @@
-// The library's interface for ctypes, and the threads that share out words.
+// The library's interface for ctypes, and the threads that share out samples.
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -35,18 +35,18 @@ public:
     Engine &operator=(const Engine &) = delete;
 
     // One call at a time.
-    void infer(const uint8_t *images, int64_t words, int32_t *logits, int64_t *labels) {
+    void infer(const uint8_t *inputs, int64_t samples, int32_t *logits, int64_t *labels) {
         const int64_t threads = static_cast<int64_t>(workers_.size());
-        int64_t share = (words + threads - 1) / threads;
-        if (share > kBlockWords)
-            share = (share + kBlockWords - 1) / kBlockWords * kBlockWords;
-        images_ = images;
+        int64_t share = (samples + threads - 1) / threads;
+        if (share > kBlockSamples)
+            share = (share + kBlockSamples - 1) / kBlockSamples * kBlockSamples;
+        inputs_ = inputs;
         logits_ = logits;
         labels_ = labels;
-        words_ = words;
-        chunk_ = std::clamp<int64_t>(share, 1, kChunkWords);
+        samples_ = samples;
+        chunk_ = std::clamp<int64_t>(share, 1, kChunkSamples);
         next_ = 0;
-        const bool shared = words > chunk_ && threads > 1;
+        const bool shared = samples > chunk_ && threads > 1;
         if (shared) {
             const std::lock_guard<std::mutex> lock(mutex_);
             call_++;
@@ -77,9 +77,9 @@ public:
 
 private:
     void work(Worker &worker) {
-        for (int64_t at; (at = next_.fetch_add(chunk_)) < words_;) {
-            const int64_t count = std::min(chunk_, words_ - at);
-            worker.run(images_ + at * size_, static_cast<int>(count), logits_ + at * classes_);
+        for (int64_t at; (at = next_.fetch_add(chunk_)) < samples_;) {
+            const int64_t count = std::min(chunk_, samples_ - at);
+            worker.run(inputs_ + at * size_, static_cast<int>(count), logits_ + at * classes_);
             for (int64_t w = at; w < at + count; w++) {
                 const int32_t *first = logits_ + w * classes_;
                 labels_[w] = std::max_element(first, first + classes_) - first;
@@ -117,10 +117,10 @@ private:
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::thread> threads_;
 
-    const uint8_t *images_ = nullptr;
+    const uint8_t *inputs_ = nullptr;
     int32_t *logits_ = nullptr;
     int64_t *labels_ = nullptr;
-    int64_t words_ = 0, chunk_ = 1;
+    int64_t samples_ = 0, chunk_ = 1;
     std::atomic<int64_t> next_{0};
 
     std::mutex mutex_;
@@ -160,9 +160,9 @@ void twofold_cpu_destroy(void *engine) {
     delete static_cast<twofold::Engine *>(engine);
 }
 
-void twofold_cpu_infer(void *engine, const uint8_t *images, int64_t words, int32_t *logits,
+void twofold_cpu_infer(void *engine, const uint8_t *inputs, int64_t samples, int32_t *logits,
                        int64_t *labels) {
-    static_cast<twofold::Engine *>(engine)->infer(images, words, logits, labels);
+    static_cast<twofold::Engine *>(engine)->infer(inputs, samples, logits, labels);
 }
 
 void twofold_cpu_time_layers(void *engine, int on) {

@@ -6,11 +6,11 @@ from types import TracebackType
 
 import numpy as np
 
-from hw.contract.errors import ToolError
-from hw.contract.network import Complementary, Linear, Stage
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
-from sw.cpu.library import ISAS, LayerDescription, available_isas, library
-from sw.errors import ArtefactError
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.network import Complementary, Linear, Stage
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.cpu.library import ISAS, LayerDescription, available_isas, library
+from twofold.sw.errors import ArtefactError
 
 MOST_KERNELS = 8192
 """Kernels of one layer at most: their winners are selected on the stack."""
@@ -35,9 +35,9 @@ class LayerTime:
 
 
 class CpuEngine:
-    """Runs a quantized network on the processor, bit for bit as `hw.contract.arith` has it.
+    """Runs a quantized network on the processor, bit for bit as `twofold.hw.contract.arith` has it.
 
-    Threads share out words: a call of one word runs on the caller's thread alone. Calls on one
+    Threads share out samples: a call of one sample runs on the caller's thread alone. Calls on one
     engine must not overlap.
 
     Parameters
@@ -81,19 +81,19 @@ class CpuEngine:
                 "ask for fewer"
             )
 
-    def infer(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Classify images.
+    def infer(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Classify inputs.
 
-        ``images`` is uint8 ``[words, channels, height, width]``, or without channels where the
-        network has one. Returns logits, int32 ``[words, classes]``, and labels, int64 ``[words]``
-        (ties to the lower index). Raises ArtefactError for any other shape or type, ToolError after
-        `close`.
+        ``inputs`` is uint8 ``[samples, channels, height, width]``, or without channels where the
+        network has one. Returns logits, int32 ``[samples, classes]``, and labels, int64
+        ``[samples]`` (ties to the lower index). Raises ArtefactError for any other shape or type,
+        ToolError after `close`.
         """
-        images = self._checked(images)
-        logits = np.empty((len(images), len(self.network.labels)), dtype=np.int32)
-        labels = np.empty(len(images), dtype=np.int64)
+        inputs = self._checked(inputs)
+        logits = np.empty((len(inputs), len(self.network.labels)), dtype=np.int32)
+        labels = np.empty(len(inputs), dtype=np.int64)
         self._library.twofold_cpu_infer(
-            self._open(), _address(images), len(images), _address(logits), _address(labels)
+            self._open(), _address(inputs), len(inputs), _address(logits), _address(labels)
         )
         return logits, labels
 
@@ -138,17 +138,17 @@ class CpuEngine:
             raise ToolError("the CPU engine is closed; make a new one")
         return self._handle
 
-    def _checked(self, images: np.ndarray) -> np.ndarray:
+    def _checked(self, inputs: np.ndarray) -> np.ndarray:
         channels, rows, cols = self.network.input_shape
-        shape = images.shape
+        shape = inputs.shape
         if channels == 1 and len(shape) == 3:
             shape = (shape[0], 1, *shape[1:])
-        if images.dtype != np.uint8 or len(shape) != 4 or shape[1:] != self.network.input_shape:
+        if inputs.dtype != np.uint8 or len(shape) != 4 or shape[1:] != self.network.input_shape:
             raise ArtefactError(
-                f"images are {images.dtype}{list(images.shape)}, "
-                f"needs uint8[words, {channels}, {rows}, {cols}]"
+                f"inputs are {inputs.dtype}{list(inputs.shape)}, "
+                f"needs uint8[samples, {channels}, {rows}, {cols}]"
             )
-        return np.ascontiguousarray(images)
+        return np.ascontiguousarray(inputs)
 
 
 def _address(array: np.ndarray) -> int:

@@ -38,7 +38,7 @@ inline int list_pixel(const uint8_t *__restrict values, int channels, Entry *__r
     return count;
 }
 
-// Non-zero activations of the whole input of word `w`, pixel by pixel.
+// Non-zero activations of the whole input of sample `w`, pixel by pixel.
 inline void list_entries(const Layer &layer, const Plane &in, int w, const Scratch &scratch) {
     Entry *entries = scratch.entries;
     const int channels = layer.in_channels;
@@ -108,7 +108,7 @@ inline void take_larger(int32_t *__restrict best, const int32_t *__restrict acc,
 inline void run_scatter(const Layer &layer, const Call &call) {
     const int width = layer.kernel_blocks() * kBlock;
     int32_t *best = call.scratch->acc, *acc = best + width;
-    for (int w = 0; w < call.words; w++) {
+    for (int w = 0; w < call.samples; w++) {
         list_entries(layer, call.in, w, *call.scratch);
         for (int y = 0; y < layer.out_rows; y++) {
             for (int x = 0; x < layer.out_cols; x++) {
@@ -174,7 +174,7 @@ inline void pool_row(const int32_t *__restrict sums, int cols, int pool, int32_t
 }
 
 // Dense input of few channels: a kernel's sums over a row of positions at a time. The input of a
-// word is contiguous: rows, columns, channels.
+// sample is contiguous: rows, columns, channels.
 inline void run_gather(const Layer &layer, const Call &call) {
     const int width = layer.kernel_blocks() * kBlock, pool = layer.pool;
     const int cols = (layer.out_cols * pool + 15) / 16 * 16; // past the last position, too
@@ -183,7 +183,7 @@ inline void run_gather(const Layer &layer, const Call &call) {
     int32_t *pooled = call.scratch->acc; // [column][kernel]
     int32_t *row = pooled + layer.out_cols * width, *best = row + cols;
     int16_t *wide = call.scratch->wide;
-    for (int w = 0; w < call.words; w++) {
+    for (int w = 0; w < call.samples; w++) {
         const uint8_t *image = call.in.at(0, 0, w);
         for (int i = 0; i < size; i++)
             wide[i] = image[i];

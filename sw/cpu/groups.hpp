@@ -1,8 +1,8 @@
 // Positions that are computed together, 16 items to a tile, and what becomes of their sums. Shared
 // by `tiles` and `lookup`; included like winners.hpp.
 //
-// An item is a position of a word. The items of a tile lie at equal distances in the input: words
-// side by side, then the columns of the input; so a full tile needs 16 words or neighbouring
+// An item is a position of a sample. The items of a tile lie at equal distances in the input: samples
+// side by side, then the columns of the input; so a full tile needs 16 samples or neighbouring
 // columns.
 
 constexpr int kMostTiles = 32; // in a group
@@ -13,30 +13,30 @@ constexpr int kGroupItems = 16 * kMostTiles;
 struct Group {
     int tiles = 0, rows = 0, cols = 0; // rows and columns of the output, after pooling
     int start[kMostTiles];
-    int item[kGroupItems]; // [output row][output column][place in its pooling window][word]
+    int item[kGroupItems]; // [output row][output column][place in its pooling window][sample]
 };
 
 // Plans groups of rows x cols outputs; false when they need too many tiles.
-inline bool plan_group(const Layer &layer, int words, int rows, int cols, Group &group) {
-    const int pool = layer.pool, places = pool * pool, line = layer.in_cols * words;
-    if (rows * cols * places * words > kGroupItems)
+inline bool plan_group(const Layer &layer, int samples, int rows, int cols, Group &group) {
+    const int pool = layer.pool, places = pool * pool, line = layer.in_cols * samples;
+    if (rows * cols * places * samples > kGroupItems)
         return false;
     group.tiles = 0;
     group.rows = rows;
     group.cols = cols;
     for (int y = 0; y < rows * pool; y++) {
-        int *to = group.item + (y / pool * cols * places + y % pool * pool) * words;
+        int *to = group.item + (y / pool * cols * places + y % pool * pool) * samples;
         int at = y * layer.stride * line;
-        for (int col = 0; col < cols; col++, to += places * words)
-            for (int x = 0; x < pool; x++, at += layer.stride * words)
-                for (int w = 0; w < words; w++) {
+        for (int col = 0; col < cols; col++, to += places * samples)
+            for (int x = 0; x < pool; x++, at += layer.stride * samples)
+                for (int w = 0; w < samples; w++) {
                     if (group.tiles == 0 || at + w >= group.start[group.tiles - 1] + 16) {
                         if (group.tiles == kMostTiles)
                             return false;
                         group.start[group.tiles++] = at + w;
                     }
                     const int tile = group.tiles - 1;
-                    to[x * words + w] = 16 * tile + at + w - group.start[tile];
+                    to[x * samples + w] = 16 * tile + at + w - group.start[tile];
                 }
     }
     return true;
@@ -47,16 +47,16 @@ inline void finish_group(const Layer &layer, const Call &call, const Group &grou
                          int block, const int32_t *acc, WinnerQueue &queue) {
     const __m128i shift = _mm_cvtsi32_si128(layer.shift);
     const Sums add = load_sums(layer.packed_add + block * kBlock);
-    const int places = layer.pool * layer.pool, words = call.words;
+    const int places = layer.pool * layer.pool, samples = call.samples;
     const bool single = layer.kernel_blocks() == 1;
     const int *item = group.item;
     for (int row = 0; row < group.rows; row++)
-        for (int col = 0; col < group.cols; col++, item += places * words) {
+        for (int col = 0; col < group.cols; col++, item += places * samples) {
             uint8_t *out = call.out.at(y + row, x + col, 0) + block * kBlock;
-            for (int w = 0; w < words; w++, out += call.out.word) {
+            for (int w = 0; w < samples; w++, out += call.out.sample) {
                 Sums best = load_sums(acc + item[w] * kBlock);
                 for (int place = 1; place < places; place++)
-                    take_larger(best, load_sums(acc + item[place * words + w] * kBlock));
+                    take_larger(best, load_sums(acc + item[place * samples + w] * kBlock));
 #pragma GCC unroll 4
                 for (int g = 0; g < 4; g++)
                     best.group[g] = _mm512_add_epi32(best.group[g], add.group[g]);
@@ -76,16 +76,16 @@ inline void run_groups(const Layer &layer, const Call &call, Compute compute) {
     int32_t *acc = call.scratch->acc;
     WinnerQueue queue(layer.winners);
     Group group;
-    const bool full = call.words >= 16; // a position fills its tiles, neighbours are of no use
+    const bool full = call.samples >= 16; // a position fills its tiles, neighbours are of no use
     int rows = full ? 1 : layer.out_rows, cols = full ? 1 : layer.out_cols;
-    while (!plan_group(layer, call.words, rows, cols, group))
+    while (!plan_group(layer, call.samples, rows, cols, group))
         (rows > 1 ? rows : cols) = ((rows > 1 ? rows : cols) + 1) / 2;
     for (int y = 0; y < layer.out_rows; y += rows)
         for (int x = 0; x < layer.out_cols; x += cols) {
             const int high = layer.out_rows - y < rows ? layer.out_rows - y : rows;
             const int wide = layer.out_cols - x < cols ? layer.out_cols - x : cols;
             if (high != group.rows || wide != group.cols)
-                plan_group(layer, call.words, high, wide, group);
+                plan_group(layer, call.samples, high, wide, group);
             for (int block = 0; block < blocks; block++) {
                 compute(group, y * step, x * step, block, acc);
                 finish_group(layer, call, group, y, x, block, acc, queue);
@@ -96,6 +96,6 @@ inline void run_groups(const Layer &layer, const Call &call, Compute compute) {
         return;
     for (int y = 0; y < layer.out_rows; y++)
         for (int x = 0; x < layer.out_cols; x++)
-            for (int w = 0; w < call.words; w++)
+            for (int w = 0; w < call.samples; w++)
                 keep_winners(layer, call.out.at(y, x, w));
 }

@@ -11,9 +11,9 @@
 namespace twofold {
 
 constexpr int kBlock = 64;       // channels are stored in blocks of one AVX-512 register
-constexpr int kBlockWords = 16;  // words that convolutions take at a time
-constexpr int kChunkWords = 128; // words that linear layers take at a time
-constexpr int kFewWords = 48;    // below which a linear layer's weights are not worth streaming
+constexpr int kBlockSamples = 16;  // samples that convolutions take at a time
+constexpr int kChunkSamples = 128; // samples that linear layers take at a time
+constexpr int kFewSamples = 48;    // below which a linear layer's weights are not worth streaming
 constexpr int kMaxBlocks = 128;  // of the channels of a layer with winners
 
 inline int blocks_of(int channels) {
@@ -23,9 +23,9 @@ inline int blocks_of(int channels) {
 // Activations, uint8. The channels of a pixel are contiguous; strides are in bytes.
 struct Plane {
     uint8_t *data;
-    ptrdiff_t row, col, word;
+    ptrdiff_t row, col, sample;
 
-    uint8_t *at(int y, int x, int w) const { return data + y * row + x * col + w * word; }
+    uint8_t *at(int y, int x, int w) const { return data + y * row + x * col + w * sample; }
 };
 
 // A non-zero activation of a pixel.
@@ -91,18 +91,18 @@ struct Layer {
 
 // Working memory of one thread; every area is aligned to 64 bytes.
 struct Scratch {
-    int32_t *acc;    // accumulators of one pixel, or of a block of words
-    Entry *entries;  // non-zero activations of the inputs of one word
+    int32_t *acc;    // accumulators of one pixel, or of a block of samples
+    Entry *entries;  // non-zero activations of the inputs of one sample
     int32_t *counts; // how many of them each pixel has
-    uint8_t *lists;  // winners of a block of words, regrouped
-    int16_t *wide;   // the input of one word, widened
+    uint8_t *lists;  // winners of a block of samples, regrouped
+    int16_t *wide;   // the input of one sample, widened
 };
 
 // What a kernel needs besides its layer.
 struct Call {
     Plane in, out;
-    int32_t *logits; // of the first word; only for the last layer
-    int words;
+    int32_t *logits; // of the first sample; only for the last layer
+    int samples;
     Scratch *scratch;
 };
 

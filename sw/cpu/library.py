@@ -9,7 +9,7 @@ from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-from hw.contract.errors import ToolError
+from twofold.hw.contract.errors import ToolError
 
 ISAS = ("portable", "avx2", "avx512", "amx")
 """Instruction sets in the order of `twofold::Isa`, slowest first."""

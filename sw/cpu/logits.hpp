@@ -5,7 +5,7 @@ inline void run_logits(const Layer &layer, const Call &call) {
     const int size = layer.channel_blocks() * kBlock;
     const int8_t *weights = layer.unit_weight;
     for (int o = 0; o < layer.kernels; o++, weights += layer.taps() * size)
-        for (int w = 0; w < call.words; w++) {
+        for (int w = 0; w < call.samples; w++) {
             const int8_t *weight = weights;
             __m512i sum = _mm512_setzero_si512();
             for (int y = 0; y < layer.in_rows; y++)

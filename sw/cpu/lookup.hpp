@@ -3,7 +3,7 @@
 // which the winners look up theirs by a byte permutation. So the work is in proportion to the
 // winners, and zero weights cost nothing extra. Included like winners.hpp.
 
-// Winners of the whole input, regrouped: of `items` pixels of words, four channels and four values
+// Winners of the whole input, regrouped: of `items` pixels of samples, four channels and four values
 // at a time. Group g of item i is at 4 * (g * pitch + i).
 struct Lists {
     uint8_t *channels, *values;
@@ -22,11 +22,11 @@ struct Identity {
 
 constexpr Identity kIdentity;
 
-// Items are pixels row by row, and in a pixel the words.
+// Items are pixels row by row, and in a pixel the samples.
 inline Lists make_lists(const Layer &layer, const Call &call) {
     Lists lists;
     lists.groups = (layer.most_active + 3) / 4;
-    lists.pitch = static_cast<ptrdiff_t>(layer.in_rows) * layer.in_cols * call.words + 16;
+    lists.pitch = static_cast<ptrdiff_t>(layer.in_rows) * layer.in_cols * call.samples + 16;
     lists.channels = call.scratch->lists;
     lists.values = lists.channels + 4 * lists.groups * lists.pitch;
     const __m512i identity = _mm512_load_si512(kIdentity.channel);
@@ -34,7 +34,7 @@ inline Lists make_lists(const Layer &layer, const Call &call) {
     ptrdiff_t item = 0;
     for (int y = 0; y < layer.in_rows; y++)
         for (int x = 0; x < layer.in_cols; x++)
-            for (int w = 0; w < call.words; w++, item++) {
+            for (int w = 0; w < call.samples; w++, item++) {
                 const __m512i all = _mm512_loadu_si512(call.in.at(y, x, w));
                 const __mmask64 active = _mm512_test_epi8_mask(all, all);
                 _mm512_store_si512(channels, _mm512_maskz_compress_epi8(active, identity));
@@ -50,7 +50,7 @@ inline Lists make_lists(const Layer &layer, const Call &call) {
 
 // Sums of four kernels for TILES tiles: sums[tile][kernel][16 items].
 template <int TILES>
-inline void look_up(const Layer &layer, const Lists &lists, const ptrdiff_t *first, int words,
+inline void look_up(const Layer &layer, const Lists &lists, const ptrdiff_t *first, int samples,
                     const int8_t *weights, int32_t *sums) {
     __m512i sum[TILES][4];
 #pragma GCC unroll 4
@@ -61,7 +61,7 @@ inline void look_up(const Layer &layer, const Lists &lists, const ptrdiff_t *fir
     const ptrdiff_t taps = layer.taps();
     for (int y = 0; y < layer.kernel_rows; y++)
         for (int x = 0; x < layer.kernel_cols; x++, weights += kBlock) {
-            const ptrdiff_t move = (static_cast<ptrdiff_t>(y) * layer.in_cols + x) * words;
+            const ptrdiff_t move = (static_cast<ptrdiff_t>(y) * layer.in_cols + x) * samples;
             __m512i table[4];
 #pragma GCC unroll 4
             for (int o = 0; o < 4; o++)
@@ -118,7 +118,7 @@ inline void transpose_sums(const int32_t *from, int32_t *to) {
 }
 
 // All sums of a group for one block of 64 kernels: acc[item][64].
-inline void look_up_group(const Layer &layer, const Lists &lists, ptrdiff_t corner, int words,
+inline void look_up_group(const Layer &layer, const Lists &lists, ptrdiff_t corner, int samples,
                           const Group &group, int block, int32_t *acc) {
     const ptrdiff_t size = static_cast<ptrdiff_t>(layer.taps()) * kBlock;
     alignas(64) int32_t sums[4 * kBlock * 16];
@@ -131,10 +131,10 @@ inline void look_up_group(const Layer &layer, const Lists &lists, ptrdiff_t corn
             const int8_t *weights = layer.lookup_weight + (block * kBlock + o) * size;
             int32_t *to = sums + o * 16;
             switch (tiles) {
-            case 1: look_up<1>(layer, lists, first, words, weights, to); break;
-            case 2: look_up<2>(layer, lists, first, words, weights, to); break;
-            case 3: look_up<3>(layer, lists, first, words, weights, to); break;
-            default: look_up<4>(layer, lists, first, words, weights, to);
+            case 1: look_up<1>(layer, lists, first, samples, weights, to); break;
+            case 2: look_up<2>(layer, lists, first, samples, weights, to); break;
+            case 3: look_up<3>(layer, lists, first, samples, weights, to); break;
+            default: look_up<4>(layer, lists, first, samples, weights, to);
             }
         }
         for (int i = 0; i < tiles; i++)
@@ -147,7 +147,7 @@ inline void look_up_group(const Layer &layer, const Lists &lists, ptrdiff_t corn
 inline void run_lookup(const Layer &layer, const Call &call) {
     const Lists lists = make_lists(layer, call);
     run_groups(layer, call, [&](const Group &group, int y, int x, int block, int32_t *acc) {
-        const ptrdiff_t corner = (static_cast<ptrdiff_t>(y) * layer.in_cols + x) * call.words;
-        look_up_group(layer, lists, corner, call.words, group, block, acc);
+        const ptrdiff_t corner = (static_cast<ptrdiff_t>(y) * layer.in_cols + x) * call.samples;
+        look_up_group(layer, lists, corner, call.samples, group, block, acc);
     });
 }

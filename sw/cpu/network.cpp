@@ -84,7 +84,7 @@ bool fits_lookup(const Layer &layer) {
     return fits_tiles(layer) && layer.in_channels <= kBlock;
 }
 
-// Few winners meet many sets; with more of them, other kernels are faster even for a single word.
+// Few winners meet many sets; with more of them, other kernels are faster even for a single sample.
 bool fits_sets(const Layer &layer) {
     const int active = layer.most_active * layer.taps();
     return layer.narrow && !layer.last && layer.sets >= 16 && layer.kernels <= 256 * layer.sets &&
@@ -118,12 +118,12 @@ void choose(const LayerDescription &from, PlannedLayer &to, bool first, Isa isa)
 #if defined(__x86_64__)
     if (!first && isa == Isa::amx && fits_tiles(view)) {
         make_tiles(from, to);
-        return use(to, to.few ? "tiles, few words: sets" : "tiles", kAmx.tiles);
+        return use(to, to.few ? "tiles, few samples: sets" : "tiles", kAmx.tiles);
     }
 #endif
     if (!first && kernels.lookup && fits_lookup(view)) {
         make_lookups(from, to);
-        return use(to, to.few ? "lookup, few words: sets" : "lookup", kernels.lookup);
+        return use(to, to.few ? "lookup, few samples: sets" : "lookup", kernels.lookup);
     }
     make_rows(from, to, isa != Isa::portable);
     use(to, "scatter", kernels.scatter);

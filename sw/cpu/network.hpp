@@ -50,7 +50,7 @@ struct PlannedLayer {
     bool linear = false;
     int padding = 0;
     Run run = nullptr;
-    Run few = nullptr; // for fewer than kFewWords words; may be null
+    Run few = nullptr; // for fewer than kFewSamples samples; may be null
     const char *kernel = "";
 
     Table<int32_t> add, mul, packed_add, set_add, tap_offset;

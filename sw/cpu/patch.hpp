@@ -73,7 +73,7 @@ inline void run_patch(const Layer &layer, const Call &call) {
     WinnerQueue queue(layer.winners);
     const ptrdiff_t size = 8 * ((call.in.row + 7) / 8 * 8);
     uint8_t *strips = call.scratch->lists;
-    for (int w = 0; w < call.words; w++) {
+    for (int w = 0; w < call.samples; w++) {
         // All strips first: a load that spans two stores waits until both have left the core.
         const uint8_t *image = call.in.at(0, 0, w);
         for (int y = 0; y < layer.out_rows; y++)

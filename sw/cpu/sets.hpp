@@ -6,7 +6,7 @@
 
 constexpr int kMostSlots = 13; // whose sums fit the registers at a time
 
-// The winners of the whole input of a word: rows of the table and values, padded to groups of four
+// The winners of the whole input of a sample: rows of the table and values, padded to groups of four
 // by values of 0.
 struct Winners {
     uint16_t *row;
@@ -136,7 +136,7 @@ inline void run_sets(const Layer &layer, const Call &call) {
     const int rounds = (slots + kMostSlots - 1) / kMostSlots, most = (slots + rounds - 1) / rounds;
     int32_t *sums = call.scratch->acc; // [slot][64 sets]
     auto *rows = reinterpret_cast<__m512i *>(sums + static_cast<ptrdiff_t>(slots) * kBlock);
-    for (int w = 0; w < call.words; w++) {
+    for (int w = 0; w < call.samples; w++) {
         const Winners winners = list_winners(layer, call.in, w, *call.scratch);
         uint8_t *out = call.out.at(0, 0, w);
         for (int block = 0; block < blocks_of(layer.sets); block++) {

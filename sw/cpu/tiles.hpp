@@ -43,11 +43,11 @@ inline void multiply_four(const Layer &layer, const Plane &in, const uint8_t *co
     _tile_zero(3);
     walk(layer, in, weights, [&](ptrdiff_t at, const int8_t *tile) {
         _tile_loadd(7, tile, 64);
-        _tile_loadd(4, item[0] + at, in.word);
-        _tile_loadd(5, item[1] + at, in.word);
-        _tile_loadd(6, item[2] + at, in.word);
+        _tile_loadd(4, item[0] + at, in.sample);
+        _tile_loadd(5, item[1] + at, in.sample);
+        _tile_loadd(6, item[2] + at, in.sample);
         _tile_dpbusd(0, 4, 7);
-        _tile_loadd(4, item[3] + at, in.word);
+        _tile_loadd(4, item[3] + at, in.sample);
         _tile_dpbusd(1, 5, 7);
         _tile_dpbusd(2, 6, 7);
         _tile_dpbusd(3, 4, 7);
@@ -66,8 +66,8 @@ inline void multiply_two(const Layer &layer, const Plane &in, const uint8_t *con
     _tile_zero(2);
     _tile_zero(3);
     walk(layer, in, weights, [&](ptrdiff_t at, const int8_t *tile) {
-        _tile_loadd(4, item[0] + at, in.word);
-        _tile_loadd(5, item[1] + at, in.word);
+        _tile_loadd(4, item[0] + at, in.sample);
+        _tile_loadd(5, item[1] + at, in.sample);
         _tile_loadd(6, tile, 64);
         _tile_loadd(7, tile + next, 64);
         _tile_dpbusd(0, 4, 6);
@@ -89,7 +89,7 @@ inline void multiply_one(const Layer &layer, const Plane &in, const uint8_t *ite
     _tile_zero(2);
     _tile_zero(3);
     walk(layer, in, weights, [&](ptrdiff_t at, const int8_t *tile) {
-        _tile_loadd(4, item + at, in.word);
+        _tile_loadd(4, item + at, in.sample);
         _tile_loadd(5, tile, 64);
         _tile_loadd(6, tile + next, 64);
         _tile_loadd(7, tile + 2 * next, 64);
@@ -112,7 +112,7 @@ inline void multiply_group(const Layer &layer, const Plane &in, const uint8_t *c
     const int8_t *weights = layer.tile_weight + 4 * block * next;
     const uint8_t *item[kMostTiles];
     for (int t = 0; t < group.tiles; t++)
-        item[t] = corner + group.start[t] * in.word;
+        item[t] = corner + group.start[t] * in.sample;
     // The items of a linear layer do not fit the first-level cache: as many of them as of weights.
     const int fours = layer.out_rows * layer.out_cols == 1 ? 0 : group.tiles / 4 * 4,
               twos = fours + (group.tiles - fours) / 2 * 2;

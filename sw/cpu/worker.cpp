@@ -11,11 +11,11 @@ namespace {
 constexpr size_t kSlack = 4096;            // kernels read whole tiles past the last pixel
 constexpr size_t kGroupAcc = 32 * 16 * 64; // accumulators of a group of tiles
 
-int words_of(const PlannedLayer &layer) {
-    return layer.linear ? kChunkWords : kBlockWords;
+int samples_of(const PlannedLayer &layer) {
+    return layer.linear ? kChunkSamples : kBlockSamples;
 }
 
-// Bytes of an input pixel: images as they come, activations in whole blocks.
+// Bytes of an input pixel: inputs as they come, activations in whole blocks.
 size_t pixel_bytes(const PlannedLayer &layer, size_t index) {
     return static_cast<size_t>(index == 0 ? layer.view.in_channels
                                           : layer.view.channel_blocks() * kBlock);
@@ -47,15 +47,15 @@ Worker::Worker(const Layers &layers, int zero_point)
             lists = std::max(lists, 8 * (static_cast<size_t>(view.in_cols) * view.in_channels + 7) *
                                         view.out_rows);
         if (view.lookup_weight)
-            lists = std::max(lists, (count * words_of(layer) + 16) * 2 * kBlock);
+            lists = std::max(lists, (count * samples_of(layer) + 16) * 2 * kBlock);
         if (view.set_rows) {
             lists = std::max(lists, 3 * (count * view.in_channels + 2 * kBlock));
             const size_t slots = static_cast<size_t>(view.kernels / view.sets + 1);
             acc = std::max(acc, slots * kBlock + (count * view.in_channels + 4) / 4 * 8 * 16);
         }
         acc = std::max({acc, 2 * width, (view.out_cols + 1) * width + 2 * row,
-                        row * view.pool * kBlockWords * kBlock});
-        inputs_.emplace_back(count * words_of(layer) * pixel_bytes(layer, i) + kSlack);
+                        row * view.pool * kBlockSamples * kBlock});
+        inputs_.emplace_back(count * samples_of(layer) * pixel_bytes(layer, i) + kSlack);
     }
     acc_.resize(acc);
     counts_.resize(pixels);
@@ -65,15 +65,15 @@ Worker::Worker(const Layers &layers, int zero_point)
     scratch_ = {acc_.data(), entries_.data(), counts_.data(), lists_.data(), wide_.data()};
 }
 
-// Words side by side, so that a tile can take them; but kernels of first layers want an image of
-// its own for each word.
-Plane Worker::input_of(size_t index, int words) {
+// Samples side by side, so that a tile can take them; but kernels of first layers want an image of
+// its own for each sample.
+Plane Worker::input_of(size_t index, int samples) {
     const PlannedLayer &layer = *layers_[index];
     const ptrdiff_t bytes = static_cast<ptrdiff_t>(pixel_bytes(layer, index));
     const ptrdiff_t cols = layer.view.in_cols, rows = layer.view.in_rows;
     if (index == 0)
         return {inputs_[index].data(), cols * bytes, bytes, rows * cols * bytes};
-    return {inputs_[index].data(), cols * words * bytes, words * bytes, bytes};
+    return {inputs_[index].data(), cols * samples * bytes, samples * bytes, bytes};
 }
 
 // The same without the padding.
@@ -82,28 +82,28 @@ Plane Worker::inner(size_t index, Plane plane) const {
     return plane;
 }
 
-void Worker::load_images(const uint8_t *images, int words) {
+void Worker::load_inputs(const uint8_t *inputs, int samples) {
     const PlannedLayer &layer = *layers_[0];
     const int channels = layer.view.in_channels, rows = layer.view.in_rows - 2 * layer.padding,
               cols = layer.view.in_cols - 2 * layer.padding;
     if (layer.padding > 0)
         std::fill(inputs_[0].begin(), inputs_[0].end(), static_cast<uint8_t>(zero_point_));
-    const Plane to = inner(0, input_of(0, words));
-    for (int w = 0; w < words; w++)
+    const Plane to = inner(0, input_of(0, samples));
+    for (int w = 0; w < samples; w++)
         for (int c = 0; c < channels; c++)
-            for (int y = 0; y < rows; y++, images += cols) {
+            for (int y = 0; y < rows; y++, inputs += cols) {
                 uint8_t *row = to.at(y, 0, w) + c;
                 if (channels == 1)
-                    std::memcpy(row, images, static_cast<size_t>(cols));
+                    std::memcpy(row, inputs, static_cast<size_t>(cols));
                 else
                     for (int x = 0; x < cols; x++)
-                        row[x * channels] = images[x];
+                        row[x * channels] = inputs[x];
             }
 }
 
 void Worker::run_layer(size_t index, const Call &call) {
     const PlannedLayer &layer = *layers_[index];
-    const Run run = call.words < kFewWords && layer.few ? layer.few : layer.run;
+    const Run run = call.samples < kFewSamples && layer.few ? layer.few : layer.run;
     if (!timed)
         return run(layer.view, call);
     const int64_t start = thread_nanoseconds();
@@ -111,35 +111,35 @@ void Worker::run_layer(size_t index, const Call &call) {
     nanoseconds[index] += thread_nanoseconds() - start;
 }
 
-// Takes a block of words from the images to the input of the first linear layer, where it becomes
-// words `first` and following of a chunk.
-void Worker::run_convolutions(const uint8_t *images, int first, int words, int chunk) {
-    load_images(images, words);
+// Takes a block of samples from the inputs to the input of the first linear layer, where it becomes
+// samples `first` and following of a chunk.
+void Worker::run_convolutions(const uint8_t *inputs, int first, int samples, int chunk) {
+    load_inputs(inputs, samples);
     for (size_t i = 0; i < convolutions_; i++) {
         const bool linear = layers_[i + 1]->linear;
-        Plane out = input_of(i + 1, linear ? chunk : words);
+        Plane out = input_of(i + 1, linear ? chunk : samples);
         if (linear)
-            out.data += first * out.word;
+            out.data += first * out.sample;
         else if (layers_[i + 1]->padding > 0)
             std::fill(inputs_[i + 1].begin(), inputs_[i + 1].end(), uint8_t{0});
-        run_layer(i, {input_of(i, words), inner(i + 1, out), nullptr, words, &scratch_});
+        run_layer(i, {input_of(i, samples), inner(i + 1, out), nullptr, samples, &scratch_});
     }
 }
 
-void Worker::run(const uint8_t *images, int words, int32_t *logits) {
+void Worker::run(const uint8_t *inputs, int samples, int32_t *logits) {
     const Layer &view = layers_[0]->view;
     const size_t rows = view.in_rows - 2 * layers_[0]->padding;
     const size_t cols = view.in_cols - 2 * layers_[0]->padding;
     const size_t size = rows * cols * view.in_channels;
     if (convolutions_ == 0)
-        load_images(images, words);
+        load_inputs(inputs, samples);
     else
-        for (int first = 0; first < words; first += kBlockWords)
-            run_convolutions(images + first * size, first, std::min(kBlockWords, words - first),
-                             words);
+        for (int first = 0; first < samples; first += kBlockSamples)
+            run_convolutions(inputs + first * size, first, std::min(kBlockSamples, samples - first),
+                             samples);
     for (size_t i = convolutions_; i < layers_.size(); i++) {
-        const Plane out = i + 1 < layers_.size() ? input_of(i + 1, words) : Plane{};
-        run_layer(i, {input_of(i, words), out, logits, words, &scratch_});
+        const Plane out = i + 1 < layers_.size() ? input_of(i + 1, samples) : Plane{};
+        run_layer(i, {input_of(i, samples), out, logits, samples, &scratch_});
     }
 }
 

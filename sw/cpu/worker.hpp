@@ -1,4 +1,4 @@
-// One thread's working memory, and the way of words through the layers in it.
+// One thread's working memory, and the way of samples through the layers in it.
 #pragma once
 
 #include <vector>
@@ -11,18 +11,18 @@ class Worker {
 public:
     Worker(const Layers &layers, int zero_point);
 
-    // Runs `words` <= kChunkWords images through; images [word][channel][row][column].
-    void run(const uint8_t *images, int words, int32_t *logits);
+    // Runs `samples` <= kChunkSamples inputs through; inputs [sample][channel][row][column].
+    void run(const uint8_t *inputs, int samples, int32_t *logits);
 
     // Processor time spent in each layer since the start, while `timed` is set.
     bool timed = false;
     std::vector<int64_t> nanoseconds;
 
 private:
-    void run_convolutions(const uint8_t *images, int first, int words, int chunk);
-    void load_images(const uint8_t *images, int words);
+    void run_convolutions(const uint8_t *inputs, int first, int samples, int chunk);
+    void load_inputs(const uint8_t *inputs, int samples);
     void run_layer(size_t index, const Call &call);
-    Plane input_of(size_t index, int words);
+    Plane input_of(size_t index, int samples);
     Plane inner(size_t index, Plane plane) const;
 
     const Layers &layers_;

@@ -11,7 +11,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from sw.errors import AudioError
+from twofold.sw.errors import AudioError
 
 RATE = 16_000
 """Samples a second of everything behind this module."""

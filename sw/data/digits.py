@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.errors import ToolError
-from sw.errors import DatasetError
+from twofold.hw.contract.errors import ToolError
+from twofold.sw.errors import DatasetError
 
 SPLITS = ("train", "val", "test", "all")
 _SHARES = {"train": (0.0, 0.7), "val": (0.7, 0.8), "test": (0.8, 1.0), "all": (0.0, 1.0)}

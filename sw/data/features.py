@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.data.audio import CLIP, RATE, Samples
+from twofold.sw.data.audio import CLIP, RATE, Samples
 
 FRAMES = 32
 BANDS = 32

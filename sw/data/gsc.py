@@ -15,10 +15,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from hw.contract.presets import GSC_LABELS
-from sw.data.audio import CLIP, RATE, Samples, fit, read_wav
-from sw.data.features import BANDS, BATCH, FRAMES, log_mel
-from sw.errors import AudioError, DatasetError
+from twofold.hw.contract.presets import GSC_LABELS
+from twofold.sw.data.audio import CLIP, RATE, Samples, fit, read_wav
+from twofold.sw.data.features import BANDS, BATCH, FRAMES, log_mel
+from twofold.sw.errors import AudioError, DatasetError
 
 SPLITS = ("train", "val", "test", "all")
 SILENCE = GSC_LABELS.index("silence")
@@ -41,7 +41,7 @@ class Clip:
     path: the file.
     name: path inside the data set, with the second for cuts from noise.
     word: what is spoken; ``silence`` where nothing is.
-    label: class, an index into `hw.contract.presets.GSC_LABELS`.
+    label: class, an index into `twofold.hw.contract.presets.GSC_LABELS`.
     start: first sample of the second to cut, or None to take the whole file.
     """
 

@@ -14,9 +14,9 @@ from threading import Lock
 import espeakng_loader
 import numpy as np
 
-from hw.contract.errors import ToolError
-from sw.data.audio import CLIP, Samples, fit, resample
-from sw.errors import AudioError
+from twofold.hw.contract.errors import ToolError
+from twofold.sw.data.audio import CLIP, Samples, fit, resample
+from twofold.sw.errors import AudioError
 
 _SYNCHRONOUS = 2
 _RATE, _VOLUME, _PITCH = 1, 2, 3

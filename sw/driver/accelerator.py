@@ -9,39 +9,39 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract import image as packed
-from hw.contract.errors import ImageError, TwofoldError
-from hw.contract.folding import Folding
-from hw.contract.identity import fingerprint
-from hw.contract.network import Network
-from hw.contract.presets import SIZES, folding_for
-from hw.contract.regs import KERNEL_NAME, LAYERS_COUNTED
-from sw.artefacts import QuantizedNetwork
-from sw.driver.batch import Batch, Part
-from sw.driver.device import Device, Identity, counters, identity
-from sw.driver.ticket import Results, Ticket
-from sw.driver.worker import Job, Worker
-from sw.errors import (
+from twofold.hw.contract import image as packed
+from twofold.hw.contract.errors import ParameterError, TwofoldError
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network
+from twofold.hw.contract.presets import SIZES, folding_for
+from twofold.hw.contract.regs import KERNEL_NAME, LAYERS_COUNTED
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.driver.batch import Batch, Part
+from twofold.sw.driver.device import Device, Identity, counters, identity
+from twofold.sw.driver.ticket import Results, Ticket
+from twofold.sw.driver.worker import Job, Worker
+from twofold.sw.errors import (
     ArtefactError,
     DeviceBusyError,
     DeviceError,
     DeviceLostError,
     WrongPlatformError,
 )
-from sw.pack import pack
+from twofold.sw.pack import pack
 
 LANES = 2
-LAUNCH_WORDS = 8192
-"""Most words of a run: 8 MiB of spectrograms."""
+LAUNCH_SAMPLES = 8192
+"""Most samples of a run: 8 MiB of spectrograms."""
 SMALLEST_LAUNCH = 64
-"""Fewer words are not worth splitting: starting a run costs about as much as computing these."""
+"""Fewer samples are not worth splitting: starting a run costs about as much as computing these."""
 
 _driven: WeakSet[Device] = WeakSet()
 _driven_lock = threading.Lock()
 
 
 class Accelerator:
-    """Cards, or what stands in for them, as one machine that classifies words.
+    """Cards, or what stands in for them, as one machine that classifies samples.
 
     A batch is split over all units of all devices. On each unit transfers to the card, runs and
     transfers back overlap. Methods may be called from several threads.
@@ -50,7 +50,7 @@ class Accelerator:
     ----------
     devices: each with the same machine in it; the accelerator closes them.
     lanes: runs under way on a unit.
-    launch_words: most words of a run.
+    launch_samples: most samples of a run.
     patience: seconds after which a run counts as hanging; None for what each device proposes.
 
     Raises
@@ -63,17 +63,17 @@ class Accelerator:
         self,
         *devices: Device,
         lanes: int = LANES,
-        launch_words: int = LAUNCH_WORDS,
+        launch_samples: int = LAUNCH_SAMPLES,
         patience: float | None = None,
     ) -> None:
-        if not devices or lanes < 1 or launch_words < 1:
+        if not devices or lanes < 1 or launch_samples < 1:
             raise DeviceError(
-                f"{len(devices)} devices, lanes {lanes}, launch_words {launch_words}: "
+                f"{len(devices)} devices, lanes {lanes}, launch_samples {launch_samples}: "
                 "each has to be 1 or more"
             )
         _claim(devices)
         self.devices = devices
-        self._launch_words = launch_words
+        self._launch_samples = launch_samples
         self._workers: list[Worker] = []
         self._network: Network | None = None
         self._loaded = False
@@ -86,7 +86,9 @@ class Accelerator:
                 wait = device.patience if patience is None else patience
                 for unit in device.units:
                     self._workers.append(
-                        Worker(unit, self.machine, lanes=lanes, words=launch_words, patience=wait)
+                        Worker(
+                            unit, self.machine, lanes=lanes, samples=launch_samples, patience=wait
+                        )
                     )
         except BaseException:
             self.close()
@@ -119,12 +121,12 @@ class Accelerator:
 
         Parameters
         ----------
-        network: a quantized network, or its packed image.
+        network: a quantized network, or its parameter image.
         folding: of the machine; None takes the shipped one that the device was built with.
 
         Raises
         ------
-        ImageError: the image is damaged, or the device holds another machine.
+        ParameterError: the image is damaged, or the device holds another machine.
         DeviceError: a unit refuses the image or does not answer.
         """
         self._check_open()
@@ -139,47 +141,47 @@ class Accelerator:
             worker.load(content)
         self._network, self._loaded = shape, True
 
-    def buffer(self, words: int) -> Batch:
-        """Memory of the units for a batch, for callers that write words in place.
+    def buffer(self, samples: int) -> Batch:
+        """Memory of the units for a batch, for callers that write samples in place.
 
-        What is written there is not copied again, which is most of the work of sending a word.
+        What is written there is not copied again, which is most of the work of sending a sample.
         Raises DeviceError when there is no memory left.
         """
         self._check_loaded()
-        if words < 1:
-            raise DeviceError(f"buffer of {words} words, needs 1 or more")
+        if samples < 1:
+            raise DeviceError(f"buffer of {samples} samples, needs 1 or more")
         parts: list[Part] = []
         try:
-            for worker, first, size in self._split(words):
+            for worker, first, size in self._split(samples):
                 parts.append(Part(worker, worker.slot(size), first, size))
         except BaseException:
             for part in parts:
                 part.slot.free()
             raise
-        return Batch(words, parts, self.word_shape)
+        return Batch(samples, parts, self.sample_shape)
 
     def submit(self, batch: NDArray[np.uint8] | Batch) -> Ticket:
-        """Begin to classify words; returns at once.
+        """Begin to classify samples; returns at once.
 
-        ``batch`` is uint8 ``[words, height, width]`` (or with a channel axis), which must not be
+        ``batch`` is uint8 ``[samples, height, width]`` (or with a channel axis), which must not be
         changed before `result` is there, or a `Batch`.
 
-        Raises ArtefactError for images of another shape, DeviceError without a network.
+        Raises ArtefactError for inputs of another shape, DeviceError without a network.
         """
         self._check_loaded()
         if isinstance(batch, Batch):
-            ticket = Ticket(batch.words, self.machine.classes, len(batch.parts))
+            ticket = Ticket(batch.samples, self.machine.classes, len(batch.parts))
             batch.begin(ticket)
             jobs = [
-                (part.worker, Job(ticket, part.first, part.words, slot=part.slot))
+                (part.worker, Job(ticket, part.first, part.samples, slot=part.slot))
                 for part in batch.parts
             ]
         else:
-            images = self._flat(batch)
-            split = list(self._split(len(images)))
-            ticket = Ticket(len(images), self.machine.classes, len(split))
+            inputs = self._flat(batch)
+            split = list(self._split(len(inputs)))
+            ticket = Ticket(len(inputs), self.machine.classes, len(split))
             jobs = [
-                (worker, Job(ticket, first, size, images[first : first + size]))
+                (worker, Job(ticket, first, size, inputs[first : first + size]))
                 for worker, first, size in split
             ]
         with self._lock:
@@ -191,7 +193,7 @@ class Accelerator:
         return ticket
 
     def result(self, ticket: Ticket, seconds: float | None = None) -> Results:
-        """Logits, int32 ``[words, classes]``, and labels, int32 ``[words]``, of a ticket.
+        """Logits, int32 ``[samples, classes]``, and labels, int32 ``[samples]``, of a ticket.
 
         Waits for them, ``seconds`` at most. Raises what stopped a run, or DeviceTimeoutError.
         """
@@ -222,32 +224,32 @@ class Accelerator:
         for ticket in waiting:
             ticket.wait_ended()
 
-    def _split(self, words: int) -> Iterator[tuple[Worker, int, int]]:
-        """Unit, first word and number of words of each run of a batch."""
+    def _split(self, samples: int) -> Iterator[tuple[Worker, int, int]]:
+        """Unit, first sample and number of samples of each run of a batch."""
         runs = max(len(self._workers) * LANES, 1)
-        size = min(max(-(-words // runs), SMALLEST_LAUNCH), self._launch_words)
-        for first in range(0, words, size):
+        size = min(max(-(-samples // runs), SMALLEST_LAUNCH), self._launch_samples)
+        for first in range(0, samples, size):
             worker = self._workers[next(self._turns) % len(self._workers)]
-            yield worker, first, min(size, words - first)
+            yield worker, first, min(size, samples - first)
 
-    def _flat(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Images as ``[words, word_bytes]``; checked."""
-        needed = self.word_shape
-        shape = images.shape[1:]
+    def _flat(self, inputs: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Inputs as ``[samples, sample_bytes]``; checked."""
+        needed = self.sample_shape
+        shape = inputs.shape[1:]
         known = self._network is not None
         fits = shape in (needed, (1, *needed)) if known else np.prod(shape) == needed[0]
-        if images.dtype != np.uint8 or images.ndim < 2 or not fits:
+        if inputs.dtype != np.uint8 or inputs.ndim < 2 or not fits:
             raise ArtefactError(
-                f"images are {images.dtype}{list(images.shape)}, needs uint8[words, "
+                f"inputs are {inputs.dtype}{list(inputs.shape)}, needs uint8[samples, "
                 f"{', '.join(map(str, needed))}]"
             )
-        return images.reshape(len(images), self.machine.word_bytes)
+        return inputs.reshape(len(inputs), self.machine.sample_bytes)
 
     @property
-    def word_shape(self) -> tuple[int, ...]:
-        """Shape of a word in a batch; flat while only the packed image is known."""
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of a sample in a batch; flat while only the parameter image is known."""
         if self._network is None:
-            return (self.machine.word_bytes,)
+            return (self.machine.sample_bytes,)
         shape = self._network.input_shape
         return shape[1:] if shape[0] == 1 else shape
 
@@ -261,7 +263,7 @@ class Accelerator:
                 if found[size] == self.machine.fingerprint:
                     return folding
         known = ", ".join(f"{size} is {identity.hex()[:12]}" for size, identity in found.items())
-        raise ImageError(
+        raise ParameterError(
             f"{self.devices[0].name} holds machine {self.machine.fingerprint.hex()[:12]}, not one "
             f"of {network.name} ({known or 'no folding is shipped'}); load the bitstream "
             "built for this network, or give its folding"

@@ -1,4 +1,4 @@
-"""A batch that lies in the units' memory, for callers that write words in place."""
+"""A batch that lies in the units' memory, for callers that write samples in place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,44 +7,45 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from sw.driver.ticket import Ticket
-from sw.driver.worker import Slot, Worker
-from sw.errors import ArtefactError, DeviceBusyError
+from twofold.sw.driver.ticket import Ticket
+from twofold.sw.driver.worker import Slot, Worker
+from twofold.sw.errors import ArtefactError, DeviceBusyError
 
 
 @dataclass(frozen=True)
 class Part:
-    """Words that one unit computes in one run.
+    """Samples that one unit computes in one run.
 
     Attributes
     ----------
     worker, slot: where.
-    first, words: which.
+    first, samples: which.
     """
 
     worker: Worker
     slot: Slot
     first: int
-    words: int
+    samples: int
 
 
 class Batch:
-    """Memory for a batch, made by `sw.driver.Accelerator.buffer`. May be submitted many times.
+    """Memory for a batch, made by `twofold.sw.driver.Accelerator.buffer`. May be submitted many
+    times.
 
     Use as a context manager, or `free` it, before the accelerator is closed.
 
     Parameters
     ----------
-    words: of the batch.
+    samples: of the batch.
     parts: where they lie, in order.
-    shape: of a word.
+    shape: of a sample.
     """
 
-    def __init__(self, words: int, parts: Sequence[Part], shape: tuple[int, ...]) -> None:
-        self.words, self.parts = words, tuple(parts)
+    def __init__(self, samples: int, parts: Sequence[Part], shape: tuple[int, ...]) -> None:
+        self.samples, self.parts = samples, tuple(parts)
         self._shape = shape
         self._ticket: Ticket | None = None
-        self.views = tuple(_shaped(part.slot.images, shape) for part in parts)
+        self.views = tuple(_shaped(part.slot.inputs, shape) for part in parts)
 
     def __enter__(self) -> "Batch":
         return self
@@ -53,17 +54,17 @@ class Batch:
         self.free()
 
     views: tuple[NDArray[np.uint8], ...]
-    """uint8 ``[words of the part, *shape of a word]``, in order: the memory to write to."""
+    """uint8 ``[samples of the part, *shape of a sample]``, in order: the memory to write to."""
 
-    def write(self, images: NDArray[np.uint8]) -> None:
-        """Copy images ``[words, *shape of a word]`` into place. Raises ArtefactError."""
-        needed = (self.words, *self._shape)
-        if images.dtype != np.uint8 or images.shape != needed:
+    def write(self, inputs: NDArray[np.uint8]) -> None:
+        """Copy inputs ``[samples, *shape of a sample]`` into place. Raises ArtefactError."""
+        needed = (self.samples, *self._shape)
+        if inputs.dtype != np.uint8 or inputs.shape != needed:
             raise ArtefactError(
-                f"images are {images.dtype}{list(images.shape)}, needs uint8{list(needed)}"
+                f"inputs are {inputs.dtype}{list(inputs.shape)}, needs uint8{list(needed)}"
             )
         for part, view in zip(self.parts, self.views, strict=True):
-            np.copyto(view, images[part.first : part.first + part.words])
+            np.copyto(view, inputs[part.first : part.first + part.samples])
 
     def begin(self, ticket: Ticket) -> None:
         """Note that it is under way. Raises DeviceBusyError when it is already."""
@@ -82,7 +83,9 @@ class Batch:
             part.slot.free()
 
 
-def _shaped(images: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """``images`` [words, bytes], whose rows may be apart, as [words, *shape] of the same memory."""
+def _shaped(inputs: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """``inputs`` [samples, bytes], whose rows may be apart, as [samples, *shape] of the same
+    memory.
+    """
     inner = np.empty(shape, np.uint8).strides
-    return as_strided(images, (len(images), *shape), (images.strides[0], *inner))
+    return as_strided(inputs, (len(inputs), *shape), (inputs.strides[0], *inner))

@@ -1,16 +1,16 @@
 """The CPU engine as a device: the fallback where there is no card."""
 
-from hw.contract.folding import Folding
-from hw.contract.network import Network
-from sw.cpu import CpuEngine
-from sw.driver.software import SoftwareDevice
-from sw.driver.unpacked import UnpackedEngine
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network
+from twofold.sw.cpu import CpuEngine
+from twofold.sw.driver.software import SoftwareDevice
+from twofold.sw.driver.unpacked import UnpackedEngine
 
 
 def open_cpu(
     network: Network, folding: Folding, *, threads: int | None = None, units: int = 1
 ) -> SoftwareDevice:
-    """The processor as a device that takes images packed for ``network`` and ``folding``.
+    """The processor as a device that takes inputs packed for ``network`` and ``folding``.
 
     Its units have ``threads`` threads each, None for as many as there are processors.
     """

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.image import FINGERPRINT_BYTES
-from hw.contract.regs import (
+from twofold.hw.contract.parameters import FINGERPRINT_BYTES
+from twofold.hw.contract.regs import (
     BEAT_BYTES,
     COUNTERS,
     KERNEL_VERSION,
@@ -19,7 +19,7 @@ from hw.contract.regs import (
     Status,
     register,
 )
-from sw.errors import DeviceRefusedError, WrongPlatformError
+from twofold.sw.errors import DeviceRefusedError, WrongPlatformError
 
 VALUES = tuple(one for one in READ_ONLY + COUNTERS if one.name != "fingerprint")
 """Registers that tell what a unit did; of the whole machine, or of each layer."""
@@ -63,7 +63,7 @@ class Arguments:
 
     operation: Operation
     image: Buffer
-    image_bytes: int
+    parameter_bytes: int
     input: Buffer
     output: Buffer
 
@@ -71,7 +71,7 @@ class Arguments:
 class Launch(Protocol):
     """A run with fixed buffers, to be started any number of times, one after the other."""
 
-    def start(self, words: int, /) -> None:
+    def start(self, samples: int, /) -> None:
         """Queue the run behind those of the unit that were started before."""
         ...
 
@@ -142,19 +142,19 @@ class Identity:
 
     Attributes
     ----------
-    fingerprint: of the machine, as in `hw.contract.identity`.
+    fingerprint: of the machine, as in `twofold.hw.contract.fingerprint`.
     classes: logits of a result.
-    word_bytes: bytes of an input word, without padding.
+    sample_bytes: bytes of an input sample, without padding.
     """
 
     fingerprint: bytes
     classes: int
-    word_bytes: int
+    sample_bytes: int
 
     @property
     def stride(self) -> int:
-        """Bytes from one input word in memory to the next."""
-        return -(-self.word_bytes // BEAT_BYTES) * BEAT_BYTES
+        """Bytes from one input sample in memory to the next."""
+        return -(-self.sample_bytes // BEAT_BYTES) * BEAT_BYTES
 
 
 def identity(unit: Unit) -> Identity:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.driver.accelerator import Accelerator
-from sw.driver.worker import Slot
-from sw.errors import DeviceTimeoutError
+from twofold.sw.driver.accelerator import Accelerator
+from twofold.sw.driver.worker import Slot
+from twofold.sw.errors import DeviceTimeoutError
 
 LAUNCHES = 200
 FEWEST = 16
 LIMIT = 3.0
-"""Seconds for measurements of single words."""
+"""Seconds for measurements of single samples."""
 MEGABYTE = 1e6
 
 
@@ -58,20 +58,20 @@ def transfer_rates(accelerator: Accelerator, size: int, turns: int) -> dict[str,
 
 
 class KernelTimer:
-    """Runs of the first unit without transfers: its words stay on the card."""
+    """Runs of the first unit without transfers: its samples stay on the card."""
 
-    def __init__(self, accelerator: Accelerator, words: int) -> None:
+    def __init__(self, accelerator: Accelerator, samples: int) -> None:
         unit = accelerator.devices[0].units[0]
-        self._slot = Slot(unit, accelerator.machine, words)
+        self._slot = Slot(unit, accelerator.machine, samples)
         self._patience = accelerator.devices[0].patience
-        self._slot.images[:] = np.arange(self._slot.images.shape[1]) % 251
-        self._slot.send(words)
+        self._slot.inputs[:] = np.arange(self._slot.inputs.shape[1]) % 251
+        self._slot.send(samples)
 
-    def run(self, words: int) -> None:
+    def run(self, samples: int) -> None:
         """One run. Raises DeviceTimeoutError."""
-        self._slot.launch.start(words)
+        self._slot.launch.start(samples)
         if not self._slot.launch.wait(self._patience):
-            raise DeviceTimeoutError(f"a run of {words} words did not end; reset the card")
+            raise DeviceTimeoutError(f"a run of {samples} samples did not end; reset the card")
 
     def close(self) -> None:
         """Give the memory back."""
@@ -79,7 +79,7 @@ class KernelTimer:
 
 
 def launch_seconds(accelerator: Accelerator, turns: int = LAUNCHES) -> Spread:
-    """Seconds of a run of one word, from its start until the host knows of its end."""
+    """Seconds of a run of one sample, from its start until the host knows of its end."""
     timer = KernelTimer(accelerator, 1)
     try:
         return Spread.of(seconds(lambda: timer.run(1), turns, LIMIT))
@@ -87,14 +87,14 @@ def launch_seconds(accelerator: Accelerator, turns: int = LAUNCHES) -> Spread:
         timer.close()
 
 
-def fitting_words(accelerator: Accelerator, most: int, target: float) -> int:
-    """Words that take about ``target`` seconds, from `FEWEST` to ``most``, by a run of a few."""
-    images = np.zeros((FEWEST, *accelerator.word_shape), np.uint8)
-    (taken,) = seconds(lambda: accelerator.infer(images), 1)
+def fitting_samples(accelerator: Accelerator, most: int, target: float) -> int:
+    """Samples that take about ``target`` seconds, from `FEWEST` to ``most``, by a run of a few."""
+    inputs = np.zeros((FEWEST, *accelerator.sample_shape), np.uint8)
+    (taken,) = seconds(lambda: accelerator.infer(inputs), 1)
     return int(min(max(FEWEST * target / taken, FEWEST), most))
 
 
-def random_words(accelerator: Accelerator, words: int, seed: int) -> NDArray[np.uint8]:
-    """Noise of the shape of words, always the same for a seed."""
-    shape = (words, *accelerator.word_shape)
+def random_samples(accelerator: Accelerator, samples: int, seed: int) -> NDArray[np.uint8]:
+    """Noise of the shape of samples, always the same for a seed."""
+    shape = (samples, *accelerator.sample_shape)
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)

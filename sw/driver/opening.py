@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from hw.contract import xclbin
-from hw.contract.errors import ImageError, ToolError
-from hw.contract.folding import Folding
-from hw.contract.identity import fingerprint
-from hw.contract.network import Network
-from hw.contract.presets import SIZES, folding_for
-from hw.contract.xclbin import Mode
-from sw.driver.cpu import open_cpu
-from sw.driver.device import Device
-from sw.errors import NoCardError
-from sw.xrt.cards import Card, cards, check_card
-from sw.xrt.library import emulated
+from twofold.hw.contract import xclbin
+from twofold.hw.contract.errors import ParameterError, ToolError
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network
+from twofold.hw.contract.presets import SIZES, folding_for
+from twofold.hw.xclbin.xclbin import Mode
+from twofold.sw.driver.cpu import open_cpu
+from twofold.sw.driver.device import Device
+from twofold.sw.errors import NoCardError
+from twofold.sw.xrt.cards import Card, cards, check_card
+from twofold.sw.xrt.library import emulated
 
 GROUP = "twofold.devices"
 RUNTIMES = ("xrt", "pynq")
@@ -51,7 +51,7 @@ class Choice:
 
     Attributes
     ----------
-    devices: to give to `sw.driver.Accelerator`.
+    devices: to give to `twofold.sw.driver.Accelerator`.
     reason: for people.
     """
 
@@ -92,7 +92,7 @@ def open_devices(text: str, wish: Wish) -> Choice:
 def find_bitstream(wish: Wish) -> Path:
     """A bitstream for the network, built for where this process would run it.
 
-    Raises ImageError when there is none.
+    Raises ParameterError when there is none.
     """
     if wish.xclbin is not None:
         return wish.xclbin
@@ -101,12 +101,12 @@ def find_bitstream(wish: Wish) -> Path:
     for path in sorted(wish.bitstreams.glob("*/*.xclbin")):
         try:
             found = xclbin.decode(path.read_bytes())
-        except (ImageError, OSError):
+        except (ParameterError, OSError):
             continue
         fits = (found.mode == Mode.HW_EMU) == emulated()
         if fits and found.identity and found.identity.fingerprint in machines:
             return path
-    raise ImageError(
+    raise ParameterError(
         f"no bitstream for {wish.network.name} in {wish.bitstreams}; give --xclbin FILE, or build "
         f"one with `twofold bitstream{' --target hw_emu' if emulated() else ''}`"
     )
@@ -138,9 +138,9 @@ def _every_card() -> list[int]:
 
 
 def _on_cards(runtime: str, indices: list[int], wish: Wish) -> tuple[Device, ...]:
-    from sw.xrt.bitstream import read_bitstream
-    from sw.xrt.device import XrtDevice
-    from sw.xrt.overlay import PynqDevice
+    from twofold.sw.xrt.bitstream import read_bitstream
+    from twofold.sw.xrt.device import XrtDevice
+    from twofold.sw.xrt.overlay import PynqDevice
 
     bitstream = read_bitstream(find_bitstream(wish))
     opened: list[Device] = []

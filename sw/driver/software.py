@@ -1,5 +1,5 @@
 """Devices in software: the kernel's behaviour, registers and status codes over any engine that can
-load an image and classify words.
+load an image and classify samples.
 """
 
 import mmap
@@ -12,23 +12,23 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.folding import Folding
-from hw.contract.identity import fingerprint
-from hw.contract.image import ALIGN_BYTES, LENGTH_MAX, ImageStatus
-from hw.contract.network import Network
-from hw.contract.regs import (
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network
+from twofold.hw.contract.parameters import ALIGN_BYTES, LENGTH_MAX, ParameterStatus
+from twofold.hw.contract.regs import (
     BEAT_BYTES,
-    IMAGE_CODES,
     KERNEL_VERSION,
     LABEL_OFFSET,
+    PARAMETER_CODES,
     Operation,
     Register,
     Status,
-    word_bytes,
-    word_stride,
+    sample_bytes,
+    sample_stride,
 )
-from sw.driver.device import EVERY_VALUE, Arguments, buffer_bytes
-from sw.errors import DeviceLostError
+from twofold.sw.driver.device import EVERY_VALUE, Arguments, buffer_bytes
+from twofold.sw.errors import DeviceLostError
 
 WRAP = 1 << 32
 LABEL_COLUMN = LABEL_OFFSET // 4
@@ -40,9 +40,9 @@ class Classified:
 
     Attributes
     ----------
-    logits: int32 ``[words, classes]``.
-    labels: integers ``[words]``.
-    counters: values of registers by name, where the engine counts more than words.
+    logits: int32 ``[samples, classes]``.
+    labels: integers ``[samples]``.
+    counters: values of registers by name, where the engine counts more than samples.
     """
 
     logits: NDArray[np.int32]
@@ -53,12 +53,12 @@ class Classified:
 class Engine(Protocol):
     """Computes what the machine computes."""
 
-    def load(self, image: bytes) -> ImageStatus:
-        """Take a packed image, good or bad; after a bad one nothing is loaded."""
+    def load(self, image: bytes) -> ParameterStatus:
+        """Take a parameter image, good or bad; after a bad one nothing is loaded."""
         ...
 
-    def run(self, images: NDArray[np.uint8]) -> Classified:
-        """Classify words, uint8 ``[words, channels, height, width]``."""
+    def run(self, inputs: NDArray[np.uint8]) -> Classified:
+        """Classify samples, uint8 ``[samples, channels, height, width]``."""
         ...
 
     def close(self) -> None:
@@ -117,9 +117,9 @@ class SoftwareUnit:
         self._loaded = False
         self._registers = {
             "version": KERNEL_VERSION,
-            "geometry": len(network.labels) | word_bytes(network) << 8,
+            "geometry": len(network.labels) | sample_bytes(network) << 8,
             "fingerprint": int.from_bytes(fingerprint(network, folding), "little"),
-            **dict.fromkeys(("status", "image_status", "runs", "failures", "results"), 0),
+            **dict.fromkeys(("status", "parameter_status", "runs", "failures", "results"), 0),
         }
 
     def allocate(self, size: int) -> MemoryBuffer:
@@ -139,10 +139,10 @@ class SoftwareUnit:
         """Value of a register; 0 of one that nothing has been written to."""
         return int(self._registers.get(one.name, 0))
 
-    def queue(self, arguments: Arguments, words: int) -> Future[None]:
+    def queue(self, arguments: Arguments, samples: int) -> Future[None]:
         """Put a run behind those that wait. Raises DeviceLostError after `close`."""
         try:
-            return self._queue.submit(self._run, arguments, words)
+            return self._queue.submit(self._run, arguments, samples)
         except RuntimeError as error:
             raise DeviceLostError(f"{self.name} is closed; open the device again") from error
 
@@ -151,38 +151,40 @@ class SoftwareUnit:
         self._queue.shutdown(wait=True, cancel_futures=True)
         self._engine.close()
 
-    def _run(self, arguments: Arguments, words: int) -> None:
+    def _run(self, arguments: Arguments, samples: int) -> None:
         found = Classified(np.empty((0, 1), np.int32), np.empty(0, np.int32))
-        image = ImageStatus(self._registers["image_status"])
+        image = ParameterStatus(self._registers["parameter_status"])
         if arguments.operation == Operation.LOAD:
             status, image = self._load(arguments, image)
-        elif words == 0 or not self._loaded:
-            status = Status.BAD_WORDS if words == 0 else Status.NO_IMAGE
+        elif samples == 0 or not self._loaded:
+            status = Status.BAD_SAMPLES if samples == 0 else Status.NO_PARAMETERS
         else:
-            status, found = Status.OK, self._classify(arguments, words)
+            status, found = Status.OK, self._classify(arguments, samples)
         failed = status != Status.OK
         self._registers |= {
             "status": status,
-            "image_status": image,
+            "parameter_status": image,
             "runs": (self._registers["runs"] + 1) % WRAP,
             "failures": (self._registers["failures"] + failed) % WRAP,
             "results": len(found.labels),
             **found.counters,
         }
 
-    def _load(self, arguments: Arguments, before: ImageStatus) -> tuple[Status, ImageStatus]:
-        size = arguments.image_bytes
+    def _load(
+        self, arguments: Arguments, before: ParameterStatus
+    ) -> tuple[Status, ParameterStatus]:
+        size = arguments.parameter_bytes
         if size % ALIGN_BYTES or not ALIGN_BYTES <= size <= LENGTH_MAX:
             return Status.BAD_LENGTH, before
         image = self._engine.load(_card(arguments.image)[:size].tobytes())
-        self._loaded = image == ImageStatus.OK
-        return (Status.OK if self._loaded else Status(IMAGE_CODES + image)), image
+        self._loaded = image == ParameterStatus.OK
+        return (Status.OK if self._loaded else Status(PARAMETER_CODES + image)), image
 
-    def _classify(self, arguments: Arguments, words: int) -> Classified:
-        stride, used = word_stride(self._network), word_bytes(self._network)
-        rows = _card(arguments.input)[: words * stride].reshape(words, stride)[:, :used]
-        found = self._engine.run(rows.reshape(words, *self._network.input_shape))
-        beats = _card(arguments.output)[: words * BEAT_BYTES].view(np.int32).reshape(words, -1)
+    def _classify(self, arguments: Arguments, samples: int) -> Classified:
+        stride, used = sample_stride(self._network), sample_bytes(self._network)
+        rows = _card(arguments.input)[: samples * stride].reshape(samples, stride)[:, :used]
+        found = self._engine.run(rows.reshape(samples, *self._network.input_shape))
+        beats = _card(arguments.output)[: samples * BEAT_BYTES].view(np.int32).reshape(samples, -1)
         classes = found.logits.shape[1]
         beats[:, :classes] = found.logits
         beats[:, classes:LABEL_COLUMN] = 0
@@ -203,9 +205,9 @@ class SoftwareLaunch:
         self._unit, self._arguments = unit, arguments
         self._running: Future[None] | None = None
 
-    def start(self, words: int) -> None:
+    def start(self, samples: int) -> None:
         """Queue the run."""
-        self._running = self._unit.queue(self._arguments, words)
+        self._running = self._unit.queue(self._arguments, samples)
 
     def wait(self, seconds: float) -> bool:
         """Whether it has ended; passes on what the engine raised."""

@@ -1,15 +1,15 @@
-"""What the caller holds while words are on their way."""
+"""What the caller holds while samples are on their way."""
 
 import threading
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.regs import BEAT_BYTES, LABEL_OFFSET
-from sw.errors import DeviceTimeoutError
+from twofold.hw.contract.regs import BEAT_BYTES, LABEL_OFFSET
+from twofold.sw.errors import DeviceTimeoutError
 
 Results = tuple[NDArray[np.int32], NDArray[np.int32]]
-"""Logits ``[words, classes]`` and labels ``[words]``."""
+"""Logits ``[samples, classes]`` and labels ``[samples]``."""
 COLUMNS, LABEL_COLUMN = BEAT_BYTES // 4, LABEL_OFFSET // 4
 
 
@@ -18,14 +18,14 @@ class Ticket:
 
     Parameters
     ----------
-    words: of the batch.
+    samples: of the batch.
     classes: logits of a result.
     parts: into how many runs it was split.
     """
 
-    def __init__(self, words: int, classes: int, parts: int) -> None:
-        self.words = words
-        self.rows = np.empty((words, COLUMNS), np.int32)
+    def __init__(self, samples: int, classes: int, parts: int) -> None:
+        self.samples = samples
+        self.rows = np.empty((samples, COLUMNS), np.int32)
         self._classes, self._left = classes, parts
         self._error: Exception | None = None
         self._lock, self._ended = threading.Lock(), threading.Event()
@@ -57,7 +57,7 @@ class Ticket:
         """
         if not self._ended.wait(seconds):
             raise DeviceTimeoutError(
-                f"{self._left} runs of {self.words} words are not done after {seconds:g} s; "
+                f"{self._left} runs of {self.samples} samples are not done after {seconds:g} s; "
                 "ask again, or wait longer"
             )
         if self._error is not None:

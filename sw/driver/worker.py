@@ -9,9 +9,9 @@ from queue import Empty, SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.errors import TwofoldError
-from hw.contract.regs import BEAT_BYTES, Operation, register
-from sw.driver.device import (
+from twofold.hw.contract.errors import TwofoldError
+from twofold.hw.contract.regs import BEAT_BYTES, Operation, register
+from twofold.sw.driver.device import (
     Arguments,
     Buffer,
     Identity,
@@ -19,8 +19,8 @@ from sw.driver.device import (
     Unit,
     check_status,
 )
-from sw.driver.ticket import COLUMNS, Ticket
-from sw.errors import DeviceError, DeviceLostError, DeviceRefusedError, DeviceTimeoutError
+from twofold.sw.driver.ticket import COLUMNS, Ticket
+from twofold.sw.errors import DeviceError, DeviceLostError, DeviceRefusedError, DeviceTimeoutError
 
 GOODBYE = 5.0
 """Seconds that a lane may take to end when the unit is closed."""
@@ -32,39 +32,41 @@ class Slot:
     Parameters
     ----------
     unit: whose memory it is.
-    machine: gives the size of a word.
-    words: how many there is room for.
+    machine: gives the size of a sample.
+    samples: how many there is room for.
 
     Members
     -------
-    images: uint8 ``[words, word_bytes]``, the input.
-    rows: int32 ``[words, COLUMNS]``, the results.
+    inputs: uint8 ``[samples, sample_bytes]``, the input.
+    rows: int32 ``[samples, COLUMNS]``, the results.
     """
 
-    def __init__(self, unit: Unit, machine: Identity, words: int) -> None:
-        self._input = unit.allocate(words * machine.stride)
-        self._output = unit.allocate(words * BEAT_BYTES)
+    def __init__(self, unit: Unit, machine: Identity, samples: int) -> None:
+        self._input = unit.allocate(samples * machine.stride)
+        self._output = unit.allocate(samples * BEAT_BYTES)
         self._stride = machine.stride
-        self.words = words
-        whole = self._input.data[: words * machine.stride].reshape(words, machine.stride)
-        self.images = whole[:, : machine.word_bytes]
-        self.rows = self._output.data[: words * BEAT_BYTES].view(np.int32).reshape(words, COLUMNS)
+        self.samples = samples
+        whole = self._input.data[: samples * machine.stride].reshape(samples, machine.stride)
+        self.inputs = whole[:, : machine.sample_bytes]
+        self.rows = (
+            self._output.data[: samples * BEAT_BYTES].view(np.int32).reshape(samples, COLUMNS)
+        )
         self.launch = unit.prepare(
             Arguments(Operation.RUN, self._input, 0, self._input, self._output)
         )
 
-    def send(self, words: int) -> None:
+    def send(self, samples: int) -> None:
         """Transfer input to the card."""
-        self._input.to_card(words * self._stride)
+        self._input.to_card(samples * self._stride)
 
-    def fetch(self, words: int) -> None:
+    def fetch(self, samples: int) -> None:
         """Transfer results from the card."""
-        self._output.to_host(words * BEAT_BYTES)
+        self._output.to_host(samples * BEAT_BYTES)
 
     def free(self) -> None:
         """Give everything back; the arrays must not be used afterwards."""
         self.launch.free()
-        del self.images, self.rows
+        del self.inputs, self.rows
         self._input.free()
         self._output.free()
 
@@ -77,35 +79,36 @@ class Job:
     ----------
     ticket: told of the end.
     first: place of the part's results in the ticket's.
-    words: how many.
-    images: uint8 ``[words, word_bytes]`` to copy, or None when they are in ``slot``.
-    slot: that holds the words already; None for one of the worker's own.
+    samples: how many.
+    inputs: uint8 ``[samples, sample_bytes]`` to copy, or None when they are in ``slot``.
+    slot: that holds the samples already; None for one of the worker's own.
     """
 
     ticket: Ticket
     first: int
-    words: int
-    images: NDArray[np.uint8] | None = None
+    samples: int
+    inputs: NDArray[np.uint8] | None = None
     slot: Slot | None = None
 
 
 class Worker:
-    """Feeds one unit. Lanes take turns: while one's run computes, another's words are on their way.
+    """Feeds one unit. Lanes take turns: while one's run computes, another's samples are on their
+    way.
 
     Parameters
     ----------
     unit: to feed.
     machine: what the unit said about itself.
     lanes: how many runs may be under way; 2 keep the unit busy.
-    words: most words of a run.
+    samples: most samples of a run.
     patience: seconds after which a run counts as hanging.
     """
 
     def __init__(
-        self, unit: Unit, machine: Identity, *, lanes: int, words: int, patience: float
+        self, unit: Unit, machine: Identity, *, lanes: int, samples: int, patience: float
     ) -> None:
         self.unit, self._machine = unit, machine
-        self._words, self._patience = words, patience
+        self._samples, self._patience = samples, patience
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._failures = unit.read(register("failures"))
         self._broken: DeviceError | None = None
@@ -116,16 +119,16 @@ class Worker:
         for lane in self._lanes:
             lane.start()
 
-    def slot(self, words: int) -> Slot:
+    def slot(self, samples: int) -> Slot:
         """Memory of the unit for a batch."""
-        return Slot(self.unit, self._machine, words)
+        return Slot(self.unit, self._machine, samples)
 
     def submit(self, job: Job) -> None:
         """Queue a job."""
         self._queue.put(job)
 
     def load(self, image: bytes) -> None:
-        """Load a packed image; no job may be under way. Raises DeviceError."""
+        """Load a parameter image; no job may be under way. Raises DeviceError."""
         if self._broken is not None:
             raise self._broken
         buffer = self.unit.allocate(len(image))
@@ -169,7 +172,7 @@ class Worker:
                 if self._broken is not None:
                     raise self._broken
                 if job.slot is None and own is None:
-                    own = self.slot(self._words)
+                    own = self.slot(self._samples)
                 self._run(job, job.slot or own)
             except TwofoldError as error:
                 job.ticket.end_part(error)
@@ -183,16 +186,16 @@ class Worker:
 
     def _run(self, job: Job, slot: Slot | None) -> None:
         if slot is None:
-            raise DeviceError(f"{self.unit.name}: no memory for the words")
+            raise DeviceError(f"{self.unit.name}: no memory for the samples")
         failures = self._failures
-        if job.images is not None:
-            np.copyto(slot.images[: job.words], job.images)
-        slot.send(job.words)
-        slot.launch.start(job.words)
-        self._wait(slot.launch, f"{job.words} words")
-        slot.fetch(job.words)
+        if job.inputs is not None:
+            np.copyto(slot.inputs[: job.samples], job.inputs)
+        slot.send(job.samples)
+        slot.launch.start(job.samples)
+        self._wait(slot.launch, f"{job.samples} samples")
+        slot.fetch(job.samples)
         self._check(failures)
-        job.ticket.rows[job.first : job.first + job.words] = slot.rows[: job.words]
+        job.ticket.rows[job.first : job.first + job.samples] = slot.rows[: job.samples]
 
     def _wait(self, launch: Launch, what: str) -> None:
         """Wait for a run; one that hangs may still write, so the unit is not used again."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sw.data.audio import RATE, Samples
+from twofold.sw.data.audio import RATE, Samples
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sw.evaluate.metrics import Evaluation
+from twofold.sw.evaluate.metrics import Evaluation
 
 
 def draw_confusion(evaluation: Evaluation, path: Path, title: str) -> None:

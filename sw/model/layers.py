@@ -1,7 +1,7 @@
 """Layers of a network in training: masked weights, normalisation, ReLU and k-winners.
 
-Activations between layers are [words, rows, cols, channels] or [words, units]; the order inside a
-layer is multiplication, max-pooling, BatchNorm, ReLU, k-winners, which equals normalising before
+Activations between layers are [samples, rows, cols, channels] or [samples, units]; the order inside
+a layer is multiplication, max-pooling, BatchNorm, ReLU, k-winners, which equals normalising before
 pooling as long as every gain is positive.
 """
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hw.contract.network import Conv2d, Stage
-from sw.model import native
+from twofold.hw.contract.network import Conv2d, Stage
+from twofold.sw.model import native
 
 GAIN_MIN = 0.01
 """Gains are kept above this, so that pooling and normalisation commute."""
@@ -103,8 +103,8 @@ class Layer(nn.Module):
     """One layer of a network, seen as a convolution or a matrix, in training.
 
     The mask has the shape of the weights, is 1 where a weight exists, and is set from outside
-    (`sw.model.masks`). The gradient reaches all weights, existing or not, so that a masked one can
-    grow back until the mask is final.
+    (`twofold.sw.model.masks`). The gradient reaches all weights, existing or not, so that a masked
+    one can grow back until the mask is final.
 
     Attributes
     ----------

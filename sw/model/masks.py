@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from hw.contract.network import Complementary, Dense, Stage, Taps
-from sw.model import native
+from twofold.hw.contract.network import Complementary, Dense, Stage, Taps
+from twofold.sw.model import native
 
 FIRST = 4
 """Factor on the density of the first layer."""
@@ -35,10 +35,10 @@ def choose_mask(
 ) -> Tensor:
     """Mask of ones and zeros in the shape of ``weight`` that keeps large weights.
 
-    At ``openness`` 0 the mask is one that `hw.contract.network` accepts: exactly the taps of every
-    kernel, or one kernel of every set at each position and no kernel above the fan-in. A dense
-    hidden layer keeps the share ``density`` of its weights at the end, the first layer four times
-    that, as it has few; the last layer keeps all.
+    At ``openness`` 0 the mask is one that `twofold.hw.contract.network` accepts: exactly the taps
+    of every kernel, or one kernel of every set at each position and no kernel above the fan-in. A
+    dense hidden layer keeps the share ``density`` of its weights at the end, the first layer four
+    times that, as it has few; the last layer keeps all.
     """
     flat = weight.reshape(stage.channels, stage.inputs).abs()
     kept = open_share(stage, openness)

@@ -1,7 +1,7 @@
 """The kernels of ``kernels.cpp`` as differentiable functions of tensors.
 
 The library is compiled once for this machine's instruction set and kept in the user's cache folder.
-`sw.model.layers` computes the same with stock PyTorch, which these are tested against.
+`twofold.sw.model.layers` computes the same with stock PyTorch, which these are tested against.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from hw.contract.errors import ToolError
+from twofold.hw.contract.errors import ToolError
 
 LANES = 16
 """Channels of a convolution must be a multiple of this."""
@@ -33,7 +33,7 @@ class _Window(ctypes.Structure):
     _fields_ = tuple(
         (name, ctypes.c_int64)
         for name in (
-            "words", "height", "width", "channels", "rows", "cols", "pool", "out_rows", "out_cols",
+            "samples", "height", "width", "channels", "rows", "cols", "pool", "out_rows", "out_cols",
         )
     )  # fmt: skip
 
@@ -73,13 +73,13 @@ def _pointers(*tensors: Tensor) -> list[ctypes.c_void_p]:
 class _ConvPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, weight: Tensor, pool: int) -> Tensor:
-        words, _, height, width = image.shape
+        samples, _, height, width = image.shape
         channels, _, rows, cols = weight.shape
         out_rows, out_cols = (height - rows + 1) // pool, (width - cols + 1) // pool
-        window = _Window(words, height, width, channels, rows, cols, pool, out_rows, out_cols)
+        window = _Window(samples, height, width, channels, rows, cols, pool, out_rows, out_cols)
         taps = weight.detach().reshape(channels, rows * cols).t().contiguous()
         image = image.contiguous()
-        out = torch.empty(words, out_rows, out_cols, channels)
+        out = torch.empty(samples, out_rows, out_cols, channels)
         winner = torch.empty(out.shape, dtype=torch.uint8)
         library().conv_pool_forward(ctypes.byref(window), *_pointers(image, taps, out, winner))
         ctx.save_for_backward(image, winner)
@@ -103,13 +103,13 @@ def conv_pool(image: Tensor, weight: Tensor, pool: int) -> Tensor:
 
     Parameters
     ----------
-    image: float32 [words, 1, height, width].
+    image: float32 [samples, 1, height, width].
     weight: float32 [channels, 1, rows, cols]; channels a multiple of `LANES`.
     pool: side and stride of the pooling window.
 
     Returns
     -------
-    float32 [words, out rows, out cols, channels].
+    float32 [samples, out rows, out cols, channels].
     """
     return cast(Tensor, _ConvPool.apply(image, weight, pool))
 

@@ -1,12 +1,12 @@
-"""A network of `hw.contract.network` as a PyTorch module."""
+"""A network of `twofold.hw.contract.network` as a PyTorch module."""
 
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from hw.contract.network import Network
-from sw.model.layers import Layer
+from twofold.hw.contract.network import Network
+from twofold.sw.model.layers import Layer
 
 INPUT_SCALE = 64.0
 """Steps of the input that make up 1.0."""
@@ -33,7 +33,7 @@ class SparseNet(nn.Module):
         return [cast(Layer, layer) for layer in self.layers]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits float32 [words, classes] of images uint8 [words, (channels,) rows, cols].
+        """Logits float32 [samples, classes] of images uint8 [samples, (channels,) rows, cols].
 
         In training most of the arithmetic is bfloat16 while ``mixed`` is set; in evaluation all is
         float32.

@@ -1,5 +1,5 @@
 """Packing: from a quantized network to the image that is loaded into the machine, and back."""
 
-from sw.pack.packer import pack, unpack
+from twofold.sw.pack.packer import pack, unpack
 
 __all__ = ["pack", "unpack"]

@@ -5,7 +5,7 @@ import json
 import zlib
 from pathlib import Path
 
-from hw.contract.options import add_folding
+from twofold.hw.contract.options import add_folding
 
 HELP = "pack a quantized network into the image that is loaded into the machine"
 
@@ -19,12 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Pack; prints a summary. Raises ArtefactError, FoldingError or ImageError."""
-    from hw.contract.identity import fingerprint
-    from hw.contract.presets import folding_for
-    from sw.artefacts import QuantizedNetwork
-    from sw.artefacts.files import write_bytes
-    from sw.pack.packer import pack
+    """Pack; prints a summary. Raises ArtefactError, FoldingError or ParameterError."""
+    from twofold.hw.contract.fingerprint import fingerprint
+    from twofold.hw.contract.presets import folding_for
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.artefacts.files import write_bytes
+    from twofold.sw.pack.packer import pack
 
     quantized = QuantizedNetwork.load(args.network)
     folding = folding_for(quantized.network, args.folding)

@@ -1,28 +1,28 @@
 """From integers in the order of the artefact to integers in the order of the machine, and back.
 
-The order of the machine is `hw.contract.tables`. An artefact counts the inputs of a kernel channel
-by channel (``channel * taps + tap``, a linear layer's taps being the pixels of its input); a row
-address of the machine has the tap above the channel.
+The order of the machine is `twofold.hw.contract.tables`. An artefact counts the inputs of a kernel
+channel by channel (``channel * taps + tap``, a linear layer's taps being the pixels of its input);
+a row address of the machine has the tap above the channel.
 """
 
 import numpy as np
 
-from hw.contract import image
-from hw.contract.errors import ImageError
-from hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
-from hw.contract.identity import fingerprint
-from hw.contract.network import Conv2d, Dense, Network, Stage
-from hw.contract.tables import Table, TableKind, channels_in, tables
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.hw.contract import image
+from twofold.hw.contract.errors import ParameterError
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
+from twofold.hw.contract.network import Conv2d, Dense, Network, Stage
+from twofold.hw.contract.tables import Table, TableKind, channels_in, tables
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 
 WEIGHT_MASK = 0xFF
 
 
 def pack(quantized: QuantizedNetwork, folding: Folding) -> bytes:
-    """Packed image of ``quantized`` for a machine with this folding.
+    """Parameter image of ``quantized`` for a machine with this folding.
 
-    Raises FoldingError when the folding does not divide the network, and ImageError when the image
-    gets too long.
+    Raises FoldingError when the folding does not divide the network, and ParameterError when the
+    image gets too long.
     """
     network = quantized.network
     sections = []
@@ -36,9 +36,9 @@ def pack(quantized: QuantizedNetwork, folding: Folding) -> bytes:
 
 
 def unpack(content: bytes, network: Network, folding: Folding) -> tuple[QuantizedLayer, ...]:
-    """Layers of a packed image, which is untrusted.
+    """Layers of a parameter image, which is untrusted.
 
-    Raises ImageError when it is damaged or not meant for this network and folding.
+    Raises ParameterError when it is damaged or not meant for this network and folding.
     """
     machine = plans(network, folding)
     found: dict[tuple[int, TableKind], list[np.ndarray]] = {}
@@ -133,7 +133,9 @@ def _layer(plan: Plan, arrays: dict[TableKind, np.ndarray]) -> QuantizedLayer:
 def _check_range(stage: Stage, what: str, values: np.ndarray, limit: int) -> None:
     highest = int(values.max())
     if highest >= limit:
-        raise ImageError(f"packed image: {stage.name}: {what} {highest}, needs 0..{limit - 1}")
+        raise ParameterError(
+            f"parameter image: {stage.name}: {what} {highest}, needs 0..{limit - 1}"
+        )
 
 
 def _signed_weights(elements: np.ndarray) -> np.ndarray:

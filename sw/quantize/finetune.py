@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hw.contract.arith import ACT_MAX, WEIGHT_MAX, WEIGHT_MIN
-from hw.contract.network import Conv2d, Network, Stage
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
-from sw.model import native
-from sw.quantize.integer import accumulate, exact_kind, keep_winners
+from twofold.hw.contract.arith import ACT_MAX, WEIGHT_MAX, WEIGHT_MIN
+from twofold.hw.contract.network import Conv2d, Network, Stage
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.model import native
+from twofold.sw.quantize.integer import accumulate, exact_kind, keep_winners
 
 UNIT = 64.0
 """Integer weights for 1.0 of the trained parameter, so that usual learning rates fit."""

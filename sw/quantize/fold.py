@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hw.contract.arith import ACT_MAX, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN
-from hw.contract.network import Stage
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
-from sw.model.layers import Layer
-from sw.model.net import INPUT_SCALE, SparseNet
+from twofold.hw.contract.arith import ACT_MAX, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN
+from twofold.hw.contract.network import Stage
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.model.layers import Layer
+from twofold.sw.model.net import INPUT_SCALE, SparseNet
 
 PERCENTILE = 0.999
 """Share of the non-zero activations that a layer's scale leaves room for."""

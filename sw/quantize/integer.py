@@ -2,7 +2,7 @@
 
 As long as sums stay within 2**24, float32 holds every whole number, so convolutions are exact in
 whatever order they add. A layer whose weights allow larger sums is computed in float64.
-`sim.golden` computes the same independently.
+`twofold.sw.golden` computes the same independently.
 """
 
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from hw.contract.arith import ACT_MAX
-from hw.contract.network import Conv2d, Stage
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.hw.contract.arith import ACT_MAX
+from twofold.hw.contract.network import Conv2d, Stage
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 
 EXACT = 1 << 24
 """Largest magnitude up to which float32 holds every whole number."""

@@ -5,10 +5,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hw.contract.arith import ACT_MAX
-from hw.contract.network import Stage
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
-from sw.quantize.integer import BATCH, accumulate, exact_kind, finish
+from twofold.hw.contract.arith import ACT_MAX
+from twofold.hw.contract.network import Stage
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.quantize.integer import BATCH, accumulate, exact_kind, finish
 
 
 @torch.no_grad()

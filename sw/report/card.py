@@ -1,4 +1,4 @@
-"""The card: what cycle counts come to in words a second, and what others have published."""
+"""The card: what cycle counts come to in samples a second, and what others have published."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ CLOCK_MHZ = 300
 """Assumed clock: nothing is placed and routed."""
 UNITS = 4
 """Compute units on a card, one in each super logic region; assumed to fit when one does."""
-WORD_BYTES = 1024
+SAMPLE_BYTES = 1024
 PCIE_BYTES = 11.0e9
 """Bytes a second into the card, measured by its vendor's own test."""
 DSP = 12288
@@ -15,18 +15,18 @@ PRODUCTS_PER_DSP = 2
 CORES = 24
 """Cores of the processor in the study, a Xeon 8275CL."""
 
-PCIE_WORDS = PCIE_BYTES / WORD_BYTES
+PCIE_SAMPLES = PCIE_BYTES / SAMPLE_BYTES
 PEAK_PRODUCTS = DSP * PRODUCTS_PER_DSP * CLOCK_MHZ * 1e6
 
 
-def unit_words(cycles: float) -> float:
-    """Words a second of a compute unit that takes so many cycles a word."""
+def unit_samples(cycles: float) -> float:
+    """Samples a second of a compute unit that takes so many cycles a sample."""
     return CLOCK_MHZ * 1e6 / cycles
 
 
-def card_words(cycles: float) -> float:
-    """Words a second of a card, its link included."""
-    return min(UNITS * unit_words(cycles), PCIE_WORDS)
+def card_samples(cycles: float) -> float:
+    """Samples a second of a card, its link included."""
+    return min(UNITS * unit_samples(cycles), PCIE_SAMPLES)
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Published:
 
     Attributes
     ----------
-    single: words a second of one network on the card.
-    chip: words a second of as many as it holds.
+    single: samples a second of one network on the card.
+    chip: samples a second of as many as it holds.
     networks: how many those are.
     """
 
@@ -53,5 +53,5 @@ PUBLISHED = {
 PUBLISHED_SOURCE = (
     "Hunter, Spracklen, Ahmad: Two Sparsities Are Better Than One (arXiv 2112.13896), and "
     "Spracklen: Can CPUs leverage sparsity? (2021). The speed-ups, 112x and 56x, agree with both; "
-    "the words per second were not checked against the paper again."
+    "the samples per second were not checked against the paper again."
 )

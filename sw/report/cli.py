@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from hw.contract.presets import NETWORKS
+from twofold.hw.contract.presets import NETWORKS
 
 HELP = "write the comparison as one self-contained page, from the reports of the other commands"
 
@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page. Raises ArtefactError for damaged reports."""
-    from sw.artefacts.files import write_bytes
-    from sw.report.inputs import collect
-    from sw.report.page import render
-    from sw.report.readme import update
+    from twofold.sw.artefacts.files import write_bytes
+    from twofold.sw.report.inputs import collect
+    from twofold.sw.report.page import render
+    from twofold.sw.report.readme import update
 
     folder = args.build / "reports"
     inputs = collect(folder, args.net)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sw.bench.engines import ENGINES
-from sw.report import card
-from sw.report.charts import Bar, Group, absent, bar_chart, figure, kinds_of
-from sw.report.inputs import NAMES, Inputs
-from sw.report.select import (
+from twofold.sw.bench.engines import ENGINES
+from twofold.sw.report import card
+from twofold.sw.report.charts import Bar, Group, absent, bar_chart, figure, kinds_of
+from twofold.sw.report.inputs import NAMES, Inputs
+from twofold.sw.report.select import (
     FPGA,
     SIM,
     bench_command,
@@ -15,8 +15,8 @@ from sw.report.select import (
     engines,
     not_shown,
     rate_bar,
+    samples_bar,
     simulated,
-    words_bar,
 )  # fmt: skip
 
 OTHERS = "U250, Numenta"
@@ -45,7 +45,7 @@ def dense(inputs: Inputs, threads: int, title: str) -> str:
     return _nothing_timed(groups, title) or figure(
         title,
         bar_chart(groups),
-        f"Words a second of the dense network, {threads} thread{'s' * (threads > 1)}; "
+        f"Samples a second of the dense network, {threads} thread{'s' * (threads > 1)}; "
         "medians with quartiles.",
         kinds_of(groups),
         [bench_command(inputs)],
@@ -54,7 +54,7 @@ def dense(inputs: Inputs, threads: int, title: str) -> str:
 
 def _ratio(label: str, above: dict[str, Any] | None, below: dict[str, Any] | None) -> Iterable[Bar]:
     if above and below:
-        ratio = above["words_per_second"] / below["words_per_second"]
+        ratio = above["samples_per_second"] / below["samples_per_second"]
         yield Bar(label, ratio, "measured", f"{ratio:.2f}x", mark=1)
 
 
@@ -76,7 +76,7 @@ def batches(inputs: Inputs) -> str:
     return _nothing_timed(groups, title) or figure(
         title,
         bar_chart(groups),
-        "Words a second at the best batch over those at batch 1, one thread. At the line, 1, "
+        "Samples a second at the best batch over those at batch 1, one thread. At the line, 1, "
         "batches gain nothing.",
         kinds_of(groups),
         [bench_command(inputs)],
@@ -99,7 +99,7 @@ def quantization(inputs: Inputs) -> str:
     return _nothing_timed(groups, title) or figure(
         title,
         bar_chart(groups),
-        "Words a second in int8 over those in fp32, one thread; the line is at 1.",
+        "Samples a second in int8 over those in fp32, one thread; the line is at 1.",
         kinds_of(groups),
         [bench_command(inputs)],
     )
@@ -113,7 +113,7 @@ def _sparse_rows(inputs: Inputs) -> list[tuple[str, dict[str, Any]]]:
                 for kind in ("pruned", "sparse-sparse")]  # fmt: skip
         known = [row for row in rows if row]
         if known:
-            row = max(known, key=lambda row: row["words_per_second"])
+            row = max(known, key=lambda row: row["samples_per_second"])
             what = f"{row['sparsity']}, {row['precision']}, batch {row['batch']}"
             found.append((f"{ENGINES[name]} ({what})", row))
     return found
@@ -124,18 +124,20 @@ def sparse(inputs: Inputs) -> str:
     title = "4. Sparse networks: processor and FPGA"
     rows = _sparse_rows(inputs)
     cores = [
-        words_bar(label, row["words_per_second"] * card.CORES, "assumed") for label, row in rows
+        samples_bar(label, row["samples_per_second"] * card.CORES, "assumed") for label, row in rows
     ]
     ours = []
     for variant, tree in simulated(inputs):
-        cycles = tree["cycles_per_word"]
-        ours.append(words_bar(f"{NAMES[variant]}, one unit", card.unit_words(cycles), "simulated"))
+        cycles = tree["cycles_per_sample"]
+        ours.append(
+            samples_bar(f"{NAMES[variant]}, one unit", card.unit_samples(cycles), "simulated")
+        )
         label = f"{NAMES[variant]}, card of {card.UNITS}"
-        ours.append(words_bar(label, card.card_words(cycles), "assumed"))
+        ours.append(samples_bar(label, card.card_samples(cycles), "assumed"))
     others = []
     for name, known in _published(inputs):
-        others.append(words_bar(f"{name}, one network", known.single, "published"))
-        others.append(words_bar(f"{name}, {known.networks} networks", known.chip, "published"))
+        others.append(samples_bar(f"{name}, one network", known.single, "published"))
+        others.append(samples_bar(f"{name}, {known.networks} networks", known.chip, "published"))
     groups = [
         Group("one core of this processor", [rate_bar(label, row) for label, row in rows]),
         Group(f"{card.CORES} cores, if every core is as fast as one alone", cores),
@@ -145,7 +147,7 @@ def sparse(inputs: Inputs) -> str:
     ]
     caption = (
         f"A card is taken to hold {card.UNITS} units and to receive at most "
-        f"{card.PCIE_WORDS / 1e6:.1f} M words/s over PCIe. {not_shown(inputs)}"
+        f"{card.PCIE_SAMPLES / 1e6:.1f} M samples/s over PCIe. {not_shown(inputs)}"
     )
     groups = [group for group in groups if group.bars]
     if not groups:
@@ -162,10 +164,10 @@ def _published(inputs: Inputs) -> list[tuple[str, card.Published]]:
 def _on_card(inputs: Inputs) -> Iterable[Bar]:
     tree = inputs.card
     if tree:
-        rate = tree["words_per_second"]
+        rate = tree["samples_per_second"]
         label = f"{tree['network']}, {tree['units']} units"
         spread = (rate["low"], rate["high"])
-        yield Bar(label, rate["median"], "measured", f"{rate['median']:,.0f} words/s", spread)
+        yield Bar(label, rate["median"], "measured", f"{rate['median']:,.0f} samples/s", spread)
 
 
 def speedup(inputs: Inputs) -> str:
@@ -183,10 +185,10 @@ def speedup(inputs: Inputs) -> str:
                 groups.append(Group(f"{sparsity}, {precision}, batch {batch}", bars))
     simulations = inputs.simulations
     if "dense" in simulations:
-        base = simulations["dense"]["cycles_per_word"]
+        base = simulations["dense"]["cycles_per_sample"]
         bars = [
-            Bar(NAMES[variant], base / tree["cycles_per_word"], "simulated",
-                f"{base / tree['cycles_per_word']:.1f}x", mark=1)
+            Bar(NAMES[variant], base / tree["cycles_per_sample"], "simulated",
+                f"{base / tree['cycles_per_sample']:.1f}x", mark=1)
             for variant, tree in simulated(inputs) if variant != "dense"
         ]  # fmt: skip
         groups += [Group(f"{FPGA}, cycles of one unit", bars)] if bars else []
@@ -200,7 +202,7 @@ def speedup(inputs: Inputs) -> str:
     return _nothing_timed(groups, title) or figure(
         title,
         bar_chart(groups, logarithmic=True),
-        "Words a second over those of the dense network in the same precision and batch, one "
+        "Samples a second over those of the dense network in the same precision and batch, one "
         "thread; the line is at 1. On the FPGA, cycles of one unit of each kind, whose areas "
         f"differ. {not_shown(inputs)}",
         kinds_of(groups),

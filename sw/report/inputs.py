@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sw.errors import ArtefactError
+from twofold.sw.errors import ArtefactError
 
 VARIANTS = ("dense", "sparse-dense", "accurate", "fast")
 """Variants of the machine, in the order of the figures."""
@@ -43,7 +43,7 @@ class Inputs:
     def rows(self) -> list[dict[str, Any]]:
         """Everything that was timed on the processor."""
         rows = self.bench["rows"] if self.bench else []
-        return [row for row in rows if row["words_per_second"] is not None]
+        return [row for row in rows if row["samples_per_second"] is not None]
 
     def missing(self, about: str = "") -> list[str]:
         """What is not there, each with the command that makes it; only lines with ``about``."""
@@ -52,7 +52,7 @@ class Inputs:
             if variant not in self.simulations:
                 found.append(
                     f"no RTL simulation of {NAMES[variant]} without mismatches: run "
-                    f"`twofold sim --net {self.net} --variant {variant} --folding full --words 100`"
+                    f"`twofold sim --net {self.net} --variant {variant} --folding full --samples 100`"
                 )
             if variant not in self.resources:
                 found.append(
@@ -67,12 +67,12 @@ class Inputs:
         return [line for line in found if about in line]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; `from_json` reads them. Lists of parts and words are left out."""
+        """Plain values; `from_json` reads them. Lists of parts and samples are left out."""
         return {
             "net": self.net,
             "card": self.card,
             "bench": self.bench,
-            "simulations": {k: _without(v, "per_word") for k, v in self.simulations.items()},
+            "simulations": {k: _without(v, "per_sample") for k, v in self.simulations.items()},
             "resources": {k: _without(v, "parts", "engines") for k, v in self.resources.items()},
         }
 
@@ -135,7 +135,7 @@ def _is_simulation(tree: dict[str, Any], net: str) -> bool:
 
 
 def _fastest(simulations: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Of each variant the machine with the fewest cycles, among equals that with most words."""
+    """Of each variant the machine with the fewest cycles, among equals that with most samples."""
     best: dict[str, dict[str, Any]] = {}
     for tree in simulations:
         known = best.get(tree["variant"])
@@ -145,7 +145,7 @@ def _fastest(simulations: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]
 
 
 def _rank(tree: dict[str, Any]) -> tuple[float, int]:
-    return round(tree["cycles_per_word"]), -tree["words"]
+    return round(tree["cycles_per_sample"]), -tree["samples"]
 
 
 def _areas(variants: dict[str, dict[str, Any]], net: str) -> dict[str, dict[str, Any]]:

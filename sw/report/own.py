@@ -1,23 +1,23 @@
 """The figures of this machine: speed and work, roofline, latency, area."""
 
-from sw.bench.engines import ENGINES
-from sw.report import card
-from sw.report.charts import Bar, Group, absent, bar_chart, figure, kinds_of
-from sw.report.inputs import NAMES, VARIANTS, Inputs
-from sw.report.roofline import Point, Roof, roofline
-from sw.report.select import FPGA, SIM, bench_command, best, engines, not_shown, simulated
+from twofold.sw.bench.engines import ENGINES
+from twofold.sw.report import card
+from twofold.sw.report.charts import Bar, Group, absent, bar_chart, figure, kinds_of
+from twofold.sw.report.inputs import NAMES, VARIANTS, Inputs
+from twofold.sw.report.roofline import Point, Roof, roofline
+from twofold.sw.report.select import FPGA, SIM, bench_command, best, engines, not_shown, simulated
 
 
 def work(inputs: Inputs) -> str:
-    """Ours: words a second and multiplications a word."""
-    title = "6. Words a second and multiplications a word"
+    """Ours: samples a second and multiplications a sample."""
+    title = "6. Samples a second and multiplications a sample"
     found = simulated(inputs)
     if not found:
         return absent(title, inputs.missing("simulation"))
     rates = [
-        Bar(f"{NAMES[variant]}, {tree['cycles_per_word']:,.0f} cycles",
-            card.unit_words(tree["cycles_per_word"]), "simulated",
-            f"{card.unit_words(tree['cycles_per_word']):,.0f} words/s")
+        Bar(f"{NAMES[variant]}, {tree['cycles_per_sample']:,.0f} cycles",
+            card.unit_samples(tree["cycles_per_sample"]), "simulated",
+            f"{card.unit_samples(tree['cycles_per_sample']):,.0f} samples/s")
         for variant, tree in found
     ]  # fmt: skip
     products = [
@@ -26,13 +26,13 @@ def work(inputs: Inputs) -> str:
     ]
     whole = found[0][1]["multiplications_dense"]
     chart = bar_chart(
-        [Group(f"words a second of one unit, {card.CLOCK_MHZ} MHz", rates)], logarithmic=True
+        [Group(f"samples a second of one unit, {card.CLOCK_MHZ} MHz", rates)], logarithmic=True
     )
     return figure(
         title,
-        chart + bar_chart([Group("multiplications a word", products)], logarithmic=True),
+        chart + bar_chart([Group("multiplications a sample", products)], logarithmic=True),
         "Multiplications are products of a non-zero activation with a stored weight, counted over "
-        f"the simulated words; all weights and pixels would be {whole:,}. {not_shown(inputs)}",
+        f"the simulated samples; all weights and pixels would be {whole:,}. {not_shown(inputs)}",
         ["simulated"],
         [SIM],
     )
@@ -46,7 +46,7 @@ def roof(inputs: Inputs) -> str:
         return absent(title, inputs.missing("simulation"))
     points = [
         Point(f"{NAMES[variant]}, {card.UNITS} units", tree["multiplications"],
-              card.card_words(tree["cycles_per_word"]), "assumed")
+              card.card_samples(tree["cycles_per_sample"]), "assumed")
         for variant, tree in found
     ]  # fmt: skip
     whole = found[0][1]["multiplications_dense"]
@@ -58,8 +58,8 @@ def roof(inputs: Inputs) -> str:
         Roof(f"all {card.DSP:,} DSP, {card.PRODUCTS_PER_DSP} products each, "
              f"{card.CLOCK_MHZ} MHz", ((left, card.PEAK_PRODUCTS / left),
                                        (right, card.PEAK_PRODUCTS / right))),
-        Roof(f"PCIe, {card.WORD_BYTES} bytes a word",
-             ((left, card.PCIE_WORDS), (right, card.PCIE_WORDS))),
+        Roof(f"PCIe, {card.SAMPLE_BYTES} bytes a sample",
+             ((left, card.PCIE_SAMPLES), (right, card.PCIE_SAMPLES))),
     ]  # fmt: skip
     return figure(
         title, roofline(points, roofs),
@@ -70,8 +70,8 @@ def roof(inputs: Inputs) -> str:
 
 
 def latency(inputs: Inputs) -> str:
-    """Ours: from a word to its result."""
-    title = "8. Latency of a word"
+    """Ours: from a sample to its result."""
+    title = "8. Latency of a sample"
     ours = [
         Bar(f"{NAMES[variant]}, {tree['latency_cycles']:,} cycles",
             tree["latency_cycles"] / card.CLOCK_MHZ, "simulated",
@@ -82,7 +82,7 @@ def latency(inputs: Inputs) -> str:
     for name in engines(inputs):
         row = best(inputs, engine=name, batch=1)
         if row:
-            time = 1e6 / row["words_per_second"]
+            time = 1e6 / row["samples_per_second"]
             label = f"{ENGINES[name]}, {row['sparsity']}, {row['precision']}"
             processor.append(Bar(label, time, "measured", f"{time:,.1f} us"))
     groups = [
@@ -95,7 +95,7 @@ def latency(inputs: Inputs) -> str:
     return figure(
         title,
         bar_chart(groups, logarithmic=True),
-        "Time from the first byte of a word to its result; on the processor, time of a call. "
+        "Time from the first byte of a sample to its result; on the processor, time of a call. "
         f"{not_shown(inputs)}",
         kinds_of(groups),
         [bench_command(inputs), SIM],

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from html import escape
 
-from sw.report import card, figures, own, tables
-from sw.report.charts import KINDS, code_spans, legend
-from sw.report.inputs import Inputs
-from sw.report.select import all_threads
+from twofold.sw.report import card, figures, own, tables
+from twofold.sw.report.charts import KINDS, code_spans, legend
+from twofold.sw.report.inputs import Inputs
+from twofold.sw.report.select import all_threads
 
 STYLE = """
 :root { --ink: #1b1f24; --paper: #fff; --soft: #5b6570; --line: #d9dee3; --card: #f6f8fa;
@@ -170,8 +170,8 @@ def _published(inputs: Inputs) -> str:
 def _assumptions() -> str:
     return (
         f"<p>Cycles are counted in RTL. Assumed: a clock of {card.CLOCK_MHZ} MHz, {card.UNITS} "
-        f"units on a card, {card.WORD_BYTES} bytes a word over PCIe at "
-        f"{card.PCIE_BYTES / 1e9:.1f} GB/s, which is {card.PCIE_WORDS / 1e6:.1f} M words/s. "
+        f"units on a card, {card.SAMPLE_BYTES} bytes a sample over PCIe at "
+        f"{card.PCIE_BYTES / 1e9:.1f} GB/s, which is {card.PCIE_SAMPLES / 1e6:.1f} M samples/s. "
         "Nothing has been placed and routed.</p>"
     )
 

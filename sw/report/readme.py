@@ -6,15 +6,15 @@ The figures are stored beside this module, so that a test can make the table aga
 import json
 from pathlib import Path
 
-from sw.artefacts.files import write_bytes
-from sw.errors import ArtefactError
-from sw.report.inputs import Inputs, read
-from sw.report.tables import headline, markdown
+from twofold.sw.artefacts.files import write_bytes
+from twofold.sw.errors import ArtefactError
+from twofold.sw.report.inputs import Inputs, read
+from twofold.sw.report.tables import headline, markdown
 
 BEGIN = "<!-- results: made by `twofold report --readme` -->"
 END = "<!-- end of results -->"
 STORED = Path(__file__).parent / "results.json"
-KEPT = ("engine", "sparsity", "precision", "batch", "threads", "words_per_second")
+KEPT = ("engine", "sparsity", "precision", "batch", "threads", "samples_per_second")
 """Of a timing, what the table needs."""
 
 

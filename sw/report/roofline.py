@@ -12,7 +12,7 @@ LEFT, RIGHT, TOP, FOOT = 52, 12, 12, 38
 
 @dataclass(frozen=True)
 class Point:
-    """A design: multiplications a word, words a second, and where they come from."""
+    """A design: multiplications a sample, samples a second, and where they come from."""
 
     label: str
     x: float
@@ -22,7 +22,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Roof:
-    """A limit: a line between two points of (multiplications a word, words a second)."""
+    """A limit: a line between two points of (multiplications a sample, samples a second)."""
 
     label: str
     ends: tuple[tuple[float, float], tuple[float, float]]
@@ -57,7 +57,7 @@ class _Axes:
         for power in range(math.ceil(self.x[0]), math.floor(self.x[1]) + 1):
             x, _ = self.at(10.0**power, 10.0 ** self.y[0])
             parts.append(_text(x, HEIGHT - FOOT + 18, _short(10.0**power)))
-        parts.append(_text(WIDTH / 2, HEIGHT - 4, "multiplications a word"))
+        parts.append(_text(WIDTH / 2, HEIGHT - 4, "multiplications a sample"))
         return parts
 
 
@@ -71,13 +71,14 @@ def roofline(points: Sequence[Point], roofs: Sequence[Roof]) -> str:
         parts.append(f'<circle class="{point.kind}" cx="{x:.1f}" cy="{y:.1f}" r="8"/>')
         parts.append(_text(x, y + 4, str(number), kind="dot"))
     names = [
-        f"{point.label}: {point.x:,.0f} multiplications, {point.y:,.0f} words/s" for point in points
+        f"{point.label}: {point.x:,.0f} multiplications, {point.y:,.0f} samples/s"
+        for point in points
     ]
     limits = "; ".join(roof.label for roof in roofs)
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape("; ".join(names))}">'
         f"{''.join(parts)}</svg><ol>{''.join(f'<li>{escape(name)}</li>' for name in names)}</ol>"
-        f'<p class="scale">words a second, upwards; lines: {escape(limits)}</p>'
+        f'<p class="scale">samples a second, upwards; lines: {escape(limits)}</p>'
     )
 
 

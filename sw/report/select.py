@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sw.bench.engines import ENGINES
-from sw.report.charts import Bar
-from sw.report.inputs import NAMES, VARIANTS, Inputs
+from twofold.sw.bench.engines import ENGINES
+from twofold.sw.report.charts import Bar
+from twofold.sw.report.inputs import NAMES, VARIANTS, Inputs
 
 BENCH = "twofold bench"
-SIM = "twofold sim --variant VARIANT --folding full --words 100"
+SIM = "twofold sim --variant VARIANT --folding full --samples 100"
 FPGA = "U250, this machine"
 
 
@@ -20,7 +20,7 @@ def engines(inputs: Inputs) -> list[str]:
 def best(inputs: Inputs, **wanted: Any) -> dict[str, Any] | None:
     """The fastest row whose fields have these values."""
     rows = [row for row in inputs.rows if all(row[key] == wanted[key] for key in wanted)]
-    return max(rows, key=lambda row: row["words_per_second"], default=None)
+    return max(rows, key=lambda row: row["samples_per_second"], default=None)
 
 
 def all_threads(inputs: Inputs) -> int:
@@ -29,10 +29,10 @@ def all_threads(inputs: Inputs) -> int:
 
 
 def rate_bar(label: str, row: dict[str, Any]) -> Bar:
-    """Words a second of a row."""
+    """Samples a second of a row."""
     low, high = row["spread"]
-    rate = row["words_per_second"]
-    return Bar(label, rate, "measured", f"{rate:,.0f} words/s", (low, high))
+    rate = row["samples_per_second"]
+    return Bar(label, rate, "measured", f"{rate:,.0f} samples/s", (low, high))
 
 
 def bench_command(inputs: Inputs) -> str:
@@ -40,9 +40,9 @@ def bench_command(inputs: Inputs) -> str:
     return inputs.bench["command"] if inputs.bench else BENCH
 
 
-def words_bar(label: str, rate: float, kind: str) -> Bar:
-    """Words a second without spread."""
-    return Bar(label, rate, kind, f"{rate:,.0f} words/s")
+def samples_bar(label: str, rate: float, kind: str) -> Bar:
+    """Samples a second without spread."""
+    return Bar(label, rate, kind, f"{rate:,.0f} samples/s")
 
 
 def simulated(inputs: Inputs) -> list[tuple[str, dict[str, Any]]]:

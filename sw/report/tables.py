@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from sw.bench.engines import ENGINES
-from sw.bench.show import left_out
-from sw.report import card
-from sw.report.charts import code_spans
-from sw.report.inputs import NAMES, Inputs
-from sw.report.select import all_threads, best, engines, simulated
+from twofold.sw.bench.engines import ENGINES
+from twofold.sw.bench.show import left_out
+from twofold.sw.report import card
+from twofold.sw.report.charts import code_spans
+from twofold.sw.report.inputs import NAMES, Inputs
+from twofold.sw.report.select import all_threads, best, engines, simulated
 
 Rows = Sequence[Sequence[str]]
 
@@ -43,16 +43,16 @@ def markdown(head: Sequence[str], rows: Rows) -> str:
 
 def timings(inputs: Inputs) -> str:
     """Everything that was timed."""
-    head = ("engine", "network", "precision", "batch", "threads", "words/s", "quartiles",
-            "words/core s", "logits")  # fmt: skip
+    head = ("engine", "network", "precision", "batch", "threads", "samples/s", "quartiles",
+            "samples/core s", "logits")  # fmt: skip
     rows = []
     for row in inputs.rows:
         low, high = row["spread"]
         rows.append(
             (
                 f"{ENGINES[row['engine']]} {row['version']}", row["sparsity"], row["precision"],
-                str(row["batch"]), str(row["threads"]), f"{row['words_per_second']:,.0f}",
-                f"{low:,.0f} .. {high:,.0f}", f"{row['words_per_core_second']:,.0f}",
+                str(row["batch"]), str(row["threads"]), f"{row['samples_per_second']:,.0f}",
+                f"{low:,.0f} .. {high:,.0f}", f"{row['samples_per_core_second']:,.0f}",
                 f"error {row['logits_error']:.0e}" if row["logits_error"] else "equal",
             )
         )  # fmt: skip
@@ -88,7 +88,7 @@ def machine(inputs: Inputs) -> str:
         ("instruction sets", ", ".join(facts["instruction_sets"])),
         ("memory", f"{facts['memory_gib']} GiB"),
         ("system", f"{facts['system']}, Python {facts['python']}"),
-        ("words", bench["words"]),
+        ("samples", bench["samples"]),
         ("when", f"{bench['when']}, {bench['minutes']} minutes"),
         ("load before", f"{bench['load_before']}"),
         ("turns", f"{settings['rounds']} of {settings['seconds']} s for each row, interleaved"),
@@ -106,19 +106,19 @@ def fpga(inputs: Inputs) -> str:
     """The machine's variants."""
     rows = []
     for variant, tree in simulated(inputs):
-        cycles = tree["cycles_per_word"]
+        cycles = tree["cycles_per_sample"]
         rows.append(
             (
-                NAMES[variant], tree["folding"], f"{tree['words']:,}", str(tree["mismatches"]),
+                NAMES[variant], tree["folding"], f"{tree['samples']:,}", str(tree["mismatches"]),
                 f"{cycles:,.1f}", f"{tree['latency_cycles']:,}", f"{tree['multiplications']:,}",
-                f"{card.unit_words(cycles):,.0f}", f"{card.card_words(cycles):,.0f}",
-                f"{card.UNITS * card.unit_words(cycles):,.0f}",
+                f"{card.unit_samples(cycles):,.0f}", f"{card.card_samples(cycles):,.0f}",
+                f"{card.UNITS * card.unit_samples(cycles):,.0f}",
             )
         )  # fmt: skip
     if not rows:
         return "<p>Missing: no RTL simulation.</p>"
-    head = ("variant", "folding", "words simulated", "mismatches", "cycles a word",
-            "latency, cycles", "multiplications a word", "words/s, unit", "words/s, card",
+    head = ("variant", "folding", "samples simulated", "mismatches", "cycles a sample",
+            "latency, cycles", "multiplications a sample", "samples/s, unit", "samples/s, card",
             "without PCIe")  # fmt: skip
     return html(head, rows, "data")
 
@@ -129,7 +129,7 @@ def published() -> str:
         (name, f"{known.single:,}", str(known.networks), f"{known.chip:,}")
         for name, known in card.PUBLISHED.items()
     ]
-    head = ("network", "one network, words/s", "networks", "chip, words/s")
+    head = ("network", "one network, samples/s", "networks", "chip, samples/s")
     return html(head, rows, "data")
 
 
@@ -145,18 +145,18 @@ def extrapolation(inputs: Inputs) -> str:
         every = best(inputs, **case, threads=threads) if threads > 1 else None
         scaling = "-"
         if every:
-            scaling = f"{every['words_per_second'] / one['words_per_second']:.2f}x"
-        joules = one.get("joules_per_word")
+            scaling = f"{every['samples_per_second'] / one['samples_per_second']:.2f}x"
+        joules = one.get("joules_per_sample")
         rows.append(
             (
                 ENGINES[name], f"{one['sparsity']}, {one['precision']}, batch {one['batch']}",
-                f"{one['words_per_second']:,.0f}", scaling,
-                f"{one['words_per_second'] * card.CORES:,.0f}",
+                f"{one['samples_per_second']:,.0f}", scaling,
+                f"{one['samples_per_second'] * card.CORES:,.0f}",
                 f"{1 / joules:,.0f}" if joules else "not measured",
             )
         )  # fmt: skip
-    head = ("engine", "its fastest", "words/s, one thread", f"{threads} threads over one",
-            f"words/s, {card.CORES} cores (assumed)", "words/J")  # fmt: skip
+    head = ("engine", "its fastest", "samples/s, one thread", f"{threads} threads over one",
+            f"samples/s, {card.CORES} cores (assumed)", "samples/J")  # fmt: skip
     return html(head, rows, "data")
 
 
@@ -164,10 +164,10 @@ KERNELS = {
     "patch": "all pixels with the taps that exist: sparse weights",
     "gather": "all pixels with the taps that exist: sparse weights",
     "tiles": "all activations with all weights: dense",
-    "tiles, few words: sets": "all activations with all weights: dense (in small batches both "
+    "tiles, few samples: sets": "all activations with all weights: dense (in small batches both "
     "sparsities)",
     "lookup": "winners with all kernels: sparse activations",
-    "lookup, few words: sets": "winners with all kernels: sparse activations (in small batches "
+    "lookup, few samples: sets": "winners with all kernels: sparse activations (in small batches "
     "both sparsities)",
     "scatter": "non-zero activations with stored weights: both sparsities",
     "logits": "all activations with all weights: dense, but few",
@@ -184,7 +184,7 @@ def layers(inputs: Inputs) -> str:
     ]  # fmt: skip
     if not rows:
         return "<p>Missing: no times of layers.</p>"
-    head = ("network", "instructions", "layer", "routine", "us a word", "what it multiplies")
+    head = ("network", "instructions", "layer", "routine", "us a sample", "what it multiplies")
     return html(head, rows, "data")
 
 
@@ -197,17 +197,17 @@ def headline(inputs: Inputs) -> list[tuple[str, str, str]]:
 
 
 def _variant(variant: str, tree: dict[str, Any]) -> list[tuple[str, str, str]]:
-    name, cycles = NAMES[variant], tree["cycles_per_word"]
-    options = f"--variant {variant} --folding {tree['folding']} --words {tree['words']}"
+    name, cycles = NAMES[variant], tree["cycles_per_sample"]
+    options = f"--variant {variant} --folding {tree['folding']} --samples {tree['samples']}"
     how = f"`twofold sim {options}`, simulated"
     share = tree["multiplications_dense"] / tree["multiplications"]
     rows = [
-        (f"{name}: words through the RTL, mismatches", f"{tree['words']:,}, {tree['mismatches']}",
+        (f"{name}: samples through the RTL, mismatches", f"{tree['samples']:,}, {tree['mismatches']}",
          how),
-        (f"{name}: cycles a word, latency", f"{cycles:,.0f}, {tree['latency_cycles']:,}", how),
-        (f"{name}: multiplications a word", f"{tree['multiplications']:,} (dense / {share:.1f})",
+        (f"{name}: cycles a sample, latency", f"{cycles:,.0f}, {tree['latency_cycles']:,}", how),
+        (f"{name}: multiplications a sample", f"{tree['multiplications']:,} (dense / {share:.1f})",
          how),
-        (f"{name}: words/s, card of {card.UNITS} units", f"{card.card_words(cycles):,.0f}",
+        (f"{name}: samples/s, card of {card.UNITS} units", f"{card.card_samples(cycles):,.0f}",
          f"assumed: {card.CLOCK_MHZ} MHz, PCIe at {card.PCIE_BYTES / 1e9:.0f} GB/s"),
     ]  # fmt: skip
     if tree.get("known", 0) >= 100:
@@ -220,10 +220,10 @@ def _on_card(inputs: Inputs) -> list[tuple[str, str, str]]:
     tree = inputs.card
     if tree is None:
         return []
-    rate = f"{tree['words_per_second']['median']:,.0f} words/s"
+    rate = f"{tree['samples_per_second']['median']:,.0f} samples/s"
     return [
         (f"{tree['network']} on the card, {tree['units']} units",
-         f"{rate}, {tree['words_per_second_per_watt']:,.0f} words/J", "`twofold time`, measured")
+         f"{rate}, {tree['samples_per_second_per_watt']:,.0f} samples/J", "`twofold time`, measured")
     ]  # fmt: skip
 
 
@@ -233,16 +233,16 @@ def _processor(inputs: Inputs) -> list[tuple[str, str, str]]:
     known = [row for row in rivals if row]
     if ours is None or not known or inputs.bench is None:
         return []
-    other = max(known, key=lambda row: row["words_per_second"])
+    other = max(known, key=lambda row: row["samples_per_second"])
     how = f"`{inputs.bench['command']}`, measured"
-    rows = [(_described(row), f"{row['words_per_second']:,.0f} words/s", how)
+    rows = [(_described(row), f"{row['samples_per_second']:,.0f} samples/s", how)
             for row in (ours, other)]  # fmt: skip
-    ratio = ours["words_per_second"] / other["words_per_second"]
+    ratio = ours["samples_per_second"] / other["samples_per_second"]
     rows.append(("our CPU engine over the best other, one core", f"{ratio:.1f}x", how))
     fast = inputs.simulations.get("fast")
     if fast:
-        whole = card.card_words(fast["cycles_per_word"])
-        top = max(ours, other, key=lambda row: row["words_per_second"])["words_per_second"]
+        whole = card.card_samples(fast["cycles_per_sample"])
+        top = max(ours, other, key=lambda row: row["samples_per_second"])["samples_per_second"]
         rows.append(
             (f"card over {card.CORES} cores of the best CPU engine",
              f"{whole / (card.CORES * top):.1f}x", "assumed: both of them extrapolated")
@@ -260,7 +260,7 @@ def _gains(inputs: Inputs) -> list[tuple[str, str, str]]:
             sparse = best(inputs, **case, sparsity="pruned")
             dense = best(inputs, **case, sparsity="dense")
             if sparse and dense:
-                ratio = sparse["words_per_second"] / dense["words_per_second"]
+                ratio = sparse["samples_per_second"] / dense["samples_per_second"]
                 parts.append(f"{ENGINES[name]} {ratio:.2f}x")
         if parts and inputs.bench is not None:
             how = f"`{inputs.bench['command']}`, measured"

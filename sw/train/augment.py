@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sw.data.features import BANDS, FRAMES, LOG_OFFSET, POWER_FLOOR, STEPS_PER_OCTAVE
+from twofold.sw.data.features import BANDS, FRAMES, LOG_OFFSET, POWER_FLOOR, STEPS_PER_OCTAVE
 
 HOP = 128
 """Samples between the frames of the cache that a shifted or stretched clip is picked from."""

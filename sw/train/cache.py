@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.data.features import BANDS, log_power
-from sw.data.gsc import Clip
-from sw.data.speech import Voice, speak
-from sw.train.augment import HOP
+from twofold.sw.data.features import BANDS, log_power
+from twofold.sw.data.gsc import Clip
+from twofold.sw.data.speech import Voice, speak
+from twofold.sw.train.augment import HOP
 
 _VERSION = 1
 _BLOCK = 64

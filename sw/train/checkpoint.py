@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sw.errors import ArtefactError
+from twofold.sw.errors import ArtefactError
 
 _HEADER = "header"
 _TENSOR = "tensor:"

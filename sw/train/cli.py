@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw.contract.options import add_variant
-from hw.contract.presets import NETWORKS, canonical_variant, network
-from sw.errors import DatasetError
+from twofold.hw.contract.options import add_variant
+from twofold.hw.contract.presets import NETWORKS, canonical_variant, network
+from twofold.sw.errors import DatasetError
 
 if TYPE_CHECKING:
-    from sw.train.journal import Journal
-    from sw.train.loop import Record, Report, StepReport
-    from sw.train.sources import Progress, Source
+    from twofold.sw.train.journal import Journal
+    from twofold.sw.train.loop import Record, Report, StepReport
+    from twofold.sw.train.sources import Progress, Source
 
 TASKS = ("commands", "digits10")
 HELP = "train a network and quantize it; a run that was stopped goes on where it was"
@@ -73,14 +73,14 @@ def run(args: argparse.Namespace) -> int:
 
     Raises DatasetError without data, and what the phases raise.
     """
-    from sw.data.gsc import DIGIT_WORDS
-    from sw.export.floating import save_float
-    from sw.model.net import INPUT_SCALE
-    from sw.train.journal import Journal
-    from sw.train.loop import Trainer
-    from sw.train.point import move, relabel
-    from sw.train.recipe import recipe
-    from sw.train.run import float_layers, rows, train
+    from twofold.sw.data.gsc import DIGIT_WORDS
+    from twofold.sw.model.net import INPUT_SCALE
+    from twofold.sw.onnx.export.floating import save_float
+    from twofold.sw.train.journal import Journal
+    from twofold.sw.train.loop import Trainer
+    from twofold.sw.train.point import move, relabel
+    from twofold.sw.train.recipe import recipe
+    from twofold.sw.train.run import float_layers, rows, train
 
     variant = canonical_variant(args.variant)
     wanted = move(network(args.net, variant), taps=args.taps, winners=args.winners, sets=args.sets)
@@ -113,7 +113,7 @@ def data_source(
 
     Raises DatasetError where there are none.
     """
-    from sw.train.sources import DigitSource, SpeechSource
+    from twofold.sw.train.sources import DigitSource, SpeechSource
 
     if args.net == "tiny":
         return DigitSource()

@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from sw.errors import ArtefactError
-from sw.train.loop import Record
+from twofold.sw.errors import ArtefactError
+from twofold.sw.train.loop import Record
 
 
 class Journal:

@@ -13,17 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hw.contract.network import Network
-from sw.artefacts import QuantizedNetwork
-from sw.errors import ArtefactError, TrainingError
-from sw.model.layers import NormWinners
-from sw.model.masks import choose_mask
-from sw.model.net import SparseNet
-from sw.quantize.finetune import IntegerNet
-from sw.train import checkpoint
-from sw.train.average import Average
-from sw.train.mixing import mix, targets
-from sw.train.sources import Source
+from twofold.hw.contract.network import Network
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.errors import ArtefactError, TrainingError
+from twofold.sw.model.layers import NormWinners
+from twofold.sw.model.masks import choose_mask
+from twofold.sw.model.net import SparseNet
+from twofold.sw.quantize.finetune import IntegerNet
+from twofold.sw.train import checkpoint
+from twofold.sw.train.average import Average
+from twofold.sw.train.mixing import mix, targets
+from twofold.sw.train.sources import Source
 
 EVAL_BATCH = 256
 MASK_CHOICES = 5
@@ -46,7 +46,7 @@ class Phase:
     move_until: share of the phase after which the masks stay as they are.
     distil: weight of the teacher's opinion; 0 without teacher.
     temperature: of the teacher's opinion.
-    mix: share of the images that are laid over others (`sw.train.mixing`).
+    mix: share of the images that are laid over others (`twofold.sw.train.mixing`).
     average: decay of the moving average of the weights, which is what comes out; 0 for none.
     density: share of the weights of every hidden layer that an unstructured mask keeps, where the
         network has no structure of its own; the first layer keeps four times as many.

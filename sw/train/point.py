@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hw.contract.errors import NetworkError
-from hw.contract.network import Complementary, Layer, Network, Taps
+from twofold.hw.contract.errors import NetworkError
+from twofold.hw.contract.network import Complementary, Layer, Network, Taps
 
 
 def move(

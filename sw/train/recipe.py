@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hw.contract import presets
-from hw.contract.network import Dense, Network
-from sw.train.loop import Phase
-from sw.train.point import relabel
+from twofold.hw.contract import presets
+from twofold.hw.contract.network import Dense, Network
+from twofold.sw.train.loop import Phase
+from twofold.sw.train.point import relabel
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,10 @@ def recipe(
 
     Parameters
     ----------
-    name, variant: as in `hw.contract.presets.network`.
+    name, variant: as in `twofold.hw.contract.presets.network`.
     seed: of everything random.
-    network: a point near the preset or another task (`sw.train.point`), to take instead of it.
+    network: a point near the preset or another task (`twofold.sw.train.point`), to take instead of
+        it.
     scale: factor on the epochs of every phase, for quick trials; one epoch is the least.
     """
     network = network or presets.network(name, variant)

@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sw.artefacts import QuantizedNetwork
-from sw.export.floating import FloatLayer
-from sw.model.net import SparseNet
-from sw.quantize.fold import activation_scales, float_layer, fold
-from sw.quantize.integer import forward_integer
-from sw.quantize.quiet import quieten
-from sw.train.loop import Trainer, accuracy
-from sw.train.recipe import Recipe
-from sw.train.sources import Source
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.model.net import SparseNet
+from twofold.sw.onnx.export.floating import FloatLayer
+from twofold.sw.quantize.fold import activation_scales, float_layer, fold
+from twofold.sw.quantize.integer import forward_integer
+from twofold.sw.quantize.quiet import quieten
+from twofold.sw.train.loop import Trainer, accuracy
+from twofold.sw.train.recipe import Recipe
+from twofold.sw.train.sources import Source
 
 _CALIBRATION = 512
 
@@ -70,7 +70,7 @@ def quiet(quantized: QuantizedNetwork, recipe: Recipe, source: Source) -> Quanti
 
 
 def float_layers(net: SparseNet) -> list[FloatLayer]:
-    """Weights and offsets of every layer, as `sw.export.floating` takes them."""
+    """Weights and offsets of every layer, as `twofold.sw.onnx.export.floating` takes them."""
     return [
         (weight.numpy(), offset.numpy()) for weight, offset in map(float_layer, net.each_layer())
     ]

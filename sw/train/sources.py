@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hw.contract.presets import GSC_LABELS
-from sw.data import gsc
-from sw.data.digits import digits
-from sw.data.speech import Voice
-from sw.errors import DatasetError
-from sw.train.augment import FLOOR, Augmentation, augment
-from sw.train.cache import clip_power, speech_power
+from twofold.hw.contract.presets import GSC_LABELS
+from twofold.sw.data import gsc
+from twofold.sw.data.digits import digits
+from twofold.sw.data.speech import Voice
+from twofold.sw.errors import DatasetError
+from twofold.sw.train.augment import FLOOR, Augmentation, augment
+from twofold.sw.train.cache import clip_power, speech_power
 
 Split = tuple[Tensor, Tensor]
 """Images uint8 [N, rows, cols] and classes int64 [N]."""
@@ -115,7 +115,7 @@ class SpeechSource:
     folder: the data set.
     cache: folder where log-mel power is kept.
     progress: told how far the cache is.
-    classes: of the task, as in `sw.data.gsc.for_task`.
+    classes: of the task, as in `twofold.sw.data.gsc.for_task`.
     how: augmentation.
     rendered: share of the words of a batch that eSpeak speaks.
     unknown, silence: shares of these two classes in a batch; other words share the rest evenly.

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw.contract import xclbin
-from hw.contract.errors import ImageError
-from hw.contract.regs import KERNEL_NAME, KERNEL_VERSION
-from hw.contract.xclbin import Mode, Xclbin
-from sw.errors import WrongPlatformError
-from sw.xrt.library import EMULATION_VARIABLE, emulated
+from twofold.hw.contract import xclbin
+from twofold.hw.contract.errors import ParameterError
+from twofold.hw.contract.regs import KERNEL_NAME, KERNEL_VERSION
+from twofold.hw.xclbin.xclbin import Mode, Xclbin
+from twofold.sw.errors import WrongPlatformError
+from twofold.sw.xrt.library import EMULATION_VARIABLE, emulated
 
 LARGEST = 1 << 30
 """More bytes than any bitstream of this card."""
@@ -35,20 +35,20 @@ class Bitstream:
 def read_bitstream(path: Path) -> Bitstream:
     """Read a bitstream, which is untrusted, and check that it is for this driver and environment.
 
-    Raises ImageError for a file that is missing, damaged or no bitstream, WrongPlatformError when
-    it was made for another kernel or for emulation.
+    Raises ParameterError for a file that is missing, damaged or no bitstream, WrongPlatformError
+    when it was made for another kernel or for emulation.
     """
     try:
         size = path.stat().st_size
         content = path.read_bytes() if size <= LARGEST else b""
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise ParameterError(f"{path}: cannot be read: {error.strerror or error}") from error
     if size > LARGEST:
-        raise ImageError(f"{path}: {size} bytes, an .xclbin has at most {LARGEST}")
+        raise ParameterError(f"{path}: {size} bytes, an .xclbin has at most {LARGEST}")
     try:
         found = xclbin.decode(content)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error}") from error
     _check_mode(path, found)
     version = found.identity.kernel_version if found.identity else KERNEL_VERSION
     if version != KERNEL_VERSION:

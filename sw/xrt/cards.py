@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sw.errors import DeviceBusyError, NoCardError, WrongPlatformError
+from twofold.sw.errors import DeviceBusyError, NoCardError, WrongPlatformError
 
 BUS = Path("/sys/bus/pci/devices")
 USER_DRIVER, MANAGEMENT_DRIVER = "xocl", "xclmgmt"

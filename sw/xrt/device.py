@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
-from sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes
-from sw.errors import DeviceBusyError, DeviceError, DeviceLostError, NoCardError
-from sw.xrt.bitstream import Bitstream, read_bitstream
-from sw.xrt.cards import claim, release
-from sw.xrt.library import UUID_BYTES, Library, card_count, emulated, library
+from twofold.hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
+from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes
+from twofold.sw.errors import DeviceBusyError, DeviceError, DeviceLostError, NoCardError
+from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
+from twofold.sw.xrt.cards import claim, release
+from twofold.sw.xrt.library import UUID_BYTES, Library, card_count, emulated, library
 
 TO_CARD, TO_HOST = 0, 1
 CARD_PATIENCE, EMULATION_PATIENCE = 10.0, 600.0
@@ -79,7 +79,7 @@ class XrtBuffer:
 
 
 class XrtLaunch:
-    """A run with its arguments set; only the number of words changes from start to start."""
+    """A run with its arguments set; only the number of samples changes from start to start."""
 
     def __init__(self, xrt: Library, kernel: int | None, name: str, arguments: Arguments) -> None:
         self._xrt, self._name = xrt, name
@@ -88,20 +88,20 @@ class XrtLaunch:
         values = {
             "operation": c_uint32(arguments.operation),
             "image": _handle(arguments.image),
-            "image_bytes": c_uint32(arguments.image_bytes),
+            "parameter_bytes": c_uint32(arguments.parameter_bytes),
             "input": _handle(arguments.input),
             "output": _handle(arguments.output),
-            "words": c_uint32(0),
+            "samples": c_uint32(0),
         }
         for one in ARGUMENTS:
             self._set(one, values[one.name])
-        self._words = 0
+        self._samples = 0
 
-    def start(self, words: int) -> None:
+    def start(self, samples: int) -> None:
         """Queue the run."""
-        if words != self._words:
-            self._set(register("words"), c_uint32(words))
-            self._words = words
+        if samples != self._samples:
+            self._set(register("samples"), c_uint32(samples))
+            self._samples = samples
         done = self._xrt.call("xrtRunStart", self._run) == 0
         self._xrt.require(done, DeviceLostError, f"{self._name} does not start: {LOST}")
 
@@ -168,17 +168,19 @@ class XrtUnit:
         return EVERY_VALUE
 
     def read(self, one: Register) -> int:
-        """Value of a register, word by word. Raises DeviceLostError."""
-        value, word = 0, c_uint32()
+        """Value of a register, sample by sample. Raises DeviceLostError."""
+        value, sample = 0, c_uint32()
         for index in range(one.bits // 32):
             offset = one.offset + 4 * index
-            done = self._xrt.call("xrtKernelReadRegister", self._kernel, offset, ctypes.byref(word))
+            done = self._xrt.call(
+                "xrtKernelReadRegister", self._kernel, offset, ctypes.byref(sample)
+            )
             self._xrt.require(
                 done == 0,
                 DeviceLostError,
                 f"{self.name}: register {one.name} cannot be read: {LOST}",
             )
-            value |= word.value << 32 * index
+            value |= sample.value << 32 * index
         return value
 
     def close(self) -> None:
@@ -262,5 +264,5 @@ def _skip_first_sleep(xrt: Library, card: int) -> None:
 
 
 def open_xrt(index: int, path: Path) -> XrtDevice:
-    """Card ``index`` with the bitstream at ``path`` in it. Raises ImageError or DeviceError."""
+    """Card ``index`` with the bitstream at ``path`` in it. Raises ParameterError or DeviceError."""
     return XrtDevice(index, read_bitstream(path))

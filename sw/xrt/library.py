@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sw.errors import DeviceError, MissingRuntimeError
+from twofold.sw.errors import DeviceError, MissingRuntimeError
 
 NAME = "libxrt_coreutil.so.2"
 ROOT = Path("/opt/xilinx/xrt")
@@ -73,12 +73,12 @@ class Library:
         return getattr(self._loaded, name)(*arguments)
 
     def require(self, done: bool, error: type[DeviceError], message: str) -> None:
-        """Raise ``error`` with a message and XRT's own words unless something was done."""
+        """Raise ``error`` with a message and XRT's own samples unless something was done."""
         if not done:
-            words = self.last_words()
-            raise error(f"{message}{f' (XRT: {words})' if words else ''}")
+            samples = self.last_samples()
+            raise error(f"{message}{f' (XRT: {samples})' if samples else ''}")
 
-    def last_words(self) -> str:
+    def last_samples(self) -> str:
         """The last error in XRT's log, on one line; empty when there is none."""
         if self._log < 0:
             return ""

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
-from sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes
-from sw.errors import DeviceError, DeviceLostError, MissingRuntimeError, NoCardError
-from sw.xrt.bitstream import Bitstream, read_bitstream
-from sw.xrt.cards import claim, release
-from sw.xrt.device import CARD_PATIENCE, EMULATION_PATIENCE, LOST
-from sw.xrt.library import ADVICE, emulated, find_root
+from twofold.hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
+from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes
+from twofold.sw.errors import DeviceError, DeviceLostError, MissingRuntimeError, NoCardError
+from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
+from twofold.sw.xrt.cards import claim, release
+from twofold.sw.xrt.device import CARD_PATIENCE, EMULATION_PATIENCE, LOST
+from twofold.sw.xrt.library import ADVICE, emulated, find_root
 
 POLL = 0.002
 """Seconds of one wait for a completion: another lane may be the one that is woken by it."""
@@ -90,24 +90,24 @@ class Scheduler:
 
 
 class PynqLaunch:
-    """A run with its arguments; only the number of words changes from start to start."""
+    """A run with its arguments; only the number of samples changes from start to start."""
 
     def __init__(self, unit: "PynqUnit", arguments: Arguments) -> None:
         values = {
             "operation": int(arguments.operation),
             "image": _allocated(arguments.image),
-            "image_bytes": arguments.image_bytes,
+            "parameter_bytes": arguments.parameter_bytes,
             "input": _allocated(arguments.input),
             "output": _allocated(arguments.output),
         }
         self._unit = unit
         self._arguments = [values.get(one.name, 0) for one in ARGUMENTS]
-        self._place = register("words").argument or 0
+        self._place = register("samples").argument or 0
         self._handle: Any = None
 
-    def start(self, words: int) -> None:
+    def start(self, samples: int) -> None:
         """Queue the run."""
-        self._arguments[self._place] = words
+        self._arguments[self._place] = samples
         try:
             self._handle = self._unit.scheduler.start(self._unit.kernel, self._arguments)
         except RuntimeError as error:
@@ -164,9 +164,9 @@ class PynqUnit:
         return EVERY_VALUE
 
     def read(self, one: Register) -> int:
-        """Value of a register, word by word."""
-        words = (self.kernel.read(one.offset + 4 * index) for index in range(one.bits // 32))
-        return sum(int(word) << 32 * index for index, word in enumerate(words))
+        """Value of a register, sample by sample."""
+        samples = (self.kernel.read(one.offset + 4 * index) for index in range(one.bits // 32))
+        return sum(int(sample) << 32 * index for index, sample in enumerate(samples))
 
 
 class PynqDevice:
@@ -272,5 +272,5 @@ def _import_pynq() -> Any:
 
 
 def open_pynq(index: int, path: Path) -> PynqDevice:
-    """Card ``index`` with the bitstream at ``path`` in it. Raises ImageError or DeviceError."""
+    """Card ``index`` with the bitstream at ``path`` in it. Raises ParameterError or DeviceError."""
     return PynqDevice(index, read_bitstream(path))

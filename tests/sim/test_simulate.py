@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import sim.simulate
-from hw.contract.folding import plans
-from hw.contract.presets import folding
+import twofold.sim.simulate
 from sim import cli
-from sim.golden.model import Golden, forward
-from sim.rtl.machine import Machine
-from sim.testbenches.core_bench import Bench, Observed
-from sim.testbenches.job import VARIABLE, Finding, Job
-from sw.artefacts import QuantizedNetwork
-from sw.errors import ArtefactError
+from twofold.hw.contract.folding import plans
+from twofold.hw.contract.presets import folding
+from twofold.sim.rtl.simulated import Machine
+from twofold.sim.testbenches.core_bench import Bench, Observed
+from twofold.sim.testbenches.job import VARIABLE, Finding, Job
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.errors import ArtefactError
+from twofold.sw.golden.model import Golden, forward
 
 FOLDING = folding("tiny", "fast", "small")
 
@@ -38,19 +38,19 @@ def report(build: Path) -> dict:
     return json.loads((build / "reports" / "sim.json").read_text())
 
 
-def test_the_bench_checks_every_layer_of_every_word(build: Path, capsys: pytest.CaptureFixture):
-    assert run(build, "--words", "10") == 0
+def test_the_bench_checks_every_layer_of_every_sample(build: Path, capsys: pytest.CaptureFixture):
+    assert run(build, "--samples", "10") == 0
     found = report(build)
-    assert (found["words"], found["mismatches"], found["failures"]) == (10, 0, {})
+    assert (found["samples"], found["mismatches"], found["failures"]) == (10, 0, {})
     assert found["variant"] == "fast"
     assert found["folding"] == "small"
     assert found["simulator"].startswith("cocotb")
     assert found["correct"] >= 9
     planned = max(plan.cycles for plan in plans(_network(), FOLDING))
-    assert found["cycles_per_word"] == pytest.approx(planned, rel=0.02)
+    assert found["cycles_per_sample"] == pytest.approx(planned, rel=0.02)
     assert 0 < found["multiplications"] < found["multiplications_dense"]
     assert found["latency_cycles"] < 4 * planned
-    rows = found["per_word"]
+    rows = found["per_sample"]
     assert [row["mismatches"] for row in rows] == [0] * 10
     assert sum(row["label"] == row["expected"] for row in rows) == found["correct"]
     shown = capsys.readouterr().out
@@ -58,33 +58,33 @@ def test_the_bench_checks_every_layer_of_every_word(build: Path, capsys: pytest.
     assert "10 of digits" in shown
 
 
-def test_many_words_go_through_the_library(build: Path, capsys: pytest.CaptureFixture):
-    assert run(build, "--words", "all", "--json") == 0
+def test_many_samples_go_through_the_library(build: Path, capsys: pytest.CaptureFixture):
+    assert run(build, "--samples", "all", "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     found = report(build)
     assert printed.items() <= found.items()
-    assert found["words"] == found["known"] > 300
+    assert found["samples"] == found["known"] > 300
     assert found["mismatches"] == 0
     assert found["simulator"].endswith("library")
     assert found["accuracy"] > 0.9
-    assert found["words_per_second"] > 0
+    assert found["samples_per_second"] > 0
 
 
 def test_a_difference_is_found_and_fails(build: Path, monkeypatch: pytest.MonkeyPatch):
-    def other(quantized: QuantizedNetwork, images: np.ndarray, **options: object) -> Golden:
-        golden = forward(quantized, images, keep_activations=bool(options))
+    def other(quantized: QuantizedNetwork, inputs: np.ndarray, **options: object) -> Golden:
+        golden = forward(quantized, inputs, keep_activations=bool(options))
         golden.activations[1][5, 0, 0, 0] ^= 1
         golden.logits[70, 2] += 1
         return golden
 
-    monkeypatch.setattr(sim.simulate, "forward", other)
-    assert run(build, "--words", "80") == cli.EXIT_MISMATCH
+    monkeypatch.setattr(twofold.sim.simulate, "forward", other)
+    assert run(build, "--samples", "80") == cli.EXIT_MISMATCH
     assert report(build)["mismatches"] == 2
 
 
-def observed(machine: Machine, images: np.ndarray) -> Observed:
+def observed(machine: Machine, inputs: np.ndarray) -> Observed:
     """What the bench would see of a run."""
-    ran = machine.run(images)
+    ran = machine.run(inputs)
     classes = ran.logits.shape[1]
     results = [
         sum((int(logit) & 0xFFFFFFFF) << 32 * at for at, logit in enumerate(logits))
@@ -95,19 +95,19 @@ def observed(machine: Machine, images: np.ndarray) -> Observed:
         [int.from_bytes(beat.tobytes(), "little") for beat in machine.beats(index)]
         for index in range(len(machine.plans) - 1)
     ]
-    cycles = list(range(len(images)))
+    cycles = list(range(len(inputs)))
     return Observed(started=cycles, finished=cycles, results=results, probes=probes)
 
 
 def test_the_bench_fails_on_a_single_bit(
     build: Path, tmp_path: Path, tiny: QuantizedNetwork, monkeypatch: pytest.MonkeyPatch
 ):
-    images = np.random.default_rng(1).integers(0, 241, (4, 1, 8, 8)).astype(np.uint8)
+    inputs = np.random.default_rng(1).integers(0, 241, (4, 1, 8, 8)).astype(np.uint8)
     with Machine.build(tiny.network, FOLDING, build, probes=True) as machine:
-        machine.load(sim.simulate.pack(tiny, FOLDING))
-        seen = observed(machine, images)
+        machine.load(twofold.sim.simulate.pack(tiny, FOLDING))
+        seen = observed(machine, inputs)
         widths = [machine.beats(index).shape[1] * 8 for index in range(3)]
-    job = Job.create(tmp_path, tiny, FOLDING, images, 1)
+    job = Job.create(tmp_path, tiny, FOLDING, inputs, 1)
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     ports = {f"probe_{index}__payload": "x" * width for index, width in enumerate(widths)}
     valids = {f"probe_{index}__valid": 0 for index in range(3)}
@@ -123,10 +123,10 @@ def test_the_bench_fails_on_a_single_bit(
         with pytest.raises(AssertionError, match=f"differs from the golden model in .*{layer}"):
             bench.check("bad", replace(seen, probes=wrong))
     results = [seen.results[0] ^ 1 << 33, *seen.results[1:]]
-    with pytest.raises(AssertionError, match=r"word 0 differs .*linear2"):
+    with pytest.raises(AssertionError, match=r"sample 0 differs .*linear2"):
         bench.check("bad", replace(seen, results=results))
     label = [seen.results[0] ^ 1 << 32 * len(tiny.network.labels), *seen.results[1:]]
-    with pytest.raises(AssertionError, match="word 0: label"):
+    with pytest.raises(AssertionError, match="sample 0: label"):
         bench.check("bad", replace(seen, results=label))
 
 
@@ -138,12 +138,12 @@ def test_findings_survive_the_file(tmp_path: Path):
     assert job.read("other") == []
 
 
-@pytest.mark.parametrize("words", ["0", "-3", "many", "1.5"])
-def test_a_number_of_words_that_is_none(words: str, capsys: pytest.CaptureFixture):
+@pytest.mark.parametrize("samples", ["0", "-3", "many", "1.5"])
+def test_a_number_of_samples_that_is_none(samples: str, capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit) as stopped:
-        run(Path("unused"), f"--words={words}")
+        run(Path("unused"), f"--samples={samples}")
     assert stopped.value.code == 2
-    assert f"words is '{words}', needs a number >= 1 or 'all'" in capsys.readouterr().err
+    assert f"samples is '{samples}', needs a number >= 1 or 'all'" in capsys.readouterr().err
 
 
 def test_a_missing_network(tmp_path: Path):

@@ -8,7 +8,7 @@ os.environ["NM_DISABLE_ANALYTICS"] = "True"  # or it reports its use over the ne
 
 import numpy as np
 
-from sw.bench.job import Engine, Job, RefusedError, Run
+from twofold.sw.bench.job import Engine, Job, RefusedError, Run
 
 deepsparse: Any = importlib.import_module("deepsparse")  # from an environment of its own
 
@@ -26,8 +26,8 @@ class DeepSparse:
         if compiled.fraction_of_supported_ops < 1:
             raise RefusedError("falls back to the ONNX Runtime it carries with it")
 
-        def run(images: np.ndarray) -> np.ndarray:
-            return compiled.run([images])[0]
+        def run(inputs: np.ndarray) -> np.ndarray:
+            return compiled.run([inputs])[0]
 
         return run
 

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from sw.bench.job import Engine, Job, RefusedError, Run
+from twofold.sw.bench.job import Engine, Job, RefusedError, Run
 
 FLOAT_PRODUCTS = {"Conv", "Gemm", "MatMul", "FusedConv", "FusedGemm", "FusedMatMul"}
 
@@ -33,8 +33,8 @@ class OnnxRuntime:
             if job.precision == "int8":
                 _check_integers(optimised)
 
-        def run(images: np.ndarray) -> np.ndarray:
-            return np.asarray(session.run(None, {"image": images})[0])
+        def run(inputs: np.ndarray) -> np.ndarray:
+            return np.asarray(session.run(None, {"image": inputs})[0])
 
         return run
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sw.bench.job import Engine, Job, RefusedError, Run
+from twofold.sw.bench.job import Engine, Job, RefusedError, Run
 
 openvino: Any = importlib.import_module("openvino")  # optional: only with the extra `bench`
 
@@ -37,8 +37,8 @@ class OpenVino:
             _check_integers(compiled)
         request = compiled.create_infer_request()
 
-        def run(images: np.ndarray) -> np.ndarray:
-            found = request.infer([images], share_inputs=True, share_outputs=True)
+        def run(inputs: np.ndarray) -> np.ndarray:
+            found = request.infer([inputs], share_inputs=True, share_outputs=True)
             return np.asarray(found[0])
 
         return run

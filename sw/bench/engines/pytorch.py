@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hw.contract.network import Conv2d, Stage
-from sw.artefacts import QuantizedNetwork
-from sw.bench.floats import ACTIVATION_SCALE, float_layers, weight_scale
-from sw.bench.job import Engine, Job, Run
+from twofold.hw.contract.network import Conv2d, Stage
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.bench.floats import ACTIVATION_SCALE, float_layers, weight_scale
+from twofold.sw.bench.job import Engine, Job, Run
 
 _wrapped: Any = torch.__dict__["_make_per_tensor_quantized_tensor"]
 """A quantized tensor of integers, scale and zero point, without rounding anything again."""
@@ -32,15 +32,15 @@ class PyTorch:
         forward = float_forward(quantized) if job.precision == "fp32" else _integers(quantized)
 
         @torch.inference_mode()
-        def run(images: np.ndarray) -> np.ndarray:
+        def run(inputs: np.ndarray) -> np.ndarray:
             torch.set_num_threads(job.threads)
-            return forward(torch.from_numpy(images)).numpy()
+            return forward(torch.from_numpy(inputs)).numpy()
 
         return run
 
 
 def float_forward(quantized: QuantizedNetwork) -> Callable[[Tensor], Tensor]:
-    """The float network as a function of `sw.bench.floats.float_images`."""
+    """The float network as a function of `twofold.sw.bench.floats.float_inputs`."""
     last = torch.channels_last
     layers = [
         (stage, torch.from_numpy(weight), torch.from_numpy(bias))
@@ -73,8 +73,8 @@ def _integers(quantized: QuantizedNetwork) -> Callable[[Tensor], Tensor]:
         )
     ]
 
-    def forward(images: Tensor) -> Tensor:
-        x = _wrapped(images, ACTIVATION_SCALE, zero_point)
+    def forward(inputs: Tensor) -> Tensor:
+        x = _wrapped(inputs, ACTIVATION_SCALE, zero_point)
         x = x.contiguous(memory_format=torch.channels_last)
         for stage, packed in layers:
             x = _product(stage, x, packed)

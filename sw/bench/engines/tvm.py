@@ -17,8 +17,8 @@ os.environ["TVM_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))  # or it takes
 import numpy as np
 import onnx
 
-from sw.bench.job import Engine, Job, RefusedError, Run
-from sw.bench.tuning import tuned_tasks
+from twofold.sw.bench.job import Engine, Job, RefusedError, Run
+from twofold.sw.bench.tuning import tuned_tasks
 
 tvm: Any = importlib.import_module("tvm")  # optional: only with the extra `bench`
 relax: Any = importlib.import_module("tvm.relax")
@@ -58,9 +58,9 @@ class Tvm:
         machine = relax.VirtualMachine(tvm.compile(tuned, target=self._target), tvm.cpu())
         configure = tvm.get_global_func("runtime.config_threadpool")
 
-        def run(images: np.ndarray) -> np.ndarray:
+        def run(inputs: np.ndarray) -> np.ndarray:
             configure(1, job.threads)
-            return machine["main"](tvm.runtime.tensor(images)).numpy()
+            return machine["main"](tvm.runtime.tensor(inputs)).numpy()
 
         return run
 

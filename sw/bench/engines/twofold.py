@@ -4,9 +4,9 @@ from importlib.metadata import version
 
 import numpy as np
 
-from sw.artefacts import QuantizedNetwork
-from sw.bench.job import Engine, Job, RefusedError, Run
-from sw.cpu import CpuEngine, available_isas
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.bench.job import Engine, Job, RefusedError, Run
+from twofold.sw.cpu import CpuEngine, available_isas
 
 
 class Twofold:
@@ -19,8 +19,8 @@ class Twofold:
             raise RefusedError("integers only")
         compiled = CpuEngine(QuantizedNetwork.load(job.artefact), job.threads)
 
-        def run(images: np.ndarray) -> np.ndarray:
-            return compiled.infer(images)[0]
+        def run(inputs: np.ndarray) -> np.ndarray:
+            return compiled.infer(inputs)[0]
 
         return run
 

@@ -5,27 +5,27 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sw.driver.cli.options import add_device, opened, quantized
+from twofold.sw.driver.cli.options import add_device, opened, quantized
 
 if TYPE_CHECKING:
-    from sw.driver import Accelerator
+    from twofold.sw.driver import Accelerator
 
-HELP = "test a device: transfer rates, launch rate, and words against the golden model"
+HELP = "test a device: transfer rates, launch rate, and samples against the golden model"
 TRANSFER_BYTES = 64 << 20
 TURNS = 7
-WORDS, TARGET = 4096, 2.0
+SAMPLES, TARGET = 4096, 2.0
 SEED = 11
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold check``."""
     add_device(parser)
-    parser.add_argument("--words", type=int, help="of the self-test (default: about 2 s of them)")
+    parser.add_argument("--samples", type=int, help="of the self-test (default: about 2 s of them)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Test and print; returns 1 when a word differs. Raises what the device raises."""
-    from sw.driver.opening import available
+    """Test and print; returns 1 when a sample differs. Raises what the device raises."""
+    from twofold.sw.driver.opening import available
 
     network = quantized(args)
     reference = "golden" if "golden" in available() else "cpu"
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         figures = _rates(accelerator)
         figures["reason"] = reason
         with opened(args, network, reference) as (other, _):
-            figures |= _self_test(accelerator, other, args.words)
+            figures |= _self_test(accelerator, other, args.samples)
     figures |= {"network": network.network.name, "reference": reference}
     if args.json:
         print(json.dumps(figures))
@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _rates(accelerator: "Accelerator") -> dict[str, Any]:
     """Of transfers, where there is a bus to transfer over, and of launches."""
-    from sw.driver.measure import launch_seconds, transfer_rates
-    from sw.driver.opening import RUNTIMES
+    from twofold.sw.driver.measure import launch_seconds, transfer_rates
+    from twofold.sw.driver.opening import RUNTIMES
 
     rates = {}
     if accelerator.devices[0].name.partition(":")[0] in RUNTIMES:
@@ -63,22 +63,24 @@ def _rates(accelerator: "Accelerator") -> dict[str, Any]:
 
 
 def _self_test(
-    accelerator: "Accelerator", reference: "Accelerator", words: int | None
+    accelerator: "Accelerator", reference: "Accelerator", samples: int | None
 ) -> dict[str, Any]:
     """Noise through the device and the reference."""
     import numpy as np
 
-    from sw.driver.measure import fitting_words, random_words
+    from twofold.sw.driver.measure import fitting_samples, random_samples
 
-    count = words or min(fitting_words(one, WORDS, TARGET) for one in (accelerator, reference))
-    images = random_words(accelerator, count, SEED)
-    ticket = accelerator.submit(images)
-    expected, labels = reference.infer(images)
+    count = samples or min(
+        fitting_samples(one, SAMPLES, TARGET) for one in (accelerator, reference)
+    )
+    inputs = random_samples(accelerator, count, SEED)
+    ticket = accelerator.submit(inputs)
+    expected, labels = reference.infer(inputs)
     found, found_labels = accelerator.result(ticket)
     wrong = (found != expected).any(axis=1) | (found_labels != labels)
     failures = sum(unit["failures"] for unit in accelerator.counters().values())
     return {
-        "words": count,
+        "samples": count,
         "mismatches": int(np.count_nonzero(wrong)),
         "failed_runs": failures,
     }
@@ -94,8 +96,8 @@ def _show(figures: dict[str, Any]) -> None:
     for name, rate in figures["megabytes_per_second"].items():
         lines[name.replace("_", " ")] = f"{rate['median']:,.0f} MB/s"
     lines |= {
-        "launch": f"{1e6 * launch:,.1f} us for a run of one word",
-        "self-test": f"{figures['mismatches']} of {figures['words']} words differ from "
+        "launch": f"{1e6 * launch:,.1f} us for a run of one sample",
+        "self-test": f"{figures['mismatches']} of {figures['samples']} samples differ from "
         f"{figures['reference']}",
         "failed runs": str(figures["failed_runs"]),
     }

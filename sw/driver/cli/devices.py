@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sw.xrt.cards import Card
+    from twofold.sw.xrt.cards import Card
 
 HELP = "list cards with shell, link, temperature and power, and what else can run a network"
 
@@ -20,10 +20,10 @@ def run(args: argparse.Namespace) -> int:
     """Print the list."""
     import os
 
-    from sw.cpu import available_isas
-    from sw.driver.opening import available
-    from sw.xrt.cards import cards
-    from sw.xrt.library import emulated, library_reason
+    from twofold.sw.cpu import available_isas
+    from twofold.sw.driver.opening import available
+    from twofold.sw.xrt.cards import cards
+    from twofold.sw.xrt.library import emulated, library_reason
 
     found = cards()
     cpu = {"isa": available_isas()[-1], "threads": len(os.sched_getaffinity(0))}

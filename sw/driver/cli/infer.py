@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sw.driver.cli.options import add_device, opened, quantized
+from twofold.sw.driver.cli.options import add_device, opened, quantized
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sw.artefacts import QuantizedNetwork
+    from twofold.sw.artefacts import QuantizedNetwork
 
 HELP = "classify audio files on a card, or on the processor where there is none"
 
@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Classify and print a line for each file. Raises AudioError and what the device raises."""
     network = quantized(args)
-    images = _read(args.files, network)
+    inputs = _read(args.files, network)
     with opened(args, network) as (accelerator, reason):
-        logits, labels = accelerator.infer(images)
+        logits, labels = accelerator.infer(inputs)
         names = ", ".join(device.name for device in accelerator.devices)
     rows = _rows(args.files, network, logits, labels)
     if args.json:
@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
 def _read(files: list[Path], network: "QuantizedNetwork") -> "NDArray[np.uint8]":
     import numpy as np
 
-    from hw.contract.errors import NetworkError
-    from sw.data.audio import read_clip
-    from sw.data.features import BANDS, FRAMES, log_mel
+    from twofold.hw.contract.errors import NetworkError
+    from twofold.sw.data.audio import read_clip
+    from twofold.sw.data.features import BANDS, FRAMES, log_mel
 
     shape = network.network.input_shape
     if shape != (1, FRAMES, BANDS):

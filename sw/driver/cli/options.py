@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw.contract.options import add_folding, add_network
-from hw.contract.presets import canonical_variant
+from twofold.hw.contract.options import add_folding, add_network
+from twofold.hw.contract.presets import canonical_variant
 
 if TYPE_CHECKING:
-    from sw.artefacts import QuantizedNetwork
-    from sw.driver import Accelerator
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.driver import Accelerator
 
 XCLBIN_VARIABLE = "TWOFOLD_XCLBIN"
 
@@ -41,8 +41,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def quantized(args: argparse.Namespace) -> "QuantizedNetwork":
     """The network that the options name. Raises ArtefactError."""
-    from sw.artefacts import QuantizedNetwork
-    from sw.artefacts.shipped import shipped
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.artefacts.shipped import shipped
 
     return QuantizedNetwork.load(args.network or shipped(args.net, canonical_variant(args.variant)))
 
@@ -54,9 +54,9 @@ def opened(
     """Accelerator on the device that the options (or ``name``) ask for, with the network loaded,
     and why it was picked.
     """
-    from hw.contract.presets import folding_for
-    from sw.driver import Accelerator
-    from sw.driver.opening import Wish, open_devices
+    from twofold.hw.contract.presets import folding_for
+    from twofold.sw.driver import Accelerator
+    from twofold.sw.driver.opening import Wish, open_devices
 
     folding = folding_for(network.network, args.folding)
     wish = Wish(network.network, folding, xclbin=args.xclbin, build=args.build)

@@ -6,10 +6,10 @@ import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sw.driver.cli.options import add_device, opened, quantized
+from twofold.sw.driver.cli.options import add_device, opened, quantized
 
 if TYPE_CHECKING:
-    from sw.driver import Accelerator
+    from twofold.sw.driver import Accelerator
 
 HELP = "measure a device: kernel alone, with transfers, launches, latency, and power where told"
 BATCH, RUN, TARGET = 65_536, 8192, 1.0
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold time``."""
     add_device(parser)
     parser.add_argument(
-        "--batch", type=int, help=f"words of a call (default: a second of them, up to {BATCH:,})"
+        "--batch", type=int, help=f"samples of a call (default: a second of them, up to {BATCH:,})"
     )
     parser.add_argument("--turns", type=int, default=TURNS, help="of each kind (%(default)s)")
 
@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
 
 def measure(accelerator: "Accelerator", batch: int | None, turns: int) -> dict[str, Any]:
     """Medians and quartiles, each over ``turns`` turns after one to warm up."""
-    from sw.driver.measure import fitting_words
+    from twofold.sw.driver.measure import fitting_samples
 
-    batch = batch or fitting_words(accelerator, BATCH, TARGET)
+    batch = batch or fitting_samples(accelerator, BATCH, TARGET)
     figures: dict[str, Any] = {
         "devices": [device.name for device in accelerator.devices],
         "units": accelerator.units,
@@ -59,50 +59,50 @@ def measure(accelerator: "Accelerator", batch: int | None, turns: int) -> dict[s
     return figures
 
 
-def _kernel(accelerator: "Accelerator", words: int, turns: int) -> dict[str, Any]:
-    """Runs of one unit, whose words stay on the card."""
-    from sw.driver.measure import KernelTimer, Spread, launch_seconds, seconds
+def _kernel(accelerator: "Accelerator", samples: int, turns: int) -> dict[str, Any]:
+    """Runs of one unit, whose samples stay on the card."""
+    from twofold.sw.driver.measure import KernelTimer, Spread, launch_seconds, seconds
 
-    timer = KernelTimer(accelerator, words)
+    timer = KernelTimer(accelerator, samples)
     try:
-        many = Spread.of(words / seconds(lambda: timer.run(words), turns))
+        many = Spread.of(samples / seconds(lambda: timer.run(samples), turns))
     finally:
         timer.close()
     return {
-        "kernel_words": words,
-        "kernel_words_per_second": asdict(many),
+        "kernel_samples": samples,
+        "kernel_samples_per_second": asdict(many),
         "launch_seconds": asdict(launch_seconds(accelerator, min(20 * turns, LATENCIES))),
     }
 
 
 def _batches(accelerator: "Accelerator", batch: int, turns: int) -> dict[str, Any]:
     """Whole batches: written in place, and from an array."""
-    from sw.driver.measure import Spread, random_words, seconds
+    from twofold.sw.driver.measure import Spread, random_samples, seconds
 
-    images = random_words(accelerator, batch, 1)
-    with accelerator.buffer(batch) as words, PowerMeter(accelerator) as meter:
-        words.write(images)
-        in_place = seconds(lambda: accelerator.infer(words), turns)
-    copied = seconds(lambda: accelerator.infer(images), turns)
+    inputs = random_samples(accelerator, batch, 1)
+    with accelerator.buffer(batch) as samples, PowerMeter(accelerator) as meter:
+        samples.write(inputs)
+        in_place = seconds(lambda: accelerator.infer(samples), turns)
+    copied = seconds(lambda: accelerator.infer(inputs), turns)
     rate = Spread.of(batch / in_place)
     return {
-        "words_per_second": asdict(rate),
-        "words_per_second_copied": asdict(Spread.of(batch / copied)),
+        "samples_per_second": asdict(rate),
+        "samples_per_second_copied": asdict(Spread.of(batch / copied)),
         "watts": meter.watts,
-        "words_per_second_per_watt": rate.median / meter.watts if meter.watts else None,
+        "samples_per_second_per_watt": rate.median / meter.watts if meter.watts else None,
     }
 
 
 def _latency(accelerator: "Accelerator") -> dict[str, float]:
-    """Of single words, from the call to the result."""
+    """Of single samples, from the call to the result."""
     import numpy as np
 
-    from sw.driver.measure import LIMIT, random_words, seconds
+    from twofold.sw.driver.measure import LIMIT, random_samples, seconds
 
-    image = random_words(accelerator, 1, 2)
+    image = random_samples(accelerator, 1, 2)
     times = seconds(lambda: accelerator.infer(image), LATENCIES, LIMIT)
     found = {f"p{share:g}": float(np.percentile(times, share)) for share in PERCENTILES}
-    return found | {"max": float(times.max()), "words": len(times)}
+    return found | {"max": float(times.max()), "samples": len(times)}
 
 
 class PowerMeter:
@@ -135,8 +135,8 @@ class PowerMeter:
         return sum(self._seen) / len(self._seen) if self._seen else None
 
     def _watch(self) -> None:
-        from sw.xrt.cards import power
-        from sw.xrt.library import emulated
+        from twofold.sw.xrt.cards import power
+        from twofold.sw.xrt.library import emulated
 
         while self._known and not emulated():
             found = [power(card) for card in self._cards]
@@ -152,26 +152,26 @@ def _show(figures: dict[str, Any]) -> None:
     lines = {
         "device": f"{', '.join(figures['devices'])}: {figures['reason']}",
         "network": f"{figures['network']}, units: {figures['units']}",
-        "kernel alone": f"{_rate(figures['kernel_words_per_second'])}, one unit, runs of "
-        f"{figures['kernel_words']:,} words",
-        "launch": f"{1e6 * figures['launch_seconds']['median']:,.1f} us for a run of one word",
-        "with transfers": f"{_rate(figures['words_per_second'])}, batches of {figures['batch']:,}, "
+        "kernel alone": f"{_rate(figures['kernel_samples_per_second'])}, one unit, runs of "
+        f"{figures['kernel_samples']:,} samples",
+        "launch": f"{1e6 * figures['launch_seconds']['median']:,.1f} us for a run of one sample",
+        "with transfers": f"{_rate(figures['samples_per_second'])}, batches of {figures['batch']:,}, "
         "written in place",
-        "copied": f"{_rate(figures['words_per_second_copied'])}, from an array",
+        "copied": f"{_rate(figures['samples_per_second_copied'])}, from an array",
         "latency": _percentiles(figures["latency_seconds"]),
         "power": "not told"
         if watts is None
-        else f"{watts:.1f} W, {figures['words_per_second_per_watt']:,.0f} words/s/W",
+        else f"{watts:.1f} W, {figures['samples_per_second_per_watt']:,.0f} samples/s/W",
     }
     for name, text in lines.items():
         print(f"{name:15} {text}")
 
 
 def _percentiles(latency: dict[str, float]) -> str:
-    shares = ((name, seconds) for name, seconds in latency.items() if name != "words")
+    shares = ((name, seconds) for name, seconds in latency.items() if name != "samples")
     text = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in shares)
-    return f"{text}, of {latency['words']:,} words alone"
+    return f"{text}, of {latency['samples']:,} samples alone"
 
 
 def _rate(spread: dict[str, float]) -> str:
-    return f"{spread['median']:,.0f} words/s ({spread['low']:,.0f} .. {spread['high']:,.0f})"
+    return f"{spread['median']:,.0f} samples/s ({spread['low']:,.0f} .. {spread['high']:,.0f})"

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hw.contract.presets import NETWORKS
-from sw.train.cli import add_data_arguments, data_source, display
+from twofold.hw.contract.presets import NETWORKS
+from twofold.sw.train.cli import add_data_arguments, data_source, display
 
 if TYPE_CHECKING:
-    from sw.train.explore.trials import Figure
+    from twofold.sw.train.explore.trials import Figure
 
 HELP = "short trials: accuracy against multiplications, ablations, seeds; JSON, table, picture"
 STUDIES = ("pareto", "ablation", "seeds")
@@ -35,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train and report. Raises DatasetError without data, and what training raises."""
-    from hw.contract.presets import network
-    from sw.train.explore import report, trials
-    from sw.train.journal import Journal
-    from sw.train.loop import Trainer
+    from twofold.hw.contract.presets import network
+    from twofold.sw.train.explore import report, trials
+    from twofold.sw.train.journal import Journal
+    from twofold.sw.train.loop import Trainer
 
     args.out.mkdir(parents=True, exist_ok=True)
     journal = Journal(args.out / f"{args.study}.jsonl")

@@ -3,9 +3,9 @@
 import math
 from dataclasses import replace
 
-from hw.contract import presets
-from hw.contract.folding import Folding, LayerFolding, ScatterFolding, plans
-from hw.contract.network import Complementary, Linear, Network, Stage
+from twofold.hw.contract import presets
+from twofold.hw.contract.folding import Folding, LayerFolding, ScatterFolding, plans
+from twofold.hw.contract.network import Complementary, Linear, Network, Stage
 
 
 def products(network: Network) -> int:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
 
-from sw.artefacts.files import write_bytes
-from sw.train.explore.trials import Figure
+from twofold.sw.artefacts.files import write_bytes
+from twofold.sw.train.explore.trials import Figure
 
 
 def as_markdown(figures: Sequence[Figure], title: str) -> str:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from hw.contract import presets
-from hw.contract.network import Complementary, Conv2d, Dense, Network
-from sw.model.net import SparseNet
-from sw.train.explore.cost import cycles, products
-from sw.train.loop import Phase, Trainer, accuracy
-from sw.train.point import move
-from sw.train.recipe import recipe
-from sw.train.run import train
+from twofold.hw.contract import presets
+from twofold.hw.contract.network import Complementary, Conv2d, Dense, Network
+from twofold.sw.model.net import SparseNet
+from twofold.sw.train.explore.cost import cycles, products
+from twofold.sw.train.loop import Phase, Trainer, accuracy
+from twofold.sw.train.point import move
+from twofold.sw.train.recipe import recipe
+from twofold.sw.train.run import train
 
 VARIANTS = ("sparse-dense", "fast", "accurate")
 

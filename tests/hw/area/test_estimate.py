@@ -5,18 +5,18 @@ import json
 
 import pytest
 
-from hw.area.cells import Resources, resources
-from hw.area.estimate import by_engine, by_kind, estimate, total
-from hw.area.hierarchy import Hierarchy
-from hw.area.report import measured, picture, variant_figures, write
-from hw.area.synthesis import netlist
-from hw.contract.errors import ToolError
-from hw.contract.folding import GatherPlan, plans
-from hw.contract.presets import folding, network
-from hw.fold.area import calibrated, components, layer_components
-from hw.gather.tile import GatherTile
-from hw.scatter.tile import PixelTile
-from hw.tile import emit
+from twofold.hw.area.cells import Resources, resources
+from twofold.hw.area.estimate import by_engine, by_kind, estimate, total
+from twofold.hw.area.hierarchy import Hierarchy
+from twofold.hw.area.model import calibrated, components, layer_components
+from twofold.hw.area.report import measured, picture, variant_figures, write
+from twofold.hw.area.synthesis import netlist
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.folding import GatherPlan, plans
+from twofold.hw.contract.presets import folding, network
+from twofold.hw.engines.gather.tile import GatherTile
+from twofold.hw.engines.scatter.tile import PixelTile
+from twofold.hw.primitives.tile import emit
 
 needs_yosys = pytest.mark.skipif(
     importlib.util.find_spec("pyosys") is None, reason="needs the extra named area"
@@ -98,9 +98,9 @@ def test_timeout_is_taken_from_the_model(tmp_path) -> None:
 def test_measured_only_where_it_was(tmp_path) -> None:
     report = {"net": "gsc", "variant": "fast", "folding": "full", "failures": {}}
     path = tmp_path / "sim.json"
-    path.write_text(json.dumps(report | {"cycles_per_word": 104.0, "latency_cycles": 500}))
+    path.write_text(json.dumps(report | {"cycles_per_sample": 104.0, "latency_cycles": 500}))
     here = measured(tmp_path, net="gsc", variant="fast", folding="full")
-    assert here == {"cycles_per_word": 104.0, "latency_cycles": 500, "measured_in": "sim.json"}
+    assert here == {"cycles_per_sample": 104.0, "latency_cycles": 500, "measured_in": "sim.json"}
     other = measured(tmp_path, net="gsc", variant="fast", folding="small")
     assert set(other) == {"not_measured"}
     path.write_text(json.dumps(report | {"failures": {"bench": "broken"}}))

@@ -1,6 +1,6 @@
 """Parts of a hierarchy: what is synthesised with what, and how often it is there."""
 
-from hw.area.hierarchy import Hierarchy
+from twofold.hw.area.hierarchy import Hierarchy
 
 TEXT = """\
 module lane_12345678(clk, d, q);

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from hw.area.cells import CARRY_IN_NS, LUT_NS, SETUP_NS, arcs, net_delay, resources
-from hw.area.paths import Path, analyse, by_delay, by_levels
-from hw.contract.errors import ToolError
+from twofold.hw.area.cells import CARRY_IN_NS, LUT_NS, SETUP_NS, arcs, net_delay, resources
+from twofold.hw.area.paths import Path, analyse, by_delay, by_levels
+from twofold.hw.contract.errors import ToolError
 
 
 def cell(kind: str, outputs: str, **connections: list[Any]) -> dict[str, Any]:

@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
-from hw.contract.errors import ToolError
-from hw.formal.accumulators import AccumulatorsBench
-from hw.formal.benches import CreditsBench, LocalWinnersBench, QueueBench
-from hw.formal.prove import find_tools, prove
-from hw.formal.streams import StreamBench, axi_offer, offer
-from hw.kernel.reader import Reader
-from hw.kernel.widths import Narrow, Widen
-from hw.links import Credits
-from hw.queue import Queue
-from hw.result import Result
-from hw.scatter.engine import Accumulators
-from hw.winners import LocalWinners
-from hw.winners.emission import Emission
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.engines.links import Credits
+from twofold.hw.engines.scatter.engine import Accumulators
+from twofold.hw.engines.winners import LocalWinners
+from twofold.hw.engines.winners.emission import Emission
+from twofold.hw.formal.accumulators import AccumulatorsBench
+from twofold.hw.formal.harnesses import CreditsBench, LocalWinnersBench, QueueBench
+from twofold.hw.formal.prove import find_tools, prove
+from twofold.hw.formal.streams import StreamBench, axi_offer, offer
+from twofold.hw.kernel.reader import Reader
+from twofold.hw.kernel.widths import Narrow, Widen
+from twofold.hw.machine.result import Result
+from twofold.hw.primitives.queue import Queue
 
 
 @pytest.fixture(autouse=True)

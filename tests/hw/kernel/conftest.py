@@ -12,12 +12,12 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from hw.contract import regs
-from hw.contract.folding import Folding
-from hw.contract.image import MAGIC, ImageStatus
-from hw.contract.network import Linear, Network
-from hw.kernel.axi import INCR, Response
-from hw.links import image_stream, result_layout, result_stream
+from twofold.hw.contract import regs
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Linear, Network
+from twofold.hw.contract.parameters import MAGIC, ParameterStatus
+from twofold.hw.engines.links import parameter_stream, result_layout, result_stream
+from twofold.hw.kernel.axi import INCR, Response
 
 PAGE = 4096
 BEAT = 64
@@ -172,7 +172,7 @@ class Host:
         ctx.set(bus.bready, 0)
         assert response == Response.OKAY
 
-    async def read_word(self, ctx, offset):
+    async def read_sample(self, ctx, offset):
         bus = self.bus
         ctx.set(bus.araddr, offset)
         ctx.set(bus.arvalid, 1)
@@ -191,8 +191,8 @@ class Host:
 
     async def read(self, ctx, name):
         one = regs.register(name)
-        words = [await self.read_word(ctx, one.offset + 4 * at) for at in range(one.bits // 32)]
-        return sum(word << 32 * at for at, word in enumerate(words))
+        samples = [await self.read_sample(ctx, one.offset + 4 * at) for at in range(one.bits // 32)]
+        return sum(sample << 32 * at for at, sample in enumerate(samples))
 
     async def start(self, ctx, **arguments):
         for name, value in arguments.items():
@@ -214,11 +214,11 @@ class Host:
 
 
 class SumCore(wiring.Component):
-    """Stands in for the machine: sums the bytes of each word, ``pause`` cycles a word.
+    """Stands in for the machine: sums the bytes of each sample, ``pause`` cycles a sample.
 
-    An image is good when it starts with the magic and the exclusive or of its words is 0; the word
-    behind the magic is the image's key. Logits are the sum, its negative, the number of the word
-    since the image was loaded, and the key.
+    An image is good when it starts with the magic and the exclusive or of its samples is 0; the
+    sample behind the magic is the image's key. Logits are the sum, its negative, the number of the
+    sample since the image was loaded, and the key.
     """
 
     counters = False
@@ -235,9 +235,9 @@ class SumCore(wiring.Component):
         self.pause = pause
         super().__init__(
             {
-                "image": In(image_stream()),
+                "image": In(parameter_stream()),
                 "busy": Out(1),
-                "status": Out(ImageStatus),
+                "status": Out(ParameterStatus),
                 "i": In(stream.Signature(8 * input_bytes)),
                 "o": Out(result_stream(4)),
             }
@@ -248,14 +248,14 @@ class SumCore(wiring.Component):
         key, number = self._load(m), Signal(32)
         m.submodules.results = fifo = SyncFIFOBuffered(width=result_layout(4).size, depth=4)
         piece = self.folding.input_bytes
-        pieces = regs.word_bytes(self.network) // piece
+        pieces = regs.sample_bytes(self.network) // piece
         total, at, wait = Signal(32), Signal(range(pieces + 1)), Signal(range(self.pause + 2))
         here = sum((self.i.payload[8 * byte : 8 * byte + 8] for byte in range(piece)), Const(0))
         m.d.comb += [
             self.o.valid.eq(fifo.r_rdy),
             Value.cast(self.o.payload).eq(fifo.r_data),
             fifo.r_en.eq(self.o.ready),
-            self.i.ready.eq((self.status == ImageStatus.OK) & (at != pieces)),
+            self.i.ready.eq((self.status == ParameterStatus.OK) & (at != pieces)),
             fifo.w_data.eq(Cat(total, (-total)[:32], number, key, total[:2])),
             fifo.w_en.eq((at == pieces) & (wait == self.pause)),
         ]
@@ -272,22 +272,22 @@ class SumCore(wiring.Component):
 
     def _load(self, m):
         key, parity, count, late = Signal(32), Signal(32), Signal(8), Signal()
-        word, last = self.image.payload.data, self.image.payload.last
-        m.d.comb += [self.image.ready.eq(~late), self.busy.eq(late | (count != 0))]
-        with m.If(self.image.valid & self.image.ready):
-            m.d.sync += [count.eq(1), parity.eq(parity ^ word), late.eq(last)]
+        sample, last = self.parameters.payload.data, self.parameters.payload.last
+        m.d.comb += [self.parameters.ready.eq(~late), self.busy.eq(late | (count != 0))]
+        with m.If(self.parameters.valid & self.parameters.ready):
+            m.d.sync += [count.eq(1), parity.eq(parity ^ sample), late.eq(last)]
             with m.If(count == 0):
                 m.d.sync += self.status.eq(
-                    Mux(word == MAGIC, ImageStatus.OK, ImageStatus.BAD_MAGIC)
+                    Mux(sample == MAGIC, ParameterStatus.OK, ParameterStatus.BAD_MAGIC)
                 )
             with m.Elif(count == 1):
-                m.d.sync += [key.eq(word), count.eq(2)]
+                m.d.sync += [key.eq(sample), count.eq(2)]
             with m.Else():
                 m.d.sync += count.eq(2)
         with m.If(late):
             m.d.sync += [late.eq(0), count.eq(0), parity.eq(0)]
-            with m.If((self.status == ImageStatus.OK) & (parity != 0)):
-                m.d.sync += self.status.eq(ImageStatus.BAD_CRC)
+            with m.If((self.status == ParameterStatus.OK) & (parity != 0)):
+                m.d.sync += self.status.eq(ParameterStatus.BAD_CRC)
         return key
 
 

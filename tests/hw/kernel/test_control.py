@@ -2,9 +2,9 @@
 
 from amaranth.sim import Simulator
 
-from hw.contract import regs
-from hw.contract.regs import Access, Control, Interrupt
-from hw.kernel.control import ControlBlock
+from twofold.hw.contract import regs
+from twofold.hw.contract.regs import Access, Control, Interrupt
+from twofold.hw.kernel.control import ControlBlock
 
 
 def simulate(dut, bench):

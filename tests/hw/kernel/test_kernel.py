@@ -7,13 +7,13 @@ import struct
 import pytest
 from amaranth.sim import Simulator
 
-from hw.contract import regs
-from hw.contract.errors import FoldingError
-from hw.contract.identity import fingerprint
-from hw.contract.image import LENGTH_MAX, MAGIC, ImageStatus
-from hw.contract.regs import Control, Operation, Status
-from hw.kernel.axi import Response
-from hw.kernel.kernel import Kernel
+from twofold.hw.contract import regs
+from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.parameters import LENGTH_MAX, MAGIC, ParameterStatus
+from twofold.hw.contract.regs import Control, Operation, Status
+from twofold.hw.kernel.axi import Response
+from twofold.hw.kernel.kernel import Kernel
 
 IMAGE, INPUT, OUTPUT = 0x0C40, 0x2F80, 0xAE40
 IMAGE_BYTES = 192
@@ -21,11 +21,11 @@ KEY = 0x5EED
 
 
 def image(*, magic=MAGIC, damage=0):
-    words = [magic, KEY, *range(45)]
+    samples = [magic, KEY, *range(45)]
     parity = 0
-    for word in words:
-        parity ^= word
-    return struct.pack("<48I", *words, parity ^ damage)
+    for sample in samples:
+        parity ^= sample
+    return struct.pack("<48I", *samples, parity ^ damage)
 
 
 class Bench:
@@ -47,21 +47,21 @@ class Bench:
         sim.run()
 
     async def load(self, ctx, **changes):
-        arguments = {"operation": Operation.LOAD, "image": IMAGE, "image_bytes": IMAGE_BYTES}
+        arguments = {"operation": Operation.LOAD, "image": IMAGE, "parameter_bytes": IMAGE_BYTES}
         return await self.host.run(ctx, **{**arguments, **changes})
 
-    def words(self, count, **changes):
+    def samples(self, count, **changes):
         self.memory.written.clear()
-        arguments = {"operation": Operation.RUN, "input": INPUT, "output": OUTPUT, "words": count}
+        arguments = {"operation": Operation.RUN, "input": INPUT, "output": OUTPUT, "samples": count}
         return {**arguments, **changes}
 
     async def run(self, ctx, count, **changes):
-        return await self.host.run(ctx, **self.words(count, **changes))
+        return await self.host.run(ctx, **self.samples(count, **changes))
 
     def check(self, count, *, first=0, output=OUTPUT, source=INPUT):
-        """The results in memory are those of ``count`` words, numbered from ``first``."""
+        """The results in memory are those of ``count`` samples, numbered from ``first``."""
         network = self.core.network
-        size, stride = regs.word_bytes(network), regs.word_stride(network)
+        size, stride = regs.sample_bytes(network), regs.sample_stride(network)
         for index in range(count):
             at = source + index * stride
             total = sum(self.memory.bytes[at : at + size])
@@ -89,7 +89,7 @@ def make_bench(sum_core, axi_memory, axi_host):
         {"pixels": 256, "input_bytes": 128},
     ],
 )
-def test_words_go_from_memory_to_memory(make_bench, memory, core):
+def test_samples_go_from_memory_to_memory(make_bench, memory, core):
     bench = make_bench(memory=memory, **core)
 
     async def play(ctx):
@@ -123,14 +123,14 @@ def test_bad_arguments_end_the_run_and_the_next_one_works(make_bench):
     bench = make_bench()
 
     async def play(ctx):
-        assert await bench.run(ctx, 3) == Status.NO_IMAGE
+        assert await bench.run(ctx, 3) == Status.NO_PARAMETERS
         for length in (0, 65, LENGTH_MAX + 64, 0xFFFFFFC1):
-            assert await bench.load(ctx, image_bytes=length) == Status.BAD_LENGTH
+            assert await bench.load(ctx, parameter_bytes=length) == Status.BAD_LENGTH
         assert await bench.load(ctx, image=IMAGE + 4) == Status.BAD_ALIGNMENT
         assert await bench.load(ctx) == Status.OK
         assert await bench.run(ctx, 3, operation=2) == Status.BAD_OPERATION
         assert await bench.run(ctx, 3, operation=1 << 31) == Status.BAD_OPERATION
-        assert await bench.run(ctx, 0) == Status.BAD_WORDS
+        assert await bench.run(ctx, 0) == Status.BAD_SAMPLES
         assert await bench.run(ctx, 3, input=INPUT + 32) == Status.BAD_ALIGNMENT
         assert await bench.run(ctx, 3, output=OUTPUT + 1) == Status.BAD_ALIGNMENT
         assert bench.memory.writes == []
@@ -150,13 +150,13 @@ def test_bad_images_are_told_and_leave_none_loaded(make_bench):
     async def play(ctx):
         assert await bench.load(ctx) == Status.OK
         place(image(magic=1))
-        assert await bench.load(ctx) == Status.IMAGE_BAD_MAGIC
-        assert await bench.host.read(ctx, "image_status") == ImageStatus.BAD_MAGIC
-        assert await bench.run(ctx, 3) == Status.NO_IMAGE
+        assert await bench.load(ctx) == Status.PARAMETERS_BAD_MAGIC
+        assert await bench.host.read(ctx, "parameter_status") == ParameterStatus.BAD_MAGIC
+        assert await bench.run(ctx, 3) == Status.NO_PARAMETERS
         place(image(damage=8))
-        assert await bench.load(ctx) == Status.IMAGE_BAD_CRC
+        assert await bench.load(ctx) == Status.PARAMETERS_BAD_CRC
         place(image())
-        assert await bench.load(ctx, image_bytes=128) == Status.IMAGE_BAD_CRC
+        assert await bench.load(ctx, parameter_bytes=128) == Status.PARAMETERS_BAD_CRC
         assert await bench.load(ctx) == Status.OK
         assert await bench.run(ctx, 3) == Status.OK
         bench.check(3)
@@ -176,21 +176,21 @@ def test_read_errors_end_the_run_and_the_next_one_works(make_bench, code, status
     async def play(ctx):
         broken.add(IMAGE + 64)
         assert await bench.load(ctx) == status
-        assert await bench.run(ctx, 3) == Status.NO_IMAGE
+        assert await bench.run(ctx, 3) == Status.NO_PARAMETERS
         broken.clear()
         assert await bench.load(ctx) == Status.OK
-        for word, beat in ((0, 0), (5, 3), (99, 3)):
-            broken.add(INPUT + 256 * word + 64 * beat)
+        for sample, beat in ((0, 0), (5, 3), (99, 3)):
+            broken.add(INPUT + 256 * sample + 64 * beat)
             assert await bench.run(ctx, 100) == status
             done = await bench.host.read(ctx, "results")
-            assert word < done <= 100
+            assert sample < done <= 100
             bench.check(done, first=number(done))
             broken.clear()
             assert await bench.run(ctx, 3) == Status.OK
             bench.check(3, first=number(3))
 
     def number(count):
-        """Number of the first word of the last run, from the core's own count."""
+        """Number of the first sample of the last run, from the core's own count."""
         last = bench.memory.bytes[OUTPUT + 64 * (count - 1) + 8 : OUTPUT + 64 * (count - 1) + 12]
         return int.from_bytes(last, "little") - count + 1
 
@@ -237,9 +237,9 @@ def test_the_next_run_queues_while_one_runs(make_bench):
 
     async def play(ctx):
         assert await bench.load(ctx) == Status.OK
-        await host.start(ctx, **bench.words(8))
+        await host.start(ctx, **bench.samples(8))
         assert await host.read(ctx, "control") == Control.READY
-        await host.start(ctx, **bench.words(4, output=OUTPUT + 4096))
+        await host.start(ctx, **bench.samples(4, output=OUTPUT + 4096))
         assert await host.read(ctx, "control") == Control.START
         assert await host.finish(ctx) == Status.OK
         bench.check(8)
@@ -257,8 +257,8 @@ def test_an_unacknowledged_end_holds_the_next_one(make_bench):
 
     async def play(ctx):
         assert await bench.load(ctx) == Status.OK
-        await host.start(ctx, **bench.words(5))
-        await host.start(ctx, **bench.words(2, output=OUTPUT + 4096))
+        await host.start(ctx, **bench.samples(5))
+        await host.start(ctx, **bench.samples(2, output=OUTPUT + 4096))
         for _ in range(100):
             await host.read(ctx, "runs")
         assert await host.read(ctx, "runs") == 2
@@ -273,15 +273,15 @@ def test_an_unacknowledged_end_holds_the_next_one(make_bench):
 
 def test_the_machine_never_waits_behind_a_latency_of_300_cycles(make_bench):
     bench = make_bench(memory={"latency": 300}, pixels=1024, pause=16)
-    words = 24
+    samples = 24
 
     async def play(ctx):
         assert await bench.load(ctx) == Status.OK
-        assert await bench.run(ctx, words) == Status.OK
+        assert await bench.run(ctx, samples) == Status.OK
         told = {name: await bench.host.read(ctx, name) for name in ("cycles", "latency")}
         assert await bench.host.read(ctx, "input_stalls") == 0
         assert await bench.host.read(ctx, "output_stalls") == 0
-        assert told["cycles"] < 34 * words + 2 * 300 + 60
+        assert told["cycles"] < 34 * samples + 2 * 300 + 60
         assert 16 + 16 < told["latency"] < 16 + 16 + 6
 
     bench.play(play)
@@ -357,5 +357,5 @@ def test_long_mixed_sessions_end_well(make_bench):
 def test_shapes_that_do_not_fit_64_byte_beats_are_refused(sum_core):
     with pytest.raises(FoldingError, match="input_bytes is 48"):
         Kernel(sum_core(pixels=96, input_bytes=48))
-    with pytest.raises(FoldingError, match="the 72 bytes of a word"):
+    with pytest.raises(FoldingError, match="the 72 bytes of a sample"):
         Kernel(sum_core(pixels=72, input_bytes=16))

@@ -6,9 +6,9 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from hw.kernel.axi import Response
-from hw.kernel.bursts import BurstCursor
-from hw.kernel.reader import Reader
+from twofold.hw.kernel.axi import Response
+from twofold.hw.kernel.bursts import BurstCursor
+from twofold.hw.kernel.reader import Reader
 
 BEAT = 64
 

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from hw.contract.regs import CONTROL_PORT, KERNEL_NAME, MEMORY_PORT
-from hw.kernel.kernel import Kernel
-from hw.kernel.top import kernel_ports, kernel_verilog
-from sim.rtl.verilate import verilator_root
+from twofold.hw.contract.regs import CONTROL_PORT, KERNEL_NAME, MEMORY_PORT
+from twofold.hw.kernel.kernel import Kernel
+from twofold.hw.kernel.top import kernel_ports, kernel_verilog
+from twofold.sim.rtl.verilate import verilator_root
 
 AXI4 = """awid awaddr awlen awsize awburst awcache awprot awvalid awready wdata wstrb wlast wvalid
     wready bid bresp bvalid bready arid araddr arlen arsize arburst arcache arprot arvalid arready

@@ -6,7 +6,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from hw.kernel.widths import Narrow, Widen
+from twofold.hw.kernel.widths import Narrow, Widen
 
 BEAT_BITS = 512
 

@@ -5,8 +5,8 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from hw.kernel.axi import Response
-from hw.kernel.writer import Writer
+from twofold.hw.kernel.axi import Response
+from twofold.hw.kernel.writer import Writer
 
 BEAT = 64
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from hw.contract.errors import ToolError
-from hw.contract.identity import fingerprint
-from hw.contract.presets import folding, network
-from hw.contract.xclbin import user_keys
-from hw.package.folder import Machine, record_bitstream, write_folder
-from hw.package.vendor import build, check_tools
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.presets import folding, network
+from twofold.hw.package.folder import Machine, record_bitstream, write_folder
+from twofold.hw.package.vendor import build, check_tools
+from twofold.hw.xclbin.xclbin import user_keys
 
 VIVADO = """#!/bin/sh
 echo vivado "$@" >> calls
@@ -118,7 +118,7 @@ def test_the_bitstream_is_told_its_machine_where_the_tool_is(machine, folder, to
     call = (folder / "calls").read_text().splitlines()[-1].split()
     given = dict(pairwise(call))
     assert (given["--input"], given["--output"]) == ("linked.xclbin", "twofold.xclbin")
-    keys = [word for option, word in pairwise(call) if option == "--key-value"]
+    keys = [sample for option, sample in pairwise(call) if option == "--key-value"]
     assert keys == [f"USER:{key}:{value}" for key, value in user_keys(machine.identity).items()]
 
 

@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hw.contract import regs
-from hw.contract.regs import Access
-from hw.package.metadata import kernel_xml
-from hw.package.scripts import floorplan_tcl, link_cfg, package_tcl
-from hw.u250 import SLRS
+from twofold.hw.contract import regs
+from twofold.hw.contract.regs import Access
+from twofold.hw.package.metadata import kernel_xml
+from twofold.hw.package.scripts import floorplan_tcl, link_cfg, package_tcl
+from twofold.hw.u250 import SLRS
 
 TCLSH = shutil.which("tclsh")
 needs_tclsh = pytest.mark.skipif(TCLSH is None, reason="tclsh is not installed")
@@ -40,7 +40,9 @@ COMMANDS = {
     "set_property": "name value object",
     "add_cells_to_pblock": "block cells",
 }
-"""Commands with one form, word by word: a word with a dash is an option, any other a value."""
+"""Commands with one form, sample by sample: a sample with a dash is an option, any other a
+value.
+"""
 
 STAGE = """
 proc say {args} { puts [join $args \\t] }
@@ -48,11 +50,11 @@ proc play {name form arguments} {
     if {[llength $form] != [llength $arguments]} {
         error "$name takes '$form', not '$arguments'"
     }
-    foreach word $form argument $arguments {
-        if {[string match -* $word] != [string match -* $argument]} {
+    foreach sample $form argument $arguments {
+        if {[string match -* $sample] != [string match -* $argument]} {
             error "$name takes '$form', not '$arguments'"
         }
-        if {[string match -* $word] && $word ne $argument} {
+        if {[string match -* $sample] && $sample ne $argument} {
             error "$name has no option $argument"
         }
     }
@@ -71,7 +73,7 @@ proc ipx::associate_bus_interfaces {args} {
 
 
 def play(script, tmp_path, more=""):
-    """Run a script among played commands; the calls it made, as lists of words."""
+    """Run a script among played commands; the calls it made, as lists of samples."""
     assert TCLSH is not None
     spaces = "namespace eval ipx {}\n"
     procs = "".join(

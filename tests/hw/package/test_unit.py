@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from hw.package.unit import COUNTED, unit_tcl, unit_xdc
+from twofold.hw.package.unit import COUNTED, unit_tcl, unit_xdc
 
 TCLSH = shutil.which("tclsh")
 needs_tclsh = pytest.mark.skipif(TCLSH is None, reason="tclsh is not installed")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.verilog.cache import cached, digest, write_atomically
+from twofold.hw.verilog.cache import cached, digest, write_atomically
 
 
 def test_a_directory_is_made_once(tmp_path: Path):

@@ -1,6 +1,6 @@
-"""A host program on XRT's C interface, run as a process of its own: loads an image, runs words.
+"""A host program on XRT's C interface, run as a process of its own: loads an image, runs samples.
 
-Arguments: bitstream, directory of a kernel job, unit, words of the run (0: those of the job), and
+Arguments: bitstream, directory of a kernel job, unit, samples of the run (0: those of the job), and
 how many runs. Prints ``ready`` before the last run, and the results that differ afterwards.
 """
 
@@ -52,8 +52,8 @@ class Buffer:
             assert XRT.xrtBOSync(self.handle, direction, half, offset) == 0
 
 
-def main(bitstream: str, job: Path, unit: str, words: int, runs: int) -> int:
-    image, content, wanted = ((job / name).read_bytes() for name in ("image", "words", "results"))
+def main(bitstream: str, job: Path, unit: str, samples: int, runs: int) -> int:
+    image, content, wanted = ((job / name).read_bytes() for name in ("image", "samples", "results"))
     device = XRT.xrtDeviceOpen(0)
     shim = ctypes.CDLL(f"{os.environ['XILINX_XRT']}/lib/libxrt_hwemu.so.2")
     shim.xclExecWait(c_void_p(XRT.xrtDeviceToXclDevice(device)), 0)
@@ -63,17 +63,17 @@ def main(bitstream: str, job: Path, unit: str, words: int, runs: int) -> int:
     kernel = XRT.xrtPLKernelOpenExclusive(device, uuid, f"twofold:{{{unit}}}".encode())
     assert kernel
     bank = XRT.xrtKernelArgGroupId(kernel, 1)
-    count = words or len(wanted) // 64
+    count = samples or len(wanted) // 64
     stride = len(content) // (len(wanted) // 64)
     buffers = [
         Buffer(device, bank, data)
         for data in (image, content.ljust(count * stride, b"\0"), b"\xa5" * 64 * count)
     ]
-    states = [run(kernel, buffers, len(image), operation=0, words=0)]
+    states = [run(kernel, buffers, len(image), operation=0, samples=0)]
     for left in reversed(range(runs)):
         if not left:
             print("ready", flush=True)
-        states.append(run(kernel, buffers, len(image), operation=1, words=count))
+        states.append(run(kernel, buffers, len(image), operation=1, samples=count))
     assert set(states) == {COMPLETED}, states
     buffers[2].sync(TO_HOST)
     found = ctypes.string_at(buffers[2].address, len(wanted))
@@ -87,10 +87,10 @@ def main(bitstream: str, job: Path, unit: str, words: int, runs: int) -> int:
     return XRT.xrtDeviceClose(device)
 
 
-def run(kernel, buffers: list[Buffer], size: int, *, operation: int, words: int) -> int:
+def run(kernel, buffers: list[Buffer], size: int, *, operation: int, samples: int) -> int:
     image, source, target = (c_void_p(buffer.handle) for buffer in buffers)
     handle = c_void_p(XRT.xrtRunOpen(kernel))
-    values = (c_uint32(operation), image, c_uint32(size), source, target, c_uint32(words))
+    values = (c_uint32(operation), image, c_uint32(size), source, target, c_uint32(samples))
     for index, value in enumerate(values):
         assert XRT.xrtRunSetArg(handle, c_int(index), value) == 0
     XRT.xrtRunStart(handle)

@@ -24,12 +24,12 @@ def main(bitstream: str, job: Path, unit: str, runs: int) -> None:
         made.sync_to_device()
         return made
 
-    def call(operation: int, words: int) -> None:
-        waiter = kernel.start_ert(operation, image, len(first), source, target, words)
+    def call(operation: int, samples: int) -> None:
+        waiter = kernel.start_ert(operation, image, len(first), source, target, samples)
         while not waiter.done:
             device._handle_events(10)
 
-    first, second, wanted = ((job / name).read_bytes() for name in ("image", "words", "results"))
+    first, second, wanted = ((job / name).read_bytes() for name in ("image", "samples", "results"))
     image, source, target = buffer(first), buffer(second), buffer(b"\xa5" * len(wanted))
     call(0, 0)
     for _ in range(runs):

@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hw.contract.errors import FoldingError
-from hw.contract.identity import fingerprint
-from hw.contract.presets import folding, network
-from hw.contract.regs import ARGUMENTS, KERNEL_VERSION
-from hw.contract.xclbin import Mode, Protocol, Xclbin, decode, encode
-from hw.package.folder import Machine
-from sim.emulation.bitstream import Target, describe
+from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.presets import folding, network
+from twofold.hw.contract.regs import ARGUMENTS, KERNEL_VERSION
+from twofold.hw.package.folder import Machine
+from twofold.hw.xclbin.xclbin import Mode, Protocol, Xclbin, decode, encode
+from twofold.sim.emulation.bitstream import Target, describe
 
 MACHINE = Machine(network("tiny"), folding("tiny"), "small")
 LIBRARY = b"not a library"

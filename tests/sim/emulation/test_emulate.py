@@ -1,4 +1,4 @@
-"""``twofold emulate``: words through both back-ends, and its one-line errors."""
+"""``twofold emulate``: samples through both back-ends, and its one-line errors."""
 
 import argparse
 import dataclasses
@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw.contract.errors import ToolError
-from sim.cli import shipped
-from sim.emulation import cli
-from sim.emulation.bitstream import BINARY
-from sim.emulation.emulate import Task, emulate
-from sim.workloads.words import choose
-from sw.artefacts import QuantizedNetwork
+from twofold.hw.contract.errors import ToolError
+from twofold.sim.cli import shipped
+from twofold.sim.emulation import cli
+from twofold.sim.emulation.bitstream import BINARY
+from twofold.sim.emulation.emulate import Task, emulate
+from twofold.sim.workloads.samples import choose
+from twofold.sw.artefacts import QuantizedNetwork
 
-WORDS = 12
+SAMPLES = 12
 
 
 def options(*arguments: str) -> argparse.Namespace:
@@ -27,25 +27,25 @@ def options(*arguments: str) -> argparse.Namespace:
 
 
 @pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed")
-def test_real_words_through_both_backends(emulated: Path, build: Path, capsys):
+def test_real_samples_through_both_backends(emulated: Path, build: Path, capsys):
     places = ("--bitstreams", str(emulated.parents[1]), "--build", str(build))
-    code = cli.run(options("--words", str(WORDS), "--units", "2", "--json", *places))
+    code = cli.run(options("--samples", str(SAMPLES), "--units", "2", "--json", *places))
     tree = json.loads(capsys.readouterr().out)
     assert code == 0
     assert [one["backend"] for one in tree["backends"]] == ["pynq", "xrt"]
     for one in tree["backends"]:
-        assert (one["words"], one["mismatches"]) == (WORDS, 0)
+        assert (one["samples"], one["mismatches"]) == (SAMPLES, 0)
         assert one["seconds"] > 0
-        assert sum(unit["results"] for unit in one["counters"].values()) == WORDS
+        assert sum(unit["results"] for unit in one["counters"].values()) == SAMPLES
     assert json.loads((build / "reports" / "emulation.json").read_text()) == tree
 
 
-def test_a_word_that_differs_is_a_mismatch(emulated: Path, build: Path, monkeypatch):
+def test_a_sample_that_differs_is_a_mismatch(emulated: Path, build: Path, monkeypatch):
     task = tiny_task()
-    from sim.emulation import emulate as module
+    from twofold.sim.emulation import emulate as module
 
-    def other(quantized, images, **options):
-        golden = module_forward(quantized, images, **options)
+    def other(quantized, inputs, **options):
+        golden = module_forward(quantized, inputs, **options)
         logits = golden.logits.copy()
         logits[3, 0] += 1
         return dataclasses.replace(golden, logits=logits)
@@ -61,7 +61,7 @@ def test_a_word_that_differs_is_a_mismatch(emulated: Path, build: Path, monkeypa
 def test_a_host_that_fails_is_told_in_one_line(build: Path, tmp_path: Path, monkeypatch):
     damaged = tmp_path / BINARY
     damaged.write_bytes(b"xclbin2\0" + bytes(1000))
-    monkeypatch.setattr("sim.emulation.emulate.write_bitstream", lambda *_: damaged)
+    monkeypatch.setattr("twofold.sim.emulation.emulate.write_bitstream", lambda *_: damaged)
     with pytest.raises(ToolError, match=r"host on xrt ended with 5: twofold: .*xclbin") as error:
         emulate(tiny_task(), tmp_path, build)
     assert "\n" not in str(error.value)
@@ -69,8 +69,8 @@ def test_a_host_that_fails_is_told_in_one_line(build: Path, tmp_path: Path, monk
 
 def tiny_task() -> Task:
     network = shipped("tiny", "fast")
-    workload = choose(QuantizedNetwork.load(network).network, words=WORDS)
-    assert workload.images.dtype == np.uint8
+    workload = choose(QuantizedNetwork.load(network).network, samples=SAMPLES)
+    assert workload.inputs.dtype == np.uint8
     return Task(
-        network=network, folding="small", images=workload.images, units=2, backends=("xrt",)
+        network=network, folding="small", inputs=workload.inputs, units=2, backends=("xrt",)
     )

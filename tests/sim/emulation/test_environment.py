@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hw.contract.errors import ToolError
-from sim.emulation import environment
-from sim.emulation.environment import MARGIN, PACKET, check, emulation, prepare, run
+from twofold.hw.contract.errors import ToolError
+from twofold.sim.emulation import environment
+from twofold.sim.emulation.environment import MARGIN, PACKET, check, emulation, prepare, run
 
 
 @pytest.fixture

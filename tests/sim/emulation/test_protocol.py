@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.emulation.protocol import (
+from twofold.sim.emulation.protocol import (
     PAYLOAD_MAX,
     ProtocolError,
     call,

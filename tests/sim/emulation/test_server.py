@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from hw.contract import regs
-from hw.contract.presets import folding, network
-from hw.contract.regs import Control, Operation, Status
-from hw.contract.xclbin import decode
-from sim.emulation.card import Card, CardError, CardPlan, read_plan
-from sim.emulation.protocol import Api, Fields, Message, ProtocolError, call
-from sim.emulation.server import LIBRARY, PLAN, Server, connect
-from sim.golden.random_network import random_images, random_quantized
-from sim.testbenches.kernel_job import KernelJob
-from sim.testbenches.kernel_runner import create_job
+from twofold.hw.contract import regs
+from twofold.hw.contract.presets import folding, network
+from twofold.hw.contract.regs import Control, Operation, Status
+from twofold.hw.xclbin.xclbin import decode
+from twofold.sim.emulation.card import Card, CardError, CardPlan, read_plan
+from twofold.sim.emulation.protocol import Api, Fields, Message, ProtocolError, call
+from twofold.sim.emulation.server import LIBRARY, PLAN, Server, connect
+from twofold.sim.testbenches.kernel_job import KernelJob
+from twofold.sim.testbenches.kernel_runner import create_job
+from twofold.sim.workloads.random_network import random_inputs, random_quantized
 
 NO_PROCESS = 2**22 + 1
 """Above the highest process number of Linux."""
@@ -45,12 +45,12 @@ def card(simulation: Path) -> Iterator[Card]:
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> KernelJob:
     quantized = random_quantized(network("tiny"), 7)
-    images = random_images(quantized.network, 6, 5)
-    return create_job(quantized, folding("tiny"), images, tmp_path_factory.mktemp("job"))
+    inputs = random_inputs(quantized.network, 6, 5)
+    return create_job(quantized, folding("tiny"), inputs, tmp_path_factory.mktemp("job"))
 
 
 class Host:
-    """Runs words on a unit through the calls that XRT makes."""
+    """Runs samples on a unit through the calls that XRT makes."""
 
     def __init__(self, card: Card, unit: int) -> None:
         self.server = Server(card)
@@ -92,16 +92,16 @@ class Host:
 
     def load(self, job: KernelJob) -> Status:
         self.store(0, job.image)
-        return self.run(operation=Operation.LOAD, image=self.memory, image_bytes=len(job.image))
+        return self.run(operation=Operation.LOAD, image=self.memory, parameter_bytes=len(job.image))
 
-    def words(self, job: KernelJob) -> bytes:
+    def samples(self, job: KernelJob) -> bytes:
         source, target = 1 << 20, 2 << 20
-        self.store(source, job.words)
+        self.store(source, job.samples)
         status = self.run(
             operation=Operation.RUN,
             input=self.memory + source,
             output=self.memory + target,
-            words=job.count,
+            samples=job.count,
         )
         assert status == Status.OK
         size = len(job.results)
@@ -112,11 +112,11 @@ class Host:
 
 
 @pytest.mark.parametrize("unit", [0, 1])
-def test_words_through_calls(card: Card, job: KernelJob, unit: int):
+def test_samples_through_calls(card: Card, job: KernelJob, unit: int):
     host = Host(card, unit)
     assert host.load(job) == Status.OK
-    assert host.words(job) == job.results
-    beats = (len(job.image) + len(job.words)) // 64
+    assert host.samples(job) == job.results
+    beats = (len(job.image) + len(job.samples)) // 64
     assert card.beats == (beats, job.count)
     assert host.get("runs") == 2
     assert host.get("cycles") < card.cycles
@@ -136,11 +136,11 @@ def test_units_that_work_share_the_clock(card: Card, job: KernelJob):
     hosts = [Host(card, unit) for unit in (0, 1)]
     for host in hosts:
         assert host.load(job) == Status.OK
-        host.store(1 << 20, job.words)
+        host.store(1 << 20, job.samples)
         host.set("operation", Operation.RUN)
         host.set("input", host.memory + (1 << 20))
         host.set("output", host.memory + (2 << 20))
-        host.set("words", job.count)
+        host.set("samples", job.count)
     alone = card.cycles
     for host in hosts:
         host.set("control", Control.START)
@@ -157,7 +157,7 @@ def test_units_that_work_share_the_clock(card: Card, job: KernelJob):
 def test_a_unit_reaches_its_own_bank_only(card: Card, job: KernelJob):
     host = Host(card, 0)
     other = card.plan.units[1].memories[0][0]
-    status = host.run(operation=Operation.LOAD, image=other, image_bytes=len(job.image))
+    status = host.run(operation=Operation.LOAD, image=other, parameter_bytes=len(job.image))
     assert status == Status.READ_DECERR
     assert host.load(job) == Status.OK
 

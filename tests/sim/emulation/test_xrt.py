@@ -1,4 +1,4 @@
-"""Words through the real XRT on an emulated card, and the ends of either side in the middle."""
+"""Samples through the real XRT on an emulated card, and the ends of either side in the middle."""
 
 import os
 import signal
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from hw.contract.presets import folding, network
-from sim.emulation.environment import emulation, run
-from sim.golden.random_network import random_images, random_quantized
-from sim.testbenches.kernel_runner import create_job
+from twofold.hw.contract.presets import folding, network
+from twofold.sim.emulation.environment import emulation, run
+from twofold.sim.testbenches.kernel_runner import create_job
+from twofold.sim.workloads.random_network import random_inputs, random_quantized
 
 HERE = Path(__file__).parent
-WORDS = 30
+SAMPLES = 30
 LONG = 60_000
-"""Words of a run that takes minutes."""
+"""Samples of a run that takes minutes."""
 SECONDS = 60.0
 
 
@@ -27,8 +27,8 @@ SECONDS = 60.0
 def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("job")
     quantized = random_quantized(network("tiny"), 3)
-    images = random_images(quantized.network, WORDS, 5)
-    create_job(quantized, folding("tiny"), images, directory)
+    inputs = random_inputs(quantized.network, SAMPLES, 5)
+    create_job(quantized, folding("tiny"), inputs, directory)
     return directory
 
 
@@ -38,9 +38,9 @@ def variables() -> Iterator[Mapping[str, str]]:
         yield found
 
 
-def command(host: str, bitstream: Path, job: Path, unit: int, words: int = 0, runs: int = 2):
+def command(host: str, bitstream: Path, job: Path, unit: int, samples: int = 0, runs: int = 2):
     program = str(HERE / f"{host}_host.py")
-    rest = (f"twofold_{unit}", str(words), str(runs))
+    rest = (f"twofold_{unit}", str(samples), str(runs))
     return [sys.executable, program, str(bitstream), str(job), *rest]
 
 
@@ -56,7 +56,7 @@ WITH_PYNQ = pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not in
         pytest.param("pynq", 2, marks=WITH_PYNQ),
     ],
 )
-def test_words_equal_the_golden_model(host, unit, emulated, job, variables, tmp_path):
+def test_samples_equal_the_golden_model(host, unit, emulated, job, variables, tmp_path):
     done = run(command(host, emulated, job, unit), variables, seconds=SECONDS, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"bank {unit - 1} runs 3 wrong 0" in done.stdout, done.stdout + done.stderr
@@ -71,10 +71,10 @@ def test_two_hosts_at_a_time(emulated, job, variables, tmp_path):
 
 
 def test_a_host_ends_when_its_card_does(emulated, job, variables, tmp_path):
-    with started(command("c", emulated, job, 1, words=LONG, runs=1), variables, tmp_path) as host:
+    with started(command("c", emulated, job, 1, samples=LONG, runs=1), variables, tmp_path) as host:
         until_ready(host)
         (device,) = [
-            pid for pid, words in session(host.pid).items() if b"device" in words.split(b"\0")
+            pid for pid, samples in session(host.pid).items() if b"device" in samples.split(b"\0")
         ]
         os.kill(device, signal.SIGKILL)
         begun = time.monotonic()
@@ -86,7 +86,7 @@ def test_a_host_ends_when_its_card_does(emulated, job, variables, tmp_path):
 
 
 def test_a_card_ends_when_its_host_does(emulated, job, variables, tmp_path):
-    with started(command("c", emulated, job, 1, words=LONG, runs=1), variables, tmp_path) as host:
+    with started(command("c", emulated, job, 1, samples=LONG, runs=1), variables, tmp_path) as host:
         until_ready(host)
         assert len(session(host.pid)) >= 3
         host.kill()

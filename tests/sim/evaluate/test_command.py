@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from hw.contract import presets
-from sim.evaluate import backends, cli
-from sim.evaluate.densities import densities
-from sim.golden import forward
-from sim.golden.random_network import random_images, random_quantized
-from sw.errors import DatasetError
-from sw.evaluate.perturb import PERTURBATIONS
+from twofold.hw.contract import presets
+from twofold.sim.evaluate import backends, cli
+from twofold.sim.evaluate.densities import densities
+from twofold.sim.workloads.random_network import random_inputs, random_quantized
+from twofold.sw.errors import DatasetError
+from twofold.sw.evaluate.perturb import PERTURBATIONS
+from twofold.sw.golden import forward
 
 
 def parse(*options: str) -> argparse.Namespace:
@@ -35,12 +35,12 @@ def test_backends_agree(backend: str, tmp_path: Path, capsys: pytest.CaptureFixt
     assert picture.stat().st_size > 1000
     assert figures["activation_density"]["conv2"] <= 12 / 32
     assert 0 < figures["activation_density"]["linear1"] <= 20 / 64
-    assert figures["multiplications_per_word"] < figures["multiplications_dense"] / 4
+    assert figures["multiplications_per_sample"] < figures["multiplications_dense"] / 4
 
 
 def test_densities_are_counted() -> None:
     quantized = random_quantized(presets.network("tiny", "fast"), 5)
-    golden = forward(quantized, random_images(quantized.network, 9, 5))
+    golden = forward(quantized, random_inputs(quantized.network, 9, 5))
     found = densities(quantized, golden)
     assert found["weight_density"]["conv1"] == round(4 / 9, 5)
     expected = [float((values != 0).mean()) for values in golden.activations]
@@ -49,14 +49,14 @@ def test_densities_are_counted() -> None:
 
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(parse("--net", "tiny", "--split", "val")) == 0
-    assert "0 words differ" in " ".join(capsys.readouterr().out.split())
+    assert "0 samples differ" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_backend_that_differs_is_found(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def wrong(quantized, images):  # one bit of one logit
-        logits = backends.golden(quantized, images).copy()
+    def wrong(quantized, inputs):  # one bit of one logit
+        logits = backends.golden(quantized, inputs).copy()
         logits[3, 0] ^= 1
         return logits
 

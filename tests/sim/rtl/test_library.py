@@ -11,13 +11,20 @@ from amaranth import Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.contract.errors import ToolError
-from hw.links import image_stream, result_layout
-from hw.verilog.writer import Verilog, write_verilog
-from sim.rtl.beats import image_beats
-from sim.rtl.library import Drive, Model, build_library, cpp_name, probe_ports, storage_bytes
-from sim.rtl.probes import unpack_field
-from sim.rtl.verilate import tile_settings
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.engines.links import parameter_stream, result_layout
+from twofold.hw.verilog.writer import Verilog, write_verilog
+from twofold.sim.rtl.beats import parameter_beats
+from twofold.sim.rtl.library import (
+    Drive,
+    Model,
+    build_library,
+    cpp_name,
+    probe_ports,
+    storage_bytes,
+)
+from twofold.sim.rtl.probes import unpack_field
+from twofold.sim.rtl.verilate import tile_settings
 
 INPUT_BYTES = 2
 BEATS = 4
@@ -26,11 +33,11 @@ WIDE = 84
 
 
 class SmallCore(wiring.Component):
-    """Sums the bytes of every word of four beats; the image's words add up to a key that results
-    contain.
+    """Sums the bytes of every sample of four beats; the image's samples add up to a key that
+    results contain.
 
     Logits are the sum, the sum less the key, and the key; the label is the sum modulo 4. The
-    image's last word names
+    image's last sample names
     the status. Probe 0 sees every beat, inverted, in the top 16 of 84 bits; probe 1 sees every sum.
     """
 
@@ -45,7 +52,7 @@ class SmallCore(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
-                "image": In(image_stream()),
+                "image": In(parameter_stream()),
                 "busy": Out(1),
                 "status": Out(3),
                 "i": In(stream.Signature(8 * INPUT_BYTES)),
@@ -58,12 +65,12 @@ class SmallCore(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         key, total, beat = Signal(signed(32)), Signal(11), Signal(range(BEATS))
-        m.d.comb += self.image.ready.eq(1)
-        with m.If(self.image.valid):
-            m.d.sync += key.eq(self.image.payload.data + key)
-            m.d.sync += self.busy.eq(~self.image.payload.last)
-            with m.If(self.image.payload.last):
-                m.d.sync += [self.status.eq(self.image.payload.data), key.eq(key)]
+        m.d.comb += self.parameters.ready.eq(1)
+        with m.If(self.parameters.valid):
+            m.d.sync += key.eq(self.parameters.payload.data + key)
+            m.d.sync += self.busy.eq(~self.parameters.payload.last)
+            with m.If(self.parameters.payload.last):
+                m.d.sync += [self.status.eq(self.parameters.payload.data), key.eq(key)]
         taken, done = Signal(), Signal()
         lanes = [self.i.payload.word_select(index, 8) for index in range(INPUT_BYTES)]
         m.d.comb += [
@@ -106,21 +113,23 @@ def model(built: tuple[Verilog, Path]) -> Iterator[Model]:
         yield opened
 
 
-def load(model: Model, words: list[int], gap: float = 0.0) -> int:
-    image = b"".join(word.to_bytes(4, "little") for word in words)
-    model.send_image(image_beats(image, model.size("image__payload")), Drive(seed=3, gap=gap))
+def load(model: Model, samples: list[int], gap: float = 0.0) -> int:
+    image = b"".join(sample.to_bytes(4, "little") for sample in samples)
+    model.send_parameters(
+        parameter_beats(image, model.size("parameters__payload")), Drive(seed=3, gap=gap)
+    )
     return model.status
 
 
-def random_words(count: int) -> np.ndarray:
-    words = np.random.default_rng(count).integers(0, 256, (count * BEATS, INPUT_BYTES))
-    return words.astype(np.uint8)
+def random_samples(count: int) -> np.ndarray:
+    samples = np.random.default_rng(count).integers(0, 256, (count * BEATS, INPUT_BYTES))
+    return samples.astype(np.uint8)
 
 
 @pytest.mark.parametrize("gap, stall", [(0, 0), (0.5, 0), (0, 0.5), (0.7, 0.7)])
-def test_words_survive_gaps_and_stalls(model: Model, gap: float, stall: float):
+def test_samples_survive_gaps_and_stalls(model: Model, gap: float, stall: float):
     assert load(model, [5, 7, 1], gap=gap) == 1
-    beats = random_words(50)
+    beats = random_samples(50)
     results, started, finished = model.exchange(beats, BEATS, Drive(seed=9, gap=gap, stall=stall))
     sums = beats.reshape(50, -1).sum(axis=1)
     logits = unpack_field(results, 0, CLASSES, 32)
@@ -137,7 +146,7 @@ def test_words_survive_gaps_and_stalls(model: Model, gap: float, stall: float):
 
 def test_probes_keep_what_they_saw_until_cleared(model: Model):
     load(model, [1])
-    beats = random_words(20)
+    beats = random_samples(20)
     model.exchange(beats, BEATS, Drive(gap=0.5))
     wide = unpack_field(model.probe(0), WIDE - 16, 1, 16)[:, 0]
     assert wide.tolist() == (0xFFFF ^ beats.view("<u2")[:, 0]).tolist()
@@ -160,7 +169,7 @@ def test_equal_seeds_give_equal_cycles(built: tuple[Verilog, Path]):
     for seed in (4, 4, 5):
         with Model(library, verilog.ports) as model:
             load(model, [1])
-            model.exchange(random_words(30), BEATS, Drive(seed=seed, gap=0.4, stall=0.2))
+            model.exchange(random_samples(30), BEATS, Drive(seed=seed, gap=0.4, stall=0.2))
             cycles.append(model.cycle)
     assert cycles[0] == cycles[1] != cycles[2]
 
@@ -170,14 +179,14 @@ def test_a_model_runs_on_when_another_one_is_gone(built: tuple[Verilog, Path], m
     with Model(library, verilog.ports) as other:
         load(other, [1])
     load(model, [1])
-    assert len(model.exchange(random_words(3), BEATS, Drive())[0]) == 3
+    assert len(model.exchange(random_samples(3), BEATS, Drive())[0]) == 3
 
 
 def test_a_hang_is_an_error_and_not_the_end(model: Model):
-    with pytest.raises(ToolError, match=r"hangs in words at cycle .* 0 beats of words taken"):
-        model.exchange(random_words(2), BEATS, Drive(patience=100))
+    with pytest.raises(ToolError, match=r"hangs in samples at cycle .* 0 beats of samples taken"):
+        model.exchange(random_samples(2), BEATS, Drive(patience=100))
     assert load(model, [1]) == 1
-    assert len(model.exchange(random_words(3), BEATS, Drive())[0]) == 3
+    assert len(model.exchange(random_samples(3), BEATS, Drive())[0]) == 3
 
 
 def test_beats_of_the_wrong_shape_are_refused(model: Model):

@@ -1,14 +1,14 @@
-"""Beats and their meaning: words and images into beats, probes back to activations."""
+"""Beats and their meaning: samples and inputs into beats, probes back to activations."""
 
 import numpy as np
 import pytest
 
-from hw.contract.errors import ImageError
-from hw.contract.folding import Folding, GatherFolding, ScatterFolding, ScatterPlan, plans
-from hw.contract.network import Conv2d, Linear, Network
-from hw.links import entry_layout, winner_layout
-from sim.rtl.beats import cycles_per_word, image_beats, pixel_beats
-from sim.rtl.probes import decode_probes, unpack_field
+from twofold.hw.contract.errors import ParameterError
+from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding, ScatterPlan, plans
+from twofold.hw.contract.network import Conv2d, Linear, Network
+from twofold.hw.engines.links import entry_layout, winner_layout
+from twofold.sim.rtl.beats import cycles_per_sample, parameter_beats, pixel_beats
+from twofold.sim.rtl.probes import decode_probes, unpack_field
 
 NETWORK = Network(
     name="probes",
@@ -28,7 +28,7 @@ FOLDING = Folding(
     ),
     input_bytes=6,
 )
-WORDS = 3
+SAMPLES = 3
 
 
 def dense_winners(generator: np.random.Generator, shape: tuple[int, ...], k: int) -> np.ndarray:
@@ -60,23 +60,24 @@ def test_activations_come_back_from_beats():
     found = plans(NETWORK, FOLDING)
     conv, linear = found[0], found[1]
     assert isinstance(linear, ScatterPlan)
-    pixels = dense_winners(generator, (WORDS, *conv.stage.out_shape), conv.stage.k)
-    vectors = dense_winners(generator, (WORDS, 40), 7)
+    pixels = dense_winners(generator, (SAMPLES, *conv.stage.out_shape), conv.stage.k)
+    vectors = dense_winners(generator, (SAMPLES, 40), 7)
     rows, cols, size = 3, 4, entry_layout(5).size
     lists = [
         sum(
-            entry_bits(entries(word[:, y + ty, x + tx].tolist(), 3)[at], 5) << size * (4 * ty + tx)
+            entry_bits(entries(sample[:, y + ty, x + tx].tolist(), 3)[at], 5)
+            << size * (4 * ty + tx)
             for ty in range(rows)
             for tx in range(cols)
         )
-        for word in pixels
+        for sample in pixels
         for y in range(0, 6, rows)
         for x in range(0, 8, cols)
         for at in range(3)
     ]
     size, layout, winners = entry_layout(40).size, winner_layout(40, 3), []
-    for word in vectors:
-        chosen = entries(word.tolist(), 9)
+    for sample in vectors:
+        chosen = entries(sample.tolist(), 9)
         for at in range(0, 9, 3):
             beat = sum(entry_bits(e, 40) << size * i for i, e in enumerate(chosen[at : at + 3]))
             winners.append(beat | (at == 6) << layout["last"].offset)
@@ -94,22 +95,22 @@ def test_fields_across_bytes():
 
 
 def test_pixels_fill_beats_from_the_low_byte():
-    images = np.arange(2 * 15, dtype=np.uint8).reshape(2, 3, 5)
-    beats, per_word = pixel_beats(images, 6, 8)
-    assert per_word == 3
+    inputs = np.arange(2 * 15, dtype=np.uint8).reshape(2, 3, 5)
+    beats, per_sample = pixel_beats(inputs, 6, 8)
+    assert per_sample == 3
     assert beats[1].tolist() == [6, 7, 8, 9, 10, 11, 0, 0]
     assert beats[2].tolist() == [12, 13, 14, 0, 0, 0, 0, 0]
     assert beats[3].tolist() == [15, 16, 17, 18, 19, 20, 0, 0]
 
 
-def test_the_last_word_of_an_image_is_marked():
-    beats = image_beats(bytes(range(1, 13)), 8)
+def test_the_last_sample_of_an_image_is_marked():
+    beats = parameter_beats(bytes(range(1, 13)), 8)
     assert beats[0].tolist() == [1, 2, 3, 4, 0, 0, 0, 0]
     assert beats[2].tolist() == [9, 10, 11, 12, 1, 0, 0, 0]
-    with pytest.raises(ImageError, match="is 5 bytes long"):
-        image_beats(bytes(5), 8)
+    with pytest.raises(ParameterError, match="is 5 bytes long"):
+        parameter_beats(bytes(5), 8)
 
 
 def test_the_steady_state_ignores_the_first_half():
-    assert cycles_per_word(np.array([100, 500, 600, 700, 800])) == 100
-    assert cycles_per_word(np.array([100])) == 0
+    assert cycles_per_sample(np.array([100, 500, 600, 700, 800])) == 100
+    assert cycles_per_sample(np.array([100])) == 0

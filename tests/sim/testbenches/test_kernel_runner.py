@@ -2,20 +2,20 @@
 
 import pytest
 
-from hw.contract.folding import plans
-from hw.contract.presets import folding, network
-from hw.kernel.kernel import Kernel
-from sim.golden.random_network import random_images, random_quantized
-from sim.testbenches.kernel_runner import run_kernel_bench
+from twofold.hw.contract.folding import plans
+from twofold.hw.contract.presets import folding, network
+from twofold.hw.kernel.kernel import Kernel
+from twofold.sim.testbenches.kernel_runner import run_kernel_bench
+from twofold.sim.workloads.random_network import random_inputs, random_quantized
 
-WORDS = 30
+SAMPLES = 30
 
 
 def test_the_tiny_kernel_passes_its_bench(tmp_path):
     quantized = random_quantized(network("tiny"), 3)
     machine = folding("tiny", "fast", "small")
-    images = random_images(quantized.network, WORDS, 5)
-    outcome = run_kernel_bench(quantized, machine, images, tmp_path)
+    inputs = random_inputs(quantized.network, SAMPLES, 5)
+    outcome = run_kernel_bench(quantized, machine, inputs, tmp_path)
     assert outcome.failures == {}
     assert outcome.measured is not None
     assert outcome.measured.bus_latency - outcome.measured.latency == Kernel.INWARD + Kernel.OUTWARD

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.contract import presets
-from hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
-from sim.golden.random_network import random_network, random_quantized
-from sw.artefacts import QuantizedLayer, QuantizedNetwork, container
-from sw.errors import ArtefactError
+from twofold.hw.contract import presets
+from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
+from twofold.sim.workloads.random_network import random_network, random_quantized
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork, container
+from twofold.sw.errors import ArtefactError
 
 NETWORK = Network(
     name="small",

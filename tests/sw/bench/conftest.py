@@ -1,19 +1,19 @@
 import numpy as np
 import pytest
 
-from sw.artefacts import QuantizedNetwork
-from sw.artefacts.shipped import shipped
-from sw.bench.subjects import Subject, prepare, words
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.artefacts.shipped import shipped
+from twofold.sw.bench.subjects import Subject, prepare, samples
 
 
 @pytest.fixture(scope="session")
-def images() -> np.ndarray:
-    return words("tiny", None)[0]
+def inputs() -> np.ndarray:
+    return samples("tiny", None)[0]
 
 
 @pytest.fixture(scope="session")
-def subjects(images: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Subject]:
-    found = prepare("tiny", images, tmp_path_factory.mktemp("subjects"))
+def subjects(inputs: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Subject]:
+    found = prepare("tiny", inputs, tmp_path_factory.mktemp("subjects"))
     return {subject.name: subject for subject in found}
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from sw.bench import cli
-from sw.cpu import available_isas
+from twofold.sw.bench import cli
+from twofold.sw.cpu import available_isas
 
 ROW = {
-    "engine", "version", "precision", "sparsity", "batch", "threads", "words_per_second", "spread",
+    "engine", "version", "precision", "sparsity", "batch", "threads", "samples_per_second", "spread",
     "logits_ok",
 }  # fmt: skip
 RUN = (
-    "import argparse, sys; from sw.bench import cli; parser = argparse.ArgumentParser(); "
+    "import argparse, sys; from twofold.sw.bench import cli; parser = argparse.ArgumentParser(); "
     "cli.add_arguments(parser); sys.exit(cli.run(parser.parse_args(sys.argv[1:])))"
 )
 
@@ -39,7 +39,7 @@ def test_report_has_a_row_for_everything(tmp_path: Path, capsys: pytest.CaptureF
     assert report["command"] == "twofold bench --net tiny --quick --engines deepsparse,twofold"
     assert report["machine"]["cores"] >= 1
     assert all(row.keys() >= ROW for row in report["rows"])
-    timed = [row for row in report["rows"] if row["words_per_second"] is not None]
+    timed = [row for row in report["rows"] if row["samples_per_second"] is not None]
     assert {row["sparsity"] for row in timed} == {"dense", "pruned", "sparse-sparse"}
     assert all(row["logits_ok"] for row in timed)
     layers = {(row["sparsity"], row["layer"]) for row in report["layers"]}

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sw.bench.measure import Settings, compare, measure
-from sw.bench.process import DiedError, EngineProcess
-from sw.bench.subjects import Subject
+from twofold.sw.bench.measure import Settings, compare, measure
+from twofold.sw.bench.process import DiedError, EngineProcess
+from twofold.sw.bench.subjects import Subject
 
 SHORT = Settings((1, 8), (), (1,), rounds=2, seconds=0.01, tuning=0, load_seconds=300)
 
@@ -35,9 +35,9 @@ def test_right_engines_are_timed(name: str, subjects: dict[str, Subject], tmp_pa
         assert row["logits_ok"] is True, row
         assert row["logits_error"] == 0.0 or row["sparsity"] == "sparse-sparse"
         low, high = row["spread"]
-        assert 0 < low <= row["words_per_second"] <= high
+        assert 0 < low <= row["samples_per_second"] <= high
     floats = [row for row in rows if row["precision"] == "fp32"]
-    assert [row["words_per_second"] is None for row in floats] == [name == "twofold"] * 4
+    assert [row["samples_per_second"] is None for row in floats] == [name == "twofold"] * 4
 
 
 def test_wrong_logits_are_reported_and_not_timed(subjects: dict[str, Subject], tmp_path: Path):
@@ -47,7 +47,7 @@ def test_wrong_logits_are_reported_and_not_timed(subjects: dict[str, Subject], t
     for row in rows:
         bad = row["precision"] == "int8"
         assert row["logits_ok"] is not bad
-        assert (row["words_per_second"] is None) is bad
+        assert (row["samples_per_second"] is None) is bad
         assert row["note"].startswith("wrong logits") is bad
 
 
@@ -57,18 +57,18 @@ def test_silent_fallback_is_refused(subjects: dict[str, Subject], tmp_path: Path
     swapped = replace(
         dense,
         models={"int8": dense.models["fp32"]},
-        images={"int8": dense.images["fp32"]},
+        inputs={"int8": dense.inputs["fp32"]},
         logits={"int8": dense.logits["fp32"]},
     )
     for row in rows_of("onnxruntime", [swapped], tmp_path):
         assert row["note"].startswith("falls back to floating point in conv1")
-        assert row["words_per_second"] is None
+        assert row["samples_per_second"] is None
 
 
 def test_sweep_keeps_one_batch_of_each_case(subjects: dict[str, Subject], tmp_path: Path):
     settings = replace(SHORT, batches=(1,), sweep=(2, 64))
     rows = rows_of("twofold", [subjects["dense"], subjects["sparse-sparse"]], tmp_path, settings)
-    timed = [row for row in rows if row["words_per_second"] is not None]
+    timed = [row for row in rows if row["samples_per_second"] is not None]
     swept = [row["sparsity"] for row in timed if row["batch"] in settings.sweep]
     assert swept == ["dense", "sparse-sparse"]
     assert [row["batch"] for row in timed[:2]] == [1, 1]
@@ -82,11 +82,11 @@ def test_process_that_dies_is_started_again(subjects: dict[str, Subject], tmp_pa
     }  # fmt: skip
     with EngineProcess("twofold", tmp_path / "log") as engine:
         for key in (1, 2):
-            assert "logits" in engine.load(key, job, dense.images["int8"], 300)
+            assert "logits" in engine.load(key, job, dense.inputs["int8"], 300)
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(DiedError, match="signal 9"):
             engine.turn(1, 0.01, 300)
-        assert engine.turn(2, 0.01, 300)["words"] >= 2
+        assert engine.turn(2, 0.01, 300)["samples"] >= 2
 
 
 def test_engine_that_is_not_installed_says_so(subjects: dict[str, Subject], tmp_path: Path):

@@ -6,48 +6,48 @@ import onnxruntime
 import pytest
 import torch
 
-from sim.golden import forward
-from sw.artefacts import QuantizedNetwork
-from sw.bench.floats import float_images
-from sw.bench.models import float_model, int8_model
-from sw.bench.reference import float_logits, integer_logits
-from sw.bench.subjects import Subject, pruned
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.bench.floats import float_inputs
+from twofold.sw.bench.models import float_model, int8_model
+from twofold.sw.bench.reference import float_logits, integer_logits
+from twofold.sw.bench.subjects import Subject, pruned
+from twofold.sw.golden import forward
 
 
-def run(model: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
+def run(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    return np.asarray(session.run(None, {"image": images})[0])
+    return np.asarray(session.run(None, {"image": inputs})[0])
 
 
 def test_reference_that_rounds_up_is_the_golden_model(
-    quantized: QuantizedNetwork, images: np.ndarray
+    quantized: QuantizedNetwork, inputs: np.ndarray
 ):
-    expected = forward(quantized, images, keep_activations=False).logits
-    assert np.array_equal(integer_logits(quantized, images, halves_up=True), expected)
+    expected = forward(quantized, inputs, keep_activations=False).logits
+    assert np.array_equal(integer_logits(quantized, inputs, halves_up=True), expected)
 
 
 def test_int8_model_gives_the_integers_of_the_reference(
-    quantized: QuantizedNetwork, images: np.ndarray
+    quantized: QuantizedNetwork, inputs: np.ndarray
 ):
-    expected = integer_logits(quantized, images, halves_up=False)
-    assert np.array_equal(run(int8_model(quantized), images), expected)
+    expected = integer_logits(quantized, inputs, halves_up=False)
+    assert np.array_equal(run(int8_model(quantized), inputs), expected)
 
 
 def test_operators_give_the_integers_of_the_reference(
-    subjects: dict[str, Subject], images: np.ndarray
+    subjects: dict[str, Subject], inputs: np.ndarray
 ):
     for name in ("dense", "pruned"):
         model = onnx.load(str(subjects[name].operators))
-        assert np.array_equal(run(model, images), subjects[name].logits["int8"])
+        assert np.array_equal(run(model, inputs), subjects[name].logits["int8"])
 
 
 def test_float_model_and_reference_agree_with_pytorch(
-    quantized: QuantizedNetwork, images: np.ndarray
+    quantized: QuantizedNetwork, inputs: np.ndarray
 ):
-    from sw.bench.engines.pytorch import float_forward
+    from twofold.sw.bench.engines.pytorch import float_forward
 
-    expected = float_logits(quantized, images)
-    x = float_images(quantized, images)
+    expected = float_logits(quantized, inputs)
+    x = float_inputs(quantized, inputs)
     step = np.abs(expected).max() * 1e-5
     assert np.abs(run(float_model(quantized), x) - expected).max() < step
     found = float_forward(quantized)(torch.from_numpy(x)).numpy()
@@ -79,7 +79,7 @@ def test_operators_have_no_winners(subjects: dict[str, Subject]):
     assert "fp32" not in subjects["sparse-sparse"].precisions
 
 
-@pytest.mark.parametrize("words", [1, 7])
-def test_batch_can_be_fixed(quantized: QuantizedNetwork, words: int):
-    model = int8_model(quantized, words)
-    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == words
+@pytest.mark.parametrize("samples", [1, 7])
+def test_batch_can_be_fixed(quantized: QuantizedNetwork, samples: int):
+    model = int8_model(quantized, samples)
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == samples

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from sw.bench.tuning import tuned_tasks
+from twofold.sw.bench.tuning import tuned_tasks
 
 
 def test_failed_trials_tune_nothing(tmp_path: Path):

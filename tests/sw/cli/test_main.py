@@ -4,8 +4,8 @@ import argparse
 
 import pytest
 
-from hw.contract.errors import ImageError, ToolError, TwofoldError
-from sw.cli import main as cli
+from twofold.hw.contract.errors import ParameterError, ToolError, TwofoldError
+from twofold.sw.cli import main as cli
 
 
 def arguments(run) -> argparse.Namespace:
@@ -44,7 +44,9 @@ def test_unknown_command_is_wrong_usage(capsys):
     assert "levitate" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [ImageError("packed image\n is damaged"), TwofoldError("no")])
+@pytest.mark.parametrize(
+    "error", [ParameterError("parameter image\n is damaged"), TwofoldError("no")]
+)
 def test_error_is_one_line_with_its_exit_code(monkeypatch, capsys, error):
     monkeypatch.setattr(
         cli, "parser", lambda: argparse.ArgumentParser(argument_default=argparse.SUPPRESS)

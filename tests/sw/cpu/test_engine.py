@@ -9,27 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.contract import presets
-from hw.contract.errors import ToolError
-from hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
-from sim.golden import forward
-from sim.golden.random_network import random_images, random_network, random_quantized
-from sw.artefacts import QuantizedNetwork
-from sw.cpu import CpuEngine, available_isas
-from sw.errors import ArtefactError
+from twofold.hw.contract import presets
+from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
+from twofold.sim.workloads.random_network import random_inputs, random_network, random_quantized
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.cpu import CpuEngine, available_isas
+from twofold.sw.errors import ArtefactError
+from twofold.sw.golden import forward
 
 ISAS = available_isas()
 NETWORKS = Path(__file__).parents[3] / "sw" / "networks"
 
 
-def check(quantized: QuantizedNetwork, images: np.ndarray, counts: tuple[int, ...]) -> None:
-    """Compare the first words of ``images`` for every count and instruction set."""
-    golden = forward(quantized, images, keep_activations=False)
+def check(quantized: QuantizedNetwork, inputs: np.ndarray, counts: tuple[int, ...]) -> None:
+    """Compare the first samples of ``inputs`` for every count and instruction set."""
+    golden = forward(quantized, inputs, keep_activations=False)
     for isa in ISAS:
         with CpuEngine(quantized, threads=2, isa=isa) as engine:
             for count in counts:
-                logits, labels = engine.infer(images[:count])
-                where = f"{quantized.network.name}, {isa}, {count} words"
+                logits, labels = engine.infer(inputs[:count])
+                where = f"{quantized.network.name}, {isa}, {count} samples"
                 np.testing.assert_array_equal(logits, golden.logits[:count], where)
                 np.testing.assert_array_equal(labels, golden.labels[:count], where)
                 assert (logits.dtype, labels.dtype) == (np.int32, np.int64)
@@ -39,11 +39,11 @@ def classes(count: int) -> tuple[str, ...]:
     return tuple(f"class {index}" for index in range(count))
 
 
-@given(seed=st.integers(0, 2**31), machine=st.booleans(), words=st.integers(1, 40))
+@given(seed=st.integers(0, 2**31), machine=st.booleans(), samples=st.integers(1, 40))
 @settings(max_examples=40, deadline=None)
-def test_random_networks(seed: int, machine: bool, words: int):
+def test_random_networks(seed: int, machine: bool, samples: int):
     quantized = random_quantized(random_network(seed, machine=machine), seed)
-    check(quantized, random_images(quantized.network, words, seed), (words, 1))
+    check(quantized, random_inputs(quantized.network, samples, seed), (samples, 1))
 
 
 @given(seed=st.integers(0, 2**31), data=st.data())
@@ -79,23 +79,23 @@ def test_wide_layers(seed: int, data: st.DataObject):
         zero_point=draw(st.integers(0, 255)),
     )
     quantized = random_quantized(network, seed)
-    check(quantized, random_images(network, 21, seed), (21, 2))
+    check(quantized, random_inputs(network, 21, seed), (21, 2))
 
 
 @pytest.mark.parametrize("variant", presets.VARIANTS)
 def test_gsc(variant: str):
     quantized = random_quantized(presets.network("gsc", variant), 7)
-    check(quantized, random_images(quantized.network, 35, 7), (35, 16, 5, 1))
+    check(quantized, random_inputs(quantized.network, 35, 7), (35, 16, 5, 1))
 
 
 def test_shipped_network():
     quantized = QuantizedNetwork.load(NETWORKS / "gsc-fast.npz")
-    check(quantized, random_images(quantized.network, 50, 9), (50, 1))
+    check(quantized, random_inputs(quantized.network, 50, 9), (50, 1))
 
 
-def test_more_words_than_a_chunk():
+def test_more_samples_than_a_chunk():
     quantized = random_quantized(presets.network("tiny"), 3)
-    check(quantized, random_images(quantized.network, 600, 3), (600, 257, 0))
+    check(quantized, random_inputs(quantized.network, 600, 3), (600, 257, 0))
 
 
 def test_extreme_integers():
@@ -140,28 +140,28 @@ def test_equal_values_keep_the_lower_index():
         replace(second, weight=np.ones_like(second.weight), add=second.add * 0, shift=8),
         last,
     )
-    check(replace(quantized, layers=even), random_images(network, 20, 5), (20, 1))
+    check(replace(quantized, layers=even), random_inputs(network, 20, 5), (20, 1))
 
 
 def test_images_without_channels_and_not_contiguous():
     quantized = random_quantized(presets.network("tiny"), 2)
-    images = random_images(quantized.network, 8, 2)
+    inputs = random_inputs(quantized.network, 8, 2)
     with CpuEngine(quantized) as engine:
-        logits, _ = engine.infer(images)
-        np.testing.assert_array_equal(engine.infer(images[:, 0])[0], logits)
-        np.testing.assert_array_equal(engine.infer(images[::2])[0], logits[::2])
+        logits, _ = engine.infer(inputs)
+        np.testing.assert_array_equal(engine.infer(inputs[:, 0])[0], logits)
+        np.testing.assert_array_equal(engine.infer(inputs[::2])[0], logits[::2])
 
 
 def test_engines_on_several_threads():
     quantized = random_quantized(presets.network("tiny"), 4)
-    images = random_images(quantized.network, 300, 4)
-    expected = forward(quantized, images, keep_activations=False).logits
+    inputs = random_inputs(quantized.network, 300, 4)
+    expected = forward(quantized, inputs, keep_activations=False).logits
     differing: list[int] = []
 
     def work() -> None:
         with CpuEngine(quantized, threads=2) as engine:
             for _ in range(20):
-                differing.append(int((engine.infer(images)[0] != expected).sum()))
+                differing.append(int((engine.infer(inputs)[0] != expected).sum()))
 
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
@@ -173,27 +173,27 @@ def test_engines_on_several_threads():
 
 def test_layer_times():
     quantized = random_quantized(presets.network("gsc"), 2)
-    images = random_images(quantized.network, 32, 2)
+    inputs = random_inputs(quantized.network, 32, 2)
     with CpuEngine(quantized, threads=1) as engine:
-        engine.infer(images)
+        engine.infer(inputs)
         assert all(layer.seconds == 0 for layer in engine.layer_times())
         engine.time_layers()
-        engine.infer(images)
+        engine.infer(inputs)
         times = engine.layer_times()
     assert [layer.name for layer in times] == ["conv1", "conv2", "linear1", "linear2"]
     assert all(layer.seconds > 0 and layer.kernel for layer in times)
 
 
-def test_wrong_images():
+def test_wrong_inputs():
     quantized = random_quantized(presets.network("tiny"), 2)
     with CpuEngine(quantized, threads=1) as engine:
-        for images, found in (
+        for inputs, found in (
             (np.zeros((2, 1, 8, 7), dtype=np.uint8), r"uint8\[2, 1, 8, 7\]"),
             (np.zeros((2, 1, 8, 8), dtype=np.int8), r"int8\[2, 1, 8, 8\]"),
             (np.zeros((8, 8), dtype=np.uint8), r"uint8\[8, 8\]"),
         ):
             with pytest.raises(ArtefactError, match=found):
-                engine.infer(images)
+                engine.infer(inputs)
 
 
 def test_wrong_arguments():
@@ -206,7 +206,7 @@ def test_wrong_arguments():
     engine.close()
     engine.close()
     with pytest.raises(ToolError, match="closed"):
-        engine.infer(random_images(quantized.network, 1))
+        engine.infer(random_inputs(quantized.network, 1))
 
 
 def test_a_layer_that_is_too_wide():

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hw.contract.errors import ToolError
-from sw.cpu import library
-from sw.cpu.library import ISAS, available_isas
+from twofold.hw.contract.errors import ToolError
+from twofold.sw.cpu import library
+from twofold.sw.cpu.library import ISAS, available_isas
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from sw.data.audio import CLIP, RATE, fit, read_clip, read_wav
-from sw.errors import AudioError
+from twofold.sw.data.audio import CLIP, RATE, fit, read_clip, read_wav
+from twofold.sw.errors import AudioError
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0) -> np.ndarray:

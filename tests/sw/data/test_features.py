@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sw.data.features import log_mel, log_power, mel_bands
+from twofold.sw.data.features import log_mel, log_power, mel_bands
 
 
 def reference(samples: np.ndarray, frame: int, band: int) -> int:

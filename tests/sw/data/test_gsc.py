@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from hw.contract.presets import GSC_LABELS
-from sw.data import gsc
-from sw.errors import DatasetError
+from twofold.hw.contract.presets import GSC_LABELS
+from twofold.sw.data import gsc
+from twofold.sw.errors import DatasetError
 
 GSC = os.environ.get("TWOFOLD_GSC")
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sw.data.features import log_mel
-from sw.data.speech import VOICES, Voice, speak, speak_all
-from sw.errors import AudioError
+from twofold.sw.data.features import log_mel
+from twofold.sw.data.speech import VOICES, Voice, speak, speak_all
+from twofold.sw.errors import AudioError
 
 
 def test_words_and_voices_differ_and_repeat() -> None:

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hw.contract.folding import Folding
-from hw.contract.presets import folding_for
-from sim.devices import open_golden, open_rtl
-from sim.golden import Golden, forward
-from sim.golden.random_network import random_images
-from sw.artefacts import QuantizedNetwork
-from sw.driver import Accelerator, Device
-from sw.driver.cpu import open_cpu
-from sw.xrt.device import open_xrt
-from sw.xrt.overlay import open_pynq
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.presets import folding_for
+from twofold.sim.devices import open_golden, open_rtl
+from twofold.sim.workloads.random_network import random_inputs
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.driver import Accelerator, Device
+from twofold.sw.driver.cpu import open_cpu
+from twofold.sw.golden import Golden, forward
+from twofold.sw.xrt.device import open_xrt
+from twofold.sw.xrt.overlay import open_pynq
 
 NETWORKS = Path(__file__).parents[3] / "sw" / "networks"
 SOFTWARE = ("golden", "cpu", "rtl")
@@ -40,13 +40,13 @@ def folding(quantized) -> Folding:
 
 
 @pytest.fixture(scope="session")
-def images(quantized) -> np.ndarray:
-    return random_images(quantized.network, 300, seed=5)
+def inputs(quantized) -> np.ndarray:
+    return random_inputs(quantized.network, 300, seed=5)
 
 
 @pytest.fixture(scope="session")
-def golden(quantized, images) -> Golden:
-    return forward(quantized, images, keep_activations=False)
+def golden(quantized, inputs) -> Golden:
+    return forward(quantized, inputs, keep_activations=False)
 
 
 @pytest.fixture(scope="session", params=(CHOSEN,) if CHOSEN else SOFTWARE)

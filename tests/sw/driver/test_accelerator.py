@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from hw.contract import presets
-from hw.contract.errors import ImageError
-from hw.contract.regs import Operation, Status, register
-from sim.golden.random_network import random_quantized
-from sw.driver import Accelerator
-from sw.driver.device import PAGE, SMALLEST_BUFFER, Arguments
-from sw.errors import (
+from twofold.hw.contract import presets
+from twofold.hw.contract.errors import ParameterError
+from twofold.hw.contract.regs import Operation, Status, register
+from twofold.sim.workloads.random_network import random_quantized
+from twofold.sw.driver import Accelerator
+from twofold.sw.driver.device import PAGE, SMALLEST_BUFFER, Arguments
+from twofold.sw.errors import (
     ArtefactError,
     DeviceBusyError,
     DeviceRefusedError,
 )
-from sw.pack import pack
+from twofold.sw.pack import pack
 
 LAUNCHES, FEW_LAUNCHES = 1000, 30
 FAST = ("cpu",)
@@ -28,74 +28,76 @@ def check(found, golden, first: int, last: int) -> None:
     assert (logits.dtype, labels.dtype) == (np.int32, np.int32)
 
 
-@pytest.mark.parametrize("words", (0, 1, 7, 65, 300))
-def test_infer_equals_the_golden_model(loaded, images, golden, words):
-    check(loaded.infer(images[:words]), golden, 0, words)
-    check(loaded.infer(images[:words, 0]), golden, 0, words)
+@pytest.mark.parametrize("samples", (0, 1, 7, 65, 300))
+def test_infer_equals_the_golden_model(loaded, inputs, golden, samples):
+    check(loaded.infer(inputs[:samples]), golden, 0, samples)
+    check(loaded.infer(inputs[:samples, 0]), golden, 0, samples)
 
 
-def test_words_that_are_not_contiguous(loaded, images, golden):
-    logits, _ = loaded.infer(images[:40:2])
+def test_samples_that_are_not_contiguous(loaded, inputs, golden):
+    logits, _ = loaded.infer(inputs[:40:2])
     np.testing.assert_array_equal(logits, golden.logits[:40:2])
 
 
-def test_many_batches_under_way(loaded, images, golden):
+def test_many_batches_under_way(loaded, inputs, golden):
     """Results come back with their own ticket, in whatever order they are asked for."""
     spans = [(first, first + 1 + first % 70) for first in range(0, 230, 23)]
-    tickets = [loaded.submit(images[first:last]) for first, last in spans]
+    tickets = [loaded.submit(inputs[first:last]) for first, last in spans]
     for (first, last), ticket in reversed(list(zip(spans, tickets, strict=True))):
         check(loaded.result(ticket, SECONDS), golden, first, last)
         assert ticket.done
 
 
-def test_batch_in_place(loaded, images, golden):
+def test_batch_in_place(loaded, inputs, golden):
     with loaded.buffer(200) as batch:
-        assert sum(len(view) for view in batch.views) == batch.words == 200
+        assert sum(len(view) for view in batch.views) == batch.samples == 200
         assert all(view.ctypes.data % PAGE == 0 for view in batch.views)
         for at in (0, 100):
-            batch.write(images[at : at + 200, 0])
+            batch.write(inputs[at : at + 200, 0])
             check(loaded.infer(batch), golden, at, at + 200)
         for view in batch.views:
-            view[:] = images[7]
+            view[:] = inputs[7]
         logits, _ = loaded.infer(batch)
         assert (logits == golden.logits[7]).all()
         with pytest.raises(ArtefactError, match="needs uint8"):
-            batch.write(images[:10, 0])
+            batch.write(inputs[:10, 0])
 
 
-def test_packed_image(loaded, quantized, folding, images, golden):
+def test_packed_image(loaded, quantized, folding, inputs, golden):
     loaded.load(pack(quantized, folding))
-    flat = images.reshape(len(images), -1)
+    flat = inputs.reshape(len(inputs), -1)
     check(loaded.infer(flat[:20]), golden, 0, 20)
-    check(loaded.infer(images[:20]), golden, 0, 20)
-    with pytest.raises(ArtefactError, match=r"uint8\[words, 64\]"):
+    check(loaded.infer(inputs[:20]), golden, 0, 20)
+    with pytest.raises(ArtefactError, match=r"uint8\[samples, 64\]"):
         loaded.infer(flat[:, :60])
 
 
-def test_other_weights_for_the_same_machine(loaded, quantized, folding, images, golden):
+def test_other_weights_for_the_same_machine(loaded, quantized, folding, inputs, golden):
     loaded.load(random_quantized(quantized.network, 3), folding)
-    logits, _ = loaded.infer(images[:20])
+    logits, _ = loaded.infer(inputs[:20])
     assert (logits != golden.logits[:20]).any()
     loaded.load(quantized)
-    check(loaded.infer(images[:20]), golden, 0, 20)
+    check(loaded.infer(inputs[:20]), golden, 0, 20)
 
 
 @pytest.mark.parametrize("variant, size", [("dense", "small"), ("fast", "full")])
-def test_another_machine_is_refused(loaded, images, golden, variant, size):
+def test_another_machine_is_refused(loaded, inputs, golden, variant, size):
     network = presets.network("tiny", variant)
     other = random_quantized(network)
-    with pytest.raises(ImageError, match="was packed for machine"):
+    with pytest.raises(ParameterError, match="was packed for machine"):
         loaded.load(other, presets.folding("tiny", variant, size))
-    check(loaded.infer(images[:3]), golden, 0, 3)
+    check(loaded.infer(inputs[:3]), golden, 0, 3)
 
 
 def test_no_shipped_folding_fits(loaded):
-    with pytest.raises(ImageError, match=r"holds machine .* not one of tiny-dense .* load the bit"):
+    with pytest.raises(
+        ParameterError, match=r"holds machine .* not one of tiny-dense .* load the bit"
+    ):
         loaded.load(random_quantized(presets.network("tiny", "dense")))
 
 
 @pytest.mark.parametrize("damage", ("truncated", "flipped", "empty", "text"))
-def test_damaged_images_are_refused(loaded, quantized, folding, images, golden, damage):
+def test_damaged_images_are_refused(loaded, quantized, folding, inputs, golden, damage):
     image = bytearray(pack(quantized, folding))
     if damage == "truncated":
         del image[-64:]
@@ -103,25 +105,25 @@ def test_damaged_images_are_refused(loaded, quantized, folding, images, golden, 
         image[len(image) // 2] ^= 4
     else:
         image[:] = b"" if damage == "empty" else b"not an image at all" * 64
-    with pytest.raises(ImageError, match="packed image"):
+    with pytest.raises(ParameterError, match="parameter image"):
         loaded.load(bytes(image))
-    check(loaded.infer(images[:3]), golden, 0, 3)
+    check(loaded.infer(inputs[:3]), golden, 0, 3)
 
 
 @pytest.mark.parametrize("shape", [(4, 9, 8), (4, 2, 8, 8), (8, 8), (64,)])
 def test_wrong_shapes(loaded, shape):
-    with pytest.raises(ArtefactError, match=r"needs uint8\[words, 8, 8\]"):
+    with pytest.raises(ArtefactError, match=r"needs uint8\[samples, 8, 8\]"):
         loaded.infer(np.zeros(shape, np.uint8))
 
 
-def test_wrong_type(loaded, images):
+def test_wrong_type(loaded, inputs):
     with pytest.raises(ArtefactError, match="float32"):
-        loaded.infer(images.astype(np.float32))
+        loaded.infer(inputs.astype(np.float32))
 
 
-def test_counters(loaded, images):
+def test_counters(loaded, inputs):
     before = loaded.counters()
-    loaded.infer(images[:128])
+    loaded.infer(inputs[:128])
     after = loaded.counters()
     assert len(after) == loaded.units
     for unit, found in after.items():
@@ -132,10 +134,10 @@ def test_counters(loaded, images):
     assert max(found["results"] for found in after.values()) == 64
 
 
-def test_counters_of_layers(loaded, images, golden):
+def test_counters_of_layers(loaded, inputs, golden):
     """Machines count the products of every layer; devices that do not count do not say 0."""
     before = loaded.counters()
-    loaded.infer(images)
+    loaded.infer(inputs)
     after = loaded.counters()
     for layer, expected in enumerate(golden.multiplications.sum(axis=0)):
         name = f"multiplications[{layer}]"
@@ -146,10 +148,10 @@ def test_counters_of_layers(loaded, images, golden):
             assert sum(counted) == expected
 
 
-def test_a_thousand_launches(loaded, images, golden):
+def test_a_thousand_launches(loaded, inputs, golden):
     """Every one a run of its own, with several under way; fewer where a run takes long."""
     launches = LAUNCHES if loaded.devices[0].name in FAST else FEW_LAUNCHES
-    tickets = [loaded.submit(images[at % 300 : at % 300 + 1]) for at in range(launches)]
+    tickets = [loaded.submit(inputs[at % 300 : at % 300 + 1]) for at in range(launches)]
     for at, ticket in enumerate(tickets):
         check(loaded.result(ticket, SECONDS), golden, at % 300, at % 300 + 1)
 
@@ -159,9 +161,9 @@ def test_opened_twice(accelerator):
         Accelerator(*accelerator.devices)
 
 
-def test_a_batch_under_way_is_not_sent_again(loaded, images):
+def test_a_batch_under_way_is_not_sent_again(loaded, inputs):
     with loaded.buffer(300) as batch:
-        batch.write(images[:, 0])
+        batch.write(inputs[:, 0])
         ticket = loaded.submit(batch)
         while not ticket.done:
             try:
@@ -172,46 +174,46 @@ def test_a_batch_under_way_is_not_sent_again(loaded, images):
         loaded.result(ticket, SECONDS)
 
 
-def start(unit, operation: Operation, content: bytes, words: int) -> None:
+def start(unit, operation: Operation, content: bytes, samples: int) -> None:
     """Have a unit do a run to its end, past the driver's checks."""
     memory = unit.allocate(len(content))
     memory.data[: len(content)] = np.frombuffer(content, np.uint8)
     memory.to_card(len(content))
     launch = unit.prepare(Arguments(operation, memory, len(content), memory, memory))
-    launch.start(words)
+    launch.start(samples)
     assert launch.wait(SECONDS)
     launch.free()
     memory.free()
 
 
-def test_refusals_of_the_kernel(loaded, quantized, folding, images, golden):
+def test_refusals_of_the_kernel(loaded, quantized, folding, inputs, golden):
     """What the driver never sends ends with a status, and the next run works."""
     unit = loaded.devices[0].units[0]
     image = bytearray(pack(quantized, folding))
     image[len(image) // 2] ^= 4
     refused = [
-        (Operation.RUN, b"\0" * 64, 0, Status.BAD_WORDS),
+        (Operation.RUN, b"\0" * 64, 0, Status.BAD_SAMPLES),
         (Operation.LOAD, b"\0" * 60, 1, Status.BAD_LENGTH),
-        (Operation.LOAD, b"\0" * 64, 1, Status.IMAGE_BAD_MAGIC),
-        (Operation.LOAD, bytes(image), 1, Status.IMAGE_BAD_CRC),
-        (Operation.RUN, b"\0" * 64, 1, Status.NO_IMAGE),
+        (Operation.LOAD, b"\0" * 64, 1, Status.PARAMETERS_BAD_MAGIC),
+        (Operation.LOAD, bytes(image), 1, Status.PARAMETERS_BAD_CRC),
+        (Operation.RUN, b"\0" * 64, 1, Status.NO_PARAMETERS),
     ]
     before = unit.read(register("failures"))
-    for number, (operation, content, words, status) in enumerate(refused, 1):
-        start(unit, operation, content, words)
+    for number, (operation, content, samples, status) in enumerate(refused, 1):
+        start(unit, operation, content, samples)
         assert unit.read(register("status")) == status
         assert unit.read(register("failures")) == before + number
     loaded.load(quantized)
-    check(loaded.infer(images[:130]), golden, 0, 130)
+    check(loaded.infer(inputs[:130]), golden, 0, 130)
 
 
-def test_a_run_that_fails_is_an_error_of_its_batch(loaded, quantized, images, golden):
+def test_a_run_that_fails_is_an_error_of_its_batch(loaded, quantized, inputs, golden):
     for unit in loaded.devices[0].units:
         start(unit, Operation.LOAD, b"\0" * 64, 1)
-    with pytest.raises(DeviceRefusedError, match=r"NO_IMAGE.*load one first"):
-        loaded.infer(images[:130])
+    with pytest.raises(DeviceRefusedError, match=r"NO_PARAMETERS.*load one first"):
+        loaded.infer(inputs[:130])
     loaded.load(quantized)
-    check(loaded.infer(images[:130]), golden, 0, 130)
+    check(loaded.infer(inputs[:130]), golden, 0, 130)
 
 
 def test_buffers_are_whole_pages(accelerator):

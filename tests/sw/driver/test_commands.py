@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from hw.contract.errors import ImageError, NetworkError, ToolError
-from hw.contract.presets import GSC_LABELS
-from sw.driver import opening
-from sw.driver.cli import check, devices, infer, time
-from sw.driver.software import SoftwareUnit
-from sw.errors import AudioError, NoCardError
-from sw.xrt.library import EMULATION_VARIABLE
+from twofold.hw.contract.errors import NetworkError, ParameterError, ToolError
+from twofold.hw.contract.presets import GSC_LABELS
+from twofold.sw.driver import opening
+from twofold.sw.driver.cli import check, devices, infer, time
+from twofold.sw.driver.software import SoftwareUnit
+from twofold.sw.errors import AudioError, NoCardError
+from twofold.sw.xrt.library import EMULATION_VARIABLE
 
 Run = Callable[..., tuple[int, str]]
 TINY = ("--net", "tiny", "--device")
@@ -27,7 +27,7 @@ TINY = ("--net", "tiny", "--device")
 def plugins(monkeypatch):
     """The simulated devices, whether or not this installation registers them; no emulation."""
     points = [
-        EntryPoint(name, f"sim.devices.providers:{name}", opening.GROUP)
+        EntryPoint(name, f"twofold.sim.devices.providers:{name}", opening.GROUP)
         for name in ("golden", "rtl")
     ]
     monkeypatch.setattr(opening, "_plugins", lambda: EntryPoints(points))
@@ -36,10 +36,10 @@ def plugins(monkeypatch):
 
 @pytest.fixture
 def command(capsys) -> Run:
-    def run(module: ModuleType, *words: str | Path) -> tuple[int, str]:
+    def run(module: ModuleType, *samples: str | Path) -> tuple[int, str]:
         parser = argparse.ArgumentParser()
         module.add_arguments(parser)
-        code = module.run(parser.parse_args([str(word) for word in words]))
+        code = module.run(parser.parse_args([str(sample) for sample in samples]))
         return code, capsys.readouterr().out
 
     return run
@@ -67,35 +67,35 @@ def test_devices(command):
 
 @pytest.mark.parametrize("device", ("cpu", "golden", "rtl"))
 def test_check(command, device, build_cache):
-    code, text = command(check, *TINY, device, "--build", build_cache, "--words", 70, "--json")
+    code, text = command(check, *TINY, device, "--build", build_cache, "--samples", 70, "--json")
     figures = json.loads(text)
     assert code == 0
-    assert (figures["words"], figures["mismatches"], figures["failed_runs"]) == (70, 0, 0)
+    assert (figures["samples"], figures["mismatches"], figures["failed_runs"]) == (70, 0, 0)
     assert (figures["devices"], figures["reference"]) == ([device], "golden")
     assert figures["launches_per_second"] > 0
 
 
 def test_check_finds_a_wrong_logit(command, monkeypatch):
-    """One bit of one logit of one word, behind the unit's back."""
+    """One bit of one logit of one sample, behind the unit's back."""
     right = SoftwareUnit._classify
 
-    def wrong(unit, arguments, words):
-        found = right(unit, arguments, words)
-        if unit.name.startswith("cpu") and words > 1:
+    def wrong(unit, arguments, samples):
+        found = right(unit, arguments, samples)
+        if unit.name.startswith("cpu") and samples > 1:
             arguments.output.data[64] ^= 1
         return found
 
     monkeypatch.setattr(SoftwareUnit, "_classify", wrong)
-    code, text = command(check, *TINY, "cpu", "--words", 60)
+    code, text = command(check, *TINY, "cpu", "--samples", 60)
     assert code == 1
-    assert "1 of 60 words differ from golden" in text
+    assert "1 of 60 samples differ from golden" in text
 
 
 def test_time(command):
     code, text = command(time, *TINY, "cpu", "--batch", 500, "--turns", 2, "--json")
     figures = json.loads(text)
     assert (code, figures["batch"], figures["watts"]) == (0, 500, None)
-    for name in ("kernel_words_per_second", "words_per_second", "words_per_second_copied"):
+    for name in ("kernel_samples_per_second", "samples_per_second", "samples_per_second_copied"):
         assert 0 < figures[name]["low"] <= figures[name]["median"] <= figures[name]["high"]
     latency = figures["latency_seconds"]
     assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
@@ -117,19 +117,27 @@ def test_infer(command, sound):
 
 
 @pytest.mark.parametrize(
-    "words, error, message",
+    "samples, error, message",
     [
         (["--device", "gpu"], ToolError, "choose one of auto, cpu, golden, rtl, xrt, pynq"),
         (["--device", "cpu:1"], ToolError, "cpu:1"),
         (["--device", "xrt:x"], ToolError, "xrt:x"),
         (["--net", "tiny"], NetworkError, "choose a network for speech"),
-        (["--device", "xrt:99", "--xclbin", __file__], ImageError, "does not start with 'xclbin2'"),
-        (["--device", "xrt:99", "--xclbin", "/no/such"], ImageError, "/no/such: cannot be read"),
+        (
+            ["--device", "xrt:99", "--xclbin", __file__],
+            ParameterError,
+            "does not start with 'xclbin2'",
+        ),
+        (
+            ["--device", "xrt:99", "--xclbin", "/no/such"],
+            ParameterError,
+            "/no/such: cannot be read",
+        ),
     ],
 )
-def test_wrong_use(command, sound, words, error, message):
+def test_wrong_use(command, sound, samples, error, message):
     with pytest.raises(error, match=message):
-        command(infer, sound, *words)
+        command(infer, sound, *samples)
 
 
 def test_missing_audio(command, tmp_path):

@@ -2,20 +2,20 @@
 
 import pytest
 
-from hw.contract import presets
-from sim.devices import open_golden
-from sw.driver import Accelerator
-from sw.driver.cpu import open_cpu
-from sw.errors import DeviceLostError, DeviceTimeoutError, WrongPlatformError
+from twofold.hw.contract import presets
+from twofold.sim.devices import open_golden
+from twofold.sw.driver import Accelerator
+from twofold.sw.driver.cpu import open_cpu
+from twofold.sw.errors import DeviceLostError, DeviceTimeoutError, WrongPlatformError
 
 
-def test_several_devices_share_a_batch(quantized, folding, images, golden):
+def test_several_devices_share_a_batch(quantized, folding, inputs, golden):
     network = quantized.network
     devices = open_cpu(network, folding, threads=1, units=3), open_golden(network, folding, units=2)
     with Accelerator(*devices) as accelerator:
         assert accelerator.units == 5
         accelerator.load(quantized)
-        logits, _ = accelerator.infer(images)
+        logits, _ = accelerator.infer(inputs)
         assert (logits == golden.logits).all()
         assert sum(unit["results"] > 0 for unit in accelerator.counters().values()) == 5
 
@@ -28,27 +28,27 @@ def test_devices_with_different_machines(quantized, folding):
         Accelerator(*devices)
 
 
-def test_a_run_that_hangs_ends_with_a_timeout(quantized, folding, images):
+def test_a_run_that_hangs_ends_with_a_timeout(quantized, folding, inputs):
     accelerator = Accelerator(open_golden(quantized.network, folding), patience=1e-6)
     with accelerator, pytest.raises(DeviceTimeoutError, match=r"within 1e-06 s; reset the card"):
         accelerator.load(quantized)
-        accelerator.infer(images)
+        accelerator.infer(inputs)
 
 
-def test_waiting_too_short_is_not_the_end(quantized, folding, images, golden):
+def test_waiting_too_short_is_not_the_end(quantized, folding, inputs, golden):
     with Accelerator(open_golden(quantized.network, folding)) as accelerator:
         accelerator.load(quantized)
-        ticket = accelerator.submit(images)
+        ticket = accelerator.submit(inputs)
         with pytest.raises(DeviceTimeoutError, match="ask again"):
             accelerator.result(ticket, 1e-9)
         logits, _ = accelerator.result(ticket)
         assert (logits == golden.logits).all()
 
 
-def test_closing_gives_up_what_waits(quantized, folding, images):
+def test_closing_gives_up_what_waits(quantized, folding, inputs):
     accelerator = Accelerator(open_golden(quantized.network, folding), lanes=1)
     accelerator.load(quantized)
-    tickets = [accelerator.submit(images) for _ in range(20)]
+    tickets = [accelerator.submit(inputs) for _ in range(20)]
     accelerator.close()
     assert all(ticket.done for ticket in tickets)
     with pytest.raises(DeviceLostError, match="closed"):

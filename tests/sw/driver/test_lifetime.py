@@ -2,27 +2,27 @@
 
 import pytest
 
-from sw.driver import Accelerator
-from sw.errors import DeviceBusyError, DeviceError, DeviceLostError
+from twofold.sw.driver import Accelerator
+from twofold.sw.errors import DeviceBusyError, DeviceError, DeviceLostError
 
 
-def test_nothing_works_before_load_or_after_close(opener, quantized, images):
+def test_nothing_works_before_load_or_after_close(opener, quantized, inputs):
     accelerator = Accelerator(opener())
     with pytest.raises(DeviceError, match=r"call load"):
-        accelerator.infer(images)
+        accelerator.infer(inputs)
     accelerator.load(quantized)
     accelerator.close()
     accelerator.close()
-    for use in (lambda: accelerator.infer(images), accelerator.counters):
+    for use in (lambda: accelerator.infer(inputs), accelerator.counters):
         with pytest.raises(DeviceLostError, match="closed"):
             use()
 
 
-def test_open_again_after_close(opener, quantized, images, golden):
+def test_open_again_after_close(opener, quantized, inputs, golden):
     for _ in range(2):
         with Accelerator(opener()) as accelerator:
             accelerator.load(quantized)
-            logits, _ = accelerator.infer(images[:20])
+            logits, _ = accelerator.infer(inputs[:20])
             assert (logits == golden.logits[:20]).all()
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sw.data.features import log_mel
-from sw.evaluate.metrics import evaluate, wilson
-from sw.evaluate.perturb import PERTURBATIONS, Perturbation, perturb
-from sw.evaluate.picture import draw_confusion
+from twofold.sw.data.features import log_mel
+from twofold.sw.evaluate.metrics import evaluate, wilson
+from twofold.sw.evaluate.perturb import PERTURBATIONS, Perturbation, perturb
+from twofold.sw.evaluate.picture import draw_confusion
 
 
 def test_counts() -> None:

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
-from sw.model import native
-from sw.model.layers import NormWinners, winners
-from sw.model.net import SparseNet
+from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
+from twofold.sw.model import native
+from twofold.sw.model.layers import NormWinners, winners
+from twofold.sw.model.net import SparseNet
 
 
 def network(kernel: int = 5, pool: int = 2, channels: int = 32) -> Network:

@@ -5,9 +5,17 @@ import itertools
 import pytest
 import torch
 
-from hw.contract.network import Complementary, Conv2d, Linear, Network, Sparsity, Stage, Taps
-from hw.contract.presets import network
-from sw.model.masks import choose_mask, open_share
+from twofold.hw.contract.network import (
+    Complementary,
+    Conv2d,
+    Linear,
+    Network,
+    Sparsity,
+    Stage,
+    Taps,
+)
+from twofold.hw.contract.presets import network
+from twofold.sw.model.masks import choose_mask, open_share
 
 
 def stage(units: int, inputs: int, sparsity: Sparsity) -> Stage:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.contract import image, presets
-from hw.contract.errors import FoldingError, ImageError, NetworkError
-from hw.contract.folding import (
+from twofold.hw.contract import image, presets
+from twofold.hw.contract.errors import FoldingError, NetworkError, ParameterError
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.folding import (
     Folding,
     GatherFolding,
     GatherPlan,
@@ -20,11 +21,10 @@ from hw.contract.folding import (
     ScatterPlan,
     plans,
 )
-from hw.contract.identity import fingerprint
-from hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
-from hw.contract.tables import TableKind, index_bits
-from sim.golden.random_network import random_folding, random_network, random_quantized
-from sw.pack import cli, pack, unpack
+from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
+from twofold.hw.contract.tables import TableKind, index_bits
+from twofold.sim.workloads.random_network import random_folding, random_network, random_quantized
+from twofold.sw.pack import cli, pack, unpack
 
 SEEDS = st.integers(0, 1 << 30)
 
@@ -127,7 +127,7 @@ def test_foldings_that_do_not_fit_are_refused():
 def test_images_for_another_machine_are_refused():
     network = presets.network("tiny")
     content = pack(random_quantized(network), presets.folding("tiny"))
-    with pytest.raises(ImageError, match="was packed for machine"):
+    with pytest.raises(ParameterError, match="was packed for machine"):
         unpack(content, network, presets.folding("tiny", size="full"))
 
 
@@ -156,7 +156,7 @@ def test_taps_and_slots_that_a_layer_does_not_have_are_refused(stage, tag, messa
         if (section.table.stage, section.table.kind) == (stage, TableKind.WEIGHTS):
             values = (1 | tag << 8, *section.values[1:])
             sections[index] = image.Section(section.table, section.lane, values)
-    with pytest.raises(ImageError, match=message):
+    with pytest.raises(ParameterError, match=message):
         unpack(image.pack(sections, mark), UNEVEN, folding)
 
 

@@ -5,15 +5,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
-from sim.golden import forward
-from sw.artefacts import QuantizedNetwork
-from sw.errors import ArtefactError
-from sw.model.masks import choose_mask
-from sw.model.net import SparseNet
-from sw.quantize.finetune import IntegerNet
-from sw.quantize.fold import activation_scales, fold, weight_shift
-from sw.quantize.integer import forward_integer
+from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.errors import ArtefactError
+from twofold.sw.golden import forward
+from twofold.sw.model.masks import choose_mask
+from twofold.sw.model.net import SparseNet
+from twofold.sw.quantize.finetune import IntegerNet
+from twofold.sw.quantize.fold import activation_scales, fold, weight_shift
+from twofold.sw.quantize.integer import forward_integer
 
 NETWORK = Network(
     name="test",

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-import sw.networks
-from hw.contract import arith
-from hw.contract.network import Linear, Network
-from sim.golden import forward
-from sim.golden.random_network import random_images, random_network, random_quantized
-from sw.artefacts import QuantizedLayer, QuantizedNetwork
-from sw.data import gsc
-from sw.data.digits import digits
-from sw.quantize.integer import forward_integer, keep_winners
+import twofold.sw.networks
+from twofold.hw.contract import arith
+from twofold.hw.contract.network import Linear, Network
+from twofold.sim.workloads.random_network import random_images, random_network, random_quantized
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.data import gsc
+from twofold.sw.data.digits import digits
+from twofold.sw.golden import forward
+from twofold.sw.quantize.integer import forward_integer, keep_winners
 
 GSC = os.environ.get("TWOFOLD_GSC")
-SHIPPED = Path(next(iter(sw.networks.__path__)))
+SHIPPED = Path(next(iter(twofold.sw.networks.__path__)))
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from hw.contract import presets
-from sim.golden import forward
-from sim.golden.random_network import random_images, random_quantized
-from sw.quantize.quiet import quieten
+from twofold.hw.contract import presets
+from twofold.sim.workloads.random_network import random_images, random_quantized
+from twofold.sw.golden import forward
+from twofold.sw.quantize.quiet import quieten
 
 
 def densities(quantized, images):

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from sw.errors import ArtefactError
-from sw.report import card, cli, readme
-from sw.report.charts import KINDS, Bar, Group, bar_chart
-from sw.report.inputs import VARIANTS, Inputs, collect
-from sw.report.page import all_figures, render
+from twofold.sw.errors import ArtefactError
+from twofold.sw.report import card, cli, readme
+from twofold.sw.report.charts import KINDS, Bar, Group, bar_chart
+from twofold.sw.report.inputs import VARIANTS, Inputs, collect
+from twofold.sw.report.page import all_figures, render
 
 ROOT = Path(__file__).parents[3]
 EMPTY = Inputs()
@@ -23,19 +23,19 @@ EMPTY = Inputs()
 
 def simulation(variant: str, cycles: float, **others: Any) -> dict[str, Any]:
     return {
-        "net": "gsc", "variant": variant, "folding": "full", "words": 200, "mismatches": 0,
-        "failures": {}, "cycles_per_word": cycles, "latency_cycles": round(5 * cycles),
+        "net": "gsc", "variant": variant, "folding": "full", "samples": 200, "mismatches": 0,
+        "failures": {}, "cycles_per_sample": cycles, "latency_cycles": round(5 * cycles),
         "multiplications": 300_000, "multiplications_dense": 13_912_400, "known": 200,
-        "correct": 180, "accuracy": 0.9, "source": "test words", **others,
+        "correct": 180, "accuracy": 0.9, "source": "test samples", **others,
     }  # fmt: skip
 
 
 def row(engine: str, sparsity: str, rate: float | None, **others: Any) -> dict[str, Any]:
     return {
         "engine": engine, "version": "1", "precision": "int8", "sparsity": sparsity, "batch": 64,
-        "threads": 1, "words_per_second": rate, "spread": rate and [0.9 * rate, 1.1 * rate],
-        "words_per_core_second": rate, "logits_ok": rate is not None, "logits_error": 0.0,
-        "joules_per_word": None, "note": "" if rate else "wrong logits: far off", **others,
+        "threads": 1, "samples_per_second": rate, "spread": rate and [0.9 * rate, 1.1 * rate],
+        "samples_per_core_second": rate, "logits_ok": rate is not None, "logits_error": 0.0,
+        "joules_per_sample": None, "note": "" if rate else "wrong logits: far off", **others,
     }  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def bench(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "machine": {"cpu": "Abacus <9000>", "family_model_stepping": "6/1/1", "cores": 2,
                     "instruction_sets": ["avx2"], "virtual_machine": True, "memory_gib": 8.0,
                     "system": "Linux", "python": "3.11"},
-        "load_before": 0.1, "energy": "not measured: no RAPL", "words": "test words",
+        "load_before": 0.1, "energy": "not measured: no RAPL", "samples": "test samples",
         "settings": {"rounds": 3, "seconds": 0.1}, "networks": {"dense": facts},
         "rows": list(rows),
     }  # fmt: skip
@@ -59,7 +59,7 @@ def full() -> Inputs:
         row("onnxruntime", "dense", 8000.0),
         row("onnxruntime", "dense", 4000.0, batch=1),
         row("twofold", "dense", 16000.0),
-        row("twofold", "sparse-sparse", 80000.0, joules_per_word=0.001),
+        row("twofold", "sparse-sparse", 80000.0, joules_per_sample=0.001),
         row("tvm", "dense", None),
     ]
     shares = {"lut": 0.58, "ff": 0.22, "bram36": 0.2, "uram": 0.6, "dsp": 0.5}
@@ -123,7 +123,7 @@ def test_published_figures_are_of_speech_commands_only():
 
 def test_figures_show_the_figures(full: Inputs):
     page = render(full)
-    for text in ("8,000 words/s", "5.00x", "14.4x", "2,884,615 words/s", "58.0 % (200,000)",
+    for text in ("8,000 samples/s", "5.00x", "14.4x", "2,884,615 samples/s", "58.0 % (200,000)",
                  "104 cycles", "twofold bench --quick"):  # fmt: skip
         assert text in page, text
     for line in full.missing():
@@ -175,16 +175,16 @@ def widths(chart: str) -> list[float]:
 
 
 def test_card_is_bound_by_its_link():
-    assert card.card_words(1000) == 4 * 300e6 / 1000
-    assert card.card_words(50) == pytest.approx(11e9 / 1024)
+    assert card.card_samples(1000) == 4 * 300e6 / 1000
+    assert card.card_samples(50) == pytest.approx(11e9 / 1024)
     ratio = card.PUBLISHED["sparse-sparse"].chip / card.PUBLISHED["dense"].chip
     assert ratio == pytest.approx(112, abs=0.5)
 
 
 def test_collected_are_the_fastest_sound_simulations(tmp_path: Path):
     trees = {
-        "sim.json": simulation("fast", 104.0, words=10),
-        "sim-all.json": simulation("fast", 104.0, words=1563),
+        "sim.json": simulation("fast", 104.0, samples=10),
+        "sim-all.json": simulation("fast", 104.0, samples=1563),
         "sim-small.json": simulation("fast", 1792.0, folding="small"),
         "sim-wrong.json": simulation("dense", 10.0, mismatches=3),
         "sim-failed.json": simulation("accurate", 10.0, failures={"stalls": "x"}),
@@ -194,7 +194,7 @@ def test_collected_are_the_fastest_sound_simulations(tmp_path: Path):
         (tmp_path / name).write_text(json.dumps(tree))
     found = collect(tmp_path)
     assert list(found.simulations) == ["fast"]
-    assert found.simulations["fast"]["words"] == 1563
+    assert found.simulations["fast"]["samples"] == 1563
     assert len(found.missing()) == 2 + 2 * len(VARIANTS) - 1
 
 
@@ -214,11 +214,11 @@ def test_dense_tiles_of_the_sparse_network_are_admitted(full: Inputs):
 def test_only_a_real_card_counts_as_measured(tmp_path: Path, watts: float | None):
     """Devices in software have no power to tell."""
     rate = {"low": 4e6, "median": 5e6, "high": 6e6}
-    tree = {"network": "gsc-fast", "units": 4, "words_per_second": rate, "watts": watts,
-            "words_per_second_per_watt": watts and 5e6 / watts}  # fmt: skip
+    tree = {"network": "gsc-fast", "units": 4, "samples_per_second": rate, "watts": watts,
+            "samples_per_second_per_watt": watts and 5e6 / watts}  # fmt: skip
     (tmp_path / "time.json").write_text(json.dumps(tree))
     page = render(collect(tmp_path))
-    assert ("5,000,000 words/s, 50,000 words/J" in page) is (watts is not None)
+    assert ("5,000,000 samples/s, 50,000 samples/J" in page) is (watts is not None)
     assert ("on the card" in page) is (watts is not None)
 
 
@@ -246,7 +246,7 @@ def test_command_writes_page_and_readme(tmp_path: Path, full: Inputs, monkeypatc
     assert cli.run(arguments("--build", str(tmp_path), "--readme", str(text))) == 0
     assert (reports / "report.html").read_text().startswith("<!doctype html>")
     new = text.read_text()
-    assert "| sparse-sparse, fast: cycles a word, latency | 104, 520 |" in new
+    assert "| sparse-sparse, fast: cycles a sample, latency | 104, 520 |" in new
     assert "| our CPU engine over the best other, one core | 10.0x |" in new
     assert "stale" not in new
     assert new.startswith("before\n")

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from sw.data.features import log_mel, log_power
-from sw.data.speech import speak
-from sw.train.augment import FLOOR, HOP, Augmentation, augment
+from twofold.sw.data.features import log_mel, log_power
+from twofold.sw.data.speech import speak
+from twofold.sw.train.augment import FLOOR, HOP, Augmentation, augment
 
 STILL = Augmentation(shift=0, stretch=0, warp=0, gain=0, noisy=0, frames=0, bands=0)
 

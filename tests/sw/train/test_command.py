@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from sw.artefacts import QuantizedNetwork
-from sw.cli.main import main
-from sw.data.gsc import DIGIT_WORDS, KEYWORDS, open_gsc
-from sw.data.speech import VOICES, speak
-from sw.train import sources
-from sw.train.cache import clip_power
-from sw.train.journal import Journal
-from sw.train.sources import SpeechSource
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.cli.main import main
+from twofold.sw.data.gsc import DIGIT_WORDS, KEYWORDS, open_gsc
+from twofold.sw.data.speech import VOICES, speak
+from twofold.sw.train import sources
+from twofold.sw.train.cache import clip_power
+from twofold.sw.train.journal import Journal
+from twofold.sw.train.sources import SpeechSource
 
 
 def test_trains_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from hw.contract import presets
-from sim.golden import forward
-from sim.golden.random_network import random_images, random_quantized
-from sw.train.explore import cli, trials
-from sw.train.explore.cost import cycles, products
-from sw.train.explore.report import as_markdown
-from sw.train.explore.trials import Figure
-from sw.train.recipe import Recipe, recipe
+from twofold.hw.contract import presets
+from twofold.sim.workloads.random_network import random_images, random_quantized
+from twofold.sw.golden import forward
+from twofold.sw.train.explore import cli, trials
+from twofold.sw.train.explore.cost import cycles, products
+from twofold.sw.train.explore.report import as_markdown
+from twofold.sw.train.explore.trials import Figure
+from twofold.sw.train.recipe import Recipe, recipe
 
 
 @pytest.mark.parametrize("variant", presets.VARIANTS)

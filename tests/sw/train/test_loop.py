@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from hw.contract.presets import network
-from sw.errors import ArtefactError
-from sw.model.masks import choose_mask
-from sw.train import checkpoint
-from sw.train.loop import Phase, Record, Trainer, accuracy, logits_of, one_cycle, openness
-from sw.train.recipe import recipe
-from sw.train.run import train
-from sw.train.sources import DigitSource
+from twofold.hw.contract.presets import network
+from twofold.sw.errors import ArtefactError
+from twofold.sw.model.masks import choose_mask
+from twofold.sw.train import checkpoint
+from twofold.sw.train.loop import Phase, Record, Trainer, accuracy, logits_of, one_cycle, openness
+from twofold.sw.train.recipe import recipe
+from twofold.sw.train.run import train
+from twofold.sw.train.sources import DigitSource
 
 TEACHER = Phase(name="teacher", epochs=12, rate=5e-3)
 STUDENT = Phase(name="student", epochs=6, rate=4e-3, open_until=0.5, distil=0.7)

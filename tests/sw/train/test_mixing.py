@@ -2,8 +2,8 @@
 
 import torch
 
-from sw.train.average import EVERY, Average
-from sw.train.mixing import mix, targets
+from twofold.sw.train.average import EVERY, Average
+from twofold.sw.train.mixing import mix, targets
 
 
 def test_mixed_images_are_between_two() -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from hw.contract.errors import NetworkError
-from hw.contract.network import Complementary, Taps
-from hw.contract.presets import network
-from sw.train.point import move
-from sw.train.recipe import recipe
+from twofold.hw.contract.errors import NetworkError
+from twofold.hw.contract.network import Complementary, Taps
+from twofold.hw.contract.presets import network
+from twofold.sw.train.point import move
+from twofold.sw.train.recipe import recipe
 
 
 def test_nothing_asked_is_the_preset() -> None:

@@ -5,13 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from hw.contract import xclbin
-from hw.contract.errors import ImageError
-from hw.contract.regs import KERNEL_NAME, KERNEL_VERSION
-from hw.contract.xclbin import Clock, ClockType, Connection, Identity, Memory, Mode, Unit, Xclbin
-from sw.errors import MissingRuntimeError, WrongPlatformError
-from sw.xrt.bitstream import read_bitstream
-from sw.xrt.library import EMULATION_VARIABLE, ROOT, ROOT_VARIABLE, find_root
+from twofold.hw.contract import xclbin
+from twofold.hw.contract.errors import ParameterError
+from twofold.hw.contract.regs import KERNEL_NAME, KERNEL_VERSION
+from twofold.hw.xclbin.xclbin import (
+    Clock,
+    ClockType,
+    Connection,
+    Identity,
+    Memory,
+    Mode,
+    Unit,
+    Xclbin,
+)
+from twofold.sw.errors import MissingRuntimeError, WrongPlatformError
+from twofold.sw.xrt.bitstream import read_bitstream
+from twofold.sw.xrt.library import EMULATION_VARIABLE, ROOT, ROOT_VARIABLE, find_root
 
 BITSTREAM = Xclbin(
     mode=Mode.HW_EMU,
@@ -77,7 +86,7 @@ def test_another_register_table(write):
 def test_truncated(write):
     content = xclbin.encode(BITSTREAM)
     for size in (0, 7, 100, 400, 800, len(content) - 1):
-        with pytest.raises(ImageError, match=r"test\.xclbin: xclbin "):
+        with pytest.raises(ParameterError, match=r"test\.xclbin: xclbin "):
             read_bitstream(write(content[:size]))
 
 
@@ -86,14 +95,14 @@ def test_every_flipped_bit_that_is_tried(write):
     for at in range(0, len(content), 31):
         flipped = bytearray(content)
         flipped[at] ^= 1 << at % 8
-        with pytest.raises(ImageError, match=r"test\.xclbin: xclbin "):
+        with pytest.raises(ParameterError, match=r"test\.xclbin: xclbin "):
             read_bitstream(write(bytes(flipped)))
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(ImageError, match="cannot be read: No such file"):
+    with pytest.raises(ParameterError, match="cannot be read: No such file"):
         read_bitstream(tmp_path / "none.xclbin")
-    with pytest.raises(ImageError, match="cannot be read: Is a directory"):
+    with pytest.raises(ParameterError, match="cannot be read: Is a directory"):
         read_bitstream(tmp_path)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sw.errors import NoCardError, WrongPlatformError
-from sw.xrt.cards import Card, cards, check_card, power
+from twofold.sw.errors import NoCardError, WrongPlatformError
+from twofold.sw.xrt.cards import Card, cards, check_card, power
 
 SHELL = "xilinx_u250_gen3x16_xdma_4_1_202210_1"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.emulation.environment import emulation, run
-from sw.xrt.cards import cards
+from twofold.sim.emulation.environment import emulation, run
+from twofold.sw.xrt.cards import cards
 
 ROOT = Path(__file__).parents[3]
 DRIVER_TESTS = ("test_accelerator.py", "test_lifetime.py")
@@ -18,16 +18,16 @@ LOST = """
 import os, signal, sys, threading, time
 from pathlib import Path
 import numpy as np
-from hw.contract.presets import network
-from sim.golden.random_network import random_quantized
-from sw.driver import Accelerator
-from sw.xrt.device import open_xrt
+from twofold.hw.contract.presets import network
+from twofold.sim.workloads.random_network import random_quantized
+from twofold.sw.driver import Accelerator
+from twofold.sw.xrt.device import open_xrt
 
 def devices():
     for entry in Path("/proc").glob("[0-9]*"):
         fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        words = (entry / "cmdline").read_bytes().split(b"\\0")
-        if int(fields[3]) == os.getsid(0) and b"device" in words:
+        samples = (entry / "cmdline").read_bytes().split(b"\\0")
+        if int(fields[3]) == os.getsid(0) and b"device" in samples:
             yield int(entry.name)
 
 with Accelerator(open_xrt(0, Path(sys.argv[1]))) as accelerator:
@@ -44,9 +44,9 @@ with Accelerator(open_xrt(0, Path(sys.argv[1]))) as accelerator:
 NO_SUCH_CARD = """
 import sys
 from pathlib import Path
-from sw.errors import NoCardError
-from sw.xrt.device import open_xrt
-from sw.xrt.overlay import open_pynq
+from twofold.sw.errors import NoCardError
+from twofold.sw.xrt.device import open_xrt
+from twofold.sw.xrt.overlay import open_pynq
 
 try:
     {"xrt": open_xrt, "pynq": open_pynq}[sys.argv[1]](7, Path(sys.argv[2]))
@@ -57,9 +57,9 @@ NO_SUCH_UNIT = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from sw.errors import DeviceBusyError
-from sw.xrt.bitstream import read_bitstream
-from sw.xrt.device import XrtDevice
+from twofold.sw.errors import DeviceBusyError
+from twofold.sw.xrt.bitstream import read_bitstream
+from twofold.sw.xrt.device import XrtDevice
 
 found = read_bitstream(Path(sys.argv[1]))
 try:
@@ -74,8 +74,8 @@ device.close()
 WITH_PYNQ = pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed")
 
 
-def python(*words: str | Path) -> list[str]:
-    return [sys.executable, *(str(word) for word in words)]
+def python(*samples: str | Path) -> list[str]:
+    return [sys.executable, *(str(sample) for sample in samples)]
 
 
 def host(variables: Mapping[str, str]) -> dict[str, str]:
@@ -138,18 +138,18 @@ def test_commands(command, emulated, tmp_path):
     """On the emulated card, against the processor."""
     program = f"""
 import argparse
-from sw.driver.cli import {command}
+from twofold.sw.driver.cli import {command}
 parser = argparse.ArgumentParser()
 {command}.add_arguments(parser)
 raise SystemExit({command}.run(parser.parse_args()))
 """
     options = ("--net", "tiny", "--device", "auto", "--xclbin", emulated)
-    few = ("--words", "100") if command == "check" else ("--batch", "200", "--turns", "2")
+    few = ("--samples", "100") if command == "check" else ("--batch", "200", "--turns", "2")
     with emulation() as variables:
         arguments = python("-c", program, *options, *few)
         done = run(arguments, host(variables), seconds=SECONDS, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    expected = "0 of 100 words differ" if command == "check" else "power           not told"
+    expected = "0 of 100 samples differ" if command == "check" else "power           not told"
     assert expected in done.stdout
     assert "emulation through XRT" in done.stdout
 

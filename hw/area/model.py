@@ -1,0 +1,443 @@
+"""What a folding takes of the device: a formula for each component, scaled by synthesis.
+
+The formulas count what the engines are built of. DSPs, URAMs and block memories are exact; LUTs and
+flip-flops are multiplied by the factors in ``calibration.json``, which ``twofold resources
+--calibrate`` derives from synthesis of the `fast` machine at full folding: for each kind of
+component, what synthesis found divided by what the formulas say, over all its layers.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from twofold.hw.area.blocks import (
+    block_rams,
+    insertion_list,
+    lut_ram_luts,
+    mux_luts,
+    requantise,
+    shared_ram_luts,
+    ultra_rams,
+    update_ram_luts,
+)
+from twofold.hw.area.cells import Resources
+from twofold.hw.area.tally import back_counters, front_counters, totals
+from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, MUL_BITS, SHIFT_MAX
+from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.folding import (
+    Folding,
+    GatherFolding,
+    GatherPlan,
+    Plan,
+    ScatterFolding,
+    ScatterPlan,
+)
+from twofold.hw.contract.network import Conv2d
+from twofold.hw.contract.regs import LAYERS_COUNTED
+from twofold.hw.engines.gather.window import Windows
+from twofold.hw.engines.scatter.banks import bank_style, ports_by_generator
+from twofold.hw.engines.scatter.constants import DISTRIBUTED_DEPTH
+from twofold.hw.engines.scatter.routing import Routing, engine_spans, routing
+from twofold.hw.engines.scatter.weights import (
+    ENGINES,
+    adds_address,
+    memory_depth,
+    memory_spans,
+    shared_style,
+)
+from twofold.hw.engines.winners.vector import LUT_RAM_DEPTH, GlobalWinners
+from twofold.hw.primitives.dsp import SPACING, PackedSum
+
+CALIBRATION = Path(__file__).with_name("calibration.json")
+SHIFT_BITS = SHIFT_MAX.bit_length()
+LEVELS = 15
+GATHER_CONTROL_LUTS, GATHER_CONTROL_FFS = 200, 60
+SCATTER_CONTROL_LUTS, SCATTER_CONTROL_FFS = 35, 80
+CONFIG_BITS = 75
+LOADER = Resources(lut=1000, ff=700)
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of a machine that the model knows.
+
+    Attributes
+    ----------
+    layer: name of its layer, "" for what belongs to none.
+    kind: key of its factors.
+    count: how many there are.
+    each: what one takes.
+    """
+
+    layer: str
+    kind: str
+    count: int
+    each: Resources
+
+    @property
+    def total(self) -> Resources:
+        """What all of them take."""
+        return self.each * self.count
+
+
+@cache
+def factors() -> dict[str, dict[str, float]]:
+    """Factors of LUTs and flip-flops for each kind of component."""
+    return json.loads(CALIBRATION.read_text(encoding="utf-8"))["factors"]
+
+
+def calibrated(component: Component) -> Component:
+    """The component with the factors of its kind."""
+    found, each = factors()[component.kind], component.each
+    scaled = Resources(
+        each.lut * found["lut"], each.ff * found["ff"], each.bram36, each.uram, each.dsp
+    )
+    return Component(component.layer, component.kind, component.count, scaled)
+
+
+def front(plan: Plan, folding: Folding) -> Iterator[Component]:
+    """Components of a layer up to its accumulators, by formula; what is behind does not matter.
+
+    Of ``folding`` only the input and the frames are looked at. Raises FoldingError where no feed
+    can be built.
+    """
+    name, tiles = plan.stage.name, plan.folding.rows * plan.folding.cols
+    yield from _counters(plan, front_counters(plan))
+    if isinstance(plan, GatherPlan):
+        yield Component(name, "gather tile", tiles, _gather_tile(plan))
+        yield Component(name, "gather stage", 1, _gather_stage(plan, folding))
+    else:
+        yield Component(name, *_tile(plan, tiles))
+        yield Component(name, "scatter stage", 1, _scatter_stage(plan, folding.frames))
+
+
+def back(plan: Plan) -> Iterator[Component]:
+    """The other components of a layer, by formula; the layer before does not matter."""
+    name, stage = plan.stage.name, plan.stage
+    yield from _counters(plan, back_counters(plan))
+    if isinstance(plan, GatherPlan):
+        return
+    if isinstance(stage.layer, Conv2d):
+        tiles = plan.folding.rows * plan.folding.cols
+        yield Component(name, "pixel tail", tiles, _pixel_tail(plan))
+    elif stage.last:
+        yield Component(name, "result", 1, _result(plan))
+    else:
+        yield Component(name, "winners", 1, _winners(plan))
+
+
+def layer_components(plan: Plan, folding: Folding) -> Iterator[Component]:
+    """All components of a layer, by formula. Raises FoldingError where no feed can be built."""
+    yield from front(plan, folding)
+    yield from back(plan)
+
+
+def components(found: tuple[Plan, ...], folding: Folding) -> list[Component]:
+    """All components of a machine, scaled."""
+    layers = [one for plan in found for one in layer_components(plan, folding)]
+    return [calibrated(one) for one in [*layers, *shared_components(len(found))]]
+
+
+def joined(found: Iterable[Component]) -> list[Component]:
+    """The components with those of one layer and kind as one."""
+    whole: dict[tuple[str, str], Component] = {}
+    for one in found:
+        key = one.layer, one.kind
+        if key in whole:
+            one = replace(one, count=1, each=whole[key].total + one.total)
+        whole[key] = one
+    return list(whole.values())
+
+
+def shared_components(layers: int) -> list[Component]:
+    """What belongs to no layer of a machine of so many: image loader, configuration bus, totals."""
+    bus = Resources(lut=20, ff=CONFIG_BITS * layers)
+    return [
+        Component("", "loader", 1, LOADER),
+        Component("", "core", 1, bus),
+        Component("", "counters", 1, totals()),
+    ]
+
+
+def _counters(plan: Plan, found: Resources) -> Iterator[Component]:
+    """What a layer adds to the counters, which belong to no layer."""
+    if plan.stage.index < LAYERS_COUNTED:
+        yield Component("", "counters", 1, found)
+
+
+def _control_bits(plan: GatherPlan) -> int:
+    """Bits that go to all gather tiles in a cycle."""
+    windows = Windows(plan)
+    turn = (plan.phases**2 - 1).bit_length()
+    look = plan.phases * (windows.row_bits + windows.column_bits) + windows.plane_bits + turn
+    step = ACT_BITS + look + (windows.copies - 1).bit_length() + 1 + 2 * windows.emptied
+    channel = (
+        plan.stage.add_bits
+        + SHIFT_BITS
+        + MUL_BITS * plan.stage.layer.multiplier
+        + (plan.stage.channels - 1).bit_length()
+        + 5
+    )
+    return plan.folding.streams * step + channel
+
+
+def _gather_tile(plan: GatherPlan) -> Resources:
+    windows, stage, streams = Windows(plan), plan.stage, plan.folding.streams
+    positions, phases, bits = stage.pool**2, plan.phases, windows.sum_bits
+    lut = shared_ram_luts(windows.depth, ACT_BITS, streams * phases**2)
+    lut += streams * positions * ACT_BITS * mux_luts(phases**2)
+    lut += windows.emptied * streams * positions * bits
+    lut += positions * bits * mux_luts(streams) + (positions - 1) * 1.5 * bits
+    ff = _control_bits(plan) + ACT_BITS * phases**2 + 10
+    ff += windows.emptied * streams * positions * bits
+    ff += positions * bits + (positions - 1) * bits
+    dsp = streams * stage.pool * -(-stage.pool // 2)
+    tail = requantise(bits, stage.add_bits, multiplier=stage.layer.multiplier)
+    return Resources(lut=lut, ff=ff, dsp=dsp) + tail + insertion_list(stage.channels, stage.k)
+
+
+def _gather_stage(plan: GatherPlan, folding: Folding) -> Resources:
+    stage, streams = plan.stage, plan.folding.streams
+    planes, height, width = stage.in_shape
+    beat = folding.input_bytes
+    banks, parts = max(1, beat // width), max(1, width // beat)
+    lines = -(-planes * height // banks)
+    images = 2
+    frame = banks * parts * lut_ram_luts(images * lines, ACT_BITS * min(beat, width)) * plan.phases
+    taps = streams * lut_ram_luts(plan.steps, ACT_BITS + (stage.inputs - 1).bit_length())
+    constants = lut_ram_luts(stage.channels, stage.add_bits)
+    pixels = ACT_BITS * width * plan.phases
+    lut = GATHER_CONTROL_LUTS + frame + pixels * (mux_luts(banks) + 1) + taps + constants
+    ff = GATHER_CONTROL_FFS + 2 * pixels + (1 + plan.folding.rows) * _control_bits(plan)
+    return Resources(lut=lut, ff=ff)
+
+
+def _address_bits(plan: ScatterPlan) -> int:
+    return max(1, (memory_depth(plan, memory_spans(plan)[0]) - 1).bit_length())
+
+
+def _element_bits(plan: ScatterPlan) -> int:
+    return ACT_BITS + (plan.stage.slots - 1).bit_length()
+
+
+def _tile(plan: ScatterPlan, tiles: int) -> tuple[str, int, Resources]:
+    """Kind of the tiles of a scatter layer, how many there are, and what one takes."""
+    if plan.sums_in_dsp:
+        return "dense tile", tiles, _dense_tile(plan)
+    if plan.shares_rows:
+        return "shared tile", tiles, _shared_tile(plan)
+    return "scatter tile", tiles, _scatter_tile(plan)
+
+
+def _dense_tile(plan: ScatterPlan) -> Resources:
+    bits, lanes, drain = plan.stage.acc_bits, plan.folding.lanes, plan.folding.drain
+    engines, positions = len(engine_spans(plan)), plan.stage.pool**2
+    groups, pairs = lanes // drain, -(-lanes // 2)
+    excess = (plan.winner_beats << PackedSum.BIAS_BITS >> SPACING).bit_length() + 2
+    pair = Resources(lut=excess + 1, ff=1 + 2 * excess + SPACING + bits, dsp=1)
+    chosen = bits * mux_luts(groups) + excess * mux_luts(-(-groups // 2))
+    registers = (bits + excess) * _choice_registers(groups)
+    choice = Resources(lut=chosen + bits, ff=registers + bits) * drain
+    inputs = ACT_BITS * engines * (positions + lanes) + groups.bit_length()
+    engine = pair * pairs + choice
+    return engine * (engines * positions) + _trees(plan) + Resources(ff=inputs)
+
+
+def _shared_tile(plan: ScatterPlan) -> Resources:
+    """Positions share the registers of addresses too."""
+    bits, lanes, drain = plan.stage.acc_bits, plan.folding.lanes, plan.folding.drain
+    engines, positions = len(engine_spans(plan)), plan.stage.pool**2
+    depth, groups = plan.rounds * plan.stage.slots, lanes // drain
+    address = (depth - 1).bit_length()
+    memory = 2 * update_ram_luts(depth, bits + 1) if depth > 1 else bits
+    lane = Resources(lut=memory + bits, ff=0 if depth > 1 else 2 * (bits + 1))
+    levels = _choice_registers(groups)
+    choice = Resources(lut=bits * mux_luts(2 * groups), ff=bits * levels) * drain
+    engine = lane * lanes + choice + Resources(dsp=-(-lanes // 2))
+    turns = plan.rounds > 1
+    shared = Resources(lut=(2 + turns) * address * lanes, ff=5 * address * lanes) * engines
+    inputs = engines * (ACT_BITS * positions + _element_bits(plan) * lanes) + 20
+    return engine * (engines * positions) + shared + _trees(plan) + Resources(ff=inputs)
+
+
+def _trees(plan: ScatterPlan) -> Resources:
+    """Sums over the engines, maxima over the positions."""
+    each = plan.folding.drain * plan.stage.acc_bits
+    adders = plan.stage.pool**2 * (len(engine_spans(plan)) - 1) * each
+    maxima = (plan.stage.pool**2 - 1) * each
+    return Resources(lut=adders + 1.6 * maxima, ff=adders + maxima)
+
+
+def _shared_weights(plan: ScatterPlan) -> Resources:
+    """Weight memories that all positions share, with registers in front and behind."""
+    bits, lanes, engines = _element_bits(plan), plan.folding.lanes, len(engine_spans(plan))
+    found = Resources(lut=10 * engines, ff=engines * (16 + bits * lanes))
+    for at, span in enumerate(memory_spans(plan)):
+        depth, reads = memory_depth(plan, span), min(ENGINES, engines - at * ENGINES)
+        if shared_style(depth) == "ultra":
+            found += Resources(uram=ultra_rams(depth, bits, lanes))
+        else:
+            found += Resources(bram36=block_rams(depth, bits, lanes, reads))
+            found += Resources(ff=reads * bits * lanes)
+    return found
+
+
+def _scatter_tile(plan: ScatterPlan) -> Resources:
+    stage, folding = plan.stage, plan.folding
+    lanes, engines, positions = folding.lanes, len(engine_spans(plan)), stage.pool**2
+    bits, depth = stage.acc_bits, plan.rounds * stage.slots
+    address = (depth - 1).bit_length()
+    if depth == 1:
+        lane = Resources(lut=2 * bits, ff=2 * (bits + 1))
+    else:
+        memory = 2 * update_ram_luts(depth, bits + 1)
+        turns = plan.rounds > 1
+        lane = Resources(lut=memory + bits + 3 * address + turns * address, ff=3 * address)
+    groups = lanes // folding.drain
+    levels = _choice_registers(groups)
+    choice = Resources(lut=bits * mux_luts(2 * groups), ff=bits * levels) * folding.drain
+    address_lut = _address_bits(plan) if not plan.streamed else 2
+    # A row address that is no concatenation is multiplied out, which takes a DSP.
+    dsp = -(-lanes // 2) + adds_address(plan)
+    engine = lane * lanes + choice + Resources(lut=address_lut, ff=ACT_BITS, dsp=dsp)
+    control = Resources(ff=_element_bits(plan) + lanes + 20 + _address_bits(plan))
+    return engine * (engines * positions) + _weights(plan) * positions + _trees(plan) + control
+
+
+def _choice_registers(groups: int) -> int:
+    """Registers behind the multiplexers that choose a lane."""
+    registers = 0
+    while True:
+        groups = -(-groups // 4)
+        registers += groups
+        if groups == 1:
+            return registers
+
+
+def _weights(plan: ScatterPlan) -> Resources:
+    """Weight memories of a position."""
+    bits, lanes = _element_bits(plan), plan.folding.lanes
+    engines = len(engine_spans(plan))
+    found = Resources()
+    for at, span in enumerate(memory_spans(plan)):
+        depth, reads = memory_depth(plan, span), min(ENGINES, engines - at * ENGINES)
+        if isinstance(plan.stage.layer, Conv2d):
+            found += Resources(uram=ultra_rams(depth, bits, lanes))
+        else:
+            found += Resources(bram36=block_rams(depth, bits, lanes, reads))
+            # Output registers are not taken into a block memory by the estimate.
+            found += Resources(ff=reads * bits * lanes)
+    return found
+
+
+def _pixel_tail(plan: ScatterPlan) -> Resources:
+    stage = plan.stage
+    tail = requantise(stage.acc_bits, stage.add_bits, multiplier=stage.layer.multiplier)
+    registers = Resources(ff=stage.add_bits + SHIFT_BITS + (stage.channels - 1).bit_length() + 3)
+    return tail + registers + insertion_list(stage.channels, stage.k)
+
+
+@cache
+def _routing(plan: ScatterPlan) -> Routing | None:
+    """Routing of a plan, None where there is none."""
+    try:
+        return routing(plan)
+    except FoldingError:
+        return None
+
+
+def _routing_key(plan: ScatterPlan) -> ScatterPlan:
+    """The same plan as far as routing looks at it, so that equal ones are enumerated once."""
+    folding, source = plan.folding, plan.source
+    plain: Plan
+    if isinstance(source, GatherPlan):
+        tiles = GatherFolding(rows=source.folding.rows, cols=source.folding.cols)
+        plain = GatherPlan(source.stage, tiles)
+    else:
+        layer = ScatterFolding(rows=source.folding.rows, cols=source.folding.cols)
+        plain = ScatterPlan(source.stage, layer, source.source)
+    layer = ScatterFolding(rows=folding.rows, cols=folding.cols, engines=folding.engines)
+    return ScatterPlan(plan.stage, layer, plain)
+
+
+def _feed(plan: ScatterPlan, frames: int) -> Resources:
+    """Banks of winner lists and the multiplexers in front of the engines."""
+    stage = plan.stage
+    found = _routing(_routing_key(plan))
+    if found is None:
+        routing(plan)
+        raise FoldingError(f"{stage.name}: its input cannot be routed")
+    entry = ACT_BITS + (0 if plan.shares_rows else max(1, plan.index_bits))
+    depth = frames * plan.source.passes * stage.in_k
+    steps = plan.passes * plan.engine_taps
+    tables = sum(
+        (max(choices)).bit_length() * mux_luts(-(-steps // 16))
+        for choices in (*found.selects, *found.generators)
+    )
+    address = (depth - 1).bit_length()
+    if bank_style(plan, frames) == "block":
+        widths = [entry * len(ports) for ports in ports_by_generator(found).values()]
+        memories = Resources(bram36=sum(block_rams(depth, wide, 1, 1) for wide in widths))
+    else:
+        memories = Resources(
+            lut=len(found.ports) * lut_ram_luts(depth, entry), ff=entry * len(found.ports)
+        )
+    lut = tables + len(found.generators) * address
+    lut += entry * sum(mux_luts(len(reader.sources)) for reader in found.readers)
+    ff = entry * len(found.readers)
+    ff += len(found.generators) * address
+    ff += sum((max(choices)).bit_length() for choices in found.selects)
+    return memories + Resources(lut=lut, ff=ff)
+
+
+def _scatter_stage(plan: ScatterPlan, frames: int) -> Resources:
+    """Feed, sequencers, writer and constants, and what follows the tile of a linear layer."""
+    stage, drain, lanes = plan.stage, plan.folding.drain, plan.folding.lanes
+    entry = ACT_BITS + max(1, plan.index_bits)
+    found = Resources(lut=SCATTER_CONTROL_LUTS + lanes, ff=SCATTER_CONTROL_FFS + lanes)
+    if plan.streamed:
+        found += Resources(lut=ACT_BITS * plan.folding.engines, ff=entry * plan.folding.engines)
+    else:
+        found += _feed(plan, frames)
+    if plan.shares_rows:
+        found += _shared_weights(plan)
+    bits = stage.add_bits + MUL_BITS * stage.layer.multiplier
+    if plan.drain_steps <= DISTRIBUTED_DEPTH:
+        found += Resources(lut=drain * lut_ram_luts(plan.drain_steps, bits), ff=drain * bits)
+    else:
+        found += Resources(bram36=block_rams(plan.drain_steps, bits, drain, 1))
+    if stage.last:
+        found += Resources(lut=LOGIT_BITS, ff=LOGIT_BITS) * drain
+    elif not isinstance(stage.layer, Conv2d):
+        multiplier = stage.layer.multiplier
+        found += requantise(stage.acc_bits, stage.add_bits, multiplier=multiplier) * drain
+    return found
+
+
+def _winners(plan: ScatterPlan) -> Resources:
+    """Global winners."""
+    stage, drain, emit = plan.stage, plan.folding.drain, plan.emit
+    searching = stage.k < stage.channels
+    depth, memories = GlobalWinners.SAMPLES * plan.drain_steps, 1 + searching
+    count = stage.channels.bit_length()
+    found = Resources(lut=150 + drain * (24 + 12 * emit), ff=150 + drain * (20 + 14 * emit))
+    if searching:
+        each = Resources(lut=2.5 * drain + 3 * count, ff=1.8 * drain + 2.7 * count)
+        found += each * (2 * LEVELS)
+    found += Resources(lut=lut_ram_luts(32, ACT_BITS * drain), ff=2 * ACT_BITS * drain)
+    if depth <= LUT_RAM_DEPTH:
+        rows = lut_ram_luts(depth, ACT_BITS * drain)
+        return found + Resources(lut=rows, ff=ACT_BITS * drain) * memories
+    return found + Resources(
+        bram36=memories * block_rams(depth, ACT_BITS * drain, 1, 1),
+        ff=memories * ACT_BITS * drain,
+    )
+
+
+def _result(plan: ScatterPlan) -> Resources:
+    classes, drain = plan.stage.channels, plan.folding.drain
+    sample = LOGIT_BITS * classes
+    lut = lut_ram_luts(16, sample) + 80 + (drain - 1) * 2 * LOGIT_BITS
+    return Resources(lut=lut, ff=2 * sample + 3 * LOGIT_BITS + drain * LOGIT_BITS)

@@ -1,0 +1,36 @@
+"""What the counters of a machine take (see `twofold.hw.machine.counters`)."""
+
+from twofold.hw.area.blocks import lut_ram_luts, pop_count
+from twofold.hw.area.cells import Resources
+from twofold.hw.contract.folding import Plan
+from twofold.hw.contract.regs import COUNTER_BITS
+from twofold.hw.machine.counters import NUMBERS, Counters, entries_of, looks_of, products_of_look
+
+ACTIVITIES = 3
+
+
+def _tally(width: int, weight: int = 1) -> Resources:
+    """Flags of so many bits counted between two takes, times a weight."""
+    period = Counters.ROUND_MIN * 3
+    count, amount = (width * period).bit_length(), (width * period * weight).bit_length()
+    adders = (weight ^ 3 * weight).bit_count() - 1  # digits of the weight, signed ones, less one
+    ones = pop_count(width) if width > 1 else Resources()
+    return ones + Resources(lut=2 * count + (adders + 1) * amount, ff=width + count + amount)
+
+
+def front_counters(plan: Plan) -> Resources:
+    """What a layer does, and its looks."""
+    return _tally(1) * ACTIVITIES + _tally(looks_of(plan), products_of_look(plan))
+
+
+def back_counters(plan: Plan) -> Resources:
+    """What leaves a layer."""
+    if plan.stage.last:
+        return Resources()
+    return _tally(entries_of(plan)) + Resources(lut=2 * entries_of(plan))
+
+
+def totals() -> Resources:
+    """The memory of all totals with its adder, and the count of cycles."""
+    memory = 2 * lut_ram_luts(NUMBERS, COUNTER_BITS)
+    return _tally(1) + Resources(lut=memory + 2 * COUNTER_BITS, ff=4 * COUNTER_BITS + NUMBERS)

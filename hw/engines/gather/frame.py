@@ -1,0 +1,184 @@
+"""Buffer of whole images in front of a gather layer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.arith import ACT_BITS
+from twofold.hw.engines.links import Credits
+from twofold.hw.primitives.memory import LutRam
+
+
+def check_beat(width: int, beat: int) -> None:
+    """Raise ValueError unless beats of ``beat`` pixels make rows of ``width``, or the reverse."""
+    if min(width, beat) < 1:
+        raise ValueError(f"input frame: a beat of {beat} and a row of {width} pixels, need >= 1")
+    if beat % width and width % beat:
+        raise ValueError(
+            f"input frame: a beat of {beat} pixels, needs a divisor or multiple of {width}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameShape:
+    """How rows of an image lie in memories: lines of ``banks`` rows, in ``parts`` beats each."""
+
+    height: int
+    width: int
+    beat: int
+
+    @property
+    def parts(self) -> int:
+        """Beats of a row."""
+        return max(1, self.width // self.beat)
+
+    @property
+    def banks(self) -> int:
+        """Rows of a beat."""
+        return max(1, self.beat // self.width)
+
+    @property
+    def lines(self) -> int:
+        """Lines of an image."""
+        return -(-self.height // self.banks)
+
+    @property
+    def beats(self) -> int:
+        """Beats of an image."""
+        return -(-self.height * self.width // self.beat)
+
+    def line_of(self, row: int) -> int:
+        """Line that a row arrives with; rows beyond the last one count as the last."""
+        return min(row, self.height - 1) // self.banks
+
+
+class InputFrame(wiring.Component):
+    """Turns beats into image rows and keeps a few images.
+
+    Rows lie in as many memories as a beat has rows, or a row has beats, so that a beat is written
+    and a row is read in one cycle. They can be read as soon as they are there.
+
+    Parameters
+    ----------
+    height, width: of an image of uint8 pixels.
+    beat: pixels of a beat; divides the width, or is a multiple of it.
+    images: images kept, >= 2 to read one while the next arrives.
+    reads: rows read at a time.
+
+    Members
+    -------
+    i: pixels, row by row, the first in the low bits. An image takes ``ceil(height * width / beat)``
+        beats; what is left of the last one is ignored. Not ready while all images are in use.
+    shut: no beat may enter.
+    release: the oldest image is not needed any more; only when all of it has arrived. From the next
+        cycle on rows are those of the one that follows.
+    line: number of a line (see `FrameShape.line_of`).
+    arrived: that line of the image that is the oldest from the next cycle on, and all before it,
+        can be read from the next cycle on.
+    rows: numbers of rows of the oldest image.
+    o: their pixels, in the next cycle.
+
+    Raises
+    ------
+    ValueError: a size below 1, or a beat that does not fit the width.
+    """
+
+    i: Any
+    shut: Signal
+    release: Signal
+    line: Signal
+    arrived: Signal
+    rows: data.View
+    o: data.View
+
+    def __init__(
+        self, *, height: int, width: int, beat: int, images: int = 2, reads: int = 1
+    ) -> None:
+        if min(height, images) < 1:
+            raise ValueError(f"input frame: {images} images of {height} rows, need >= 1")
+        check_beat(width, beat)
+        self.height, self.width, self.beat, self.images = height, width, beat, images
+        self.reads = reads
+        self.geometry = shape = FrameShape(height=height, width=width, beat=beat)
+        self.parts, self.banks, self.lines = shape.parts, shape.banks, shape.lines
+        super().__init__(
+            {
+                "i": In(stream.Signature(ACT_BITS * beat)),
+                "shut": In(1),
+                "release": In(1),
+                "line": In(range(self.lines)),
+                "arrived": Out(1),
+                "rows": In(data.ArrayLayout(Shape.cast(range(height)), reads)),
+                "o": Out(data.ArrayLayout(data.ArrayLayout(ACT_BITS, width), reads)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.space = space = Credits(self.images)
+        line, part, taken = self._position(m)
+        m.d.comb += [
+            self.i.ready.eq(space.available & ~self.shut),
+            space.take.eq(taken),
+            space.release.eq(self.release),
+        ]
+        whole = Signal(self.images + 1)  # as many ones as there are whole images
+        with m.If(taken & ~self.release):
+            m.d.sync += whole.eq(Cat(1, whole))
+        with m.Elif(self.release & ~taken):
+            m.d.sync += whole.eq(whole >> 1)
+        some = Mux(self.release, whole[1], whole[0])
+        none = Mux(self.release, whole[:2] == 1, ~whole[0])
+        m.d.comb += self.arrived.eq(some | (none & (line > self.line)))
+        writing, reading = Signal(range(self.images)), Signal(range(self.images))
+        for image, advance in ((writing, taken), (reading, self.release)):
+            with m.If(advance):
+                m.d.sync += image.eq(Mux(image == self.images - 1, 0, image + 1))
+        self._memories(m, part, Cat(line, writing), reading)
+        return m
+
+    def _position(self, m: Module) -> tuple[Signal, Signal, Value]:
+        """Line and part that arrive; whether they are the last of an image and arrive now."""
+        line, part = Signal(range(self.lines)), Signal(range(self.parts))
+        over = part == self.parts - 1
+        last = Signal(init=int(self.lines * self.parts == 1))  # a register, as credits hang on it
+        beat = self.i.valid & self.i.ready
+        with m.If(beat):
+            if self.lines * self.parts > 1:
+                before_line, before_part = divmod(self.lines * self.parts - 2, self.parts)
+                m.d.sync += last.eq((line == before_line) & (part == before_part))
+            m.d.sync += part.eq(Mux(over, 0, part + 1))
+            with m.If(over):
+                m.d.sync += line.eq(Mux(last, 0, line + 1))
+        return line, part, beat & last
+
+    def _memories(self, m: Module, part: Value, to: Value, image: Value) -> None:
+        """Memory ``(bank, part)`` holds a part of every row ``line * banks + bank``."""
+        pixels = min(self.beat, self.width)
+        depth = self.images << (self.lines - 1).bit_length()
+        where = [divmod(row, self.banks) for row in range(self.height)]
+        lines = [Array(C(line, range(self.lines)) for line, _ in where)[row] for row in self.rows]
+        banks = [Array(C(bank, range(self.banks)) for _, bank in where)[row] for row in self.rows]
+        found: list[list[Value]] = [[] for _ in self.rows]
+        for number in range(self.banks):
+            parts: list[list[Value]] = [[] for _ in self.rows]
+            for at in range(self.parts):
+                ram = LutRam(ACT_BITS * pixels, depth, self.reads)
+                m.submodules[f"ram{number}_{at}"] = ram
+                m.d.comb += [
+                    ram.write_en.eq(self.i.valid & self.i.ready & (part == at)),
+                    ram.write_address.eq(to),
+                    ram.write_data.eq(self.i.payload.word_select(number, ACT_BITS * pixels)),
+                    *(ram.address[read].eq(Cat(line, image)) for read, line in enumerate(lines)),
+                ]
+                for pieces, piece in zip(parts, ram.data, strict=True):
+                    pieces.append(Value.cast(piece))
+            for rows, pieces in zip(found, parts, strict=True):
+                rows.append(Cat(*pieces))
+        for read, (rows, bank) in enumerate(zip(found, banks, strict=True)):
+            row = Signal(ACT_BITS * self.width, name=f"row{read}", reset_less=True)
+            m.d.sync += row.eq(Array(rows)[bank])
+            m.d.comb += Value.cast(self.o[read]).eq(row)

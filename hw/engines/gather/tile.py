@@ -1,0 +1,298 @@
+"""Tiles of a gather layer, and rows of tiles."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import *
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.arith import ACT_BITS, MUL_BITS, SHIFT_MAX
+from twofold.hw.contract.folding import GatherPlan
+from twofold.hw.engines.gather.window import Windows
+from twofold.hw.engines.links import entry_layout
+from twofold.hw.engines.requantise import Requantise
+from twofold.hw.engines.winners import LocalWinners
+from twofold.hw.primitives.delay import delayed
+from twofold.hw.primitives.dsp import PackedMac
+from twofold.hw.primitives.memory import SharedRam
+from twofold.hw.primitives.tile import Tile
+
+
+@dataclass(frozen=True)
+class TileTiming:
+    """Cycles from the last step of a kernel to what belongs to its result, all as tiles see them.
+
+    Parameters
+    ----------
+    plan: the layer.
+    """
+
+    plan: GatherPlan
+
+    @property
+    def select(self) -> int:
+        """To the choice of the stream: the sums are complete."""
+        return PackedMac.LATENCY + Windows(self.plan).emptied
+
+    @property
+    def constants(self) -> int:
+        """To the constants of requantisation: the stream is chosen, the maximum is found."""
+        levels = (self.plan.stage.pool**2 - 1).bit_length()
+        return self.select + 1 + levels
+
+    @property
+    def channel(self) -> int:
+        """To number and flags of the channel: the value is requantised."""
+        return self.constants + Requantise.LATENCY + self.plan.stage.layer.multiplier
+
+
+def channel_layout(plan: GatherPlan) -> data.StructLayout:
+    """The channel that leaves the tiles, each part at its own time (see `TileTiming`).
+
+    ``select``: stream whose sums are complete. ``add``, ``mul``, ``shift``: constants of
+    requantisation. ``index``, ``last``: the channel that has been requantised.
+    """
+    stage = plan.stage
+    factor = {"mul": MUL_BITS} if stage.layer.multiplier else {}
+    return data.StructLayout(
+        {
+            "select": range(plan.folding.streams),
+            "add": signed(stage.add_bits),
+            **factor,
+            "shift": range(SHIFT_MAX + 1),
+            "index": entry_layout(stage.channels)["index"].shape,
+            "last": 1,
+        }
+    )
+
+
+def control_layout(plan: GatherPlan) -> data.StructLayout:
+    """What all tiles of a layer do in a cycle.
+
+    ``steps``: of each stream (see `Windows.step_layout`), stream ``s`` being ``s`` cycles late so
+    that streams complete one after the other. ``channel``: see `channel_layout`.
+    """
+    steps = data.ArrayLayout(Windows(plan).step_layout, plan.folding.streams)
+    return data.StructLayout({"steps": steps, "channel": channel_layout(plan)})
+
+
+class GatherTile(Tile):
+    """Computes one pooled pixel a pass: sums, maximum, requantisation, winners.
+
+    All positions of the pooling window work at the same time, for all streams; horizontal
+    neighbours share a packed multiplier.
+
+    Parameters
+    ----------
+    plan: the layer.
+
+    Members
+    -------
+    control, valid: see `control_layout`; ``valid`` goes with the channel's index. Registered here.
+    write, pixels: see `Windows.load_layout`. Registered here.
+    o_valid, o: entry of the list of winners.
+    """
+
+    control: data.View
+    valid: Signal
+    write: data.View
+    pixels: data.View
+    o_valid: Signal
+    o: data.View
+
+    def __init__(self, plan: GatherPlan) -> None:
+        self.plan, self.windows = plan, Windows(plan)
+        super().__init__(
+            {
+                "control": In(control_layout(plan)),
+                "valid": In(1),
+                "write": In(self.windows.load_layout),
+                "pixels": In(self.windows.square_shape),
+                "o_valid": Out(1),
+                "o": Out(entry_layout(plan.stage.channels)),
+            }
+        )
+
+    @property
+    def parameters(self) -> GatherPlan:
+        return self.plan
+
+    def build(self, platform: object) -> Module:
+        m = Module()
+        control = Signal.like(self.control, reset_less=True)
+        valid = Signal()
+        m.d.sync += [control.eq(self.control), valid.eq(self.valid)]
+        memories = self._memories(m, control)
+        sums = [
+            self._sums(m, stream, control.steps[stream], memories[stream])
+            for stream in range(self.plan.folding.streams)
+        ]
+        acc = self._maximum(m, self._chosen(m, control.channel.select, sums))
+        self._tail(m, control.channel, valid, acc)
+        return m
+
+    def _memories(self, m: Module, control: data.View) -> list[list[Value]]:
+        """Windows: for each stream what its step finds, for every phase of row and column."""
+        phases, streams = self.plan.phases, self.plan.folding.streams
+        plane_of = self.windows.plane_of
+        write = Signal.like(self.write, reset_less=True)
+        pixels = Signal.like(self.pixels, reset_less=True)
+        m.d.sync += [write.eq(self.write), pixels.eq(self.pixels)]
+        m.submodules.window = ram = SharedRam(ACT_BITS, self.windows.depth, phases**2, streams)
+        m.d.comb += [
+            ram.write_en.eq(write.enable),
+            ram.write_address.eq(Cat(write.column, write.row, plane_of(write), write.copy)),
+        ]
+        for number in range(phases**2):
+            row, column = divmod(number, phases)
+            m.d.comb += ram.write_data[number].eq(pixels[row][column])
+            for stream in range(streams):
+                step = control.steps[stream]
+                look = step.look
+                place = (look.columns[column], look.rows[row], plane_of(look))
+                address = Cat(*place, step.copy)
+                m.d.comb += ram.address[number][stream].eq(address)
+        return [[memory[stream] for memory in ram.data] for stream in range(streams)]
+
+    def _sums(self, m: Module, stream: int, step: data.View, found: list[Value]) -> list[Value]:
+        """Sum of a stream at every position, row by row."""
+        pool, sums = self.plan.stage.pool, []
+        for y in range(pool):
+            for x in range(0, pool, 2):
+                m.submodules[f"mac{stream}_{y}_{x}"] = mac = PackedMac()
+                m.d.comb += [
+                    mac.low_i.eq(self._pixel(step.look.turn, found, y, x)),
+                    mac.weight.eq(step.weight),
+                    mac.first.eq(step.first),
+                    mac.valid.eq(1),
+                ]
+                sums.append(mac.low)
+                if x + 1 < pool:
+                    m.d.comb += mac.high_i.eq(self._pixel(step.look.turn, found, y, x + 1))
+                    sums.append(mac.high)
+        return self._emptied(m, stream, step, sums) if self.windows.emptied else sums
+
+    def _pixel(self, turn: Value, found: list[Value], y: int, x: int) -> Value:
+        """Pixel at position ``(y, x)``, from the memory that the turn says."""
+        phases, stride = self.plan.phases, self.plan.stage.stride
+        return Array(
+            found[(row + stride * y) % phases * phases + (column + stride * x) % phases]
+            for row in range(phases)
+            for column in range(phases)
+        )[turn]
+
+    def _emptied(self, m: Module, stream: int, step: data.View, sums: list[Value]) -> list[Value]:
+        """Totals of a stream whose kernels have more products than a packed multiplier takes."""
+        empty = delayed(m, step.empty, PackedMac.LATENCY, name=f"empty{stream}")
+        start = delayed(m, step.start, PackedMac.LATENCY, name=f"start{stream}")
+        totals: list[Value] = []
+        for position, part in enumerate(sums):
+            total = Signal(
+                signed(self.windows.sum_bits), name=f"total{stream}_{position}", reset_less=True
+            )
+            with m.If(empty):
+                m.d.sync += total.eq(Mux(start, 0, total) + part)
+            totals.append(total)
+        return totals
+
+    def _chosen(self, m: Module, select: Value, sums: list[list[Value]]) -> list[Value]:
+        """Sums of the stream that is complete."""
+        chosen: list[Value] = []
+        for position, streams in enumerate(zip(*sums, strict=True)):
+            value = Signal(signed(self.windows.sum_bits), name=f"chosen{position}", reset_less=True)
+            m.d.sync += value.eq(Array(streams)[select])
+            chosen.append(value)
+        return chosen
+
+    def _maximum(self, m: Module, values: list[Value]) -> Value:
+        """Maximum, one level of comparisons a cycle."""
+        level = 0
+        while len(values) > 1:
+            larger: list[Value] = []
+            for at in range(0, len(values), 2):
+                value = Signal(
+                    signed(self.windows.sum_bits), name=f"max{level}_{at}", reset_less=True
+                )
+                pair = values[at : at + 2]
+                m.d.sync += value.eq(Mux(pair[0] > pair[-1], pair[0], pair[-1]))
+                larger.append(value)
+            values, level = larger, level + 1
+        return values[0]
+
+    def _tail(self, m: Module, channel: data.View, valid: Value, acc: Value) -> None:
+        stage = self.plan.stage
+        m.submodules.requantise = requantise = Requantise(
+            self.windows.sum_bits, stage.add_bits, multiplier=stage.layer.multiplier
+        )
+        m.submodules.winners = winners = LocalWinners(stage.channels, stage.k)
+        if stage.layer.multiplier:
+            m.d.comb += requantise.mul.eq(channel.mul)
+        m.d.comb += [
+            requantise.acc.eq(acc),
+            requantise.add.eq(channel.add),
+            requantise.shift.eq(channel.shift),
+            winners.valid.eq(valid),
+            winners.value.eq(requantise.o),
+            winners.index.eq(channel.index),
+            winners.last.eq(channel.last),
+            self.o_valid.eq(winners.o_valid),
+            self.o.eq(winners.o),
+        ]
+
+
+class GatherRow(Tile):
+    """A row of tiles behind registers of its own, which keep the fan-out of the control low.
+
+    Parameters
+    ----------
+    plan: the layer.
+
+    Members
+    -------
+    control, valid, write: as of `GatherTile`, for all tiles; the first two are registered here.
+    pixels: of each tile.
+    o_valid, o: entry of every tile's list.
+    """
+
+    control: data.View
+    valid: Signal
+    write: data.View
+    pixels: data.View
+    o_valid: Signal
+    o: data.View
+
+    def __init__(self, plan: GatherPlan) -> None:
+        self.plan, cols = plan, plan.folding.cols
+        windows = Windows(plan)
+        super().__init__(
+            {
+                "control": In(control_layout(plan)),
+                "valid": In(1),
+                "write": In(windows.load_layout),
+                "pixels": In(data.ArrayLayout(windows.square_shape, cols)),
+                "o_valid": Out(1),
+                "o": Out(data.ArrayLayout(entry_layout(plan.stage.channels), cols)),
+            }
+        )
+
+    @property
+    def parameters(self) -> GatherPlan:
+        return self.plan
+
+    def build(self, platform: object) -> Module:
+        m = Module()
+        control = Signal.like(self.control, reset_less=True)
+        valid = Signal()
+        m.d.sync += [control.eq(self.control), valid.eq(self.valid)]
+        for column in range(self.plan.folding.cols):
+            m.submodules[f"tile{column}"] = tile = GatherTile(self.plan)
+            m.d.comb += [
+                tile.control.eq(control),
+                tile.valid.eq(valid),
+                tile.write.eq(self.write),
+                tile.pixels.eq(self.pixels[column]),
+                self.o[column].eq(tile.o),
+            ]
+            if column == 0:
+                m.d.comb += self.o_valid.eq(tile.o_valid)
+        return m

@@ -1,0 +1,201 @@
+"""Windows of a gather layer: where a pixel lies in a tile's memories, and when it may be replaced.
+
+A window is split, rows and columns, modulo ``phases`` into ``phases ** 2`` memories. All positions
+of a pooling window look at one tap at the same time, each in a memory of its own, so a memory has
+one address a cycle for each stream. An address is the column and the row, divided by ``phases``,
+the channel, and the number of the copy: some copies are computed on while others load.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data
+
+from twofold.hw.contract.arith import ACT_BITS, WEIGHT_BITS
+from twofold.hw.contract.folding import GatherPlan
+
+SUM_PRODUCTS = 4
+"""Products that a packed multiplier adds up before it must be emptied."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Geometry of the windows of ``plan``, and the layouts that follow from it."""
+
+    plan: GatherPlan
+
+    @property
+    def rows(self) -> int:
+        """Rows of one memory."""
+        return -(-self.plan.window[0] // self.plan.phases)
+
+    @property
+    def columns(self) -> int:
+        """Columns of one memory; also the cycles it takes to load rows of the window."""
+        return -(-self.plan.window[1] // self.plan.phases)
+
+    @property
+    def copies(self) -> int:
+        """Copies of a window: as many as keep loading and computing from waiting for each other.
+
+        A copy is busy from the first pixel written to the last one read: loading, the steps, the
+        delay of the last stream and two cycles of hand-over.
+        """
+        busy = self.plan.load_steps + self.plan.steps + self.plan.folding.streams + 1
+        return max(2, -(-busy // self.plan.interval))
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a row address."""
+        return (self.rows - 1).bit_length()
+
+    @property
+    def column_bits(self) -> int:
+        """Bits of a column address."""
+        return (self.columns - 1).bit_length()
+
+    @property
+    def plane_bits(self) -> int:
+        """Bits of the channel in an address."""
+        return (self.plan.planes - 1).bit_length()
+
+    @property
+    def depth(self) -> int:
+        """Elements of one memory."""
+        return self.copies << (self.row_bits + self.column_bits + self.plane_bits)
+
+    @property
+    def emptied(self) -> bool:
+        """Whether a sum can have more products than a packed multiplier adds up."""
+        return max(self.plan.counts) > SUM_PRODUCTS
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of the sum of a kernel at one position."""
+        return self.plan.stage.acc_bits
+
+    @property
+    def _plane(self) -> dict[str, int]:
+        return {"plane": self.plane_bits} if self.plane_bits else {}
+
+    def plane_of(self, place: Any) -> Value:
+        """Channel of a view of `load_layout` or `look_layout`, as a part of an address."""
+        return place.plane if self.plane_bits else Cat()
+
+    @cached_property
+    def load_layout(self) -> data.StructLayout:
+        """A write into the windows of a row of tiles.
+
+        ``enable``; ``row``, ``column``, ``plane`` (where there are several channels): address in
+        all its memories; ``copy``: of the window.
+        """
+        return data.StructLayout(
+            {
+                "enable": 1,
+                "row": self.row_bits,
+                "column": self.column_bits,
+                **self._plane,
+                "copy": range(self.copies),
+            }
+        )
+
+    @cached_property
+    def look_layout(self) -> data.StructLayout:
+        """Where a tap is: ``rows`` and ``columns``, an address for each phase; ``plane``, the
+        channel, where there are several; and ``turn``.
+
+        Position ``(y, x)`` of the pooling window finds the tap in the memory of row phase
+        ``(turn // phases + stride * y) % phases`` and column phase
+        ``(turn % phases + stride * x) % phases``.
+        """
+        phases = self.plan.phases
+        return data.StructLayout(
+            {
+                "rows": data.ArrayLayout(self.row_bits, phases),
+                "columns": data.ArrayLayout(self.column_bits, phases),
+                **self._plane,
+                "turn": range(phases**2),
+            }
+        )
+
+    @cached_property
+    def step_layout(self) -> data.StructLayout:
+        """A step of one stream.
+
+        ``weight``; ``look``: where its tap is; ``copy``: of the window; ``first``: product of a sum
+        in the packed multiplier. Where sums are emptied: ``empty``, last product of a sum, and
+        ``start``, that sum is the first of a kernel.
+        """
+        emptying = {"empty": 1, "start": 1} if self.emptied else {}
+        return data.StructLayout(
+            {
+                "weight": signed(WEIGHT_BITS),
+                "look": self.look_layout,
+                "copy": range(self.copies),
+                "first": 1,
+                **emptying,
+            }
+        )
+
+    @cached_property
+    def square_shape(self) -> data.ArrayLayout:
+        """``phases`` neighbouring pixels of ``phases`` rows, a pixel for each memory of a tile."""
+        return data.ArrayLayout(data.ArrayLayout(ACT_BITS, self.plan.phases), self.plan.phases)
+
+    def look(self, tap: int) -> dict[int | str, Any]:
+        """Value of `look_layout` for tap ``(channel * height + row) * width + column``, of the
+        kernel's height and width.
+        """
+        plane, place = divmod(tap, self.plan.stage.taps)
+        row, column = divmod(place, self.plan.stage.kernel[1])
+        phases = self.plan.phases
+        return {
+            "rows": self._addresses(row, self.rows),
+            "columns": self._addresses(column, self.columns),
+            **({"plane": plane} if self.plane_bits else {}),
+            "turn": row % phases * phases + column % phases,
+        }
+
+    def _addresses(self, tap: int, limit: int) -> list[int]:
+        """Address of a tap's row or column in the memory of each phase that a position reads.
+
+        It is the first one from the tap onwards that belongs to the phase.
+        """
+        phases, stride = self.plan.phases, self.plan.stage.stride
+        read = {(tap + stride * at) % phases for at in range(self.plan.stage.pool)}
+        found = [
+            (tap + (phase - tap) % phases) // phases if phase in read else 0
+            for phase in range(phases)
+        ]
+        return [min(address, limit - 1) for address in found]
+
+
+@dataclass(frozen=True)
+class StepFlags:
+    """What a step of a pass is, apart from weight and tap: a row of `step_flags`."""
+
+    first: bool
+    """The packed multiplier starts a sum."""
+    empty: bool
+    """The packed multiplier's sum is complete."""
+    start: bool
+    """That sum is the first of a kernel."""
+    last: bool
+    """The kernels of the group are complete."""
+
+
+def step_flags(plan: GatherPlan) -> list[StepFlags]:
+    """Flags of all steps of a pass; they depend on shape and folding only."""
+    length = SUM_PRODUCTS if Windows(plan).emptied else max(plan.groups)
+    return [
+        StepFlags(
+            first=at % length == 0,
+            empty=at % length == length - 1 or at == steps - 1,
+            start=at < length,
+            last=at == steps - 1,
+        )
+        for steps in plan.groups
+        for at in range(steps)
+    ]

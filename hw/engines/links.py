@@ -1,0 +1,192 @@
+"""Links between the parts of the machine: what travels, and the rules of travelling.
+
+Three kinds. `ConfigBus` is written to and never refused. `PixelLink` and `RowLink` carry samples
+that are never refused either, because the producer holds a credit (see `Credits`) before it starts
+a sample. The winner and result streams have valid and ready.
+"""
+
+from amaranth.hdl import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS
+from twofold.hw.primitives.tile import vendor_cells
+
+
+class ConfigBus(wiring.Signature):
+    """Writes into tables: one a cycle, broadcast to all stages, never refused.
+
+    Tables are written only while no sample is in the machine.
+
+    Members
+    -------
+    valid: the other members name an element to write.
+    stage: index of the layer.
+    kind: `twofold.hw.contract.tables.TableKind` of the table.
+    lane: memory of the table.
+    address: element of the memory.
+    data: the element, in the low bits; two's complement where it is signed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "valid": Out(1),
+                "stage": Out(8),
+                "kind": Out(8),
+                "lane": Out(16),
+                "address": Out(16),
+                "data": Out(32),
+            }
+        )
+
+
+def entry_layout(channels: int) -> data.StructLayout:
+    """A winner: ``index`` (channel, >= 1 bit) and ``value`` (uint8; 0 contributes nothing)."""
+    return data.StructLayout({"index": max(1, (channels - 1).bit_length()), "value": ACT_BITS})
+
+
+class PixelLink(wiring.Signature):
+    """Winner lists per pixel, between two convolutions or a convolution and a linear layer.
+
+    A sample is ``passes * k`` beats: pass after pass, in each pass entry 0..k-1 of all tiles'
+    lists. Where not all channels win, the ``k`` beats of a pass follow each other without a gap.
+
+    Parameters
+    ----------
+    tiles: tiles of the producer; tile ``ty * cols + tx`` is element ``ty * cols + tx`` of a beat.
+    channels: channels of the producer.
+
+    Members
+    -------
+    valid: ``payload`` holds a beat; never refused.
+    payload: array of ``tiles`` entries (see `entry_layout`).
+    release: from the consumer, pulses when a frame (a sample's worth of lists) is free again.
+    """
+
+    def __init__(self, tiles: int, channels: int) -> None:
+        self.tiles = tiles
+        self.channels = channels
+        super().__init__(
+            {
+                "valid": Out(1),
+                "payload": Out(data.ArrayLayout(entry_layout(channels), tiles)),
+                "release": In(1),
+            }
+        )
+
+
+class RowLink(wiring.Signature):
+    """Rows of results of a linear layer, in channel order: ``ceil(channels / drain)`` beats a
+    sample.
+
+    Parameters
+    ----------
+    drain: values of a beat; the last beat of a sample may hold values beyond the last channel.
+    shape: of a value: unsigned 8 in front of global winners, signed 32 for logits.
+
+    Members
+    -------
+    valid: ``values`` holds a beat; never refused.
+    values: array of ``drain`` values.
+    release: from the consumer, pulses when a sample is out of it.
+    """
+
+    def __init__(self, drain: int, shape: ShapeLike) -> None:
+        self.drain = drain
+        self.shape = shape
+        super().__init__(
+            {
+                "valid": Out(1),
+                "values": Out(data.ArrayLayout(shape, drain)),
+                "release": In(1),
+            }
+        )
+
+
+def winner_layout(channels: int, emit: int) -> data.StructLayout:
+    """A beat of global winners: ``winners`` (array of ``emit`` entries), ``last`` of the sample."""
+    return data.StructLayout({"winners": data.ArrayLayout(entry_layout(channels), emit), "last": 1})
+
+
+def winner_stream(channels: int, emit: int) -> stream.Signature:
+    """Stream of global winners of a layer of ``channels`` units, ``emit`` a beat."""
+    return stream.Signature(winner_layout(channels, emit))
+
+
+def result_layout(classes: int) -> data.StructLayout:
+    """A result: ``logits`` (array of ``classes`` signed 32), ``label`` (index of the largest)."""
+    return data.StructLayout(
+        {
+            "logits": data.ArrayLayout(signed(LOGIT_BITS), classes),
+            "label": max(1, (classes - 1).bit_length()),
+        }
+    )
+
+
+def result_stream(classes: int) -> stream.Signature:
+    """Stream of results, one beat a sample."""
+    return stream.Signature(result_layout(classes))
+
+
+class Credits(wiring.Component):
+    """Counts the samples that the consumer of a link still has room for.
+
+    Parameters
+    ----------
+    frames: samples that the consumer holds; the count never exceeds it.
+    initial: count at reset; all ``frames`` unless given.
+
+    Members
+    -------
+    take: a sample was started; only while ``available``.
+    release: the consumer has freed a sample.
+    available: a sample may start, counting every ``take`` and ``release`` up to the previous cycle.
+
+    Raises
+    ------
+    ValueError: ``frames`` is below 1, or ``initial`` outside 0..``frames``.
+    """
+
+    take: Signal
+    release: Signal
+    available: Signal
+
+    def __init__(self, frames: int, *, initial: int | None = None) -> None:
+        if frames < 1:
+            raise ValueError(f"credits need at least 1 frame, not {frames}")
+        self.frames = frames
+        self.initial = frames if initial is None else initial
+        if not 0 <= self.initial <= frames:
+            raise ValueError(f"credits start at {initial}, needs 0..{frames}")
+        super().__init__({"take": In(1), "release": In(1), "available": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        # As many ones as credits, since whoever starts hangs on it: no adder, no comparison.
+        held = Signal(self.frames, init=(1 << self.initial) - 1)
+        m.d.comb += self.available.eq(held[0])
+        with m.If(self.take & ~self.release):
+            m.d.sync += held.eq(held >> 1)
+        with m.Elif(self.release & ~self.take):
+            m.d.sync += held.eq(Cat(1, held))
+        if not vendor_cells(platform):
+            self._check(m, held)
+        return m
+
+    def _check(self, m: Module, held: Signal) -> None:
+        """Fail a simulation that breaks the rules; synthesis knows no assertions."""
+        with m.If(self.take & ~self.release):
+            m.d.sync += Assert(held[0], "sample started without a credit")
+        with m.If(self.release & ~self.take):
+            m.d.sync += Assert(~held[-1], "more frames released than exist")
+
+
+def parameter_layout() -> data.StructLayout:
+    """A beat of a parameter image: ``data`` (sample, in file order) and ``last`` (of the image)."""
+    return data.StructLayout({"data": 32, "last": 1})
+
+
+def parameter_stream() -> stream.Signature:
+    """Stream of a parameter image, a 32-bit word a beat."""
+    return stream.Signature(parameter_layout())

@@ -1,0 +1,101 @@
+"""Requantisation: from an accumulator to a uint8 activation."""
+
+from amaranth.hdl import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.arith import ACT_BITS, MUL_BITS, SHIFT_MAX
+
+SHIFT_BITS = SHIFT_MAX.bit_length()
+FINE_BITS = 3
+"""Low bits of the shift, for the last stage; the stage before shifts by whole bytes."""
+
+
+class Requantise(wiring.Component):
+    """``clamp((acc * mul + add) >> shift, 0, 255)``, exactly, one value a cycle.
+
+    The shift is split: whole bytes first (four choices, one LUT a bit), the rest afterwards. Bits
+    that can only make the result too large are gathered into one flag, so no more than 15 bits are
+    ever shifted.
+
+    Parameters
+    ----------
+    acc_bits: width of the signed accumulator.
+    add_bits: width of the signed additive constant.
+    multiplier: whether there is a factor per channel; otherwise it is 1 and has no port.
+
+    Members
+    -------
+    acc, add, mul, shift: operands of one value, in the same cycle.
+    o: the activation, `latency` cycles later.
+
+    Latency: `LATENCY`, and one cycle more with a multiplier; `latency` is the sum. There is no
+    handshake: values that mean nothing may pass. Nothing is reset.
+
+    Raises ValueError for widths below 1.
+    """
+
+    LATENCY = 3
+
+    acc: Signal
+    add: Signal
+    mul: Signal
+    shift: Signal
+    o: Signal
+
+    def __init__(self, acc_bits: int, add_bits: int, *, multiplier: bool = False) -> None:
+        if min(acc_bits, add_bits) < 1:
+            raise ValueError(f"requantise: widths are {acc_bits} and {add_bits}, need >= 1")
+        self.multiplier = multiplier
+        self.latency = self.LATENCY + multiplier
+        factor = {"mul": In(MUL_BITS)} if multiplier else {}
+        super().__init__(
+            {
+                "acc": In(signed(acc_bits)),
+                "add": In(signed(add_bits)),
+                **factor,
+                "shift": In(SHIFT_BITS),
+                "o": Out(ACT_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        acc, add, shift = self.acc, self.add, self.shift
+        if self.multiplier:
+            product = self.acc * self.mul
+            acc, add, shift = (
+                Signal(value.shape(), name=name, reset_less=True)
+                for name, value in (("product", product), ("add1", add), ("shift1", shift))
+            )
+            m.d.sync += [acc.eq(product), add.eq(self.add), shift.eq(self.shift)]
+
+        total = Signal((acc + add).shape(), reset_less=True)
+        shift_total = Signal(SHIFT_BITS, reset_less=True)
+        m.d.sync += [total.eq(acc + add), shift_total.eq(shift)]
+
+        near_bits = ACT_BITS + (1 << FINE_BITS) - 1
+        near = Signal(near_bits, reset_less=True)
+        far = Signal(reset_less=True)
+        negative = Signal(reset_less=True)
+        fine = Signal(FINE_BITS, reset_less=True)
+        magnitude = total[:-1]
+        m.d.sync += [negative.eq(total[-1]), fine.eq(shift_total[:FINE_BITS])]
+        with m.Switch(shift_total[FINE_BITS:]):
+            for coarse in range(1 << SHIFT_BITS - FINE_BITS):
+                rest = magnitude[coarse << FINE_BITS :]
+                with m.Case(coarse):
+                    m.d.sync += [near.eq(rest), far.eq(rest[near_bits:].any())]
+
+        shifted = Signal(near_bits)
+        m.d.comb += shifted.eq(near >> fine)
+        # Beside the shifter, not behind it: which bits does the shift leave above the activation?
+        left = [near[ACT_BITS + at] & (fine <= at) for at in range(near_bits - ACT_BITS)]
+        large = far | Cat(left).any()
+        with m.If(negative):
+            m.d.sync += self.o.eq(0)
+        with m.Elif(large):
+            m.d.sync += self.o.eq(-1)
+        with m.Else():
+            m.d.sync += self.o.eq(shifted)
+        return m

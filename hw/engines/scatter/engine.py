@@ -1,0 +1,231 @@
+"""Scatter engine: a winner's value times its weight row, added to the kernels the row names."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.arith import ACT_BITS, WEIGHT_BITS
+from twofold.hw.primitives.choice import CHOICE_BITS, choice_levels, choose
+from twofold.hw.primitives.delay import delayed
+from twofold.hw.primitives.dsp import SPACING, PackedMultiply
+from twofold.hw.primitives.tile import Tile
+from twofold.hw.primitives.update_ram import UpdateRam
+
+PRODUCT_BITS = SPACING - 1
+
+
+def element_layout(slots: int) -> data.StructLayout:
+    """Element of a weight row, as in the weight table: ``weight``, ``slot`` within the set."""
+    return data.StructLayout({"weight": signed(WEIGHT_BITS), "slot": (slots - 1).bit_length()})
+
+
+def drain_layout(depth: int, groups: int = 1) -> data.StructLayout:
+    """What drains an accumulator: ``address``, ``clear`` behind the read, ``group`` of lanes."""
+    return data.StructLayout(
+        {"address": range(max(depth, 2)), "clear": 1, "group": (groups - 1).bit_length()}
+    )
+
+
+class Accumulators(wiring.Component):
+    """Partial sums of one lane, in two banks: one accumulates while the other drains.
+
+    Addresses are chosen and registered before the product arrives, so that reading, adding and
+    writing share one cycle with little else. Both banks are offered the same sum to write: setting
+    to zero takes away a mark beside the sum, without which it does not count. A single partial sum
+    is a register.
+
+    Parameters
+    ----------
+    depth: partial sums of a bank, >= 1.
+    acc_bits: width of a signed sum.
+
+    Members
+    -------
+    bank: the bank that accumulates; the other drains.
+    address: partial sum that the product of the next cycle is added to.
+    product: added one cycle after its ``address`` and ``bank``.
+    drain_address, clear: partial sum to read from the other bank, and whether to set it to zero.
+    sum, live: the partial sum, one cycle after ``drain_address``; zero unless ``live``.
+
+    Latency: one product and one drained sum a cycle.
+    """
+
+    bank: Signal
+    address: Signal
+    product: Signal
+    drain_address: Signal
+    clear: Signal
+    sum: Signal
+    live: Signal
+
+    def __init__(self, *, depth: int, acc_bits: int) -> None:
+        self.depth, self.acc_bits = depth, acc_bits
+        super().__init__(
+            {
+                "bank": In(1),
+                "address": In(range(max(depth, 2))),
+                "product": In(signed(PRODUCT_BITS)),
+                "drain_address": In(range(max(depth, 2))),
+                "clear": In(1),
+                "sum": Out(signed(acc_bits)),
+                "live": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bank, total = Signal(), Signal(signed(self.acc_bits))
+        m.d.sync += bank.eq(self.bank)
+        partial = [self._bank(m, index, bank == index, total) for index in range(2)]
+        masked = [
+            each.sum & (each.live & (bank == index)).replicate(self.acc_bits)
+            for index, each in enumerate(partial)
+        ]
+        m.d.comb += [
+            total.eq((masked[0] | masked[1]).as_signed() + self.product),
+            self.sum.eq(Mux(bank, partial[0].sum, partial[1].sum)),
+            self.live.eq(Mux(bank, partial[0].live, partial[1].live)),
+        ]
+        return m
+
+    def _bank(self, m: Module, index: int, accumulates: Value, total: Value) -> Any:
+        """One bank; returns the partial sum it reads in this cycle, and its mark."""
+        layout = data.StructLayout({"sum": signed(self.acc_bits), "live": 1})
+        chosen = self.bank == index
+        write, new = Signal(name=f"write{index}"), Signal(layout, name=f"new{index}")
+        m.d.sync += write.eq(chosen | self.clear)
+        m.d.comb += [new.sum.eq(total), new.live.eq(accumulates)]
+        if self.depth == 1:
+            partial = Signal(layout, name=f"partial{index}")
+            with m.If(write):
+                m.d.sync += partial.eq(new)
+            return partial
+        address = Signal(range(self.depth), name=f"address{index}", reset_less=True)
+        m.d.sync += address.eq(Mux(chosen, self.address, self.drain_address))
+        m.submodules[f"bank{index}"] = ram = UpdateRam(layout, self.depth)
+        m.d.comb += [
+            ram.address.eq(address),
+            ram.write_en.eq(write),
+            ram.write_data.eq(new),
+        ]
+        return ram.data
+
+
+class ScatterEngine(Tile):
+    """Multiplies weight rows with values and accumulates, all lanes in lock-step.
+
+    Nothing is valid or invalid: a value of 0 changes no sum. Two lanes share a multiplier.
+
+    Parameters
+    ----------
+    lanes: sets served at a time, >= 1.
+    slots: kernels in a set.
+    rounds: groups of ``lanes`` sets.
+    acc_bits: width of an accumulator.
+    drain: lanes drained at a time, dividing ``lanes``.
+
+    Members
+    -------
+    row: for each lane, weight and slot (see `element_layout`).
+    value: the winner's value, uint8.
+    base: ``round * slots``, address of the round's first slot.
+    bank: bank of the row that was given `LATENCY` - 1 cycles before.
+    drain: see `drain_layout`; reads the bank that ``bank`` does not name.
+    sums: partial sums of ``drain`` neighbouring lanes, `drain_latency` cycles after ``drain``.
+
+    Latency: a row is in the accumulators `LATENCY` cycles later; one row a cycle.
+    """
+
+    LATENCY = PackedMultiply.LATENCY
+    APART_IN_SIMULATION = False
+
+    row: Any
+    value: Signal
+    base: Signal
+    bank: Signal
+    drain: Any
+    sums: Any
+
+    def __init__(
+        self, *, lanes: int, slots: int, rounds: int, acc_bits: int, drain: int = 1
+    ) -> None:
+        self.lanes, self.slots, self.rounds, self.acc_bits = lanes, slots, rounds, acc_bits
+        self.depth, self.groups = rounds * slots, lanes // drain
+        self.drain_latency = 1 + choice_levels(self.groups)
+        super().__init__(
+            {
+                "row": In(data.ArrayLayout(element_layout(slots), lanes)),
+                "value": In(ACT_BITS),
+                "base": In(range((rounds - 1) * slots + 1)),
+                "bank": In(1),
+                "drain": In(drain_layout(self.depth, self.groups)),
+                "sums": Out(data.ArrayLayout(signed(acc_bits), drain)),
+            }
+        )
+
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        return self.lanes, self.slots, self.rounds, self.acc_bits, len(self.sums)
+
+    def build(self, platform: object) -> Module:
+        m = Module()
+        lanes: list[Accumulators] = []
+        for lane, product in enumerate(self._products(m)):
+            m.submodules[f"accumulators{lane}"] = accumulators = Accumulators(
+                depth=self.depth, acc_bits=self.acc_bits
+            )
+            m.d.comb += [
+                accumulators.bank.eq(self.bank),
+                accumulators.address.eq(self._address(m, lane)),
+                accumulators.product.eq(product),
+                accumulators.drain_address.eq(self.drain.address),
+                accumulators.clear.eq(self.drain.clear),
+            ]
+            lanes.append(accumulators)
+        group = Signal.like(self.drain.group)
+        m.d.sync += group.eq(self.drain.group)
+        for at, out in enumerate(self.sums):
+            m.d.comb += out.eq(self._choose(m, lanes[at :: len(self.sums)], group, at))
+        return m
+
+    def _choose(self, m: Module, lanes: list[Accumulators], group: Value, at: int) -> Value:
+        """Sum of the lane that ``group`` names, through a register at every level."""
+        reach = 1 << CHOICE_BITS
+        sums: list[Value] = []
+        for first in range(0, len(lanes), reach):
+            few = lanes[first : first + reach]
+            chosen = Signal(signed(self.acc_bits), name=f"chosen{at}_{first}", reset_less=True)
+            low = group[:CHOICE_BITS]
+            live = Array(lane.live for lane in few)[low]
+            m.d.sync += chosen.eq(Mux(live, Array(lane.sum for lane in few)[low], 0))
+            sums.append(chosen)
+        if len(sums) == 1:
+            return sums[0]
+        rest = delayed(m, group, 1, name=f"group{at}")[CHOICE_BITS:]
+        return choose(m, sums, rest, name=f"chosen{at}")
+
+    def _products(self, m: Module) -> list[Value]:
+        """The product of every lane, `LATENCY` cycles after the row."""
+        products: list[Value] = []
+        for lane in range(0, self.lanes, 2):
+            m.submodules[f"multiply{lane}"] = multiply = PackedMultiply()
+            m.d.comb += [
+                multiply.low_i.eq(self.row[lane].weight),
+                multiply.value.eq(self.value),
+            ]
+            products.append(multiply.low)
+            if lane + 1 < self.lanes:
+                m.d.comb += multiply.high_i.eq(self.row[lane + 1].weight)
+                products.append(multiply.high)
+        return products
+
+    def _address(self, m: Module, lane: int) -> Value:
+        """Where the product of a lane goes, one cycle before the product."""
+        if self.depth == 1:
+            return Const(0)
+        slot = self.row[lane].slot
+        first = Signal(range(self.depth), name=f"address{lane}", reset_less=True)
+        m.d.sync += first.eq(self.base + slot if self.rounds > 1 else slot)
+        return delayed(m, first, self.LATENCY - 2, name=f"address{lane}")

@@ -1,0 +1,173 @@
+"""Feeds: where the winners that the engines look at come from.
+
+Both kinds have the ports that `ScatterStage` needs: ``go`` in, and ``take``, ``entries``, ``step``,
+``done`` and ``activity`` (see `twofold.hw.machine.counters`) out.
+"""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from twofold.hw.contract.folding import ScatterPlan
+from twofold.hw.engines.links import PixelLink, entry_layout, winner_stream
+from twofold.hw.engines.scatter.banks import PixelBanks
+from twofold.hw.engines.scatter.sequencer import PassSequencer, walk_layout
+from twofold.hw.engines.scatter.weights import step_layout
+from twofold.hw.machine.counters import ACTIVITY
+from twofold.hw.primitives.delay import delayed
+
+
+def _ports(plan: ScatterPlan, entry: data.StructLayout, readers: int) -> dict[str, wiring.Member]:
+    entries = data.ArrayLayout(entry, readers)
+    return {
+        "go": In(1),
+        "take": Out(1),
+        "entries": Out(entries),
+        "step": Out(step_layout(plan)),
+        "done": Out(1),
+        "activity": Out(ACTIVITY),
+    }
+
+
+class PixelFeed(wiring.Component):
+    """Winners per pixel, behind a convolution.
+
+    Parameters
+    ----------
+    plan: the layer.
+    frames: samples kept at the input, >= 1.
+
+    Members
+    -------
+    i: winner lists of the layer before.
+    go: a sample may start.
+    take: a sample starts; its frame was complete.
+    entries: for each tile, position and engine: the winner it looks at.
+    step, done: tap and round of the ``entries`` of the next cycle, and whether they are the last of
+        a run.
+    row, first: where rows are shared, the row of the ``entries`` of `ROW_LEAD` cycles later, and
+        whether the ``entries`` are the first of a run.
+
+    Latency: the first entries are `LATENCY` cycles behind ``take``; then without a gap, as
+    `twofold.hw.engines.scatter.sequencer.PassSequencer` goes.
+
+    Raises FoldingError when the banks cannot serve the readers.
+    """
+
+    LATENCY = 1 + PixelBanks.LATENCY
+    ROW_LEAD = PixelBanks.LATENCY
+
+    i: Any
+    go: Signal
+    take: Signal
+    entries: Any
+    step: Any
+    done: Signal
+    activity: Any
+    first: Signal
+    row: Signal
+
+    def __init__(self, plan: ScatterPlan, frames: int) -> None:
+        self.plan = plan
+        self._banks = PixelBanks(plan, frames)
+        tiles = plan.source.folding.rows * plan.source.folding.cols
+        link = PixelLink(tiles, plan.stage.in_shape[0])
+        ports = _ports(plan, self._banks.entry, len(self._banks.routing.readers))
+        if plan.shares_rows:
+            ports |= {"first": Out(1), "row": Out(walk_layout(plan)["row"].shape)}
+        super().__init__({"i": In(link)} | ports)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.banks = banks = self._banks
+        m.submodules.sequencer = sequencer = PassSequencer(self.plan)
+        connect(m, flipped(self.i), banks.i)
+        walk, delay = sequencer.walk, PixelBanks.LATENCY - 1
+        m.d.comb += [
+            sequencer.go.eq(self.go & banks.complete),
+            banks.take.eq(sequencer.take),
+            self.take.eq(sequencer.take),
+            banks.walk.eq(walk),
+            self.entries.eq(banks.entries),
+            self.step.tap.eq(delayed(m, walk.tap, delay, name="tap")),
+            self.step.round.eq(delayed(m, walk.round, delay, name="round")),
+            self.done.eq(delayed(m, walk.last, delay, name="done", reset=True)),
+            self.activity.busy.eq(walk.active),
+            self.activity.starved.eq(sequencer.idle & ~banks.complete),
+            self.activity.blocked.eq(sequencer.idle & banks.complete & ~self.go),
+        ]
+        if self.plan.shares_rows:
+            first = delayed(m, walk.first, PixelBanks.LATENCY, name="first", reset=True)
+            m.d.comb += [self.row.eq(walk.row), self.first.eq(first)]
+        return m
+
+
+class WinnerFeed(wiring.Component):
+    """Global winners, behind a linear layer: a beat is shown to the engines once a round.
+
+    The last step of a sample waits until the accumulators have drained the sample before.
+
+    Parameters
+    ----------
+    plan: the layer.
+
+    Members
+    -------
+    i: winners, as many a beat as there are engines.
+    go: a sample may start.
+    take: the first beat of a sample is looked at.
+    entries: for each engine, the winner it looks at.
+    step, done: round of the ``entries`` of the next cycle, and whether they are the last of a
+        sample.
+
+    Latency: entries are one cycle behind the beat.
+    """
+
+    i: Any
+    go: Signal
+    take: Signal
+    entries: Any
+    step: Any
+    done: Signal
+    activity: Any
+
+    def __init__(self, plan: ScatterPlan) -> None:
+        self.plan = plan
+        engines = plan.folding.engines
+        link = winner_stream(plan.stage.in_shape[0], engines)
+        entry = entry_layout(plan.stage.in_shape[0])
+        super().__init__({"i": In(link)} | _ports(plan, entry, engines))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plan, beat = self.plan, self.i.payload
+        turn = Signal(range(plan.rounds), name="round")
+        started = Signal()
+        draining, drains = Signal(range(plan.drain_steps)), Signal()
+        over = Signal(init=int(plan.rounds == 1))  # of ``turn``; a register, as a queue hangs on it
+        active, may = Signal(), Signal()
+        m.d.comb += [
+            may.eq((started | self.go) & ~(beat.last & over & drains)),
+            active.eq(self.i.valid & may),
+            self.i.ready.eq(may & over),
+            self.take.eq(active & ~started),
+            self.step.round.eq(turn),
+            self.done.eq(active & over & beat.last),
+            self.activity.busy.eq(active),
+            self.activity.starved.eq(~self.i.valid),
+            self.activity.blocked.eq(self.i.valid & ~active),
+        ]
+        with m.If(active):
+            m.d.sync += [turn.eq(Mux(over, 0, turn + 1)), started.eq(~self.done)]
+            if plan.rounds > 1:
+                m.d.sync += over.eq(turn == plan.rounds - 2)
+        with m.If(self.done):
+            m.d.sync += [draining.eq(plan.drain_steps - 1), drains.eq(plan.drain_steps > 1)]
+        with m.Elif(drains):
+            m.d.sync += [draining.eq(draining - 1), drains.eq(draining != 1)]
+        for entry, winner in zip(self.entries, beat.winners, strict=True):
+            m.d.sync += entry.index.eq(winner.index)
+            m.d.sync += entry.value.eq(Mux(active, winner.value, 0))
+        return m

@@ -1,0 +1,188 @@
+"""Routing of a pixel feed: which reader meets which bank, port and address at which step.
+
+All positions of a pass look at the same tap of their window at the same time, so everything a
+multiplexer or an address needs to know follows from the tap and the pass. It is enumerated here,
+in plain integers, before any hardware is made.
+
+A *reader* is an engine of a position of a tile. A *bank* holds the lists of one producer tile; it
+has as many read *ports* as it has readers that want different addresses at one time. Ports whose
+addresses never contradict each other share an address *generator*; readers whose choices never
+contradict each other share a *select*.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.folding import ScatterPlan
+
+PORTS_MAX = 64
+"""Read ports of a bank at most: each is a copy of its memory."""
+
+NOTHING = -1
+"""In place of a bank or port: the tap lies in the padding, where all activations are 0."""
+
+Sequence = dict[int, int]
+"""A choice for some of the steps of a sample; it does not matter in the others."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """Read port of a bank: the producer's tile, and the index of its address generator."""
+
+    bank: int
+    generator: int
+
+
+@dataclass(frozen=True)
+class Reader:
+    """An engine of a position of a tile: the ports it meets (indices or `NOTHING`), its select."""
+
+    sources: tuple[int, ...]
+    select: int
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Everything that a pixel feed is wired from.
+
+    Attributes
+    ----------
+    ports: of all banks, bank after bank.
+    generators: for each, the producer pass to read at each step; a step is ``pass * engine_taps +
+        tap``, the tap counted within the engine.
+    selects: for each, the position among a reader's sources, step by step.
+    readers: tile after tile, position after position, engine after engine.
+    """
+
+    ports: tuple[Port, ...]
+    generators: tuple[tuple[int, ...], ...]
+    selects: tuple[tuple[int, ...], ...]
+    readers: tuple[Reader, ...]
+
+
+def engine_spans(plan: ScatterPlan) -> tuple[range, ...]:
+    """Taps of the window that each engine walks, leaving out engines that would have none.
+
+    Behind global winners every engine meets the single tap.
+    """
+    taps, share = plan.stage.taps, plan.engine_taps
+    if plan.streamed:
+        return (range(taps),) * plan.folding.engines
+    return tuple(range(at, min(at + share, taps)) for at in range(0, taps, share))
+
+
+def routing(plan: ScatterPlan) -> Routing:
+    """Enumerate the routing of a layer behind a convolution.
+
+    Raises FoldingError when a bank would need more than `PORTS_MAX` ports.
+    """
+    readers = [dict(_places(plan, *reader)) for reader in _readers(plan)]
+    wanted = [_by_bank(places) for places in readers]
+    banks = plan.source.folding.rows * plan.source.folding.cols
+    ports: list[tuple[int, Sequence]] = []
+    chosen: list[dict[int, int]] = [{NOTHING: NOTHING} for _ in readers]
+    for bank in range(banks):
+        base = len(ports)
+        sequences: list[Sequence] = []
+        for reader, by_bank in enumerate(wanted):
+            if bank in by_bank:
+                chosen[reader][bank] = base + _merge(sequences, by_bank[bank])
+        _check_ports(plan, bank, len(sequences))
+        ports += [(bank, sequence) for sequence in sequences]
+
+    generators: list[Sequence] = []
+    port_table = tuple(Port(bank, _merge(generators, sequence)) for bank, sequence in ports)
+    selects: list[Sequence] = []
+    reader_table = tuple(
+        _reader(places, port_of, selects) for places, port_of in zip(readers, chosen, strict=True)
+    )
+    steps = plan.passes * plan.engine_taps
+    return Routing(
+        port_table,
+        tuple(_filled(sequence, steps) for sequence in generators),
+        tuple(_filled(sequence, steps) for sequence in selects),
+        reader_table,
+    )
+
+
+def _readers(plan: ScatterPlan) -> Iterator[tuple[int, int, int, int, range]]:
+    """Row and column of the tile, row and column of the position, taps of the engine."""
+    for row in range(plan.folding.rows):
+        for col in range(plan.folding.cols):
+            for position in range(plan.stage.pool**2):
+                for span in engine_spans(plan):
+                    yield row, col, *divmod(position, plan.stage.pool), span
+
+
+def _places(
+    plan: ScatterPlan, row: int, col: int, position_row: int, position_col: int, span: range
+) -> Iterator[tuple[int, tuple[int, int]]]:
+    """For every step of a reader: the bank and the producer pass of the pixel it looks at.
+
+    In the padding the bank is `NOTHING`.
+    """
+    stage, folding, source = plan.stage, plan.folding, plan.source
+    blocks = stage.out_shape[2] // folding.cols
+    source_blocks = source.stage.out_shape[2] // source.folding.cols
+    for number in range(plan.passes):
+        block_row, block_col = divmod(number, blocks)
+        top = ((block_row * folding.rows + row) * stage.pool + position_row) * stage.stride
+        left = ((block_col * folding.cols + col) * stage.pool + position_col) * stage.stride
+        for local, tap in enumerate(span):
+            y = top + tap // stage.kernel[1] - stage.padding
+            x = left + tap % stage.kernel[1] - stage.padding
+            step = number * plan.engine_taps + local
+            if not (0 <= y < stage.in_shape[1] and 0 <= x < stage.in_shape[2]):
+                yield step, (NOTHING, 0)
+                continue
+            source_row, bank_row = divmod(y, source.folding.rows)
+            source_col, bank_col = divmod(x, source.folding.cols)
+            bank = bank_row * source.folding.cols + bank_col
+            yield step, (bank, source_row * source_blocks + source_col)
+
+
+def _by_bank(places: dict[int, tuple[int, int]]) -> dict[int, Sequence]:
+    """The addresses that a reader wants of each bank it meets."""
+    found: dict[int, Sequence] = {}
+    for step, (bank, address) in places.items():
+        found.setdefault(bank, {})[step] = address
+    return found
+
+
+def _merge(sequences: list[Sequence], wanted: Sequence) -> int:
+    """Index of the first sequence that does not contradict ``wanted``, which is merged into it."""
+    for index, sequence in enumerate(sequences):
+        if all(sequence.get(step, value) == value for step, value in wanted.items()):
+            sequence.update(wanted)
+            return index
+    sequences.append(dict(wanted))
+    return len(sequences) - 1
+
+
+def _reader(
+    places: dict[int, tuple[int, int]], port_of: dict[int, int], selects: list[Sequence]
+) -> Reader:
+    """Multiplexer of a reader, its inputs in the order in which it meets them first."""
+    sources = tuple(dict.fromkeys(port_of[bank] for bank, _ in places.values()))
+    choices = {step: sources.index(port_of[bank]) for step, (bank, _) in places.items()}
+    return Reader(sources, _merge(selects, choices))
+
+
+def _filled(sequence: Sequence, steps: int) -> tuple[int, ...]:
+    """The sequence with the last choice kept where none matters."""
+    values: list[int] = []
+    for step in range(steps):
+        values.append(sequence.get(step, values[-1] if values else 0))
+    return tuple(values)
+
+
+def _check_ports(plan: ScatterPlan, bank: int, ports: int) -> None:
+    if ports > PORTS_MAX:
+        raise FoldingError(
+            f"{plan.stage.name}: bank {bank} of its input would need {ports} read ports, at most "
+            f"{PORTS_MAX} are built; use more tiles in {plan.source.stage.name} or fewer here"
+        )
+
+
+__all__ = ["NOTHING", "PORTS_MAX", "Port", "Reader", "Routing", "engine_spans", "routing"]

@@ -1,0 +1,264 @@
+"""Sequencers of a scatter layer: what its engines look at, and what leaves its accumulators."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.folding import ScatterPlan
+from twofold.hw.contract.tables import channels_in
+from twofold.hw.engines.scatter.engine import drain_layout
+from twofold.hw.engines.scatter.tile import channel_layout
+
+
+def walk_layout(plan: ScatterPlan) -> data.StructLayout:
+    """A step of a walk over winner lists.
+
+    ``active``: there is a step in this cycle. ``place``: ``pass * engine_taps + tap``. ``tap``,
+    ``entry``, ``round``: where the step is. ``last``: of the run. ``final``: of the sample. Where
+    rows are shared also ``first`` of the run, and ``row``, the address of the weights, counted
+    from the first one of the engine.
+    """
+    rows = plan.engine_taps * channels_in(plan) * plan.rounds
+    shared = {"first": 1, "row": range(max(rows, 2))} if plan.shares_rows else {}
+    return data.StructLayout(
+        {
+            "active": 1,
+            "place": range(plan.passes * plan.engine_taps),
+            "tap": range(plan.engine_taps),
+            "entry": range(plan.stage.in_k),
+            "round": range(plan.rounds),
+            "last": 1,
+            "final": 1,
+            **shared,
+        }
+    )
+
+
+class PassSequencer(wiring.Component):
+    """Walks the winner lists of a sample, run after run, without ever waiting within a sample.
+
+    Every run takes `ScatterPlan.run_interval` cycles: its steps, and a rest where draining or
+    emission take longer. Samples follow each other without a gap while ``go`` is high.
+
+    Parameters
+    ----------
+    plan: the layer, behind a convolution.
+
+    Members
+    -------
+    go: a sample may start.
+    take: a sample starts; its first step is in the next cycle.
+    idle: no sample is walked.
+    walk: see `walk_layout`.
+    """
+
+    go: Signal
+    take: Signal
+    idle: Signal
+    walk: Any
+
+    def __init__(self, plan: ScatterPlan) -> None:
+        self.plan = plan
+        super().__init__(
+            {"go": In(1), "take": Out(1), "idle": Out(1), "walk": Out(walk_layout(plan))}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plan, walk = self.plan, self.walk
+        running, resting = Signal(), Signal()
+        cycle, turn = Signal(range(plan.run_interval)), Signal(range(plan.runs))
+        over = cycle == plan.run_interval - 1
+        free = ~running | (over & (turn == plan.runs - 1))
+        m.d.comb += [self.take.eq(free & self.go), self.idle.eq(~running)]
+        with m.If(running):
+            m.d.sync += cycle.eq(Mux(over, 0, cycle + 1))
+            with m.If(over):
+                m.d.sync += turn.eq(Mux(turn == plan.runs - 1, 0, turn + 1))
+        with m.If(free):
+            m.d.sync += running.eq(self.go)
+        with m.If(running & over):
+            m.d.sync += resting.eq(0)
+        with m.Elif(walk.last):
+            m.d.sync += resting.eq(1)
+        m.d.comb += [
+            walk.active.eq(running & ~resting),
+            walk.final.eq(walk.last & (turn == plan.runs - 1)),
+        ]
+        (self._count_runs if plan.sums_in_dsp else self._count)(m)
+        if plan.shares_rows:
+            self._count_rows(m)
+        return m
+
+    def _count(self, m: Module) -> None:
+        """Rounds within entries within taps, the taps of all passes numbered on."""
+        plan, walk = self.plan, self.walk
+        turn = Signal(range(plan.rounds), name="round")
+        entry = Signal(range(plan.stage.in_k))
+        tap = Signal(range(plan.engine_taps))
+        place = Signal(range(plan.passes * plan.engine_taps))
+        round_over = turn == plan.rounds - 1
+        entry_over = round_over & (entry == plan.stage.in_k - 1)
+        tap_over = entry_over & (tap == plan.engine_taps - 1)
+        with m.If(walk.active):
+            m.d.sync += turn.eq(Mux(round_over, 0, turn + 1))
+            with m.If(round_over):
+                m.d.sync += entry.eq(Mux(entry_over, 0, entry + 1))
+            with m.If(entry_over):
+                m.d.sync += tap.eq(Mux(tap_over, 0, tap + 1))
+                m.d.sync += place.eq(Mux(walk.final, 0, place + 1))
+        self._tell(m, turn, entry, tap, place, tap_over)
+
+    def _count_runs(self, m: Module) -> None:
+        """Entries within taps within rounds, each round over the places of its pass."""
+        plan, walk = self.plan, self.walk
+        entry, tap = Signal(range(plan.stage.in_k)), Signal(range(plan.engine_taps))
+        turn = Signal(range(plan.rounds), name="round")
+        place = Signal(range(plan.passes * plan.engine_taps))
+        base = Signal.like(place, name="base")
+        entry_over = entry == plan.stage.in_k - 1
+        tap_over = entry_over & (tap == plan.engine_taps - 1)
+        round_over = turn == plan.rounds - 1
+        with m.If(walk.active):
+            m.d.sync += entry.eq(Mux(entry_over, 0, entry + 1))
+            with m.If(entry_over):
+                m.d.sync += [tap.eq(tap + 1), place.eq(place + 1)]
+            with m.If(tap_over):
+                m.d.sync += [tap.eq(0), place.eq(base), turn.eq(Mux(round_over, 0, turn + 1))]
+                with m.If(round_over):
+                    following = Mux(walk.final, 0, place + 1)
+                    m.d.sync += [place.eq(following), base.eq(following)]
+        self._tell(m, turn, entry, tap, place, tap_over)
+
+    def _tell(
+        self, m: Module, turn: Signal, entry: Signal, tap: Signal, place: Signal, tap_over: Value
+    ) -> None:
+        """Where the walk is; it ends with the last tap."""
+        walk = self.walk
+        m.d.comb += [
+            walk.round.eq(turn),
+            walk.entry.eq(entry),
+            walk.tap.eq(tap),
+            walk.place.eq(place),
+            walk.last.eq(walk.active & tap_over),
+        ]
+
+    def _count_rows(self, m: Module) -> None:
+        """Address of the weights; a tap has rows for channels up to a power of two."""
+        plan, walk = self.plan, self.walk
+        rounds, channels = plan.rounds, plan.stage.in_shape[0]
+        row, fresh = Signal(walk.row.shape()), Signal(init=1)
+        step = rounds if plan.sums_in_dsp else 1
+        missing = (channels_in(plan) - channels) * rounds
+        tap_over = walk.entry == channels - 1
+        if not plan.sums_in_dsp:
+            tap_over &= walk.round == rounds - 1
+        following: Value = Const(0)
+        if plan.sums_in_dsp:
+            following = Mux(walk.round == rounds - 1, 0, walk.round + 1)
+        with m.If(walk.active):
+            m.d.sync += [row.eq(row + Mux(tap_over, step + missing, step)), fresh.eq(walk.last)]
+        with m.If(walk.last):
+            m.d.sync += row.eq(following)
+        m.d.comb += [walk.row.eq(row), walk.first.eq(walk.active & fresh)]
+
+
+class DrainSequencer(wiring.Component):
+    """Drains a pass out of the accumulators: group of lanes after group, round after round, slot
+    after slot, which is channel after channel. Sums in multipliers leave round by round.
+
+    After a reset it empties both banks first, whatever they hold; sums in multipliers have none.
+
+    Parameters
+    ----------
+    plan: the layer.
+
+    Members
+    -------
+    start: the last step of a run is at the accumulators; draining begins in the next cycle. Not
+        more often than what the run leaves takes.
+    ready: the banks are empty, passes may start.
+    bank: bank that accumulates.
+    drain: see `twofold.hw.engines.scatter.engine.drain_layout`.
+    step: number of the row of ``drain`` channels, also the address of its constants.
+    channel: ``valid`` while it has a channel of the layer; ``index`` is the number of the row;
+        ``last`` row of the pass.
+    """
+
+    start: Signal
+    ready: Signal
+    bank: Signal
+    drain: Any
+    channel: Any
+
+    def __init__(self, plan: ScatterPlan) -> None:
+        self.plan = plan
+        self.depth = 1 if plan.sums_in_dsp else plan.rounds * plan.stage.slots
+        self.groups = plan.folding.lanes // plan.folding.drain
+        self.rows = -(-plan.stage.channels // plan.folding.drain)
+        super().__init__(
+            {
+                "start": In(1),
+                "ready": Out(1),
+                "bank": Out(1),
+                "drain": Out(drain_layout(self.depth, self.groups)),
+                "channel": Out(channel_layout(plan.drain_steps)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plan, channel = self.plan, self.channel
+        active, step = Signal(), Signal(range(plan.drain_steps))
+        unknown = Signal(2, init=0 if plan.sums_in_dsp else 2)
+        over = step == plan.drain_steps - 1
+        run_over = over
+        if plan.sums_in_dsp:
+            run_over = self.drain.group == self.groups - 1
+        flush = (unknown != 0) & ~active
+        ready = Signal(init=int(plan.sums_in_dsp))
+        m.d.sync += ready.eq(unknown == 0)
+        m.d.comb += self.ready.eq(ready)
+        with m.If(active):
+            m.d.sync += step.eq(Mux(over, 0, step + 1))
+            with m.If(run_over):
+                m.d.sync += active.eq(0)
+                with m.If(unknown != 0):
+                    m.d.sync += unknown.eq(unknown - 1)
+        with m.If(self.start | flush):
+            m.d.sync += [active.eq(1), self.bank.eq(~self.bank)]
+        m.d.comb += [
+            channel.valid.eq(active & self.ready & (step < self.rows)),
+            channel.index.eq(step),
+            channel.last.eq(step == self.rows - 1),
+        ]
+        self._addresses(m, active)
+        return m
+
+    def _addresses(self, m: Module, active: Value) -> None:
+        plan, drain = self.plan, self.drain
+        group, turn = Signal(range(self.groups)), Signal(range(plan.rounds), name="round")
+        address, slot = Signal(range(self.depth)), Signal(range(plan.stage.slots))
+        group_over = group == self.groups - 1
+        if plan.sums_in_dsp:
+            with m.If(active):
+                m.d.sync += group.eq(Mux(group_over, 0, group + 1))
+            m.d.comb += drain.group.eq(group)
+            return
+        round_over = group_over & (turn == plan.rounds - 1)
+        slot_over = round_over & (slot == plan.stage.slots - 1)
+        with m.If(active):
+            m.d.sync += group.eq(Mux(group_over, 0, group + 1))
+            with m.If(group_over):
+                m.d.sync += turn.eq(Mux(round_over, 0, turn + 1))
+                m.d.sync += address.eq(address + plan.stage.slots)
+            with m.If(round_over):
+                m.d.sync += slot.eq(Mux(slot_over, 0, slot + 1))
+                m.d.sync += address.eq(Mux(slot_over, 0, slot + 1))
+        m.d.comb += [
+            drain.address.eq(address),
+            drain.group.eq(group),
+            drain.clear.eq(active & group_over),
+        ]

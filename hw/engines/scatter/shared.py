@@ -1,0 +1,166 @@
+"""Tiles whose positions share the weight rows, as no activation is left out."""
+
+from abc import abstractmethod
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Member, Out
+
+from twofold.hw.contract.arith import ACT_BITS
+from twofold.hw.contract.folding import ScatterPlan
+from twofold.hw.engines.scatter.dense import DenseEngine
+from twofold.hw.engines.scatter.engine import ScatterEngine, drain_layout
+from twofold.hw.engines.scatter.routing import engine_spans
+from twofold.hw.engines.scatter.weights import row_layout, step_layout
+from twofold.hw.primitives.tile import Tile
+from twofold.hw.primitives.tree import maximum_of, sum_of
+
+
+def shared_control(plan: ScatterPlan) -> dict[str, Member]:
+    """Ports of a tile that are broadcast, and its activations."""
+    engines, groups = len(engine_spans(plan)), plan.folding.lanes // plan.folding.drain
+    ports: dict[str, Member] = {
+        "values": In(data.ArrayLayout(ACT_BITS, plan.stage.pool**2 * engines)),
+        "rows": In(data.ArrayLayout(row_layout(plan), engines)),
+    }
+    if plan.sums_in_dsp:
+        return ports | {"first": In(1), "keep": In(1), "drain": In(drain_layout(1, groups))}
+    depth = plan.rounds * plan.stage.slots
+    return ports | {
+        "step": In(step_layout(plan)),
+        "bank": In(1),
+        "drain": In(drain_layout(depth, groups)),
+    }
+
+
+class SharedTile(Tile):
+    """A pooling window: positions with engines, summed up and pooled; weights come from outside.
+
+    Everything passes a register at the input.
+
+    Parameters
+    ----------
+    plan: the layer; its rows are shared.
+
+    Members
+    -------
+    values: for each position and, within it, engine: the activation it looks at.
+    rows: for each engine: the weight row that goes with its activations.
+    drain: see `twofold.hw.engines.scatter.engine.drain_layout`; ``group`` chooses among groups of
+        ``drain`` lanes.
+    o: ``drain`` neighbouring channels, each the maximum over the positions.
+
+    Latency: all fixed; one step and one drained row a cycle. ``o`` follows ``drain`` as
+    `twofold.hw.engines.scatter.tile.drain_latency` says.
+    """
+
+    values: Any
+    rows: Any
+    drain: Any
+    o: Any
+
+    def __init__(self, plan: ScatterPlan) -> None:
+        self.plan = plan
+        self.engines = len(engine_spans(plan))
+        self._ports = shared_control(plan)
+        row = data.ArrayLayout(signed(plan.stage.acc_bits), plan.folding.drain)
+        super().__init__(self._ports | {"o": Out(row)})
+
+    @property
+    def parameters(self) -> ScatterPlan:
+        return self.plan
+
+    @abstractmethod
+    def engine(
+        self, m: Module, inputs: dict[str, Any], row: Any, value: Value
+    ) -> DenseEngine | ScatterEngine:
+        """An engine on weight row and value; ``inputs`` are the other inputs of the tile."""
+
+    def build(self, platform: object) -> Module:
+        m = Module()
+        inputs: dict[str, Any] = {}
+        for name in self._ports:
+            port = getattr(self, name)
+            inputs[name] = Signal.like(port, name=f"{name}_in")
+            m.d.sync += inputs[name].eq(port)
+        pooled: list[list[Value]] = []
+        for position in range(self.plan.stage.pool**2):
+            sums: list[Any] = []
+            for at in range(self.engines):
+                value = inputs["values"][position * self.engines + at]
+                engine = self.engine(m, inputs, inputs["rows"][at], value)
+                m.submodules[f"engine{position}_{at}"] = engine
+                sums.append(engine.sums)
+            lanes = range(len(self.o))
+            pooled.append([sum_of(m, [each[lane] for each in sums]) for lane in lanes])
+        for lane, o in enumerate(self.o):
+            m.d.comb += o.eq(maximum_of(m, [each[lane] for each in pooled]))
+        return m
+
+
+class DenseTile(SharedTile):
+    """A `SharedTile` of dense weights.
+
+    Members
+    -------
+    first: the values are the first of a run.
+    keep: those of `twofold.hw.engines.scatter.tile.bank_delay` cycles before were the last.
+    """
+
+    first: Signal
+    keep: Signal
+
+    def engine(
+        self, m: Module, inputs: dict[str, Any], row: Any, value: Value
+    ) -> DenseEngine | ScatterEngine:
+        plan = self.plan
+        engine = DenseEngine(
+            lanes=plan.folding.lanes,
+            products=plan.winner_beats,
+            acc_bits=plan.stage.acc_bits,
+            drain=plan.folding.drain,
+        )
+        m.d.comb += [
+            *(to.eq(element.weight) for to, element in zip(engine.row, row, strict=True)),
+            engine.value.eq(value),
+            engine.first.eq(inputs["first"]),
+            engine.keep.eq(inputs["keep"]),
+            engine.group.eq(inputs["drain"].group),
+        ]
+        return engine
+
+
+class SharedScatterTile(SharedTile):
+    """A `SharedTile` of complementary sets.
+
+    Members
+    -------
+    step: round of the values of the next cycle.
+    bank: bank that takes the values of `twofold.hw.engines.scatter.tile.bank_delay` cycles before.
+    """
+
+    step: Any
+    bank: Signal
+
+    def engine(
+        self, m: Module, inputs: dict[str, Any], row: Any, value: Value
+    ) -> DenseEngine | ScatterEngine:
+        plan = self.plan
+        engine = ScatterEngine(
+            lanes=plan.folding.lanes,
+            slots=plan.stage.slots,
+            rounds=plan.rounds,
+            acc_bits=plan.stage.acc_bits,
+            drain=plan.folding.drain,
+        )
+        base = Signal.like(engine.base, name="base", reset_less=True)
+        m.d.sync += base.eq(inputs["step"].round * plan.stage.slots)
+        m.d.comb += [
+            engine.row.eq(row),
+            engine.value.eq(value),
+            engine.base.eq(base),
+            engine.bank.eq(inputs["bank"]),
+            engine.drain.eq(inputs["drain"]),
+        ]
+        return engine

@@ -1,0 +1,109 @@
+"""Winners of one pixel: an insertion list that channels pass one after the other."""
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.arith import ACT_BITS
+from twofold.hw.engines.links import entry_layout
+
+
+class LocalWinners(wiring.Component):
+    """The ``k`` largest of ``channels`` values, ties to the lower index.
+
+    A list sorted by value: every cell compares its value with the one that arrives and keeps its
+    own, takes the new one, or takes its neighbour's. Channels arrive in ascending order and an
+    equal value never overtakes, which settles ties. When a pass is over its entries leave at the
+    head, largest first, and the list moves up behind them, while channels of the next pass are
+    inserted behind the entries that are left: as many entries have gone by then as channels came.
+    Where all channels win there is no list and they pass straight on.
+
+    Parameters
+    ----------
+    channels: channels of a pass.
+    k: winners kept, 1..channels.
+
+    Members
+    -------
+    valid, value, index: a channel; ``channels`` of them make a pass, in ascending order, with or
+        without gaps.
+    last: with the last channel of a pass.
+    o_valid, o: an entry of the list; its value is 0 where no channel above 0 is left to claim it.
+
+    Latency: the first entry leaves `LATENCY` cycles after ``last``, the other ``k - 1`` in the
+    cycles that follow; the next pass may start in the cycle after ``last``. With ``k == channels``
+    each channel leaves `PASS_LATENCY` cycles after it arrived. Entries cannot be refused.
+
+    Raises ValueError for ``k`` outside 1..channels.
+    """
+
+    LATENCY = 1
+    PASS_LATENCY = 1
+
+    valid: Signal
+    value: Signal
+    index: Signal
+    last: Signal
+    o_valid: Signal
+    o: "data.View[data.StructLayout]"
+
+    def __init__(self, channels: int, k: int) -> None:
+        if not 1 <= k <= channels:
+            raise ValueError(f"local winners: k is {k}, needs 1..{channels} (the channels)")
+        self.channels, self.k = channels, k
+        layout = entry_layout(channels)
+        super().__init__(
+            {
+                "valid": In(1),
+                "value": In(ACT_BITS),
+                "index": In(layout["index"].shape),
+                "last": In(1),
+                "o_valid": Out(1),
+                "o": Out(layout),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if self.k == self.channels:
+            m.d.sync += [
+                self.o_valid.eq(self.valid),
+                self.o.index.eq(self.index),
+                self.o.value.eq(self.value),
+            ]
+        else:
+            self._list(m)
+        return m
+
+    def _list(self, m: Module) -> None:
+        k, size = self.k, self.o.shape().size
+        cells = Signal(data.ArrayLayout(self.o.shape(), k))
+        old = Signal(k)  # entries of the pass that is over, from the head
+        leaving = old[0]
+        with m.If(self.valid & self.last):
+            m.d.sync += old.eq(-1)
+        with m.Else():
+            m.d.sync += old.eq(old >> 1)
+        overtakes = Signal(k)
+        m.d.comb += [
+            overtakes[at].eq(self.valid & ~old[at] & self._overtakes(cells[at].value))
+            for at in range(k)
+        ]
+        # While entries leave, cell ``at`` gets what follows it, so that is what a channel meets.
+        behind = Cat(overtakes[1:], self.valid)
+        new = Cat(self.index, self.value)
+        entries = [cells[at].as_value() for at in range(k)]
+        for at, entry in enumerate(entries):
+            before = entries[at - 1] if at else new
+            after = entries[at + 1] if at + 1 < k else C(0, size)
+            here = Mux(leaving, behind[at], overtakes[at])
+            above = Mux(leaving, behind[at - 1], overtakes[at - 1]) if at else C(0, 1)
+            # Which of four: what follows, its own, the channel that arrives, what is before.
+            choice = Signal(2, name=f"choice{at}")
+            m.d.comb += choice.eq(Mux(here, Mux(above, Mux(leaving, 1, 3), 2), ~leaving))
+            m.d.sync += entry.eq(Array([after, entry, new, before])[choice])
+        m.d.comb += [self.o.eq(cells[0]), self.o_valid.eq(leaving)]
+
+    def _overtakes(self, listed: Value) -> Value:
+        """Whether the channel that arrives goes in front of a value in the list."""
+        return self.value > listed

@@ -1,1 +1,0 @@
-"""The folding solver: the least hardware that reaches a number of cycles a word."""

@@ -1,0 +1,271 @@
+"""The core: every stage of a network chained on streams, from image beats to results."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.hdl import ShapeLike
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from twofold.hw.contract.arith import ACT_BITS
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
+from twofold.hw.contract.network import Conv2d, Network
+from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.contract.regs import COUNTER_BITS
+from twofold.hw.engines.gather.stage import GatherStage
+from twofold.hw.engines.links import (
+    ConfigBus,
+    entry_layout,
+    parameter_stream,
+    result_stream,
+    winner_layout,
+)
+from twofold.hw.engines.scatter.stage import ScatterStage
+from twofold.hw.engines.winners.vector import GlobalWinners
+from twofold.hw.machine.counters import NUMBERS, Counters
+from twofold.hw.machine.loader import ParameterLoader
+from twofold.hw.machine.result import Result
+
+SAMPLES_BITS = 16
+"""More samples than fit into any machine can be counted."""
+
+
+def tiles_of(plan: Plan) -> int:
+    """Tiles of a convolution: entries in a beat of its `PixelLink`."""
+    return plan.folding.rows * plan.folding.cols
+
+
+def probe_layouts(found: Sequence[Plan]) -> list[data.Layout]:
+    """What the probe behind each layer but the last observes: a beat of its pixel lists or of its
+    winner stream.
+    """
+    layouts: list[data.Layout] = []
+    for plan in found[:-1]:
+        channels = plan.stage.channels
+        if isinstance(plan, ScatterPlan) and not isinstance(plan.stage.layer, Conv2d):
+            layouts.append(winner_layout(channels, plan.emit))
+        else:
+            layouts.append(data.ArrayLayout(entry_layout(channels), tiles_of(plan)))
+    return layouts
+
+
+class Core(wiring.Component):
+    """The machine for a network and folding, without weights; pure streams.
+
+    Samples and images do not overlap: while an image waits no sample is begun, and it is taken when
+    every sample that was begun has given its result. A sample that was begun must be sent to its
+    end.
+
+    Parameters
+    ----------
+    network, folding: what to build; weights come with the parameter image.
+    probes: add observation outputs behind every layer but the last, and nothing else.
+    counters: count what the engines do.
+
+    Members
+    -------
+    image: parameter image, 32-bit words in file order, ``last`` with the final one.
+    busy: an image is being read; ``status`` is valid while this is low.
+    status: `twofold.hw.contract.parameters.ParameterStatus` of the last image.
+    i: pixels, row after row, ``input_bytes`` a beat, the first in the low byte. Taken only while
+        the status is OK.
+    o: a result for each sample, in order.
+    counter_number, counter_total: with ``counters``, see `twofold.hw.machine.counters.Counters`.
+    probe_<layer>: with ``probes``: ``valid`` and ``payload``, the beats that leave the layer (see
+        `probe_layouts`).
+
+    Latency and throughput follow from shape and folding (`twofold.hw.contract.folding`), never from
+    the data.
+
+    Raises
+    ------
+    FoldingError: the folding does not fit the network, or an engine cannot serve it.
+    """
+
+    image: Any
+    busy: Signal
+    status: Any
+    i: Any
+    o: Any
+    counter_number: Signal
+    counter_total: Signal
+
+    def __init__(
+        self, network: Network, folding: Folding, *, probes: bool = False, counters: bool = True
+    ) -> None:
+        self.network = network
+        self.folding = folding
+        self.plans = plans(network, folding)
+        self.probes, self.counters = probes, counters
+        ports: dict[str, wiring.Member] = {
+            "image": In(parameter_stream()),
+            "busy": Out(1),
+            "status": Out(ParameterStatus),
+            "i": In(stream.Signature(ACT_BITS * folding.input_bytes)),
+            "o": Out(result_stream(len(network.labels))),
+        }
+        if counters:
+            ports["counter_number"] = In(range(NUMBERS))
+            ports["counter_total"] = Out(COUNTER_BITS)
+        if probes:
+            for index, layout in enumerate(probe_layouts(self.plans)):
+                ports[f"probe_{index}"] = Out(_probe(layout))
+        super().__init__(ports)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.loader = loader = ParameterLoader(
+            self.plans, fingerprint(self.network, self.folding)
+        )
+        m.d.comb += [self.busy.eq(loader.busy), self.status.eq(loader.status)]
+        config = loader.config
+        shut, inside = self._gates(m, loader)
+        counters = Counters(self.plans) if self.counters else None
+        if counters is not None:
+            m.submodules.counters = counters
+            m.d.comb += [
+                counters.working.eq(inside),
+                counters.number.eq(self.counter_number),
+                self.counter_total.eq(counters.total),
+            ]
+        link = flipped(self.i)
+        for stage, tail in self._stages():
+            plan = stage.plan
+            if isinstance(stage, GatherStage):
+                m.d.comb += stage.shut.eq(shut)
+            m.submodules[plan.stage.name] = stage
+            connect(m, link, stage.i)
+            config = _registered(m, config)
+            _copy(m, config, stage.config)
+            link = stage.o
+            if tail is not None:
+                m.submodules[f"{plan.stage.name}_{'result' if plan.stage.last else 'winners'}"] = (
+                    tail
+                )
+                connect(m, stage.o, tail.i)
+                link = tail.o
+            if self.probes and not plan.stage.last:
+                self._observe(m, link, getattr(self, f"probe_{plan.stage.index}"))
+            if counters is not None and plan in counters.plans:
+                _count(m, counters, stage, link)
+        connect(m, link, flipped(self.o))
+        return m
+
+    def _gates(self, m: Module, loader: ParameterLoader) -> tuple[Value, Value]:
+        """Who may enter, samples or an image: whether samples may not, and whether some are inside.
+
+        Samples may be begun only while OPEN. An image that comes shuts the gate, and is let in when
+        the machine is empty.
+        """
+        may_begin, lets_in, opens, shuts = Signal(), Signal(), Signal(), Signal()
+        inside, begins = self._inside(m)
+        # A register, as every beat hangs on it.
+        shut = Signal(init=1)
+        m.d.sync += [
+            may_begin.eq((may_begin | opens) & ~shuts),
+            shut.eq(~((may_begin | opens) & ~shuts | begins)),
+        ]
+        m.d.comb += [
+            loader.i.payload.eq(self.parameters.payload),
+            loader.i.valid.eq(self.parameters.valid & lets_in),
+            self.parameters.ready.eq(loader.i.ready & lets_in),
+        ]
+        with m.FSM(init="SHUT"):
+            with m.State("SHUT"), m.If(self.parameters.valid & ~inside):
+                m.d.sync += lets_in.eq(1)
+                m.next = "LOAD"
+            whole = self.parameters.valid & self.parameters.ready & self.parameters.payload.last
+            with m.State("LOAD"), m.If(whole):
+                m.d.sync += lets_in.eq(0)
+                m.next = "JUDGE"
+            with m.State("JUDGE"), m.If(~loader.busy):
+                m.next = "SHUT"
+                with m.If(loader.status == ParameterStatus.OK):
+                    m.d.comb += opens.eq(1)
+                    m.next = "OPEN"
+            with m.State("OPEN"), m.If(self.parameters.valid):
+                m.d.comb += shuts.eq(1)
+                m.next = "SHUT"
+        return shut, inside
+
+    def _inside(self, m: Module) -> tuple[Value, Value]:
+        """Whether samples are inside, and whether the last one is not whole in the next cycle."""
+        channels, height, width = self.network.input_shape
+        beats = -(-channels * height * width // self.folding.input_bytes)
+        samples, beat = Signal(SAMPLES_BITS), Signal(range(max(2, beats)))
+        begun, inside, begins, ends = Signal(), Signal(), Signal(), Signal()
+        begun_next = Signal()
+        taken = self.i.valid & self.i.ready
+        last = Signal(init=int(beats == 1))  # of ``beat``; a register, as the gate hangs on it
+        m.d.comb += [
+            begins.eq(taken & ~begun),
+            ends.eq(self.o.valid & self.o.ready),
+            begun_next.eq(Mux(taken, ~last, begun)),
+        ]
+        m.d.sync += begun.eq(begun_next)
+        with m.If(taken):
+            m.d.sync += beat.eq(Mux(last, 0, beat + 1))
+            if beats > 1:
+                m.d.sync += last.eq(beat == beats - 2)
+        with m.If(begins & ~ends):
+            m.d.sync += [samples.eq(samples + 1), inside.eq(1)]
+        with m.Elif(ends & ~begins):
+            m.d.sync += [samples.eq(samples - 1), inside.eq(samples != 1)]
+        return inside, begun_next
+
+    def _stages(self) -> Iterator[tuple[GatherStage | ScatterStage, GlobalWinners | Result | None]]:
+        """Every stage, with its global winners or the result where it has no pixel link."""
+        frames = self.folding.frames
+        for plan in self.plans:
+            stage, drain = plan.stage, plan.folding.drain if isinstance(plan, ScatterPlan) else 1
+            if isinstance(plan, GatherPlan):
+                yield GatherStage(plan, input_bytes=self.folding.input_bytes, credits=frames), None
+            elif stage.last:
+                result = Result(stage.channels, drain)
+                yield ScatterStage(plan, frames=frames, credits=Result.SAMPLES), result
+            elif isinstance(stage.layer, Conv2d):
+                yield ScatterStage(plan, frames=frames, credits=frames), None
+            else:
+                winners = GlobalWinners(stage.channels, drain, stage.k, plan.emit)
+                yield ScatterStage(plan, frames=frames, credits=GlobalWinners.SAMPLES), winners
+
+    def _observe(self, m: Module, link, probe) -> None:
+        seen = link.valid & link.ready if hasattr(link, "ready") else link.valid
+        m.d.comb += [probe.valid.eq(seen), probe.payload.eq(link.payload)]
+
+
+def _probe(layout: ShapeLike) -> wiring.Signature:
+    return wiring.Signature({"valid": Out(1), "payload": Out(layout)})
+
+
+def _count(m: Module, counters: Counters, stage: GatherStage | ScatterStage, link: Any) -> None:
+    """What a stage does, and what leaves it, to the counters."""
+    index = stage.plan.stage.index
+    m.d.comb += [
+        getattr(counters, f"activity{index}").eq(stage.activity),
+        getattr(counters, f"looks{index}").eq(stage.looks),
+    ]
+    if stage.plan.stage.last:
+        return
+    streamed = hasattr(link, "ready")
+    leaves = link.valid & link.ready if streamed else link.valid
+    entries = link.payload.winners if streamed else link.payload
+    m.d.comb += [
+        getattr(counters, f"entries{index}")[at].eq(leaves & entry.value.any())
+        for at, entry in enumerate(entries)
+    ]
+
+
+def _registered(m: Module, bus):
+    """The bus one cycle later."""
+    later = ConfigBus().create()
+    for path, _, value in ConfigBus().flatten(bus):
+        m.d.sync += getattr(later, str(path[0])).eq(value)
+    return later
+
+
+def _copy(m: Module, bus, port) -> None:
+    for path, _, value in ConfigBus().flatten(bus):
+        m.d.comb += getattr(port, str(path[0])).eq(value)

@@ -1,0 +1,269 @@
+"""Counters: what the engines of a machine did since reset, for the host.
+
+Events are counted where they happen, in as few bits as a round needs (`Tally`). In a round every
+tally is taken once, in turn, and added to its total in one memory, so that there is a single wide
+adder however many counters there are (`Counters`). Nothing in the machine waits for a counter.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from amaranth.hdl import *
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.folding import GatherPlan, Plan, ScatterPlan
+from twofold.hw.contract.network import Conv2d
+from twofold.hw.contract.regs import COUNTER_BITS, COUNTERS, LAYERS_COUNTED, counter_number
+from twofold.hw.engines.scatter.routing import engine_spans
+from twofold.hw.engines.winners.count import PopCount
+from twofold.hw.primitives.delay import delayed
+from twofold.hw.primitives.memory import LutRam
+
+ACTIVITY = data.StructLayout({"busy": 1, "starved": 1, "blocked": 1})
+"""What a layer does in a cycle: ``busy``, it has a step; ``starved``, none for want of input;
+``blocked``, none although input is there, for want of room behind it. None of them: it rests
+between passes, as results take longer to leave than to be computed.
+"""
+NUMBERS = sum(register.values for register in COUNTERS)
+
+
+def looks_of(plan: Plan) -> int:
+    """Looks that a layer can have in a cycle: streams of a gather layer, readers of winners."""
+    if isinstance(plan, GatherPlan):
+        return plan.folding.streams
+    tiles = plan.folding.rows * plan.folding.cols
+    return tiles * plan.stage.pool**2 * len(engine_spans(plan))
+
+
+def products_of_look(plan: Plan) -> int:
+    """Multiplications of a look: positions of a gather layer, lanes of a scatter engine."""
+    if isinstance(plan, GatherPlan):
+        return plan.folding.rows * plan.folding.cols * plan.stage.pool**2
+    return plan.folding.lanes
+
+
+def entries_of(plan: Plan) -> int:
+    """Activations that leave a layer in a cycle."""
+    if isinstance(plan, ScatterPlan) and not isinstance(plan.stage.layer, Conv2d):
+        return plan.emit
+    return plan.folding.rows * plan.folding.cols
+
+
+class TapLooks(wiring.Component):
+    """Which streams of a gather layer have a stored weight at a step; the others fill up a group.
+
+    Parameters
+    ----------
+    plan: the layer.
+
+    Members
+    -------
+    active, step: from `twofold.hw.engines.gather.sequencer.StepSequencer`.
+    looks: a bit for each stream, one cycle later.
+    """
+
+    active: Signal
+    step: Signal
+    looks: Signal
+
+    def __init__(self, plan: GatherPlan) -> None:
+        self.plan = plan
+        super().__init__(
+            {"active": In(1), "step": In(range(plan.steps)), "looks": Out(plan.folding.streams)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        streams, counts = self.plan.folding.streams, self.plan.counts
+        rows = [
+            sum((at < count) << stream for stream, count in enumerate(counts[first:][:streams]))
+            for first, steps in zip(range(0, len(counts), streams), self.plan.groups, strict=True)
+            for at in range(steps)
+        ]
+        m.submodules.stored = stored = memory.Memory(shape=streams, depth=len(rows), init=rows)
+        read = stored.read_port()
+        active = Signal()
+        m.d.comb += read.addr.eq(self.step)
+        m.d.sync += active.eq(self.active)
+        m.d.comb += self.looks.eq(read.data & active.replicate(streams))
+        return m
+
+
+class Tally(wiring.Component):
+    """Counts the ones among its flags from one take to the next, times a weight.
+
+    Parameters
+    ----------
+    width: flags, >= 1.
+    period: cycles between two takes, at most.
+    weight: of a one, >= 1.
+
+    Members
+    -------
+    flags: ones of this cycle; counted `latency` cycles later.
+    take: ends a count.
+    amount: the last count that was ended, times ``weight``.
+    """
+
+    flags: Signal
+    take: Signal
+    amount: Signal
+
+    def __init__(self, width: int, *, period: int, weight: int = 1) -> None:
+        self.width, self.period, self.weight = width, period, weight
+        self.latency = 1 + (PopCount.latency_of(width) if width > 1 else 0)
+        most = width * period
+        self._count = range(most + 1)
+        super().__init__(
+            {"flags": In(width), "take": In(1), "amount": Out(range(most * weight + 1))}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        flags = Signal(self.width)
+        m.d.sync += flags.eq(self.flags)
+        ones: Value = flags
+        if self.width > 1:
+            m.submodules.ones = counted = PopCount(self.width)
+            m.d.comb += counted.bits.eq(flags)
+            ones = counted.total
+        count = Signal(self._count)
+        m.d.sync += count.eq(Mux(self.take, 0, count) + ones)
+        with m.If(self.take):
+            m.d.sync += self.amount.eq(times(count, self.weight))
+        return m
+
+
+def times(value: Value, factor: int) -> Value:
+    """``value * factor`` by as few additions and subtractions as it takes, without a multiplier."""
+    product, at = Const(0), 0
+    while factor:
+        if factor & 1:
+            digit = 2 - (factor & 3)
+            shifted = value << at
+            product = product + shifted if digit > 0 else product - shifted
+            factor -= digit
+        factor, at = factor >> 1, at + 1
+    return product
+
+
+FEW = 4
+"""Amounts that are joined in a cycle."""
+
+
+class Counters(wiring.Component):
+    """Totals of every counter of a machine, since reset.
+
+    The totals are those of `twofold.hw.contract.regs.COUNTERS`, for the first ``LAYERS_COUNTED``
+    layers. They never stop and never wrap in practice (64 bits). An event is in its total `SETTLED`
+    cycles later at most.
+
+    Parameters
+    ----------
+    plans: of all layers.
+
+    Members
+    -------
+    working: there are samples in the machine.
+    activity<n>, looks<n>: of layer ``n`` (see `ACTIVITY`, `looks_of`).
+    entries<n>: of the activations that leave layer ``n``, those that are not 0; not for the last.
+    number: of a total, as `twofold.hw.contract.regs.counter_number` says.
+    total: the total of ``number``, `LATENCY` cycles later; 0 where there is no such counter.
+    """
+
+    LATENCY = 2
+    SETTLED = 64
+    ROUND_MIN = 8
+    """Cycles of a round at least, so that a total is written before it is read again."""
+
+    working: Signal
+    number: Signal
+    total: Signal
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self.plans = tuple(plans[:LAYERS_COUNTED])
+        ports: dict[str, wiring.Member] = {
+            "working": In(1),
+            "number": In(range(NUMBERS)),
+            "total": Out(COUNTER_BITS),
+        }
+        for index, plan in enumerate(self.plans):
+            ports[f"activity{index}"] = In(ACTIVITY)
+            ports[f"looks{index}"] = In(looks_of(plan))
+            if not plan.stage.last:
+                ports[f"entries{index}"] = In(entries_of(plan))
+        super().__init__(ports)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        events = dict(self._events())
+        period = max(len(events), self.ROUND_MIN)
+        turns = Signal(period, init=1)
+        m.d.sync += turns.eq(turns.rotate_left(1))
+        amounts: list[Value] = []
+        for place, (name, (flags, weight)) in enumerate(events.items()):
+            tally = Tally(len(flags), period=period, weight=weight)
+            m.submodules[f"tally_{name[0]}{name[1]}"] = tally
+            m.d.comb += [tally.flags.eq(flags), tally.take.eq(turns[place])]
+            taken = Signal(name=f"taken{place}")
+            m.d.sync += taken.eq(turns[place])
+            amounts.append(tally.amount & taken.replicate(len(tally.amount)))
+        self._sum(m, amounts, [counter_number(*name) for name in events])
+        return m
+
+    def _events(self) -> Iterator[tuple[tuple[str, int], tuple[Value, int]]]:
+        """Flags and weight of every counter, by register and layer."""
+        yield ("total_cycles", 0), (Const(1, 1), 1)
+        for index, plan in enumerate(self.plans):
+            activity = getattr(self, f"activity{index}")
+            yield ("busy", index), (activity.busy, 1)
+            yield ("starved", index), (activity.starved & self.working, 1)
+            yield ("blocked", index), (activity.blocked, 1)
+            looks = getattr(self, f"looks{index}")
+            yield ("multiplications", index), (looks, products_of_look(plan))
+            if not plan.stage.last:
+                yield ("nonzero", index), (getattr(self, f"entries{index}"), 1)
+
+    def _sum(self, m: Module, amounts: list[Value], numbers: list[int]) -> None:
+        """Add the amount of each turn to its total: read, add, write, a cycle each."""
+        period = max(len(amounts), self.ROUND_MIN)
+        m.submodules.totals = totals = LutRam(COUNTER_BITS, period, 2)
+        place, known, started = Signal(range(period)), Signal(), Signal()
+        over = place == period - 1
+        m.d.sync += started.eq(delayed(m, Const(1, 1), 1, name="starts", reset=True))
+        m.d.sync += place.eq(Mux(started & ~over, place + 1, 0))
+        with m.If(started & over):
+            m.d.sync += known.eq(1)
+        amount = Signal(max(map(len, amounts)), reset_less=True)
+        few = [
+            delayed(m, _either(amounts[at : at + FEW]), 1, name=f"few{at}")
+            for at in range(0, len(amounts), FEW)
+        ]
+        before, after = (Signal(COUNTER_BITS, name=n, reset_less=True) for n in ("before", "after"))
+        m.d.sync += [
+            amount.eq(_either(few)),
+            before.eq(Mux(known, totals.data[0], 0)),
+            after.eq(before + amount),
+        ]
+        m.d.comb += [
+            totals.address[0].eq(place),
+            totals.write_en.eq(delayed(m, started, 2, name="started", reset=True)),
+            totals.write_address.eq(delayed(m, place, 2, name="place")),
+            totals.write_data.eq(after),
+        ]
+        wanted, exists = Signal(range(period)), Signal()
+        m.d.sync += [wanted.eq(0), exists.eq(0)]
+        with m.Switch(self.number):
+            for place_of, number in enumerate(numbers):
+                with m.Case(number):
+                    m.d.sync += [wanted.eq(place_of), exists.eq(1)]
+        m.d.comb += totals.address[1].eq(wanted)
+        m.d.sync += self.total.eq(Mux(exists & known, totals.data[1], 0))
+
+
+def _either(values: list[Value]) -> Value:
+    """Of values of which one at most is not 0, that one."""
+    found: Value = values[0]
+    for value in values[1:]:
+        found = found | value
+    return found

@@ -1,0 +1,368 @@
+"""Loads a parameter image into the tables of the machine."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.folding import Plan
+from twofold.hw.contract.parameters import (
+    ALIGN_BYTES,
+    FINGERPRINT_BYTES,
+    HEADER_WORDS,
+    LENGTH_MAX,
+    MAGIC,
+    VERSION,
+    ParameterStatus,
+    expected_sections,
+)
+from twofold.hw.contract.tables import Table, tables
+from twofold.hw.engines.links import ConfigBus, parameter_stream
+from twofold.hw.primitives.checksum import WordChecksum
+
+WORD_BITS = 32
+WORD_BYTES = WORD_BITS // 8
+COUNT_BITS = (LENGTH_MAX // WORD_BYTES).bit_length()
+LENGTH_PLACE = 3
+"""Words of the header up to the length."""
+
+ERRORS = (
+    ParameterStatus.BAD_MAGIC,
+    ParameterStatus.BAD_VERSION,
+    ParameterStatus.BAD_LENGTH,
+    ParameterStatus.BAD_CRC,
+    ParameterStatus.BAD_FINGERPRINT,
+    ParameterStatus.BAD_SECTION,
+)
+"""In the order of `twofold.hw.contract.parameters.check`: of several, the first one is reported."""
+
+EXPECTED = data.StructLayout(
+    {
+        "stage": 8,
+        "kind": 8,
+        "last_lane": 16,
+        "elements": 17,
+        "next_to_last": 16,
+        "single": 1,
+        "signed": 1,
+        "narrow": 1,
+        "excess": WORD_BITS,
+        "final": 1,
+    }
+)
+"""What the loader knows of a table: ``elements`` of a lane, the index of the ``next_to_last`` one,
+and whether there is a ``single`` one; ``excess`` marks the bits that equal the sign, or 0.
+"""
+
+ELEMENT = data.StructLayout(
+    {name: port.shape for name, port in ConfigBus().members.items() if name != "valid"}
+)
+
+
+def _expected(table: Table, *, final: bool) -> dict[int | str, Any]:
+    magnitude = table.bits - table.signed
+    return {
+        "stage": table.stage,
+        "kind": table.kind,
+        "last_lane": table.lanes - 1,
+        "elements": table.depth,
+        "next_to_last": max(0, table.depth - 2),
+        "single": table.depth == 1,
+        "signed": table.signed,
+        "narrow": table.element_bits * 2 == WORD_BITS,
+        "excess": (1 << WORD_BITS) - (1 << magnitude),
+        "final": final,
+    }
+
+
+class ParameterLoader(wiring.Component):
+    """Reads a parameter image, writes the tables as they come, and says whether to trust them.
+
+    Everything that `twofold.hw.contract.parameters.unpack` checks is checked. The checksum comes
+    last, so tables
+    are written before it is known that they are whole: a machine whose last image was not `OK` has
+    no network. After the first error nothing more is written, and the rest of the image is read and
+    forgotten, so that a bad image never holds up its sender.
+
+    Parameters
+    ----------
+    plans: of the layers of the machine, which decide what sections there are.
+    fingerprint: of the machine, 32 bytes.
+
+    Members
+    -------
+    i: words of the image, in file order.
+    config: writes into tables, a cycle each; signed elements with their sign extended.
+    busy: an image is being read.
+    status: of the last image; holds while ``busy`` is low, which it is for a cycle at least between
+        two images. `ParameterStatus.NONE` at reset.
+
+    Throughput: a word a cycle, or two for two elements of 16 bits.
+
+    Raises
+    ------
+    ValueError: the fingerprint has the wrong length.
+    """
+
+    i: Any
+    config: Any
+    busy: Signal
+    status: Any
+
+    def __init__(self, plans: Sequence[Plan], fingerprint: bytes) -> None:
+        if len(fingerprint) != FINGERPRINT_BYTES:
+            raise ValueError(f"fingerprint: {len(fingerprint)} bytes, needs {FINGERPRINT_BYTES}")
+        self._tables = [table for plan in plans for table in tables(plan)]
+        self._sections = len(expected_sections(plans))
+        self._fingerprint = [
+            int.from_bytes(fingerprint[at : at + WORD_BYTES], "little")
+            for at in range(0, FINGERPRINT_BYTES, WORD_BYTES)
+        ]
+        super().__init__(
+            {
+                "i": In(parameter_stream()),
+                "config": Out(ConfigBus()),
+                "busy": Out(1),
+                "status": Out(ParameterStatus),
+            }
+        )
+
+        self._word = Signal(WORD_BITS)
+        self._valid = Signal()
+        self._last = Signal()
+        self._used = Signal()
+        flagged = [error for error in ERRORS if error is not ParameterStatus.BAD_CRC]
+        self._bad = {error: Signal(name=error.name.lower()) for error in flagged}
+        self._found = {error: Signal(name=f"{error.name.lower()}_found") for error in flagged}
+        self._asks: dict[str, Signal] = {}  # a state sets the one of what its word is to be
+        self._at = Signal(range(len(self._fingerprint)))  # word of the fingerprint
+        self._short = Signal()
+        self._left = Signal(COUNT_BITS)  # words to come, this one included, by the header
+        self._too_long = Signal()  # one is left
+        self._write = Signal()
+        self._element = Signal(16)
+        self._upper = Signal()
+        self._more = Signal()  # the word has another element behind this one
+        self._ends = Signal()  # the element is the last one of its lane
+        self._lane = Signal(16)
+        self._lanes_end = Signal()
+        self._table = Signal(range(len(self._tables) + 1))  # the one behind that in ``expects``
+        # On to the table that was looked up while the one before was read; kept, as all of
+        # ``expects`` hangs on it.
+        self._next = Signal(attrs={"keep": 1})
+        self._following: Any = Signal(EXPECTED)
+        self._expects: Any = Signal(EXPECTED)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.checksum = checksum = WordChecksum()
+        with m.Switch(self._table):
+            for at, table in enumerate(self._tables):
+                with m.Case(at):
+                    final = at == len(self._tables) - 1
+                    constants = EXPECTED.const(_expected(table, final=final))
+                    m.d.sync += self._following.eq(constants)
+        m.d.sync += self._lanes_end.eq(self._lane == self._expects.last_lane)
+        m.d.comb += self._used.eq(self._valid & (~self._more | self._last))
+        for error, found in self._found.items():
+            m.d.sync += found.eq(0)
+            with m.If(found):
+                m.d.sync += self._bad[error].eq(1)
+        self._compare(m)
+        with m.If(self._used):
+            m.d.sync += self._left.eq(self._left - 1)
+        closing = Signal()
+        with m.FSM() as fsm:
+            self._header_states(m)
+            self._section_states(m)
+            with m.State("CLOSE"):
+                with m.If(self._left != 0):
+                    m.d.sync += self._bad[ParameterStatus.BAD_LENGTH].eq(1)
+                m.next = "SUM"
+            with m.State("SUM"):  # the checksum of the last word is known behind it
+                m.next = "JUDGE"
+            with m.State("JUDGE"):
+                self._judge(m, checksum.good)
+                m.d.sync += [self.busy.eq(0), closing.eq(0)]
+                m.next = "MAGIC"
+            m.d.comb += [
+                checksum.start.eq(fsm.ongoing("JUDGE")),
+                checksum.valid.eq(self._used),
+                checksum.data.eq(self._word),
+            ]
+        with m.If(self._next):
+            m.d.sync += [self._expects.eq(self._following), self._table.eq(self._table + 1)]
+        self._take(m, closing)
+        self._write_element(m)
+        return m
+
+    def _take(self, m: Module, closing: Signal) -> None:
+        """Word register in front, and whether one more is too many."""
+        ended = self._valid & self._last  # every state goes on to CLOSE then
+        with m.If(ended):
+            m.d.sync += closing.eq(1)
+        m.d.comb += self.i.ready.eq((~self._valid | self._used) & ~ended & ~closing)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                self._word.eq(self.i.payload.data),
+                self._last.eq(self.i.payload.last),
+                self._valid.eq(1),
+                self.busy.eq(1),
+            ]
+        with m.Elif(self._used):
+            m.d.sync += self._valid.eq(0)
+        m.d.sync += self._too_long.eq(Mux(self._used, self._left == 2, self._left == 1))
+
+    def _go(self, m: Module, state: str) -> None:
+        """On to ``state`` with this word, or to the end with the last."""
+        m.next = state
+        with m.If(self._last):
+            m.next = "CLOSE"
+
+    def _fail(self, m: Module, error: ParameterStatus, condition: Value) -> None:
+        """Note an error; its flag follows in the cycle after, before the image is judged."""
+        with m.If(condition):
+            m.d.sync += self._found[error].eq(1)
+
+    def _compare(self, m: Module) -> None:
+        """Note an error where a word is not what a state has asked for.
+
+        Bytes are compared first, so the flag of the error follows a cycle later than with `_fail`:
+        early enough for the elements behind the word, and for the judgement.
+        """
+        expects = self._expects
+        for name, error, expected in (
+            ("magic", ParameterStatus.BAD_MAGIC, MAGIC),
+            ("version", ParameterStatus.BAD_VERSION, VERSION),
+            ("sections", ParameterStatus.BAD_SECTION, self._sections),
+            ("print", ParameterStatus.BAD_FINGERPRINT, Array(self._fingerprint)[self._at]),
+            ("header", ParameterStatus.BAD_SECTION, Cat(expects.stage, expects.kind, self._lane)),
+            ("count", ParameterStatus.BAD_SECTION, expects.elements),
+            ("zero", ParameterStatus.BAD_SECTION, 0),
+        ):
+            self._asks[name] = asks = Signal(name=f"asks_{name}")
+            asked = Signal(name=f"asked_{name}")
+            odd = Signal(WORD_BYTES, name=f"odd_{name}")
+            differs = self._word ^ expected
+            m.d.sync += asked.eq(asks)
+            m.d.sync += [odd[at].eq(differs[8 * at :][:8].any()) for at in range(WORD_BYTES)]
+            with m.If(asked & odd.any()):
+                m.d.sync += self._found[error].eq(1)
+
+    def _header_states(self, m: Module) -> None:
+        """One state a word, and one for the fingerprint; an image that ends here is too short."""
+        word = self._word
+        length = word[WORD_BYTES.bit_length() - 1 :][:COUNT_BITS]
+        with m.State("MAGIC"), m.If(self._valid):
+            m.d.sync += [flag.eq(0) for flag in self._bad.values()]
+            m.d.comb += self._asks["magic"].eq(1)
+            m.d.sync += self._short.eq(self._last)
+            m.d.sync += [self._table.eq(0), self._lane.eq(0), self._at.eq(0)]
+            m.d.sync += self.status.eq(ParameterStatus.NONE)
+            self._go(m, "VERSION")
+        with m.State("VERSION"), m.If(self._valid):
+            m.d.comb += self._asks["version"].eq(1)
+            m.d.sync += self._short.eq(self._last)
+            self._go(m, "LENGTH")
+        with m.State("LENGTH"), m.If(self._valid):
+            odd = (word & (ALIGN_BYTES - 1)).any()
+            outside = (word > LENGTH_MAX) | (word <= HEADER_WORDS * WORD_BYTES)
+            self._fail(m, ParameterStatus.BAD_LENGTH, odd | outside)
+            m.d.sync += self._short.eq(self._last)
+            m.d.sync += self._left.eq(length - LENGTH_PLACE)
+            self._go(m, "SECTIONS")
+        with m.State("SECTIONS"), m.If(self._valid):
+            m.d.comb += self._asks["sections"].eq(1)
+            m.d.sync += self._short.eq(self._last)
+            self._go(m, "FINGERPRINT")
+        with m.State("FINGERPRINT"), m.If(self._valid):
+            m.d.comb += self._asks["print"].eq(1)
+            m.d.sync += [self._short.eq(self._last), self._at.eq(self._at + 1)]
+            self._go(m, "FINGERPRINT")
+            with m.If(~self._last & (self._at == len(self._fingerprint) - 1)):
+                m.d.comb += self._next.eq(1)
+                m.next = "HEADER"
+
+    def _section_states(self, m: Module) -> None:
+        """Header, count and data of every section; then zeros. The last word is the checksum."""
+        expects, too_long = self._expects, self._too_long
+        with m.State("HEADER"), m.If(self._valid):
+            self._fail(m, ParameterStatus.BAD_LENGTH, too_long & ~self._last)
+            self._fail(m, ParameterStatus.BAD_SECTION, self._last)
+            m.d.comb += self._asks["header"].eq(1)
+            self._go(m, "COUNT")
+        with m.State("COUNT"), m.If(self._valid):
+            self._fail(m, ParameterStatus.BAD_LENGTH, too_long & ~self._last)
+            self._fail(m, ParameterStatus.BAD_SECTION, self._last)
+            m.d.comb += self._asks["count"].eq(1)
+            m.d.sync += [self._element.eq(0), self._upper.eq(0), self._ends.eq(expects.single)]
+            m.d.sync += self._more.eq(expects.narrow & ~expects.single & ~self._last)
+            self._go(m, "DATA")
+        with m.State("DATA"), m.If(self._valid):
+            self._data_word(m)
+        with m.State("PADDING"), m.If(self._valid):
+            self._fail(m, ParameterStatus.BAD_LENGTH, too_long & ~self._last)
+            with m.If(~self._last):
+                m.d.comb += self._asks["zero"].eq(1)
+            self._go(m, "PADDING")
+
+    def _data_word(self, m: Module) -> None:
+        """An element a cycle; the word is used with its upper half, or the section's last one."""
+        expects = self._expects
+        with m.If(self._last):
+            m.d.sync += [self._bad[ParameterStatus.BAD_SECTION].eq(1), self._more.eq(0)]
+            m.next = "CLOSE"
+        with m.Else():
+            self._fail(m, ParameterStatus.BAD_LENGTH, self._too_long)
+            ends = self._element == expects.next_to_last
+            m.d.comb += self._write.eq(1)
+            m.d.sync += [self._element.eq(self._element + 1), self._upper.eq(self._more)]
+            m.d.sync += self._ends.eq(ends)
+            m.d.sync += self._more.eq(expects.narrow & ~self._more & ~self._ends & ~ends)
+            with m.If(self._ends):
+                m.next = "HEADER"
+                with m.If(~self._lanes_end):
+                    m.d.sync += self._lane.eq(self._lane + 1)
+                with m.Elif(expects.final):
+                    m.next = "PADDING"
+                with m.Else():
+                    m.d.sync += self._lane.eq(0)
+                    m.d.comb += self._next.eq(1)
+
+    def _write_element(self, m: Module) -> None:
+        """Extend the sign of an element; write it a cycle later, when its range is known."""
+        word, expects, config = self._word, self._expects, self.config
+        half = Mux(self._upper, word[WORD_BITS // 2 :], word[: WORD_BITS // 2])
+        top = Mux(expects.narrow, half[-1], word[-1])
+        sign = top & expects.signed
+        valid, negative = Signal(), Signal(reset_less=True)
+        excess = Signal(WORD_BITS, reset_less=True)
+        element = Signal(ELEMENT, reset_less=True)
+        m.d.sync += [
+            valid.eq(self._write),
+            negative.eq(sign),
+            excess.eq(expects.excess),
+            element.stage.eq(expects.stage),
+            element.kind.eq(expects.kind),
+            element.lane.eq(self._lane),
+            element.address.eq(self._element),
+            element.data.eq(Mux(expects.narrow, Cat(half, sign.replicate(WORD_BITS // 2)), word)),
+        ]
+        outside = ((element.data ^ negative.replicate(WORD_BITS)) & excess).any()
+        bad = Cat(self._bad.values(), self._found.values()).any()
+        with m.If(valid & outside):
+            m.d.sync += self._bad[ParameterStatus.BAD_SECTION].eq(1)
+        m.d.sync += config.valid.eq(valid & ~bad & ~outside)
+        m.d.sync += [getattr(config, name).eq(getattr(element, name)) for name in ELEMENT.members]
+
+    def _judge(self, m: Module, checksum_good: Value) -> None:
+        """Status of the image that has just ended: its first error."""
+        m.d.sync += self.status.eq(ParameterStatus.OK)
+        for error in reversed(ERRORS):
+            found = ~checksum_good if error is ParameterStatus.BAD_CRC else self._bad[error]
+            with m.If(found):
+                m.d.sync += self.status.eq(error)
+        with m.If(self._short):
+            m.d.sync += self.status.eq(ParameterStatus.BAD_LENGTH)

@@ -1,0 +1,81 @@
+"""A queue that is never refused: its producer counts."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.hdl import ShapeLike
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.primitives.memory import LutRam
+from twofold.hw.primitives.tile import vendor_cells
+
+
+class Queue(wiring.Component):
+    """First in, first out, in LUT memory behind an output register.
+
+    The producer never has more than ``depth`` elements in it; it counts them, as with
+    `twofold.hw.engines.links.Credits`, so that nothing between it and the queue ever has to wait.
+
+    Parameters
+    ----------
+    shape: of an element.
+    depth: elements, >= 1.
+
+    Members
+    -------
+    valid, payload: an element enters.
+    o: stream of what leaves.
+
+    Latency: `LATENCY` cycles through an empty queue; one element a cycle.
+
+    Raises ValueError for a depth below 1.
+    """
+
+    LATENCY = 2
+
+    valid: Signal
+    payload: Any
+    o: Any
+
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
+        if depth < 1:
+            raise ValueError(f"queue: depth is {depth}, needs >= 1")
+        self.shape, self.depth = shape, depth
+        super().__init__({"valid": In(1), "payload": In(shape), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        pointer_bits = max(1, (self.depth - 1).bit_length())
+        m.submodules.ram = ram = LutRam(Shape.cast(self.shape).width, 1 << pointer_bits)
+        head, tail = Signal(pointer_bits), Signal(pointer_bits)
+        some = Signal()  # in memory; a register, as what leaves hangs on it
+        take = Signal()
+        m.d.comb += [
+            ram.write_en.eq(self.valid),
+            ram.write_address.eq(tail),
+            ram.write_data.eq(self.payload),
+            ram.address[0].eq(head),
+            take.eq(some & (~self.o.valid | self.o.ready)),
+        ]
+        # Alone in memory; kept as it is, or synthesis would make it hang on ``take``, too.
+        lone = Signal(attrs={"keep": 1})
+        m.d.comb += lone.eq((head + 1)[:pointer_bits] == tail)
+        m.d.sync += some.eq(self.valid | (some & ~(take & lone)))
+        with m.If(self.valid):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(take):
+            m.d.sync += head.eq(head + 1)
+        with m.If(~self.o.valid | self.o.ready):
+            m.d.sync += [self.o.valid.eq(some), Value.cast(self.o.payload).eq(ram.data[0])]
+        if not vendor_cells(platform):
+            self._check(m, take)
+        return m
+
+    def _check(self, m: Module, take: Value) -> None:
+        """Fail a simulation that overflows; synthesis knows no assertions."""
+        level = Signal(range(self.depth + 1))
+        m.d.sync += [
+            level.eq(level + self.valid - take),
+            Assert(~self.valid | take | (level != self.depth), "queue: overflow"),
+        ]

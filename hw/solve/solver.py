@@ -1,0 +1,283 @@
+"""The folding solver.
+
+Layers are chosen one after the other. What a layer costs depends on its own folding, on the tiles
+or the emission of the layer before, and on the winners that the layer behind takes a cycle. So of
+all ways to fold the layers up to some point, those that look the same from behind compete, and only
+those that no other beats in every resource are kept. The result is the least of all foldings that
+`twofold.hw.solve.candidates` names.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from twofold.hw.area.cells import CEILINGS, SLR, Resources
+from twofold.hw.area.model import Component, back, calibrated, components, front, shared_components
+from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.folding import (
+    Folding,
+    GatherFolding,
+    GatherPlan,
+    LayerFolding,
+    Plan,
+    ScatterFolding,
+    ScatterPlan,
+    plans,
+)
+from twofold.hw.contract.network import Conv2d, Network, Stage
+from twofold.hw.contract.regs import sample_bytes
+from twofold.hw.solve.candidates import candidates, widest
+from twofold.hw.solve.timeline import SampleTimes, sample_times
+
+SLR_BUDGET = Resources(
+    *(size * share for size, share in zip(SLR.values, CEILINGS.values, strict=True))
+)
+"""What a compute unit may take of its region."""
+SETTLING = 12
+"""Samples over which a machine's pace is taken, once it is full."""
+FRAMES_MAX = 8
+
+
+def cost(taken: Resources) -> float:
+    """Measure of area: the sum of the shares of an SLR's budget."""
+    shares = zip(taken.values, SLR_BUDGET.values, strict=True)
+    return sum(value / available for value, available in shares)
+
+
+def fits(taken: Resources, budget: Resources) -> bool:
+    """Whether no resource is over the budget."""
+    return all(value <= most for value, most in zip(taken.values, budget.values, strict=True))
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A folding with everything the model says of it.
+
+    Attributes
+    ----------
+    network, folding: what it is for.
+    """
+
+    network: Network
+    folding: Folding
+
+    @cached_property
+    def plans(self) -> tuple[Plan, ...]:
+        """Plan of every layer."""
+        return plans(self.network, self.folding)
+
+    @cached_property
+    def components(self) -> list[Component]:
+        """What the machine is made of."""
+        return components(self.plans, self.folding)
+
+    @property
+    def resources(self) -> Resources:
+        """What the machine takes."""
+        return sum((one.total for one in self.components), Resources())
+
+    @property
+    def input_cycles(self) -> int:
+        """Cycles in which a sample arrives."""
+        return -(-sample_bytes(self.network) // self.folding.input_bytes)
+
+    @property
+    def cycles(self) -> int:
+        """Cycles a sample."""
+        return max(self.input_cycles, *(plan.cycles for plan in self.plans))
+
+    @cached_property
+    def sample(self) -> SampleTimes:
+        """Times of a single sample with full beats of winners."""
+        return sample_times(self.network, self.folding)[0]
+
+    @property
+    def bottleneck(self) -> str:
+        """Name of the layer that all others wait for."""
+        slowest = max(self.plans, key=lambda plan: plan.cycles)
+        return slowest.stage.name if slowest.cycles >= self.input_cycles else "input"
+
+
+def solve(
+    network: Network, cycles: int, *, budget: Resources = SLR_BUDGET, input_bytes: int = 64
+) -> Solution:
+    """Folding of the least `cost` that takes at most ``cycles`` a sample and stays in the budget.
+
+    Raises FoldingError when there is none, or the engines cannot serve the network.
+    """
+    plans(network, Folding(widest(network), input_bytes=input_bytes))
+    needed = -(-sample_bytes(network) // input_bytes)
+    if needed > cycles:
+        raise FoldingError(
+            f"folding: a sample arrives in {needed} cycles, {cycles} were asked for; "
+            "take more bytes a cycle"
+        )
+    for frames in range(2, FRAMES_MAX + 1):
+        shape = Folding((), input_bytes=input_bytes, frames=frames)
+        found = _Search(network, cycles, shape, budget).run()
+        if found is None:
+            found = _Search(network, cycles, shape, budget, thorough=True).run()
+        if found is not None and keeps_pace(found):
+            return found
+    raise FoldingError(
+        f"folding: samples wait for room in every machine of {cycles} cycles a sample with up to "
+        f"{FRAMES_MAX} frames; ask for more cycles"
+    )
+
+
+def keeps_pace(found: Solution) -> bool:
+    """Whether there are frames enough for no layer to wait for room: the machine's samples then
+    follow each other as its slowest layer lets them (see `twofold.hw.solve.timeline`).
+    """
+    samples = 4 * found.folding.frames + SETTLING
+    times = sample_times(found.network, found.folding, samples)
+    return times[-1].finished - times[-1 - SETTLING].finished <= SETTLING * found.cycles
+
+
+@dataclass(frozen=True)
+class _Partial:
+    """Foldings of the first layers, and what they take but for the end of the last one."""
+
+    layers: tuple[LayerFolding, ...]
+    taken: Resources
+
+    @cached_property
+    def cost(self) -> float:
+        """Measure of what they take."""
+        return cost(self.taken)
+
+
+class _Search:
+    """Search with given frames.
+
+    Keeping only the cheapest of those that look the same from behind is enough where the result
+    fits the budget. Only where it does not are all of them kept that no other beats in every
+    resource (``thorough``).
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        cycles: int,
+        shape: Folding,
+        budget: Resources,
+        *,
+        thorough: bool = False,
+    ) -> None:
+        self.network, self.cycles, self.shape, self.budget = network, cycles, shape, budget
+        self.thorough = thorough
+        self.fronts: dict[tuple[object, ...], Resources | None] = {}
+        self.backs: dict[tuple[object, ...], Resources] = {}
+
+    def run(self) -> Solution | None:
+        """The least folding, None when it is over the budget."""
+        stages = self.network.stages
+        best = self._kept(stages[0], self._first(stages[0]))
+        for stage in stages[1:]:
+            best = self._kept(stage, self._next(stage, best))
+        done = self._kept(stages[-1], self._finished(best))
+        least = min(done, key=lambda partial: cost(partial.taken))
+        if not fits(least.taken, self.budget):
+            return None
+        return Solution(self.network, replace(self.shape, layers=least.layers))
+
+    def _first(self, stage: Stage) -> Iterator[_Partial]:
+        start = _sum(shared_components(len(self.network.stages)))
+        for layer in candidates(self.network, stage):
+            if isinstance(layer, GatherFolding):
+                plan = GatherPlan(stage, layer)
+                if plan.cycles <= self.cycles:
+                    yield _Partial((layer,), start + _sum(front(plan, self.shape)))
+
+    def _next(self, stage: Stage, before: Iterable[_Partial]) -> Iterator[_Partial]:
+        layers = [one for one in candidates(self.network, stage) if isinstance(one, ScatterFolding)]
+        for partial in before:
+            sources = {
+                one: self._plan(partial.layers, one) for one in {at.engines for at in layers}
+            }
+            for layer in layers:
+                source = sources[layer.engines]
+                plan = ScatterPlan(stage, layer, source)
+                if plan.runs * plan.run_busy > self.cycles or not self._emits(source):
+                    continue
+                more = self._front(plan)
+                if more is not None:
+                    taken = partial.taken + self._back(source) + more
+                    yield _Partial((*partial.layers, layer), taken)
+
+    def _finished(self, before: Iterable[_Partial]) -> Iterator[_Partial]:
+        for partial in before:
+            plan = self._plan(partial.layers, 1)
+            if self._emits(plan):
+                yield replace(partial, taken=partial.taken + self._back(plan))
+
+    def _front(self, plan: ScatterPlan) -> Resources | None:
+        """What a layer takes up to its accumulators, None where it cannot be fed."""
+        source = plan.source
+        key = plan.stage.index, plan.folding, _end(source.folding, source.stage)
+        if key not in self.fronts:
+            try:
+                self.fronts[key] = _sum(front(plan, self.shape))
+            except FoldingError:
+                self.fronts[key] = None
+        return self.fronts[key]
+
+    def _back(self, plan: Plan) -> Resources:
+        """What a layer takes behind its accumulators."""
+        emit = plan.emit if isinstance(plan, ScatterPlan) else 1
+        key = plan.stage.index, plan.folding, emit
+        if key not in self.backs:
+            self.backs[key] = _sum(back(plan))
+        return self.backs[key]
+
+    def _emits(self, plan: Plan) -> bool:
+        """Whether what a layer finds leaves it in time."""
+        return plan.cycles <= self.cycles
+
+    def _plan(self, layers: tuple[LayerFolding, ...], emit: int) -> Plan:
+        """Plan of the last of some layers, with ``emit`` winners taken a cycle behind it."""
+        plan: Plan | None = None
+        behind = [one.engines for one in layers[1:] if isinstance(one, ScatterFolding)]
+        stages = self.network.stages
+        for stage, layer, engines in zip(stages, layers, [*behind, emit], strict=False):
+            if isinstance(layer, GatherFolding):
+                plan = GatherPlan(stage, layer)
+            elif plan is not None:
+                plan = ScatterPlan(stage, layer, plan, engines)
+        if plan is None:
+            raise FoldingError(f"{self.network.name}: no layers, needs at least one")
+        return plan
+
+    def _kept(self, stage: Stage, found: Iterable[_Partial]) -> list[_Partial]:
+        """Those that are not beaten. Raises FoldingError when none is left."""
+        ends: dict[tuple[int, ...], list[_Partial]] = {}
+        for partial in found:
+            if self.thorough and not fits(partial.taken, self.budget):
+                continue
+            rivals = ends.setdefault(_end(partial.layers[-1], stage), [])
+            if not any(self._beats(rival, partial) for rival in rivals):
+                rivals[:] = [one for one in rivals if not self._beats(partial, one)]
+                rivals.append(partial)
+        if not ends:
+            within = " within the budget" if self.thorough else ""
+            raise FoldingError(
+                f"{stage.name}: no folding of the layers up to it takes {self.cycles} cycles a sample"
+                f" or less{within}; ask for more cycles"
+            )
+        return [partial for rivals in ends.values() for partial in rivals]
+
+    def _beats(self, one: _Partial, other: _Partial) -> bool:
+        if self.thorough:
+            return fits(one.taken, other.taken)
+        return one.cost <= other.cost
+
+
+def _end(layer: LayerFolding, stage: Stage) -> tuple[int, ...]:
+    """What the layers behind see of a layer."""
+    if isinstance(stage.layer, Conv2d):
+        return layer.rows, layer.cols
+    return (layer.drain,) if isinstance(layer, ScatterFolding) else ()
+
+
+def _sum(parts: Iterable[Component]) -> Resources:
+    return sum((calibrated(part).total for part in parts), Resources())

@@ -1,0 +1,332 @@
+"""When every sample is where: the machine's cycles without the machine.
+
+Nothing inside a stage ever waits, so a handful of moments say all about a sample: the beats that
+arrive, the groups of rows that are loaded, the passes that start, the rows and beats of global
+winners, the result. Each follows from earlier ones by adding what shape and folding fix, and by
+waiting for the latest of what it needs: input, room, or the stage itself. These rules are written
+down here and hold to the cycle; tests compare them with the RTL of random machines.
+
+One thing depends on the data: the winners that each row of a linear layer has (see `RowCounts`).
+Without them a layer is taken to have as many as it keeps, as early as they can be, which is what a
+sample takes at least when its beats are full.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
+from twofold.hw.contract.network import Conv2d, Network
+from twofold.hw.engines.gather.frame import FrameShape
+from twofold.hw.engines.gather.loader import load_line
+from twofold.hw.engines.gather.stage import images_kept
+from twofold.hw.engines.gather.tile import TileTiming
+from twofold.hw.engines.gather.window import Windows
+from twofold.hw.engines.requantise import Requantise
+from twofold.hw.engines.scatter.banks import PixelBanks
+from twofold.hw.engines.scatter.tile import bank_delay, drain_latency
+from twofold.hw.engines.winners import LocalWinners
+from twofold.hw.engines.winners.emission import Emission
+from twofold.hw.engines.winners.level import LevelSearch
+from twofold.hw.engines.winners.select import Select
+from twofold.hw.engines.winners.vector import GlobalWinners
+from twofold.hw.machine.result import Result
+from twofold.hw.primitives.memory import TableRam
+from twofold.hw.primitives.queue import Queue
+
+RowCounts = Sequence[int]
+"""Winners above 0 in each row of ``drain`` units of a linear layer, for one sample."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a part of the machine does with a sample, from its first cycle to its last."""
+
+    name: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class SampleTimes:
+    """Cycles of a sample: its first beat taken, its result given, and the spans between."""
+
+    started: int
+    finished: int
+    spans: tuple[Span, ...]
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first beat taken to the result given."""
+        return self.finished - self.started
+
+
+def sample_times(
+    network: Network,
+    folding: Folding,
+    samples: Sequence[Sequence[RowCounts]] | int = 1,
+) -> list[SampleTimes]:
+    """Times of samples that follow each other without a gap, from a machine at rest.
+
+    Parameters
+    ----------
+    samples: for each sample, the winners of each linear layer but the last; or the number of
+        samples, each with as many winners as can be.
+
+    Raises FoldingError when the folding does not fit.
+    """
+    found = plans(network, folding)
+    if isinstance(samples, int):
+        samples = [[full_rows(plan) for plan in found if emits(plan)]] * samples
+    machine = _Machine(found, folding)
+    return [machine.sample(counts) for counts in samples]
+
+
+def latency(network: Network, folding: Folding) -> int:
+    """Cycles that a sample takes through a machine at rest, with full beats of winners."""
+    return sample_times(network, folding)[0].latency
+
+
+def emits(plan: Plan) -> bool:
+    """Whether a layer gives global winners."""
+    linear = isinstance(plan, ScatterPlan) and not isinstance(plan.stage.layer, Conv2d)
+    return linear and not plan.stage.last
+
+
+def full_rows(plan: Plan) -> list[int]:
+    """All winners of a linear layer, in its first rows."""
+    if not isinstance(plan, ScatterPlan):
+        return []
+    drain, left, found = plan.folding.drain, plan.stage.k, []
+    for first in range(0, plan.stage.channels, drain):
+        found.append(min(left, drain, plan.stage.channels - first))
+        left -= found[-1]
+    return found
+
+
+class _Machine:
+    """All parts, each with what it remembers of the samples before."""
+
+    def __init__(self, found: Sequence[Plan], folding: Folding) -> None:
+        self.stages: list[_Gather | _Scatter | _Linear] = []
+        for plan in found:
+            if isinstance(plan, GatherPlan):
+                self.stages.append(_Gather(plan, folding))
+            elif isinstance(plan.stage.layer, Conv2d):
+                self.stages.append(_Scatter(plan, folding.frames))
+            else:
+                source = self.stages[-1]
+                self.stages.append(_Linear(plan, source if isinstance(source, _Linear) else None))
+
+    def sample(self, counts: Sequence[RowCounts]) -> SampleTimes:
+        """Take one more sample through all stages."""
+        spans: list[Span] = []
+        rows = iter(counts)
+        ready = 0
+        for stage, behind in zip(self.stages, [*self.stages[1:], None], strict=True):
+            room = behind.released if behind is not None else []
+            ready = stage.sample(ready, room, rows, spans)
+        return SampleTimes(spans[0].first, ready, tuple(spans))
+
+
+def _earliest(released: Sequence[int], held: int, *, delay: int = 1) -> int:
+    """First cycle with a credit: of ``held`` in all, one was taken for every sample so far.
+
+    ``released`` has the cycles in which samples gave theirs back, which counts ``delay`` cycles
+    later, and one more sample is to start.
+    """
+    return released[-held] + delay if len(released) >= held else 0
+
+
+class _Gather:
+    """A gather layer: image buffer, loader, sequencer."""
+
+    def __init__(self, plan: GatherPlan, folding: Folding) -> None:
+        self.plan, self.windows, self.frames = plan, Windows(plan), folding.frames
+        planes, height, width = plan.stage.in_shape
+        self.frame = FrameShape(height=planes * height, width=width, beat=folding.input_bytes)
+        self.images = images_kept(plan, self.frame.beats)
+        self.input_free = self.loader_free = self.compute_free = 0
+        self.released: list[int] = []  # images
+        self.copies: list[int] = []  # of windows, released
+
+    def sample(
+        self, _: int, room: Sequence[int], __: Iterator[RowCounts], spans: list[Span]
+    ) -> int:
+        plan, name = self.plan, self.plan.stage.name
+        first = max(self.input_free, _earliest(self.released, self.images))
+        self.input_free = first + self.frame.beats
+        spans.append(Span("input", first, self.input_free - 1))
+        loads, starts = [], []
+        for number in range(plan.passes):
+            loads.append(self._load(number, first))
+            start = max(self.loader_free + 1, self.compute_free)
+            if number == 0:
+                start = max(start, _earliest(room, self.frames))
+            starts.append(start)
+            self.compute_free = start + max(plan.steps, plan.stage.k)
+            self.copies.append(start + plan.steps + plan.folding.streams - 1)
+        self.released.append(self.loader_free)
+        last_step = starts[-1] + plan.steps
+        rest = (plan.stage.channels - 1) % plan.folding.streams
+        # Tables, the last stream, the tile, and the registers of the row and of the tile.
+        last = last_step + TableRam.LATENCY + 1 + rest + TileTiming(plan).channel + 2
+        out = last + LocalWinners.LATENCY
+        spans.append(Span(f"{name} load", loads[0] + 1, self.loader_free))
+        spans.append(Span(f"{name} compute", starts[0] + 1, last_step))
+        spans.append(Span(f"{name} winners", last_step + 1, out))
+        return out
+
+    def _load(self, number: int, first: int) -> int:
+        """Load a pass of a sample whose first beat came in cycle ``first``; when that starts."""
+        plan, frame = self.plan, self.frame
+        across = plan.stage.out_shape[2] // plan.folding.cols
+        final = (plan.passes // across - 1) * plan.folding.rows + plan.load_groups - 1
+        top = number // across * plan.folding.rows
+        begun = None
+        levels = range(top, top + plan.load_groups)
+        for plane, level in product(range(plan.planes), levels):
+            line = load_line(plan, frame, plane, level * plan.phases)
+            if (plane, level) == (plan.planes - 1, final):
+                line = frame.lines - 1
+            start = max(self.loader_free, first + (line + 1) * frame.parts)
+            if begun is None:
+                start = begun = max(start, _earliest(self.copies, self.windows.copies))
+            self.loader_free = start + self.windows.columns
+        return begun or 0
+
+
+class _Fields:
+    """What both kinds of scatter layers have: pass after pass into the accumulators, and out."""
+
+    def __init__(self, plan: ScatterPlan) -> None:
+        self.plan = plan
+        self.free = 0
+        self.released: list[int] = []  # frames of the input, or samples
+        self.rows = -(-plan.stage.channels // plan.folding.drain)
+
+    def walk(self, start: int, spans: list[Span]) -> int:
+        """Walk the lists of a sample that is taken in cycle ``start``; cycle of its last step."""
+        plan = self.plan
+        self.free = start + plan.passes * plan.interval
+        final = start + (plan.runs - 1) * plan.run_interval + plan.run_steps
+        self.released.append(final + 2)
+        spans.append(Span(f"{plan.stage.name} compute", start + 1, final))
+        return final + PixelBanks.LATENCY - 1
+
+    def drained(self, done: int, spans: list[Span]) -> int:
+        """Cycle of the last row's draining, when the last step of a run was in ``done``."""
+        rows = self.rows // self.plan.rounds if self.plan.sums_in_dsp else self.rows
+        last = done + bank_delay(self.plan) + 1 + rows
+        spans.append(Span(f"{self.plan.stage.name} drain", last - rows + 1, last))
+        return last
+
+
+class _Scatter(_Fields):
+    """A convolution behind another one."""
+
+    def __init__(self, plan: ScatterPlan, frames: int) -> None:
+        super().__init__(plan)
+        self.frames = frames
+
+    def sample(
+        self, ready: int, room: Sequence[int], _: Iterator[RowCounts], spans: list[Span]
+    ) -> int:
+        start = max(ready + 1, self.free, _earliest(room, self.frames))
+        drained = self.drained(self.walk(start, spans), spans)
+        multiplier = self.plan.stage.layer.multiplier
+        last = drained + drain_latency(self.plan) + Requantise.LATENCY + multiplier
+        out = last + LocalWinners.LATENCY
+        spans.append(Span(f"{self.plan.stage.name} winners", drained + 1, out))
+        return out
+
+
+class _Linear(_Fields):
+    """A linear layer, with its global winners or the result."""
+
+    def __init__(self, plan: ScatterPlan, source: "_Linear | None") -> None:
+        super().__init__(plan)
+        self.source = source
+        self.started = False
+        self.taken = self.done = self.begun = -1
+        self.given: list[int] = []  # samples that have left winners or result
+        self.emission = _Emission(plan) if emits(plan) else None
+        self.result = -1
+
+    def sample(
+        self, ready: int, _: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
+    ) -> int:
+        name = self.plan.stage.name
+        if self.source is None or self.source.emission is None:
+            done = self.walk(max(ready + 1, self.free, self._room()), spans)
+        else:
+            self.started = False
+            self.source.emission.sample(ready, next(counts), self)
+            self.source.given = self.source.emission.released
+            begun, done = self.begun, self.done
+            spans.append(Span(f"{self.source.plan.stage.name} winners", ready + 1, begun - 1))
+            spans.append(Span(f"{name} compute", begun, done))
+        last = self.drained(done, spans) + drain_latency(self.plan)
+        if self.emission is not None:
+            # Requantised, and registered in front of the search.
+            row = last + Requantise.LATENCY + self.plan.stage.layer.multiplier + 1
+            return row + self.emission.search
+        found = last + 1 + Result.latency_of(self.plan.folding.drain)
+        self.result = max(found, self.result + 1)
+        self.given.append(self.result + 1)
+        spans.append(Span("result", last + 1, self.result))
+        return self.result
+
+    def take(self, visible: int, *, last: bool) -> int:
+        """Cycle in which a beat of winners has been taken, that can be seen from ``visible`` on."""
+        start = max(visible, self.taken + 1)
+        if not self.started:
+            start = max(start, self._room())
+            self.begun, self.started = start, True
+        self.taken = start + self.plan.rounds - 1
+        if last:
+            self.taken = max(self.taken, self.done + self.plan.drain_steps)
+            self.done = self.taken
+        return self.taken
+
+    def _room(self) -> int:
+        samples = GlobalWinners.SAMPLES if self.emission is not None else Result.SAMPLES
+        return _earliest(self.given, samples)
+
+
+class _Emission:
+    """Global winners of a layer behind the search: rows read, marked and sent beat by beat."""
+
+    def __init__(self, plan: ScatterPlan) -> None:
+        channels, drain = plan.stage.channels, plan.folding.drain
+        self.emit, self.rows = plan.emit, -(-channels // drain)
+        level, self.select = LevelSearch.latency_of(drain), Select.latency_of(drain)
+        searching = plan.stage.k < channels
+        second = level + self.rows + TableRam.LATENCY + GlobalWinners.COMPARE + level
+        self.search = (second if searching else 0) + Queue.LATENCY
+        self.room = GlobalWinners.row_room(drain)
+        self.read = -1
+        self.left: list[int] = []  # rows
+        self.sent: list[int] = []  # beats
+        self.beat = -1
+        self.released: list[int] = []
+
+    def sample(self, ready: int, counts: RowCounts, sink: _Linear) -> None:
+        """Send a sample whose threshold is known from cycle ``ready`` on to the layer behind."""
+        self.read = max(self.read + 1, ready) - 1
+        for number, count in enumerate(counts):
+            final = number == len(counts) - 1
+            self.read = max(self.read + 1, _earliest(self.left, self.room, delay=2))
+            marked = self.read + TableRam.LATENCY + self.select + Queue.LATENCY
+            begun = max(marked, self.left[-1] + 1 if self.left else 0)
+            if not count and not final:
+                self.left.append(begun)
+                continue
+            beats = max(1, -(-count // self.emit))
+            for at in range(beats):
+                begun = max(begun, _earliest(self.sent, Emission.DEPTH, delay=2))
+                visible = begun + Emission.LATENCY
+                self.sent.append(sink.take(visible, last=final and at == beats - 1))
+                begun += 1
+            self.left.append(begun - 1)
+        self.released.append(self.read + 1)

@@ -1,5 +1,0 @@
-"""The golden model: the network in NumPy integers, which everything else has to equal."""
-
-from sim.golden.model import Golden, forward
-
-__all__ = ["Golden", "forward"]

@@ -1,0 +1,23 @@
+"""Where the winners of a sample lie, which the time that it takes depends on."""
+
+import numpy as np
+
+from twofold.hw.contract.folding import Folding, ScatterPlan, plans
+from twofold.hw.contract.network import Network
+from twofold.hw.solve.timeline import emits
+from twofold.sw.golden.model import Golden
+
+
+def row_counts(network: Network, folding: Folding, golden: Golden) -> list[list[list[int]]]:
+    """For each sample and each layer with global winners, the winners above 0 in each row: what
+    `twofold.hw.solve.timeline.sample_times` takes.
+    """
+    found: list[list[list[int]]] = [[] for _ in golden.labels]
+    for plan, layer in zip(plans(network, folding), golden.activations, strict=False):
+        if not (isinstance(plan, ScatterPlan) and emits(plan)):
+            continue
+        starts = np.arange(0, plan.stage.channels, plan.folding.drain)
+        counts = np.add.reduceat(layer.reshape(len(layer), -1) != 0, starts, axis=1)
+        for sample, rows in enumerate(counts.tolist()):
+            found[sample].append(rows)
+    return found

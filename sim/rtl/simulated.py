@@ -1,0 +1,191 @@
+"""The machine in simulation, as software sees the card: load a parameter image, run samples, read
+results.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twofold.hw.contract.folding import Folding, plans
+from twofold.hw.contract.network import Network
+from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.contract.regs import COUNTERS, counter_number
+from twofold.hw.engines.links import result_layout
+from twofold.hw.machine.counters import Counters
+from twofold.hw.verilog.cache import Report, silent
+from twofold.hw.verilog.machine import core_verilog
+from twofold.hw.verilog.writer import Verilog
+from twofold.sim.rtl.beats import cycles_per_sample, parameter_beats, patience, pixel_beats
+from twofold.sim.rtl.library import Drive, Model, build_library
+from twofold.sim.rtl.probes import decode_probes, unpack_field
+
+Inputs = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of samples gave.
+
+    Attributes
+    ----------
+    logits: int32 ``[samples, classes]``.
+    labels: int64 ``[samples]``, as the machine found them.
+    started: cycle in which the first beat of each sample was taken, counted from the first
+        sample's.
+    finished: cycle in which each result was taken, on the same clock.
+    """
+
+    logits: NDArray[np.int32]
+    labels: NDArray[np.int64]
+    started: NDArray[np.int64]
+    finished: NDArray[np.int64]
+
+    @property
+    def cycles(self) -> int:
+        """Cycles from the first beat in to the last result out."""
+        return int(self.finished[-1]) + 1 if len(self.finished) else 0
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first beat of the first sample in to its result out."""
+        return int(self.finished[0] - self.started[0]) if len(self.finished) else 0
+
+    @property
+    def cycles_per_sample(self) -> float:
+        """Steady state: mean distance of the results in the second half of the run."""
+        return cycles_per_sample(self.finished)
+
+
+class Machine:
+    """A core in cycle-accurate simulation. Use as a context manager.
+
+    Parameters
+    ----------
+    network, folding: what ``verilog`` was made from.
+    verilog: with or without probes.
+    library: made from it by `twofold.sim.rtl.library.build_library`.
+    """
+
+    def __init__(self, network: Network, folding: Folding, verilog: Verilog, library: Path) -> None:
+        self.network = network
+        self.folding = folding
+        self.plans = plans(network, folding)
+        self.drive = Drive(patience=patience(network, folding))
+        self._model = Model(library, verilog.ports)
+
+    @classmethod
+    def build(
+        cls,
+        network: Network,
+        folding: Folding,
+        build: Path,
+        *,
+        probes: bool = False,
+        optimise: bool = True,
+        report: Report = silent,
+    ) -> "Machine":
+        """A machine built at most once for the same sources and parameters.
+
+        ``optimise``: see `twofold.sim.rtl.verilate.Program`.
+
+        Raises FoldingError when the folding does not fit, ToolError when a program is missing or
+        fails.
+        """
+        verilog = core_verilog(network, folding, build, probes=probes, report=report)
+        library = build_library(verilog, build, report, optimise=optimise)
+        return cls(network, folding, verilog, library)
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the simulated machine."""
+        self._model.close()
+
+    @property
+    def cycle(self) -> int:
+        """Cycles since reset."""
+        return self._model.cycle
+
+    def load(self, image: bytes, report: Report = silent) -> ParameterStatus:
+        """Send a parameter image, good or bad; returns what the machine says about it."""
+        beats = parameter_beats(image, self._model.size("parameters__payload"))
+        self._model.send_parameters(beats, self.drive, report)
+        return ParameterStatus(self._model.status)
+
+    def run(
+        self,
+        inputs: Inputs,
+        *,
+        seed: int = 1,
+        gap: float = 0.0,
+        stall: float = 0.0,
+        behind: bytes | None = None,
+        report: Report = silent,
+    ) -> Run:
+        """Send samples ``[samples, height, width]`` or ``[samples, 1, height, width]``, back to
+        back, and take the results.
+
+        ``gap`` and ``stall`` are chances of idle cycles before input beats and of results not
+        taken. ``behind``: a parameter image that follows the last sample without a gap.
+
+        Raises ToolError when the machine stops giving results (as it does without a good image).
+        """
+        self._model.clear_probes()
+        size = self._model.size("i__payload")
+        beats, beats_per_sample = pixel_beats(inputs, self.folding.input_bytes, size)
+        drive = dataclasses.replace(self.drive, seed=seed, gap=gap, stall=stall)
+        image = None
+        if behind is not None:
+            image = parameter_beats(behind, self._model.size("parameters__payload"))
+        results, started, finished = self._model.exchange(
+            beats, beats_per_sample, drive, report, behind=image
+        )
+        layout = result_layout(len(self.network.labels))
+        first = started[0] if len(started) else 0
+        return Run(
+            logits=unpack_field(results, layout["logits"].offset, len(self.network.labels), 32)
+            .astype(np.uint32)
+            .view(np.int32),
+            labels=unpack_field(results, layout["label"].offset, 1, layout["label"].width)[:, 0],
+            started=(started - first).astype(np.int64),
+            finished=(finished - first).astype(np.int64),
+        )
+
+    def activations(self) -> Sequence[Inputs]:
+        """Activations behind every layer but the last in the last run, from the probes.
+
+        uint8 ``[samples, channels, rows, columns]`` for a convolution, ``[samples, units]`` for a
+        linear layer; losers are 0.
+        """
+        return decode_probes(self.plans, [self.beats(at) for at in range(len(self.plans) - 1)])
+
+    def counters(self) -> dict[str, tuple[int, ...]]:
+        """Totals since reset: every register of `twofold.hw.contract.regs.COUNTERS`, a value a
+        layer.
+        """
+        self._model.counter(0, Counters.SETTLED)
+        return {
+            one.name: tuple(
+                self._model.counter(counter_number(one.name, layer), Counters.LATENCY + 1)
+                for layer in range(min(one.values, len(self.plans)))
+            )
+            for one in COUNTERS
+        }
+
+    def beats(self, layer: int) -> Inputs:
+        """Beats ``[n, bytes]`` that left a layer in the last run, from its probe."""
+        return self._model.probe(layer)

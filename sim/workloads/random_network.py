@@ -1,0 +1,233 @@
+"""Random networks, foldings, weights and inputs, all valid and all from a seed.
+
+They drive the packer, the golden model and the machine through shapes that no shipped network has.
+"""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+
+from twofold.hw.contract.arith import ACT_MAX, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN
+from twofold.hw.contract.folding import Folding, GatherFolding, LayerFolding, ScatterFolding, plans
+from twofold.hw.contract.network import (
+    Complementary,
+    Conv2d,
+    Dense,
+    Layer,
+    Linear,
+    Network,
+    Sparsity,
+    Stage,
+    Taps,
+)
+from twofold.hw.solve.report import multipliers
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+
+SPREAD = 96
+"""Standard deviation that hidden activations aim at before the clamps."""
+
+
+MULTIPLIERS = 48
+"""Most multipliers of a random machine, which bounds what building it costs."""
+
+
+def random_quantized(network: Network, seed: int = 0) -> QuantizedNetwork:
+    """Random integers for ``network``: full of non-zero weights, in canonical structure.
+
+    Constants and shifts are chosen so that hidden activations spread over 0..255 with both clamps
+    in reach, and differ from kernel to kernel.
+    """
+    generator = np.random.default_rng(seed)
+    layers = tuple(_random_layer(stage, generator) for stage in network.stages)
+    return QuantizedNetwork(network, layers, 2.0**-10, {"source": "random", "seed": seed})
+
+
+def random_inputs(network: Network, count: int, seed: int = 0) -> np.ndarray:
+    """Random inputs, uint8 ``[count, channels, height, width]``; every eighth has few values."""
+    generator = np.random.default_rng(seed)
+    inputs = generator.integers(0, ACT_MAX + 1, (count, *network.input_shape), dtype=np.uint8)
+    inputs[::8] = generator.choice(
+        np.array([0, 1, ACT_MAX], dtype=np.uint8), inputs[::8].shape, p=(0.5, 0.2, 0.3)
+    )
+    return inputs
+
+
+def _random_layer(stage: Stage, generator: np.random.Generator) -> QuantizedLayer:
+    used = _random_structure(stage, generator)
+    weight = generator.integers(WEIGHT_MIN, WEIGHT_MAX, used.shape, dtype=np.int64)
+    weight = ((weight + (weight >= 0)) * used).astype(np.int8)  # never 0, so the structure shows
+    spread = 74.0 * 100.0 * stage.products**0.5
+    shift, mul = 0, None
+    if not stage.last:
+        shift = min(max(round(np.log2(spread / SPREAD)), 0), SHIFT_MAX)
+    if stage.layer.multiplier:
+        mul = generator.integers(1 << 10, 1 << 12, stage.channels, dtype=np.uint16)
+        shift = min(shift + 11, SHIFT_MAX)
+    limit = 1 << (stage.add_bits - 1)
+    centre = 100 * weight.reshape(stage.channels, -1).astype(np.int64).sum(axis=1)
+    noise = generator.normal(0.0, spread / 2, stage.channels).round().astype(np.int64)
+    add = (noise - centre) * (1 if mul is None else mul.astype(np.int64))
+    if shift:
+        add += 1 << (shift - 1)
+    add = np.clip(add, -limit, limit - 1).astype(np.int32)
+    shape = (stage.channels, stage.in_shape[0], *stage.kernel)
+    if isinstance(stage.layer, Conv2d):
+        weight = weight.reshape(shape)
+    return QuantizedLayer(weight=weight, add=add, shift=shift, mul=mul)
+
+
+def _random_structure(stage: Stage, generator: np.random.Generator) -> np.ndarray:
+    """Where weights may be non-zero: bool ``[out, inputs]``."""
+    used = np.zeros((stage.channels, stage.inputs), dtype=bool)
+    match stage.layer.sparsity:
+        case Dense():
+            used[:] = True
+        case Taps(counts):
+            for kernel, count in enumerate(counts):
+                used[kernel, generator.permutation(stage.inputs)[:count]] = True
+        case Complementary(sets):
+            for group in range(sets):
+                members = np.arange(group, stage.channels, sets)
+                inputs = generator.permutation(stage.inputs)
+                for at, member in enumerate(members):
+                    used[member, inputs[at :: len(members)][: stage.fan_in]] = True
+    return used
+
+
+def random_network(seed: int = 0, *, machine: bool = True) -> Network:
+    """A random small network: one or two convolutions, one to three linear layers.
+
+    With ``machine`` it is one that the engines serve: a convolution first, of any weights over one
+    to three channels, then complementary sets or dense weights. Without, it may have taps anywhere
+    in its convolutions.
+    """
+    source, image = random.Random(seed), random.Random(f"image {seed}")
+    shape = (
+        image.choice((1, 1, 2, 3)) if machine else source.randint(1, 3),
+        source.randint(6, 12),
+        source.choice((8, 12, 16)) if machine else source.randint(6, 12),
+    )
+    layers: list[Layer] = []
+    size = min(shape[1:])
+    for index in range(source.randint(1, 2)):
+        layer = _random_convolution(source, index, shape[0] if not layers else 0, size, machine)
+        if layer is None:
+            break
+        if machine and not index and image.random() < 0.2:
+            layer = replace(layer, sparsity=_random_sets(image, layer.out_channels))
+        layers.append(layer)
+        size = _output_size(layer, size)
+    for _ in range(source.randint(0, 2)):
+        layers.append(_random_linear(source))
+    classes = source.randint(2, 6)
+    layers.append(Linear(out_features=classes))
+    return Network(
+        name=f"random-{seed}",
+        input_shape=shape,
+        layers=tuple(layers),
+        labels=tuple(f"class {label}" for label in range(classes)),
+        zero_point=source.choice((0, 96, source.randint(0, ACT_MAX))),
+    )
+
+
+def _output_size(layer: Conv2d, size: int) -> int:
+    side = max(layer.kernel)
+    return ((size + 2 * layer.padding - side) // layer.stride + 1) // layer.pool
+
+
+def _random_convolution(
+    source: random.Random, index: int, channels: int, size: int, machine: bool
+) -> Conv2d | None:
+    """A convolution over at least ``size`` pixels in both directions; None where none fits."""
+    side = source.randint(1, min(3, size))
+    kernel = (side, source.randint(1, side))
+    out_channels = source.choice((2, 3, 4, 6, 8, 9))
+    layer = Conv2d(
+        out_channels=out_channels,
+        kernel=kernel,
+        stride=source.choice((1, 1, 2)),
+        padding=source.choice((0, 0, source.randint(0, side - 1))),
+        pool=source.choice((1, 2, 2)),
+        k=source.choice((None, source.randint(1, out_channels))),
+        multiplier=source.random() < 0.25,
+    )
+    if _output_size(layer, size) < 1:
+        layer = replace(layer, stride=1, pool=1)
+    if _output_size(layer, size) < 1:
+        return None
+    taps = kernel[0] * kernel[1]
+    if index and (machine or source.random() < 0.5):
+        return replace(layer, sparsity=_random_sets(source, out_channels))
+    if source.random() < 0.3:
+        return layer
+    most = taps * (channels or 1)
+    counts = sorted((source.randint(1, most) for _ in range(out_channels)), reverse=True)
+    return replace(layer, sparsity=Taps(tuple(counts)))
+
+
+def _random_linear(source: random.Random) -> Linear:
+    units = source.choice((4, 6, 8, 12, 16, 20))
+    return Linear(
+        out_features=units,
+        sparsity=_random_sets(source, units),
+        k=source.choice((None, source.randint(1, units))),
+        multiplier=source.random() < 0.25,
+    )
+
+
+def _random_sets(source: random.Random, kernels: int) -> Sparsity:
+    if source.random() < 0.2:
+        return Dense()
+    return Complementary(source.randint(1, kernels))
+
+
+def random_folding(network: Network, seed: int = 0) -> Folding:
+    """A random folding that divides ``network`` (one the engines serve; see `random_network`), of
+    at most `MULTIPLIERS`.
+    """
+    source = random.Random(seed)
+    while True:
+        folding = _random_folding(source, network)
+        if sum(multipliers(plan) for plan in plans(network, folding)) <= MULTIPLIERS:
+            return folding
+
+
+def _random_folding(source: random.Random, network: Network) -> Folding:
+    layers: list[LayerFolding] = []
+    for stage in network.stages:
+        layers.append(
+            _random_gather(source, stage) if not layers else _random_scatter(source, stage)
+        )
+    width = network.input_shape[2]
+    choices = [*_divisors(width), 2 * width]
+    return Folding(
+        tuple(layers), input_bytes=source.choice(choices), frames=source.choice((2, 3, 4))
+    )
+
+
+def _divisors(number: int) -> list[int]:
+    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+
+
+def _random_gather(source: random.Random, stage: Stage) -> GatherFolding:
+    _, rows, cols = stage.out_shape
+    return GatherFolding(
+        rows=source.choice(_divisors(rows)),
+        cols=source.choice(_divisors(cols)),
+        streams=source.randint(1, min(stage.channels, 4)),
+    )
+
+
+def _random_scatter(source: random.Random, stage: Stage) -> ScatterFolding:
+    _, rows, cols = stage.out_shape
+    lanes = source.choice(_divisors(stage.sets))
+    convolution = isinstance(stage.layer, Conv2d)
+    streamed = stage.number > 1 and not convolution
+    return ScatterFolding(
+        rows=source.choice(_divisors(rows)),
+        cols=source.choice(_divisors(cols)),
+        engines=source.randint(1, 3 if streamed else min(3, stage.taps)),
+        lanes=lanes,
+        drain=1 if convolution else source.choice(_divisors(lanes)),
+    )

@@ -1,0 +1,163 @@
+"""Host time of the driver itself: ``python -m twofold.sw.driver.overhead``.
+
+Samples go through the driver to a device whose transfers and runs take no time, so that what is
+left
+is the driver: splitting, queueing, waking threads, copying. It is processor time of all threads,
+per sample. A card does one sample in 104 cycles at 300 MHz and has four units, so that the driver
+has to stay well below 87 ns.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from twofold.hw.contract.errors import TwofoldError
+from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.presets import folding_for
+from twofold.hw.contract.regs import KERNEL_VERSION, Register, Status, sample_bytes
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.driver.accelerator import Accelerator
+from twofold.sw.driver.device import Arguments
+from twofold.sw.driver.software import MemoryBuffer
+
+BATCH = 65_536
+UNITS = 4
+TURNS = 25
+
+
+class IdleLaunch:
+    """A run that ends at once."""
+
+    def start(self, _samples: int) -> None:
+        """Nothing to do."""
+
+    def wait(self, _seconds: float) -> bool:
+        """It has ended."""
+        return True
+
+    def free(self) -> None:
+        """Nothing to give back."""
+
+
+class IdleUnit:
+    """A unit that leaves its memory as it is."""
+
+    def __init__(self, name: str, quantized: QuantizedNetwork) -> None:
+        self.name = name
+        network = quantized.network
+        machine = fingerprint(network, folding_for(network))
+        self._registers = {
+            "version": KERNEL_VERSION,
+            "status": Status.OK,
+            "geometry": len(network.labels) | sample_bytes(network) << 8,
+            "fingerprint": int.from_bytes(machine, "little"),
+        }
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """Nothing is."""
+        return frozenset()
+
+    def allocate(self, size: int) -> MemoryBuffer:
+        """Memory of the host alone."""
+        return MemoryBuffer(size, shared=True)
+
+    def prepare(self, _arguments: Arguments) -> IdleLaunch:
+        """A run that ends at once."""
+        return IdleLaunch()
+
+    def read(self, one: Register) -> int:
+        """Value of a register."""
+        return int(self._registers.get(one.name, 0))
+
+
+class IdleDevice:
+    """A device that takes no time."""
+
+    name, patience = "idle", 1.0
+
+    def __init__(self, quantized: QuantizedNetwork, units: int) -> None:
+        self.units = tuple(IdleUnit(f"idle_{number}", quantized) for number in range(units))
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Processor time of the driver, in nanoseconds a sample.
+
+    Attributes
+    ----------
+    batch: samples of a call.
+    in_place: of samples that the caller wrote into the card's buffers.
+    copied: of samples in an array of the caller's.
+    copy: of copying such an array in one piece, with a single ``memcpy``.
+    """
+
+    batch: int
+    in_place: float
+    copied: float
+    copy: float
+
+
+def measure(quantized: QuantizedNetwork, batch: int, *, units: int, turns: int) -> Cost:
+    """Medians over turns; the three kinds take turns, so that noise hits all of them."""
+    shape = (batch, *quantized.network.input_shape)
+    inputs = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    aside = np.zeros_like(inputs)
+    with Accelerator(IdleDevice(quantized, units)) as accelerator:
+        accelerator.load(quantized)
+        with accelerator.buffer(batch) as samples:
+            samples.write(inputs[:, 0])
+            kinds = (
+                lambda: accelerator.infer(samples),
+                lambda: accelerator.infer(inputs),
+                lambda: np.copyto(aside, inputs),
+            )
+            times = np.array([[_time(kind) for kind in kinds] for _ in range(turns + 1)])
+    in_place, copied, copy = (float(one) for one in np.median(times[1:], axis=0) / batch * 1e9)
+    return Cost(batch, round(in_place, 2), round(copied, 2), round(copy, 2))
+
+
+def _time(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m twofold.sw.driver.overhead", description=__doc__
+    )
+    parser.add_argument("--network", required=True, help="quantized network (.npz)")
+    parser.add_argument("--batch", type=int, default=BATCH, help="samples a call (%(default)s)")
+    parser.add_argument("--units", type=int, default=UNITS, help="compute units (%(default)s)")
+    parser.add_argument("--turns", type=int, default=TURNS, help="of each kind (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    args = parser.parse_args(argv)
+    try:
+        cost = measure(
+            QuantizedNetwork.load(args.network), args.batch, units=args.units, turns=args.turns
+        )
+    except TwofoldError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return error.exit_code
+    if args.json:
+        print(json.dumps(asdict(cost)))
+    else:
+        print(
+            f"batch {cost.batch}: {cost.in_place} ns a sample in place, {cost.copied} ns copied "
+            f"(a plain copy: {cost.copy} ns)"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""The golden model: the network in NumPy integers, which everything else has to equal."""
+
+from twofold.sw.golden.model import Golden, forward
+
+__all__ = ["Golden", "forward"]

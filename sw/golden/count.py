@@ -1,0 +1,40 @@
+"""How many multiplications a sparse machine needs for given activations."""
+
+import numpy as np
+
+from twofold.hw.contract.network import Complementary, Stage, Taps
+from twofold.sw.artefacts import QuantizedLayer
+
+
+def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.ndarray:
+    """Products of a non-zero activation with a stored weight, for each sample: int64 ``[samples]``.
+
+    ``x`` holds the layer's input as ``[channels, rows, columns, samples]``. The image before the
+    first layer counts as dense: every stored weight meets an activation at every position, and of
+    complementary sets as many weights of each kernel are stored as its fan-in. Behind it, a
+    non-zero activation meets one weight a complementary set at each position that looks at it.
+    Positions that pooling drops are not computed.
+    """
+    samples = x.shape[3]
+    rows, cols = stage.out_shape[1] * stage.pool, stage.out_shape[2] * stage.pool
+    if stage.index == 0:
+        sets = isinstance(stage.layer.sparsity, Complementary)
+        stored = stage.channels * stage.fan_in if sets else stage.weights
+        return np.full(samples, rows * cols * stored, dtype=np.int64)
+    side = (stage.padding, stage.padding)
+    active = np.pad(x != 0, ((0, 0), side, side, (0, 0)))
+    stored, step = _stored_weights(stage, layer), stage.stride
+    total = np.zeros(samples, dtype=np.int64)
+    for dy in range(stage.kernel[0]):
+        for dx in range(stage.kernel[1]):
+            window = active[:, dy : dy + rows * step : step, dx : dx + cols * step : step]
+            total += stored[:, dy, dx] @ np.count_nonzero(window, axis=(1, 2))
+    return total
+
+
+def _stored_weights(stage: Stage, layer: QuantizedLayer) -> np.ndarray:
+    """Weights stored for each position of a window: int64 ``[channels, *kernel]``."""
+    shape = (stage.in_shape[0], *stage.kernel)
+    if isinstance(stage.layer.sparsity, Taps):
+        return np.count_nonzero(layer.weight, axis=0).reshape(shape).astype(np.int64)
+    return np.full(shape, stage.sets, dtype=np.int64)

@@ -1,0 +1,62 @@
+"""Where float32 is exact: how far the sums of a layer can reach, in accumulator steps."""
+
+import numpy as np
+
+from twofold.hw.contract.arith import ACT_MAX
+from twofold.hw.contract.network import Stage
+from twofold.sw.artefacts import QuantizedLayer
+from twofold.sw.errors import OnnxError
+
+EXACT_STEPS = 1 << 24
+"""Whole numbers below are exact in float32, and halves below half of it."""
+
+
+def reach(stage: Stage, layer: QuantizedLayer, zero_point: int, channels: slice) -> np.ndarray:
+    """Largest magnitude of a sum of products over these input channels, for each kernel.
+
+    It holds for partial sums in whatever order they are added up, and takes into account that a
+    pixel has winners only on some of its channels.
+    """
+    shape = (stage.channels, stage.in_shape[0], stage.taps)
+    weight = layer.weight.reshape(shape)[:, channels].astype(np.int64)
+    if zero_point:
+        return np.abs(weight).sum(axis=(1, 2)) * max(ACT_MAX - zero_point, zero_point)
+    up, down = (
+        np.sort(np.maximum(signed, 0), axis=1)[:, -stage.in_k :].sum(axis=(1, 2))
+        for signed in (weight, -weight)
+    )
+    return np.maximum(up, down) * ACT_MAX
+
+
+def fits(stage: Stage, layer: QuantizedLayer, zero_point: int, bias: np.ndarray) -> bool:
+    """Whether accumulators and ``bias`` (int64 ``[channels]``), and half steps of hidden layers,
+    are exact.
+    """
+    steps = reach(stage, layer, zero_point, slice(None)) + np.abs(bias)
+    return int(steps.max()) < (EXACT_STEPS if stage.last else EXACT_STEPS // 2)
+
+
+def parts(stage: Stage, layer: QuantizedLayer, zero_point: int) -> list[tuple[int, int]]:
+    """Fewest runs of input channels, as (first, behind last), over each of which sums are exact.
+
+    Raises OnnxError when the sums over a single channel are not.
+    """
+    channels = stage.in_shape[0]
+    found, start = [], 0
+    while start < channels:
+        stop = channels
+        while _worst(stage, layer, zero_point, start, stop) >= EXACT_STEPS:
+            stop = (start + stop) // 2
+            if stop == start:
+                raise OnnxError(
+                    f"{stage.name}: sums over input channel {start} can reach "
+                    f"{_worst(stage, layer, zero_point, start, start + 1)} accumulator steps, "
+                    f"float32 is exact below {EXACT_STEPS}"
+                )
+        found.append((start, stop))
+        start = stop
+    return found
+
+
+def _worst(stage: Stage, layer: QuantizedLayer, zero_point: int, start: int, stop: int) -> int:
+    return int(reach(stage, layer, zero_point, slice(start, stop)).max())

@@ -1,0 +1,86 @@
+"""Standard ONNX out of a floating-point network: what the integers were made from.
+
+Input ``image``: uint8 ``[samples, channels, height, width]``; output ``logits``: float32
+``[samples, classes]``. BatchNorm is folded into weights and offsets; k-winners are ``TopK`` over
+the channels, scattered into zeros.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from twofold.hw.contract.network import Network, Stage
+from twofold.sw.artefacts.files import write_bytes
+from twofold.sw.onnx.export.graph import Graph
+from twofold.sw.onnx.export.onnx import (
+    IR_VERSION,
+    OPSET,
+    checked,
+    convolve,
+    image_input,
+    pool,
+    result,
+    winners,
+)
+
+FloatLayer = tuple[np.ndarray, np.ndarray]
+"""Weights float32 ``[out, ...]`` and offsets float32 ``[out]`` of a layer."""
+
+
+def save_float(
+    network: Network, layers: Sequence[FloatLayer], input_scale: float, path: Path
+) -> int:
+    """Write the ONNX model, whole or not at all, and return its length in bytes.
+
+    Raises OnnxError when the model does not check, ArtefactError when it cannot be written.
+    """
+    content = export_float(network, layers, input_scale).SerializeToString()
+    write_bytes(path, content)
+    return len(content)
+
+
+def export_float(
+    network: Network, layers: Sequence[FloatLayer], input_scale: float
+) -> onnx.ModelProto:
+    """Checked ONNX model of ``network`` with the float32 ``layers``.
+
+    ``input_scale`` is the number of steps of the input that make up 1.0. Raises OnnxError.
+    """
+    graph = Graph()
+    x = graph.node("Cast", ["image"], "image.float", to=TensorProto.FLOAT)
+    zero = graph.constant("image.zero_point", np.float32(network.zero_point))
+    step = graph.constant("image.step", np.float32(1 / input_scale))
+    x = graph.node("Mul", [graph.node("Sub", [x, zero], "image.centred"), step], "image.scaled")
+    for stage, (weight, offset) in zip(network.stages, layers, strict=True):
+        x = _layer(graph, stage, weight, offset, x)
+    graph.node("Flatten", [x], "logits", axis=1)
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            network.name,
+            [image_input(network)],
+            [result("logits", TensorProto.FLOAT, len(network.labels))],
+            graph.initializers,
+        ),
+        producer_name="twofold",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+    )
+    helper.set_model_props(model, {"labels": json.dumps(network.labels)})
+    return checked(model)
+
+
+def _layer(graph: Graph, stage: Stage, weight: np.ndarray, offset: np.ndarray, x: str) -> str:
+    name = stage.name
+    shape = (stage.channels, stage.in_shape[0], *stage.kernel)
+    weights = graph.constant(f"{name}.weight", weight.astype(np.float32).reshape(shape))
+    offsets = graph.constant(f"{name}.offset", offset.astype(np.float32))
+    x = convolve(graph, stage, name, [x, weights, offsets])
+    if stage.last:
+        return x
+    x = graph.node("Relu", [pool(graph, stage, x)], f"{name}.relu")
+    return winners(graph, stage, x) if stage.k < stage.channels else x

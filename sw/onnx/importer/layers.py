@@ -1,0 +1,157 @@
+"""A layer as it is read: integer weights, and what becomes of their sums in real numbers."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+
+from twofold.sw.onnx.importer.graph import Graph, attributes, label, refuse, same
+from twofold.sw.onnx.importer.quantizers import Weights, weights
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(eq=False)
+class RawLayer:
+    """A convolution or linear layer between two quantizations.
+
+    With ``acc`` the sum of weights and input integers, less their zero point, the output is
+    ``round((gain * acc + offset) / step)``, clamped to 0..255.
+
+    Attributes
+    ----------
+    name: of its node, for messages.
+    weight: int64 ``[out, in, height, width]``, or ``[out, in]`` for a linear layer.
+    gain, offset: float64 ``[out]``.
+    in_shape: channels, height, width.
+    stride, padding, pool: as in `twofold.hw.contract.network.Conv2d`.
+    step: of the output integers; None for logits.
+    floors: round down instead of to the nearest.
+    k: winners kept; None for all.
+    relu, ceiling, late: while it is read: negative values are gone, values are limited, and what
+        was added behind the limit at 0.
+    """
+
+    name: str
+    weight: np.ndarray
+    gain: np.ndarray
+    offset: np.ndarray
+    in_shape: Shape
+    stride: int = 1
+    padding: int = 0
+    pool: int = 1
+    step: float | None = None
+    floors: bool = False
+    k: int | None = None
+    relu: bool = False
+    ceiling: float = field(default=np.inf)
+    late: float = 0.0
+
+    @property
+    def convolution(self) -> bool:
+        """Whether it has a window."""
+        return self.weight.ndim == 4
+
+    @property
+    def channels(self) -> int:
+        """Kernels."""
+        return len(self.weight)
+
+    @property
+    def out_shape(self) -> Shape:
+        """Channels, height, width behind pooling."""
+        if not self.convolution:
+            return self.channels, 1, 1
+        height, width = (
+            ((size + 2 * self.padding - side) // self.stride + 1) // self.pool
+            for size, side in zip(self.in_shape[1:], self.weight.shape[2:], strict=True)
+        )
+        return self.channels, height, width
+
+
+def multiplying_layer(
+    graph: Graph, node: onnx.NodeProto, in_shape: Shape, flat: bool, scale: float
+) -> RawLayer:
+    """Layer that ``node`` (Conv, Gemm or MatMul) starts, over activations of this scale."""
+    if (node.op_type == "Conv") == flat:
+        raise refuse(node, f"input is {'flat' if flat else 'an image'}; expected the other")
+    if node.op_type == "Conv":
+        found, stride, padding = _convolution(graph, node, in_shape)
+    else:
+        found, (stride, padding) = _linear(graph, node, in_shape), (1, 0)
+    if found.values.min() < -128 or found.values.max() > 127:
+        raise refuse(
+            node, f"weights {found.values.min()}..{found.values.max()} do not fit 8 bits signed"
+        )
+    gain = np.broadcast_to(found.scale * scale, len(found.values)).copy()
+    layer = RawLayer(
+        label(node), found.values, gain, np.zeros(len(gain)), in_shape, stride, padding
+    )
+    if min(layer.out_shape) < 1:
+        raise refuse(node, f"window leaves nothing of input {list(in_shape)}")
+    if len(node.input) > 2 and node.input[2]:
+        layer.offset += per_channel(graph, node, node.input[2], layer, flat=True)
+    return layer
+
+
+def _convolution(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> tuple[Weights, int, int]:
+    found, options = weights(graph, node.input[1], node, 0), attributes(node)
+    auto = options.get("auto_pad", b"NOTSET")
+    if auto not in (b"NOTSET", b"VALID"):
+        raise refuse(node, f"auto_pad is {auto!r}; export with pads")
+    if options.get("group", 1) != 1:
+        raise refuse(node, f"{options['group']} groups, needs 1")
+    if same(node, "dilations", options.get("dilations", []), 1) != 1:
+        raise refuse(node, f"dilations are {options['dilations']}, needs 1")
+    shape = found.values.shape
+    if found.values.ndim != 4 or shape[1] != in_shape[0] or min(shape) < 1:
+        raise refuse(node, f"weights {list(shape)} for input {list(in_shape)}")
+    if list(options.get("kernel_shape", shape[2:])) != list(shape[2:]):
+        raise refuse(node, f"kernel_shape {options['kernel_shape']} for weights {list(shape)}")
+    stride = same(node, "strides", options.get("strides", []), 1)
+    padding = same(node, "pads", options.get("pads", []), 0)
+    if stride < 1 or padding < 0:
+        raise refuse(node, f"stride {stride} and padding {padding}, need >= 1 and >= 0")
+    return found, stride, padding
+
+
+def _linear(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> Weights:
+    options = attributes(node)
+    turned = node.op_type == "MatMul" or not options.get("transB", 0)
+    if options.get("transA", 0) or options.get("alpha", 1.0) != 1 or options.get("beta", 1.0) != 1:
+        raise refuse(node, "transA, alpha and beta are not supported")
+    found = weights(graph, node.input[1], node, 1 if turned else 0)
+    if found.values.ndim != 2 or min(found.values.shape) < 1:
+        raise refuse(node, f"weights {list(found.values.shape)}, needs two axes")
+    values = found.values.T if turned else found.values
+    inputs = in_shape[0] * in_shape[1] * in_shape[2]
+    if values.shape[1] != inputs:
+        raise refuse(node, f"{values.shape[1]} weights a unit for {inputs} inputs")
+    return Weights(values, found.scale)
+
+
+def per_channel(
+    graph: Graph, node: onnx.NodeProto, name: str, layer: RawLayer, *, flat: bool
+) -> np.ndarray:
+    """Constant ``name``, perhaps quantized, as a value for each channel: float64 ``[out]``."""
+    values = graph.constant(name)
+    if values is None:
+        found = weights(graph, name, node, 0)
+        values = found.values * (found.scale if found.values.ndim == 1 else found.scale[0])
+    values = np.asarray(values, dtype=np.float64)
+    lead = values.shape[: values.ndim - (1 if flat else 3)]
+    rest = values.shape[len(lead) :]
+    fits = rest == ((layer.channels,) if flat else (layer.channels, 1, 1))
+    if values.size != 1 and not (fits and set(lead) <= {1}):
+        raise refuse(node, f"constant {list(values.shape)} for {layer.channels} channels")
+    if not np.isfinite(values).all():
+        raise refuse(node, "constant is not finite")
+    return np.broadcast_to(values.reshape(-1), layer.channels).astype(np.float64)
+
+
+def scalar(graph: Graph, node: onnx.NodeProto, at: int) -> float | None:
+    """Constant input ``at`` of one element; None where it is missing or something else."""
+    if len(node.input) <= at or not node.input[at]:
+        return None
+    value = graph.constant(node.input[at])
+    return float(value.reshape(-1)[0]) if value is not None and value.size == 1 else None

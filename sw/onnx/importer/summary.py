@@ -1,0 +1,50 @@
+"""What an import found, for people and as JSON."""
+
+from typing import Any
+
+from twofold.hw.contract.network import Complementary, Dense, Stage, Taps
+from twofold.sw.artefacts import QuantizedNetwork
+
+
+def summary(quantized: QuantizedNetwork) -> dict[str, Any]:
+    """Name, input and layers of an imported network."""
+    notes = quantized.provenance["layers"]
+    return {
+        "network": quantized.network.name,
+        "input_shape": list(quantized.network.input_shape),
+        "zero_point": quantized.network.zero_point,
+        "layers": [
+            _layer(stage, note) for stage, note in zip(quantized.network.stages, notes, strict=True)
+        ],
+    }
+
+
+def _layer(stage: Stage, note: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "layer": stage.name,
+        "out_shape": list(stage.out_shape),
+        "sparsity": _sparsity(stage),
+        "k": stage.k,
+        "multiplier": stage.layer.multiplier,
+        **note,
+    }
+
+
+def _sparsity(stage: Stage) -> str:
+    match stage.layer.sparsity:
+        case Dense():
+            return "dense"
+        case Taps(counts):
+            return f"{min(counts)}..{max(counts)} of {stage.inputs} taps"
+        case Complementary(sets):
+            return f"{sets} complementary sets of {stage.slots}"
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """A line for each layer."""
+    return [
+        f"  {layer['layer']}: {' x '.join(map(str, layer['out_shape']))}, {layer['sparsity']}, "
+        f"k {layer['k']}{', kernels reordered' if layer['permuted'] else ''}"
+        f"{'' if layer['exact'] else ', requantised to the nearest 15-bit factor'}"
+        for layer in found["layers"]
+    ]

@@ -1,0 +1,80 @@
+"""Samples for simulations: where they come from, and the classes they should get."""
+
+import os
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from twofold.hw.contract.errors import NetworkError
+from twofold.hw.contract.presets import GSC_LABELS, network
+from twofold.sim.workloads.samples import AUDIO_SAMPLES, balanced, choose
+from twofold.sw.errors import AudioError, DatasetError
+
+GSC = network("gsc")
+TINY = network("tiny")
+
+
+@pytest.mark.parametrize("count", [1, 6, 13, 100])
+def test_balanced_choices_are_even_and_distinct(count: int):
+    labels = [0] * 50 + [1] * 3 + [2] * 20
+    chosen = balanced(labels, count)
+    assert len(set(chosen)) == len(chosen) == min(count, len(labels))
+    counts = Counter(labels[at] for at in chosen)
+    left_over = [label for label in range(3) if counts[label] < labels.count(label)]
+    for label in left_over:
+        assert counts[label] >= max(counts.values()) - 1
+    assert balanced(labels, count) == chosen
+
+
+def test_rendered_samples_are_the_default():
+    done = []
+    samples = choose(GSC, samples=12, done=lambda *step: done.append(step))
+    assert samples.inputs.shape == (12, 32, 32)
+    assert samples.inputs.dtype == np.uint8
+    assert [GSC_LABELS[label or 0] for label in samples.labels[:10]] == list(samples.spoken[:10])
+    assert done[-1] == (12, 12)
+    assert len(np.unique(samples.inputs.reshape(12, -1), axis=0)) == 12
+
+
+def test_digits_for_a_small_network():
+    samples = choose(TINY, samples=20)
+    assert samples.inputs.shape == (20, 8, 8)
+    assert set(Counter(samples.labels).values()) == {2}
+    everything = choose(TINY, samples=None)
+    assert len(everything.inputs) == len(everything.labels) > 300
+
+
+def test_an_audio_file_is_sent_several_times(tmp_path: Path):
+    path = tmp_path / "sample.wav"
+    soundfile.write(path, np.sin(np.arange(22050) / 20) / 2, 22050)
+    samples = choose(GSC, wav=path)
+    assert samples.inputs.shape == (AUDIO_SAMPLES, 32, 32)
+    assert list(samples.spoken) == ["sample.wav"] * AUDIO_SAMPLES
+    assert set(samples.labels) == {None}
+    with pytest.raises(AudioError):
+        choose(GSC, wav=tmp_path / "missing.wav")
+
+
+def test_a_folder_that_is_no_data_set(tmp_path: Path):
+    with pytest.raises(DatasetError):
+        choose(GSC, data=tmp_path)
+
+
+def test_a_network_without_samples():
+    other = replace(TINY, input_shape=(1, 10, 10))
+    with pytest.raises(NetworkError, match="no samples for an input of"):
+        choose(other, samples=1)
+
+
+@pytest.mark.skipif("TWOFOLD_GSC" not in os.environ, reason="TWOFOLD_GSC is not set")
+def test_recorded_samples_come_from_the_test_split():
+    data = Path(os.environ["TWOFOLD_GSC"])
+    samples = choose(GSC, samples=24, data=data)
+    assert Counter(samples.labels) == Counter(list(range(12)) * 2)
+    listed = (data / "testing_list.txt").read_text().split()
+    spoken = {Path(name).parts[0] for name in listed} | {"silence"}
+    assert set(samples.spoken) <= spoken
