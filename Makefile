@@ -27,7 +27,7 @@ sim: $(VENV)/.sim  ## the network through the RTL, bit for bit (NET=tiny SAMPLES
 test: $(VENV)/.all  ## every test (TWOFOLD_GSC=folder adds those on real audio)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests
 
-lint: $(VENV)/.all  ## ruff and pyright
+lint: $(VENV)/.all build/typing  ## ruff and pyright
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
@@ -54,6 +54,12 @@ report: $(VENV)/.bench  ## the comparison as one page, build/reports/report.html
 
 resources: $(VENV)/.area  ## area of the machine by Yosys, tile by tile
 	@$(BIN)/twofold resources --net $(NET) --variant $(VARIANT)
+
+# The package as it is when installed, for tools that follow paths instead of imports.
+build/typing:
+	@mkdir -p $@/twofold
+	@ln -sfn ../../../sw/public/__init__.py $@/twofold/__init__.py
+	@for room in hw sw sim; do ln -sfn ../../../$$room $@/twofold/$$room; done
 
 setup: $(VENV)/.all  ## install every role into .venv
 

@@ -261,8 +261,8 @@ class _Search:
         if not ends:
             within = " within the budget" if self.thorough else ""
             raise FoldingError(
-                f"{stage.name}: no folding of the layers up to it takes {self.cycles} cycles a sample"
-                f" or less{within}; ask for more cycles"
+                f"{stage.name}: no folding of the layers up to it takes {self.cycles} cycles a "
+                f"sample or less{within}; ask for more cycles"
             )
         return [partial for rivals in ends.values() for partial in rivals]
 

@@ -33,7 +33,8 @@ class _Window(ctypes.Structure):
     _fields_ = tuple(
         (name, ctypes.c_int64)
         for name in (
-            "samples", "height", "width", "channels", "rows", "cols", "pool", "out_rows", "out_cols",
+            "samples", "height", "width", "channels", "rows", "cols", "pool", "out_rows",
+            "out_cols",
         )
     )  # fmt: skip
 

@@ -52,7 +52,8 @@ class Inputs:
             if variant not in self.simulations:
                 found.append(
                     f"no RTL simulation of {NAMES[variant]} without mismatches: run "
-                    f"`twofold sim --net {self.net} --variant {variant} --folding full --samples 100`"
+                    f"`twofold sim --net {self.net} --variant {variant} --folding full "
+                    "--samples 100`"
                 )
             if variant not in self.resources:
                 found.append(

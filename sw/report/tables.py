@@ -202,8 +202,8 @@ def _variant(variant: str, tree: dict[str, Any]) -> list[tuple[str, str, str]]:
     how = f"`twofold sim {options}`, simulated"
     share = tree["multiplications_dense"] / tree["multiplications"]
     rows = [
-        (f"{name}: samples through the RTL, mismatches", f"{tree['samples']:,}, {tree['mismatches']}",
-         how),
+        (f"{name}: samples through the RTL, mismatches",
+         f"{tree['samples']:,}, {tree['mismatches']}", how),
         (f"{name}: cycles a sample, latency", f"{cycles:,.0f}, {tree['latency_cycles']:,}", how),
         (f"{name}: multiplications a sample", f"{tree['multiplications']:,} (dense / {share:.1f})",
          how),
@@ -223,7 +223,8 @@ def _on_card(inputs: Inputs) -> list[tuple[str, str, str]]:
     rate = f"{tree['samples_per_second']['median']:,.0f} samples/s"
     return [
         (f"{tree['network']} on the card, {tree['units']} units",
-         f"{rate}, {tree['samples_per_second_per_watt']:,.0f} samples/J", "`twofold time`, measured")
+         f"{rate}, {tree['samples_per_second_per_watt']:,.0f} samples/J",
+         "`twofold time`, measured")
     ]  # fmt: skip
 
 

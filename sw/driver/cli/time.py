@@ -155,8 +155,8 @@ def _show(figures: dict[str, Any]) -> None:
         "kernel alone": f"{_rate(figures['kernel_samples_per_second'])}, one unit, runs of "
         f"{figures['kernel_samples']:,} samples",
         "launch": f"{1e6 * figures['launch_seconds']['median']:,.1f} us for a run of one sample",
-        "with transfers": f"{_rate(figures['samples_per_second'])}, batches of {figures['batch']:,}, "
-        "written in place",
+        "with transfers": f"{_rate(figures['samples_per_second'])}, "
+        f"batches of {figures['batch']:,}, written in place",
         "copied": f"{_rate(figures['samples_per_second_copied'])}, from an array",
         "latency": _percentiles(figures["latency_seconds"]),
         "power": "not told"

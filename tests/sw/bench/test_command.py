@@ -15,8 +15,8 @@ from twofold.sw.bench import cli
 from twofold.sw.cpu import available_isas
 
 ROW = {
-    "engine", "version", "precision", "sparsity", "batch", "threads", "samples_per_second", "spread",
-    "logits_ok",
+    "engine", "version", "precision", "sparsity", "batch", "threads", "samples_per_second",
+    "spread", "logits_ok",
 }  # fmt: skip
 RUN = (
     "import argparse, sys; from twofold.sw.bench import cli; parser = argparse.ArgumentParser(); "

@@ -1,0 +1,58 @@
+"""Sparse-sparse neural network inference: train, pack, simulate, build, run.
+
+The names below are the package's interface for programs; everything else may move between
+releases. They are loaded on first use, so that ``import twofold`` is quick and needs no extras.
+
+- `Accelerator`: a network on one or more devices; `Batch`, `Ticket`: its calls under way.
+- `QuantizedNetwork`, `QuantizedLayer`: a network in integers, and the file that holds it.
+- `Network`, `Conv2d`, `Linear`, `Dense`, `Taps`, `Complementary`: description of a network.
+- `Folding`, `GatherFolding`, `ScatterFolding`: how much hardware each layer gets.
+- `CpuEngine`: the same network on this processor.
+- `TwofoldError`: base of every error that a user can act on.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twofold.hw.contract.errors import TwofoldError
+    from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding
+    from twofold.hw.contract.network import Complementary, Conv2d, Dense, Linear, Network, Taps
+    from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+    from twofold.sw.cpu import CpuEngine
+    from twofold.sw.driver import Accelerator, Batch, Device, Ticket
+
+_ROOMS = {
+    "twofold.hw.contract.errors": ("TwofoldError",),
+    "twofold.hw.contract.folding": ("Folding", "GatherFolding", "ScatterFolding"),
+    "twofold.hw.contract.network": (
+        "Complementary", "Conv2d", "Dense", "Linear", "Network", "Taps",
+    ),
+    "twofold.sw.artefacts": ("QuantizedLayer", "QuantizedNetwork"),
+    "twofold.sw.cpu": ("CpuEngine",),
+    "twofold.sw.driver": ("Accelerator", "Batch", "Device", "Ticket"),
+}  # fmt: skip
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+try:
+    __version__ = version("twofold")
+except PackageNotFoundError:  # a source tree that is not installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'twofold' has no attribute {name!r}")
+    return getattr(import_module(_ROOM_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOM_OF})
+
+
+__all__ = [
+    "Accelerator", "Batch", "Complementary", "Conv2d", "CpuEngine", "Dense", "Device", "Folding",
+    "GatherFolding", "Linear", "Network", "QuantizedLayer", "QuantizedNetwork", "ScatterFolding",
+    "Taps", "Ticket", "TwofoldError", "__version__",
+]  # fmt: skip
