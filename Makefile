@@ -1,9 +1,15 @@
 # Every verb sets up what it needs in .venv. `make help` lists them.
-PYTHON ?= $(firstword $(shell command -v python3.11 python3))
+# The first interpreter that starts and fits; 3.11 first, as every role can be installed for it.
+FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+ifndef PYTHON
+PYTHON := $(shell for found in python3.11 python3.12 python3.10 python3.13 python3; do \
+	$$found -c '$(FITS)' >/dev/null 2>&1 && { echo $$found; break; }; done)
+endif
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := pyproject.toml requirements.lock
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(VENV)/versions.lock
+PYNQ_NUMPY := 1.26.4
 JOBS ?= 2
 
 # options of `make sim`, all optional
@@ -16,16 +22,29 @@ SIM_OPTIONS = --net $(NET) --variant $(VARIANT) --folding $(FOLDING) \
 	$(if $(SAMPLES),--samples $(SAMPLES)) $(if $(WAV),--wav "$(WAV)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test lint rtl train bitstream emulate bench report resources clean distclean
+.PHONY: help setup sim test test-pythons lint rtl train bitstream emulate bench report resources clean distclean
 
 help:  ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sim: $(VENV)/.sim  ## the network through the RTL, bit for bit (NET=tiny SAMPLES=n|all WAV=file FOLDING=full)
 	@$(BIN)/twofold sim $(SIM_OPTIONS)
 
 test: $(VENV)/.all  ## every test (TWOFOLD_GSC=folder adds those on real audio)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests
+
+# Everything but what needs PyTorch, in an environment for each Python that is found.
+test-pythons: build/typing  ## the tests under Python 3.10 to 3.13, as far as they are installed (TESTS=folder)
+	@tried=; for version in 3.10 3.11 3.12 3.13; do \
+		for found in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python \
+				"$$(uv python find --no-python-downloads $$version 2>/dev/null)"; do \
+			$$found -c 'import sys; sys.exit(sys.version_info[:2] != ('$${version%.*}', '$${version#*.}'))' \
+				>/dev/null 2>&1 || continue; \
+			echo "Python $$version: $$found"; tried="$$tried $$version"; environment=$(VENV)-$$version; \
+			test -d $$environment || $$found -m venv $$environment; \
+			$$environment/bin/pip install --quiet --disable-pip-version-check --editable '.[sim,onnx,test]' && \
+			$$environment/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(or $(TESTS),tests) || exit 1; \
+			break; done; done; echo "tested under:$$tried"
 
 lint: $(VENV)/.all build/typing  ## ruff and pyright
 	@$(BIN)/ruff check .
@@ -69,24 +88,32 @@ clean:  ## remove everything built
 distclean: clean  ## and the virtual environment
 	rm -rf $(VENV) twofold.egg-info
 
+# Without a fitting interpreter `uv`, where it is installed, brings one.
 $(VENV)/.base: $(SETUP)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
-		{ echo "make: needs Python 3.11; set PYTHON=/path/to/python3.11" >&2; exit 6; }
 	@echo "setting up $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@if [ -n "$(PYTHON)" ] && $(PYTHON) -c '$(FITS)' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
+	elif command -v uv >/dev/null; then uv venv --quiet --seed --python 3.11 $(VENV); \
+	else echo "make: needs Python 3.10 to 3.13, or uv; set PYTHON=/path/to/python" >&2; exit 6; fi
+	@$(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep=".")' | grep -q '^3\.11$$' \
+		&& cp requirements.lock $(VENV)/versions.lock || : >$(VENV)/versions.lock
 	@$(PIP) --editable .
+	@touch $@
+
+# The last PYNQ for Alveo cards needs NumPy 1, and Python up to 3.11.
+$(VENV)/.pynq: $(VENV)/.base
+	@sed -i 's/^numpy==.*/numpy==$(PYNQ_NUMPY)/' $(VENV)/versions.lock
 	@touch $@
 
 $(VENV)/.sim: $(VENV)/.base
 	@$(PIP) --editable '.[sim]'
 	@touch $@
 
-$(VENV)/.all: $(VENV)/.sim
+$(VENV)/.all: $(VENV)/.sim $(VENV)/.pynq
 	@echo "installing the training and test roles"
 	@$(PIP) --editable '.[sim,train,host,dev]'
 	@touch $@
 
-$(VENV)/.host: $(VENV)/.sim
+$(VENV)/.host: $(VENV)/.sim $(VENV)/.pynq
 	@$(PIP) --editable '.[sim,host]'
 	@touch $@
 

@@ -1,6 +1,7 @@
 """What tests share: machines that were built are kept under ``build/test``, as content says."""
 
 import fcntl
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from twofold.sim.emulation.environment import check
 
 CACHES = ("verilog", "library", "bench")
 
+# PyTorch comes with the training role alone, and not for every Python.
+collect_ignore = [] if find_spec("torch") else [
+    "test_equality.py", "sw/bench/test_models.py", "sw/model", "sw/onnx/export/test_floating.py",
+    "sw/quantize", "sw/train",
+]  # fmt: skip
+
 # How long an example takes says nothing on a machine with other work; and a run repeats the last.
 settings.register_profile(
     "twofold",
@@ -22,6 +29,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("twofold")
+
+
+def pytest_report_header() -> list[str]:
+    """Say what is left out."""
+    return [f"no PyTorch: left out are {', '.join(collect_ignore)}"] if collect_ignore else []
 
 
 def pytest_configure(config: pytest.Config) -> None:

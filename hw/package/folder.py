@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def record_bitstream(folder: Path) -> dict[str, Any]:
         "file": BINARY,
         "bytes": len(content),
         "sha256": _sha256(content),
-        "built": datetime.now(UTC).isoformat(timespec="seconds"),
+        "built": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     _write_manifest(folder, manifest)
     return manifest

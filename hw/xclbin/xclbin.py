@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twofold.hw.contract import axlf, topology
 from twofold.hw.contract.parameters import FINGERPRINT_BYTES
 from twofold.hw.contract.regs import KERNEL_NAME
+from twofold.hw.xclbin import axlf, topology
 from twofold.hw.xclbin.axlf import Kind, Mode, require
 from twofold.hw.xclbin.topology import Clock, ClockType, Connection, Memory, Protocol, Unit
 

@@ -5,7 +5,7 @@ import json
 import sys
 import tempfile
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.bench.subjects import prepare, samples
     from twofold.sw.cli.progress import Steps
 
-    begun, load = datetime.now(UTC), machine.load()
+    begun, load = datetime.now(timezone.utc), machine.load()
     cache = (args.build / "bench").absolute()
     cache.mkdir(parents=True, exist_ok=True)
     interpreters = _interpreters(args, cache)
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         settings,
         command=_command(args),
         when=begun.isoformat(timespec="seconds"),
-        minutes=round((datetime.now(UTC) - begun).total_seconds() / 60, 1),
+        minutes=round((datetime.now(timezone.utc) - begun).total_seconds() / 60, 1),
         quick=args.quick,
         machine=machine.describe(),
         load_before=load,

@@ -9,7 +9,7 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from twofold.hw.contract import image as packed
+from twofold.hw.contract import parameters as packed
 from twofold.hw.contract.errors import ParameterError, TwofoldError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding

@@ -7,7 +7,7 @@ a row address of the machine has the tap above the channel.
 
 import numpy as np
 
-from twofold.hw.contract import image
+from twofold.hw.contract import parameters
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
@@ -30,9 +30,10 @@ def pack(quantized: QuantizedNetwork, folding: Folding) -> bytes:
         for table in tables(plan):
             lanes = _lanes(plan, layer, table)
             sections += [
-                image.Section(table, lane, values) for lane, values in enumerate(lanes.tolist())
+                parameters.Section(table, lane, values)
+                for lane, values in enumerate(lanes.tolist())
             ]
-    return image.pack(sections, fingerprint(network, folding))
+    return parameters.pack(sections, fingerprint(network, folding))
 
 
 def unpack(content: bytes, network: Network, folding: Folding) -> tuple[QuantizedLayer, ...]:
@@ -42,7 +43,7 @@ def unpack(content: bytes, network: Network, folding: Folding) -> tuple[Quantize
     """
     machine = plans(network, folding)
     found: dict[tuple[int, TableKind], list[np.ndarray]] = {}
-    for section in image.unpack(content, machine, fingerprint(network, folding)):
+    for section in parameters.unpack(content, machine, fingerprint(network, folding)):
         lanes = found.setdefault((section.table.stage, section.table.kind), [])
         lanes.append(np.array(section.values, dtype=np.int64))
     layers = []

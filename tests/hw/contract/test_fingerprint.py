@@ -2,7 +2,8 @@
 
 from dataclasses import fields, replace
 
-from twofold.hw.contract import identity, presets
+from twofold.hw.contract import fingerprint as fingerprints
+from twofold.hw.contract import presets
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.network import Complementary, Conv2d, Taps
 
@@ -75,5 +76,5 @@ def test_every_number_of_the_folding_counts():
 
 
 def test_the_format_version_counts(monkeypatch):
-    monkeypatch.setattr(identity, "VERSION", identity.VERSION + 1)
+    monkeypatch.setattr(fingerprints, "VERSION", fingerprints.VERSION + 1)
     assert fingerprint(NETWORK, FOLDING) != PRINT

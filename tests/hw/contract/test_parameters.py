@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twofold.hw.contract import image, presets
+from twofold.hw.contract import parameters, presets
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import plans
@@ -19,15 +19,15 @@ NETWORK, FOLDING = presets.network("tiny"), presets.folding("tiny")
 PLANS, PRINT = plans(NETWORK, FOLDING), fingerprint(NETWORK, FOLDING)
 
 
-def sections(machine, draw) -> list[image.Section]:
+def sections(machine, draw) -> list[parameters.Section]:
     """Sections of random values that fit; ``draw(low, high)`` gives a value below ``high``."""
     return [
-        image.Section(table, lane, tuple(draw(*table.limits) for _ in range(table.depth)))
-        for table, lane in image.expected_sections(machine)
+        parameters.Section(table, lane, tuple(draw(*table.limits) for _ in range(table.depth)))
+        for table, lane in parameters.expected_sections(machine)
     ]
 
 
-def plain_sections() -> list[image.Section]:
+def plain_sections() -> list[parameters.Section]:
     """Sections in which every value says where it is."""
     count = iter(range(1 << 30))
     return sections(PLANS, lambda low, high: low + next(count) % (high - low))
@@ -39,7 +39,7 @@ def sealed(content: bytes) -> bytes:
     return body + struct.pack("<I", zlib.crc32(body))
 
 
-IMAGE = image.pack(plain_sections(), PRINT)
+IMAGE = parameters.pack(plain_sections(), PRINT)
 
 
 @given(SEEDS, st.randoms(use_true_random=False))
@@ -48,18 +48,18 @@ def test_round_trip(seed, source):
     folding = random_folding(network, seed)
     machine, mark = plans(network, folding), fingerprint(network, folding)
     written = sections(machine, source.randrange)
-    content = image.pack(written, mark)
-    assert len(content) % image.ALIGN_BYTES == 0
-    assert image.unpack(content, machine, mark) == written
+    content = parameters.pack(written, mark)
+    assert len(content) % parameters.ALIGN_BYTES == 0
+    assert parameters.unpack(content, machine, mark) == written
 
 
 def test_layout_is_as_documented():
     words = struct.unpack(f"<{len(IMAGE) // 4}I", IMAGE)
     assert IMAGE[:4] == b"2FLD"
-    assert words[1:4] == (image.VERSION, len(IMAGE), len(plain_sections()))
+    assert words[1:4] == (parameters.VERSION, len(IMAGE), len(plain_sections()))
     assert IMAGE[16:48] == PRINT
     assert words[-1] == zlib.crc32(IMAGE[:-4])
-    at = image.HEADER_WORDS
+    at = parameters.HEADER_WORDS
     for section in plain_sections():
         table = section.table
         assert words[at] == table.stage | table.kind << 8 | section.lane << 16
@@ -80,20 +80,20 @@ def test_any_changed_byte_is_noticed(at, flip):
     damaged = bytearray(IMAGE)
     damaged[at] ^= flip
     with pytest.raises(ParameterError):
-        image.unpack(bytes(damaged), PLANS, PRINT)
+        parameters.unpack(bytes(damaged), PLANS, PRINT)
 
 
 @given(st.integers(0, len(IMAGE) - 1))
 def test_any_missing_end_is_noticed(length):
     with pytest.raises(ParameterError):
-        image.unpack(IMAGE[:length], PLANS, PRINT)
+        parameters.unpack(IMAGE[:length], PLANS, PRINT)
 
 
-@given(st.integers(image.HEADER_WORDS * 4, len(IMAGE) - 5), st.binary(min_size=1, max_size=8))
+@given(st.integers(parameters.HEADER_WORDS * 4, len(IMAGE) - 5), st.binary(min_size=1, max_size=8))
 def test_sealed_damage_gives_an_error_or_values_in_range(at, patch):
     damaged = sealed(IMAGE[:at] + patch + IMAGE[at + len(patch) :])
     try:
-        found = image.unpack(damaged, PLANS, PRINT)
+        found = parameters.unpack(damaged, PLANS, PRINT)
     except ParameterError:
         return
     for section in found:
@@ -101,7 +101,7 @@ def test_sealed_damage_gives_an_error_or_values_in_range(at, patch):
         assert low <= min(section.values) and max(section.values) < high
 
 
-FIRST = image.HEADER_WORDS * 4
+FIRST = parameters.HEADER_WORDS * 4
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ FIRST = image.HEADER_WORDS * 4
 )
 def test_each_rule_has_its_message(content, message):
     with pytest.raises(ParameterError, match=message):
-        image.unpack(content, PLANS, PRINT)
+        parameters.unpack(content, PLANS, PRINT)
 
 
 @given(st.data())
@@ -139,23 +139,23 @@ def test_values_outside_their_element_are_not_written(data):
     at = data.draw(st.integers(0, table.depth - 1))
     values = list(written[index].values)
     values[at] = value
-    written[index] = image.Section(table, written[index].lane, values)
+    written[index] = parameters.Section(table, written[index].lane, values)
     with pytest.raises(ParameterError, match=f"{value} is outside {low}"):
-        image.pack(written, PRINT)
+        parameters.pack(written, PRINT)
 
 
 def test_sections_of_the_wrong_length_are_not_written():
     section = plain_sections()[0]
-    short = image.Section(section.table, section.lane, section.values[1:])
+    short = parameters.Section(section.table, section.lane, section.values[1:])
     with pytest.raises(ParameterError, match="elements, the table has"):
-        image.pack([short], PRINT)
+        parameters.pack([short], PRINT)
 
 
 def test_images_that_get_too_long_are_not_written():
     section = plain_sections()[0]
-    many = image.LENGTH_MAX // 4 // section.table.depth
+    many = parameters.LENGTH_MAX // 4 // section.table.depth
     with pytest.raises(ParameterError, match="bytes long, at most"):
-        image.pack([section] * many * 2, PRINT)
+        parameters.pack([section] * many * 2, PRINT)
 
 
 @given(SEEDS)

@@ -39,7 +39,7 @@ def test_every_status_has_a_text_and_every_image_failure_a_status():
     assert set(regs.STATUS_TEXT) == set(Status)
     for code in ParameterStatus:
         if code not in (ParameterStatus.NONE, ParameterStatus.OK):
-            assert Status(regs.PARAMETER_CODES + code).name == f"IMAGE_{code.name}"
+            assert Status(regs.PARAMETER_CODES + code).name == f"PARAMETERS_{code.name}"
 
 
 def test_names_are_unique_and_found():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twofold.hw.contract import image, presets
+from twofold.hw.contract import parameters, presets
 from twofold.hw.contract.errors import FoldingError, NetworkError, ParameterError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import (
@@ -51,7 +51,7 @@ def test_unpack_gives_back_what_was_packed(seed):
 def sections_of(quantized, folding):
     network = quantized.network
     machine = plans(network, folding)
-    found = image.unpack(pack(quantized, folding), machine, fingerprint(network, folding))
+    found = parameters.unpack(pack(quantized, folding), machine, fingerprint(network, folding))
     return machine, {(s.table.stage, s.table.kind, s.lane): s.values for s in found}
 
 
@@ -151,13 +151,13 @@ UNEVEN = Network(
 def test_taps_and_slots_that_a_layer_does_not_have_are_refused(stage, tag, message):
     folding = Folding((GatherFolding(), *(ScatterFolding(),) * 2), input_bytes=4)
     machine, mark = plans(UNEVEN, folding), fingerprint(UNEVEN, folding)
-    sections = image.unpack(pack(random_quantized(UNEVEN), folding), machine, mark)
+    sections = parameters.unpack(pack(random_quantized(UNEVEN), folding), machine, mark)
     for index, section in enumerate(sections):
         if (section.table.stage, section.table.kind) == (stage, TableKind.WEIGHTS):
             values = (1 | tag << 8, *section.values[1:])
-            sections[index] = image.Section(section.table, section.lane, values)
+            sections[index] = parameters.Section(section.table, section.lane, values)
     with pytest.raises(ParameterError, match=message):
-        unpack(image.pack(sections, mark), UNEVEN, folding)
+        unpack(parameters.pack(sections, mark), UNEVEN, folding)
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_command_writes_an_image_and_says_so(tiny, tmp_path, capsys):
     assert summary["bytes"] == out.stat().st_size
     assert summary["fingerprint"] == fingerprint(network, folding).hex()
     assert summary["crc32"] == f"{zlib.crc32(out.read_bytes()[:-4]):08x}"
-    image.check(out.read_bytes(), fingerprint(network, folding))
+    parameters.check(out.read_bytes(), fingerprint(network, folding))
     assert run(cli, "--network", tiny, "--out", out) == 0
     assert "tiny-fast for the small machine" in capsys.readouterr().out
 
