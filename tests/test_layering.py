@@ -1,9 +1,11 @@
-"""Imports flow one way: contract <- hw <- sim -> sw, contract <- sw."""
+"""Imports flow one way: contract <- boards <- hw <- sim -> sw, contract <- sw, boards <- sw."""
 
 import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 TORCH_ROOMS = ("sw/model/", "sw/train/", "sw/quantize/", "sw/bench/engines/")
@@ -35,24 +37,32 @@ def offenders(folder: str, forbidden: tuple[str, ...], rooms: tuple[str, ...] = 
     ]
 
 
-def test_contract_needs_nothing_but_the_standard_library():
-    found = {name for path in sources("hw/contract") for name in imports(path)}
+@pytest.mark.parametrize(
+    ("room", "known"),
+    [
+        ("hw/contract", ("twofold.hw.contract",)),
+        ("hw/boards", ("twofold.hw.boards", "twofold.hw.contract.errors")),
+    ],
+)
+def test_contract_and_boards_need_nothing_but_the_standard_library(room: str, known: tuple):
+    found = {name for path in sources(room) for name in imports(path)}
     outside = {name for name in found if name.split(".")[0] not in sys.stdlib_module_names}
     assert found
-    assert all(name.startswith("twofold.hw.contract") for name in outside), outside
+    assert all(name.startswith(known) for name in outside), outside
 
 
 def test_hardware_knows_neither_software_nor_simulation():
     assert offenders("hw", ("sw", "sim", "numpy", "torch")) == []
 
 
-def test_software_knows_neither_simulation_nor_hardware_beyond_the_contract():
+def test_software_knows_neither_simulation_nor_hardware_beyond_contract_and_boards():
     assert offenders("sw", ("sim", "amaranth", "cocotb")) == []
     beyond = [
         f"{path} imports {name}"
         for path in sources("sw")
         for name in imports(path)
-        if name.split(".")[0] == "hw" and not name.startswith("twofold.hw.contract")
+        if name.split(".")[0] == "hw"
+        and not name.startswith(("twofold.hw.contract", "twofold.hw.boards"))
     ]
     assert beyond == []
 
