@@ -78,11 +78,7 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
     """
     board = machine.board
     units = tuple(unit_name(one.index) for one in board.regions)
-    kernel = machine_kernel(machine.network, machine.folding, build, vendor=True)
-    inside, top = split(kernel.text)
-    files = {
-        "kernel.sv": inside,
-        "kernel.v": top,
+    scripts = {
         "kernel.xml": kernel_xml(),
         "package.tcl": package_tcl(board),
         "link.cfg": link_cfg(board),
@@ -93,6 +89,9 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
         SCRIPT: tools_sh(board),
         README: readme(board, machine.slug, units),
     }
+    kernel = machine_kernel(machine.network, machine.folding, build, vendor=True)
+    inside, top = split(kernel.text)
+    files = {"kernel.sv": inside, "kernel.v": top, **scripts}
     folder = bitstreams / machine.slug
     for name, text in files.items():
         path = folder / name

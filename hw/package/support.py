@@ -13,8 +13,8 @@ TOOL_ERROR = 6
 def versions(board: Board) -> str:
     """The tools' versions that support a board, in one line."""
     shell = board.platform
-    dropped = f"; newer ones dropped the {board.title}" if shell.tools.newest else ""
-    return f"{board.title}: {shell.platform} needs {shell.tools.range}{dropped}"
+    dropped = " (newer versions dropped it)" if shell.tools.newest else ""
+    return f"{board.title}: platform {shell.platform} needs {shell.tools.range}{dropped}"
 
 
 def tools_sh(board: Board) -> str:
@@ -34,8 +34,8 @@ in_order() {{
     printf '%s\\n' "$@" | LC_ALL=C sort -c 2>/dev/null
 }}
 refuse() {{
-    echo "ERROR: $1; {versions(board)}; source settings64.sh of such a version," \\
-        "or set {OVERRIDE}=1" >&2
+    echo "ERROR: $1; {versions(board)};" \\
+        "source settings64.sh of such a version, or set {OVERRIDE}=1" >&2
     exit {TOOL_ERROR}
 }}
 test "${{{OVERRIDE}:-}}" = 1 && exit 0
@@ -78,8 +78,8 @@ platform `{shell.platform}`.
 
 ## Tools
 
-{versions(board)}. `{SCRIPT}` checks the versions on PATH before each step;
-`make {OVERRIDE}=1` goes on with any.
+{versions(board)}.
+`{SCRIPT}` checks the versions on PATH before each step; `make {OVERRIDE}=1` goes on with any.
 
 {built}## Steps
 

@@ -52,12 +52,15 @@ def known(text: str, python: bool = True) -> list[str]:
     return found + (list(_known_by_python(ast.parse(text))) if python else [])
 
 
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def _known_by_python(tree: ast.AST) -> Iterator[str]:
     figures = {value for board in BOARDS for value in numbers(board)}
     ceilings = {value for board in BOARDS for value in board.ceilings.values}
     for node in ast.walk(tree):
-        plain = isinstance(node, ast.Constant) and type(node.value) in (int, float)
-        if plain and node.value in figures:
+        if isinstance(node, ast.Constant) and _number(node.value) in figures:
             yield f"line {node.lineno}: {node.value}"
         if isinstance(node, ast.Call | ast.Dict | ast.Tuple | ast.List):
             inside = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}

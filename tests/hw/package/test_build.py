@@ -149,10 +149,8 @@ def test_a_folder_for_another_board(machine, cache, folder):
     assert f"-part {board.part}\n" in (other / "package.tcl").read_text()
     assert f"PLATFORM ?= {shell.platform}\n" in (other / "Makefile").read_text()
     assert shell.platform in (other / "floorplan.tcl").read_text()
-    texts = [path.read_text() for path in other.iterdir()]
-    assert not any(
-        default().device in text or default().platform.platform in text for text in texts
-    )
+    text = "".join(path.read_text() for path in other.iterdir())
+    assert default().device not in text and default().platform.platform not in text
     manifest = json.loads((other / "manifest.json").read_text())
     assert (manifest["part"], manifest["platform"]) == (board.part, shell.platform)
     assert manifest["units"] == {
@@ -200,7 +198,7 @@ def test_the_command_says_which_tools_support_the_card(cache, tmp_path, capsys):
     options = ["--net", "tiny", "--folding", "small", *places]
     assert cli.run(parser.parse_args(options)) == 0
     said = capsys.readouterr().out
-    assert "needs Vitis 2022.1 to 2025.1; newer ones dropped the Alveo U250\n" in said
+    assert "needs Vitis 2022.1 to 2025.1 (newer versions dropped it)\n" in said
     assert cli.run(parser.parse_args([*options, "--board", "u55c"])) == 0
     assert "needs Vitis 2022.1 or newer\n" in capsys.readouterr().out
     with pytest.raises(BoardError, match="choose one of u250, u55c"):

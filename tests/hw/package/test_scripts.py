@@ -202,7 +202,6 @@ def test_link_configuration_puts_a_unit_and_its_memory_in_each_region(board: Boa
 
 
 def test_units_take_hbm_where_there_is_hbm():
-    taken = [
-        line.partition(":")[2] for line in link_cfg(find("u55c")).splitlines() if "sp=" in line
-    ]
+    lines = link_cfg(find("u55c")).splitlines()
+    taken = [line.partition(":")[2] for line in lines if line.startswith("sp=")]
     assert taken == ["HBM[0]", "HBM[8]", "HBM[16]"]
