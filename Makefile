@@ -18,6 +18,7 @@ VARIANT ?= fast
 FOLDING ?= small
 TARGET ?= hw
 UNITS ?= 1
+BOARD ?= u250
 SIM_OPTIONS = --net $(NET) --variant $(VARIANT) --folding $(FOLDING) \
 	$(if $(SAMPLES),--samples $(SAMPLES)) $(if $(WAV),--wav "$(WAV)")
 
@@ -58,21 +59,22 @@ train: $(VENV)/.all  ## train a network (TWOFOLD_GSC=folder VARIANT=fast OUT=fil
 	@$(BIN)/twofold train --net $(NET) --variant $(VARIANT) $(if $(TWOFOLD_GSC),--data "$(TWOFOLD_GSC)") \
 		--out $(or $(OUT),build/train/$(NET)-$(VARIANT).npz)
 
-bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build (TARGET=hw_emu: for emulation)
-	@$(BIN)/twofold bitstream --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --target $(TARGET) --units $(UNITS)
+bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build (BOARD=u55c; TARGET=hw_emu: for emulation)
+	@$(BIN)/twofold bitstream --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --target $(TARGET) --units $(UNITS) \
+		--board $(BOARD)
 
 emulate: $(VENV)/.host  ## samples through PYNQ and XRT on an emulated card (needs libxrt1; NET= SAMPLES= UNITS=)
-	@$(BIN)/twofold emulate --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --units $(UNITS) \
+	@$(BIN)/twofold emulate --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --units $(UNITS) --board $(BOARD) \
 		$(if $(SAMPLES),--samples $(SAMPLES))
 
 bench: $(VENV)/.bench  ## the networks on CPU engines and on ours (QUICK=1; DEEPSPARSE=1 accepts its licence)
 	@$(BIN)/twofold bench --net $(NET) $(if $(QUICK),--quick) $(if $(DEEPSPARSE),--accept-deepsparse-licence)
 
 report: $(VENV)/.bench  ## the comparison as one page, build/reports/report.html
-	@$(BIN)/twofold report --net $(NET)
+	@$(BIN)/twofold report --net $(NET) --board $(BOARD)
 
 resources: $(VENV)/.area  ## area of the machine by Yosys, tile by tile
-	@$(BIN)/twofold resources --net $(NET) --variant $(VARIANT)
+	@$(BIN)/twofold resources --net $(NET) --variant $(VARIANT) --board $(BOARD)
 
 # The package as it is when installed, for tools that follow paths instead of imports.
 build/typing:

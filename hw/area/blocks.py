@@ -1,6 +1,6 @@
 """What the building blocks of the engines take, from their sizes."""
 
-from twofold.hw.area.cells import Resources
+from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.arith import ACT_BITS
 from twofold.hw.engines.winners.count import GROUP, LEVELS_A_STAGE, PopCount
 from twofold.hw.primitives.memory import SHARED_DEPTH, URAM_DEPTH

@@ -4,7 +4,6 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from twofold.hw.area.cells import Resources
 from twofold.hw.area.estimate import by_kind, estimate
 from twofold.hw.area.model import (
     CALIBRATION,
@@ -13,6 +12,7 @@ from twofold.hw.area.model import (
     layer_components,
     shared_components,
 )
+from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.folding import plans
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.verilog.cache import Report, write_atomically

@@ -6,8 +6,11 @@ vendor's speed files. `ASSUMPTIONS` says it for reports.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from twofold.hw.boards.family import XCUP
+from twofold.hw.boards.resources import Resources
 
 ASSUMPTIONS = (
     "assumed -2 cell delays, from no published table; LUT 0.15 ns, clock to"
@@ -23,41 +26,6 @@ DSP_UNREGISTERED_NS = {"PREG": 0.6, "MREG": 1.0}
 CLOCKS = {"C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK"}
 
 _RAM_LUTS = {"RAM32M16": 8, "RAM64M8": 8, "RAM32M": 4, "RAM64M": 4, "RAM512X1S": 8}
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a piece of hardware takes of the device."""
-
-    lut: float = 0
-    ff: float = 0
-    bram36: float = 0
-    uram: float = 0
-    dsp: float = 0
-
-    def __add__(self, other: "Resources") -> "Resources":
-        return Resources(*(mine + its for mine, its in zip(self.values, other.values, strict=True)))
-
-    def __mul__(self, count: float) -> "Resources":
-        return Resources(*(count * value for value in self.values))
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """The figures in the order of the fields."""
-        return tuple(getattr(self, field.name) for field in fields(self))
-
-    def as_dict(self) -> dict[str, float]:
-        """For JSON: whole numbers, half block memories excepted."""
-        return {
-            field.name: round(value, 1) if value % 1 else round(value)
-            for field, value in zip(fields(self), self.values, strict=True)
-        }
-
-
-SLR = Resources(lut=345_000, ff=690_000, bram36=500, uram=320, dsp=2877)
-"""What the platform leaves to kernels in a super logic region of the U250."""
-CEILINGS = Resources(lut=0.70, ff=0.50, bram36=0.80, uram=0.80, dsp=0.80)
-"""Shares up to which a region is known to close timing."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +58,10 @@ def resources(kind: str) -> Resources:
         depth, width, ports = int(found[1]), int(found[2]), 2 if found[3] == "D" else 1
         return Resources(lut=max(1, depth // 64) * width * ports)
     return {
-        "RAMB36E2": Resources(bram36=1),
-        "RAMB18E2": Resources(bram36=0.5),
-        "URAM288": Resources(uram=1),
-        "DSP48E2": Resources(dsp=1),
+        XCUP.block_ram: Resources(bram36=1),
+        XCUP.half_block_ram: Resources(bram36=0.5),
+        XCUP.large_ram: Resources(uram=1),
+        XCUP.dsp: Resources(dsp=1),
     }.get(kind, Resources())
 
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from twofold.hw.boards.options import add_board
 from twofold.hw.contract.options import add_folding, add_network
 
 HELP = "estimate area and logic depth of a machine by synthesis of its tiles"
@@ -12,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold resources``."""
     add_network(parser)
     add_folding(parser, "full")
+    add_board(parser)
     parser.add_argument(
         "--seconds",
         type=float,
@@ -27,16 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Estimate, print and write. Raises FoldingError or ToolError."""
+    """Estimate, print and write. Raises BoardError, FoldingError or ToolError."""
     from twofold.hw.area.calibrate import calibrate
     from twofold.hw.area.estimate import estimate
     from twofold.hw.area.model import components
     from twofold.hw.area.report import picture, variant_figures, write
     from twofold.hw.area.show import table
+    from twofold.hw.boards import find, suffix
     from twofold.hw.contract.folding import plans
     from twofold.hw.contract.presets import canonical_variant, folding, network
     from twofold.hw.verilog.cache import write_atomically
     from twofold.hw.verilog.machine import core_verilog
+
+    board = find(args.board)
 
     def report(step: str, done: int, total: int) -> None:
         print(f"[{done}/{total}] {step}", flush=True)
@@ -54,15 +59,24 @@ def run(args: argparse.Namespace) -> int:
         model=components(found, shape),
         seconds=args.seconds,
         report=report,
+        family=board.family,
     )
     reports = args.build / "reports"
     figures = variant_figures(
-        parts, found, net=args.net, variant=variant, folding=args.folding, reports=reports
+        parts,
+        found,
+        net=args.net,
+        variant=variant,
+        folding=args.folding,
+        reports=reports,
+        board=board,
     )
     whole = args.net == "gsc" and args.folding == "full"
     key = variant if whole else f"{args.net}-{variant}-{args.folding}"
-    write(reports / "resources.json", key, figures)
-    write_atomically(reports / f"resources-{key}.svg", picture(figures, f"{chosen.name}"))
-    table(figures)
-    print(f"written to {reports / 'resources.json'} and {reports / f'resources-{key}.svg'}")
+    written = reports / f"resources{suffix(board)}.json"
+    drawn = reports / f"resources{suffix(board)}-{key}.svg"
+    write(written, key, figures, board)
+    write_atomically(drawn, picture(figures, f"{chosen.name}", board))
+    table(figures, board)
+    print(f"written to {written} and {drawn}")
     return 0

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from twofold.hw.area.cells import Resources, resources
+from twofold.hw.area.cells import resources
 from twofold.hw.area.hierarchy import Hierarchy
 from twofold.hw.area.model import Component, joined
 from twofold.hw.area.paths import Interface, analyse, by_delay, by_levels
 from twofold.hw.area.paths import Path as Length
 from twofold.hw.area.synthesis import SECONDS, SynthesisTimeoutError, netlist
+from twofold.hw.boards.family import XCUP, Family
+from twofold.hw.boards.resources import Resources
 from twofold.hw.verilog.cache import Report, silent
 
 CORE = "core"
@@ -64,6 +66,7 @@ def estimate(
     model: Iterable[Component] = (),
     seconds: float = SECONDS,
     report: Report = silent,
+    family: Family = XCUP,
 ) -> list[Part]:
     """Estimate the Verilog of a machine with vendor cells, part by part.
 
@@ -73,6 +76,7 @@ def estimate(
     build: netlists are kept in ``area/`` in it.
     model: what is taken for a part whose synthesis takes longer than ``seconds``. Its paths are not
         looked at. Without a model such a part is an error.
+    family: whose cells the parts are mapped to.
 
     Raises ToolError when Yosys is missing or fails.
     """
@@ -86,7 +90,7 @@ def estimate(
         report(f"synthesis of {name}", done, len(hierarchy.parts))
         kinds = {engine: _kind(name, engine, hierarchy) for engine in owners[name]}
         try:
-            cells = netlist(hierarchy.verilog(name), name, build, seconds=seconds)
+            cells = netlist(hierarchy.verilog(name), name, build, seconds=seconds, family=family)
         except SynthesisTimeoutError:
             if not all((layer_of(engine), kind) in modelled for engine, kind in kinds.items()):
                 raise

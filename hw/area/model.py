@@ -22,8 +22,8 @@ from twofold.hw.area.blocks import (
     ultra_rams,
     update_ram_luts,
 )
-from twofold.hw.area.cells import Resources
 from twofold.hw.area.tally import back_counters, front_counters, totals
+from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, MUL_BITS, SHIFT_MAX
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.folding import (

@@ -2,37 +2,45 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from twofold.hw.area.cells import ASSUMPTIONS, CEILINGS, SLR, Resources
+from twofold.hw.area.cells import ASSUMPTIONS
 from twofold.hw.area.estimate import Part, by_engine, total
 from twofold.hw.area.paths import Path as Length
+from twofold.hw.boards import default
+from twofold.hw.boards.board import Board
+from twofold.hw.boards.resources import NAMES, Resources, share
 from twofold.hw.contract.folding import Plan
-from twofold.hw.u250 import CLOCK_MHZ
 from twofold.hw.verilog.cache import write_atomically
 
-NAMES = tuple(field.name for field in fields(Resources))
 MEASURED = ("cycles_per_sample", "latency_cycles")
 COLOURS = ["#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#bbbbbb", "#444444"]
 
 
-def shares(taken: Resources) -> dict[str, float]:
-    """Shares of a super logic region."""
-    each = zip(NAMES, taken.values, SLR.values, strict=True)
-    return {name: round(value / whole, 4) for name, value, whole in each}
+def shares(taken: Resources, board: Board) -> dict[str, float]:
+    """Shares of a region of the board."""
+    each = zip(NAMES, share(taken, board.region), strict=True)
+    return {name: round(part, 4) for name, part in each}
 
 
 def variant_figures(
-    parts: list[Part], plans: Iterable[Plan], *, net: str, variant: str, folding: str, reports: Path
+    parts: list[Part],
+    plans: Iterable[Plan],
+    *,
+    net: str,
+    variant: str,
+    folding: str,
+    reports: Path,
+    board: Board | None = None,
 ) -> dict[str, Any]:
     """Everything that ``resources.json`` says of a variant.
 
     ``reports``: directory with the reports of RTL simulations, which cycles and latency are taken
-    from.
+    from. ``board``: whose regions and clock it is held against; None for the default.
     """
+    board = board or default()
     taken = total(parts)
     analysed = [part for part in parts if part.levels is not None and part.slowest is not None]
     deepest = max(analysed, key=lambda part: part.levels or Length())
@@ -42,19 +50,17 @@ def variant_figures(
         "folding": folding,
         "area": "estimated",
         **taken.as_dict(),
-        "share_of_slr": shares(taken),
+        "share_of_slr": shares(taken, board),
         "over_ceiling": [
             name
-            for name, value, size, ceiling in zip(
-                NAMES, taken.values, SLR.values, CEILINGS.values, strict=True
-            )
-            if value > size * ceiling
+            for name, value, most in zip(NAMES, taken.values, board.budget.values, strict=True)
+            if value > most
         ],
         "engines": {name: each.as_dict() for name, each in by_engine(parts).items()},
         "depth_lut_levels": (deepest.levels or Length()).luts,
         "deepest": {"part": deepest.name, **_length(deepest.levels)},
         "slowest": {"part": slowest.name, **_length(slowest.slowest)},
-        "clock_ns": round(1000 / CLOCK_MHZ, 2),
+        "clock_ns": round(board.period_ns, 2),
         "modelled_parts": [part.name for part in parts if not part.synthesised],
         "parts": [_part(part) for part in parts],
         "cycles_per_sample_planned": max(plan.cycles for plan in plans),
@@ -74,32 +80,37 @@ def measured(reports: Path, *, net: str, variant: str, folding: str) -> dict[str
     return {"not_measured": f"no report of an RTL simulation in {reports}; run `{command}`"}
 
 
-def write(path: Path, variant: str, figures: dict[str, Any]) -> None:
-    """Put a variant's figures into the report; what it says of others stays."""
+def write(path: Path, variant: str, figures: dict[str, Any], board: Board | None = None) -> None:
+    """Put a variant's figures into the report of a board; what it says of others stays.
+
+    Each board has a file of its own, as shares are of its regions.
+    """
+    board = board or default()
     tree = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     variants = {**tree.get("variants", {}), variant: figures}
     tree = {
-        "device": "one SLR of the Alveo U250",
-        "slr": SLR.as_dict(),
-        "ceilings": dict(zip(NAMES, CEILINGS.values, strict=True)),
-        "tool": "Yosys, synth_xilinx -family xcup; estimated, nothing is placed or routed",
+        "device": f"one SLR of the {board.title}" if board.units > 1 else board.title,
+        "slr": board.region.as_dict(),
+        "ceilings": dict(zip(NAMES, board.ceilings.values, strict=True)),
+        "tool": f"Yosys, {board.family.synthesis}; estimated, nothing is placed or routed",
         "timing_assumptions": ASSUMPTIONS,
         "variants": variants,
     }
     write_atomically(path, json.dumps(tree, indent=1) + "\n")
 
 
-def picture(figures: dict[str, Any], title: str) -> str:
-    """Shares of an SLR as an SVG: a bar for each resource, in the colours of the engines."""
+def picture(figures: dict[str, Any], title: str, board: Board | None = None) -> str:
+    """Shares of a region as an SVG: a bar for each resource, in the colours of the engines."""
+    board = board or default()
     engines = dict(zip(figures["engines"], cycle(COLOURS)))
     rows: list[str] = []
     for at, (name, size, ceiling) in enumerate(
-        zip(NAMES, SLR.values, CEILINGS.values, strict=True)
+        zip(NAMES, board.region.values, board.ceilings.values, strict=True)
     ):
         left, y = 90.0, 50 + 34 * at
         rows.append(f'<text x="80" y="{y + 16}" text-anchor="end">{name}</text>')
         for engine, colour in engines.items():
-            width = 500 * figures["engines"][engine][name] / size
+            width = 500 * figures["engines"][engine][name] / size if size else 0.0
             rows.append(
                 f'<rect x="{left:.1f}" y="{y}" width="{width:.1f}" height="22" fill="{colour}">'
                 f"<title>{engine}: {figures['engines'][engine][name]:,}</title></rect>"
@@ -123,8 +134,8 @@ def picture(figures: dict[str, Any], title: str) -> str:
                 ' font-family="sans-serif" font-size="13">'
             ),
             (
-                f'<text x="90" y="28" font-size="15">{title}: shares of an SLR, estimated; dashed:'
-                " ceilings</text>"
+                f'<text x="90" y="28" font-size="15">{title}: shares of {board.region_text},'
+                " estimated; dashed: ceilings</text>"
             ),
             *rows,
             "</svg>\n",

@@ -1,17 +1,16 @@
 """Resources of a machine as a table on the terminal."""
 
-from dataclasses import fields
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 
-from twofold.hw.area.cells import Resources
+from twofold.hw.boards import default
+from twofold.hw.boards.board import Board
+from twofold.hw.boards.resources import NAMES
 
-NAMES = tuple(field.name for field in fields(Resources))
 
-
-def table(figures: dict[str, Any]) -> None:
+def table(figures: dict[str, Any], board: Board | None = None) -> None:
     """Print engines, sum, shares and deepest paths of a variant (see `twofold.hw.area.report`)."""
     rows = Table("engine", *(Column(name, justify="right") for name in NAMES))
     for engine, taken in figures["engines"].items():
@@ -19,7 +18,9 @@ def table(figures: dict[str, Any]) -> None:
     rows.add_section()
     rows.add_row("all", *(f"{figures[name]:,}" for name in NAMES))
     shares = figures["share_of_slr"]
-    rows.add_row("of an SLR", *(f"{100 * shares[name]:.1f} %" for name in NAMES))
+    rows.add_row(
+        f"of {(board or default()).region_text}", *(f"{100 * shares[name]:.1f} %" for name in NAMES)
+    )
     console = Console()
     console.print(rows)
     deepest, slowest = figures["deepest"], figures["slowest"]

@@ -1,4 +1,4 @@
-"""Synthesis of one part for UltraScale+ with Yosys, cached by the content of its Verilog."""
+"""Synthesis of one part with Yosys, cached by the content of its Verilog."""
 
 import gzip
 import json
@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from twofold.hw.boards.family import XCUP, Family
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.verilog.cache import cached, digest
 
@@ -22,10 +23,10 @@ RUNNER = (
 )
 SCRIPT = """\
 read_verilog -sv part.v
-synth_xilinx -family xcup -top {top} -flatten -noiopad -noclkbuf -run begin:map_luts
+{synthesis} -top {top} -flatten -noiopad -noclkbuf -run begin:map_luts
 splitnets -format _SN_
 rename -hide w:*
-synth_xilinx -family xcup -top {top} -flatten -noiopad -noclkbuf -run map_luts:
+{synthesis} -top {top} -flatten -noiopad -noclkbuf -run map_luts:
 write_json netlist.json
 """
 """The wires are split and renamed in between because the technology mapper trips over the names of
@@ -36,8 +37,10 @@ class SynthesisTimeoutError(ToolError):
     """A part took longer to synthesise than it was given."""
 
 
-def netlist(verilog: str, top: str, build: Path, *, seconds: float = SECONDS) -> dict[str, Any]:
-    """Netlist of module ``top`` in the cells of the device, as Yosys' JSON has it.
+def netlist(
+    verilog: str, top: str, build: Path, *, seconds: float = SECONDS, family: Family = XCUP
+) -> dict[str, Any]:
+    """Netlist of module ``top`` in the cells of a family, as Yosys' JSON has it.
 
     Kept under ``build/area``, whatever else the design has: see `renumbered`. Raises ToolError when
     Yosys is missing or fails, and SynthesisTimeoutError when it takes longer than ``seconds``.
@@ -47,8 +50,12 @@ def netlist(verilog: str, top: str, build: Path, *, seconds: float = SECONDS) ->
     except PackageNotFoundError as error:
         raise ToolError("pyosys is missing; install the extra named area") from error
     text, numbers = renumbered(verilog)
-    key = digest([text, top, SCRIPT, tool])
-    folder = cached(build / "area" / key, lambda folder: _synthesise(folder, text, top, seconds))
+    script = SCRIPT.replace("{synthesis}", family.synthesis)
+    key = digest([text, top, script, tool])
+    script = script.format(top=_escaped(top))
+    folder = cached(
+        build / "area" / key, lambda folder: _synthesise(folder, text, top, script, seconds)
+    )
     with gzip.open(folder / NETLIST, "rt", encoding="utf-8") as file:
         found = json.load(file)["modules"][top]
     for owner, kind in (
@@ -73,9 +80,9 @@ def renumbered(verilog: str) -> tuple[str, list[str]]:
     return text, list(numbers)
 
 
-def _synthesise(folder: Path, verilog: str, top: str, seconds: float) -> None:
+def _synthesise(folder: Path, verilog: str, top: str, script: str, seconds: float) -> None:
     (folder / "part.v").write_text(verilog, encoding="utf-8")
-    (folder / "part.ys").write_text(SCRIPT.format(top=_escaped(top)), encoding="utf-8")
+    (folder / "part.ys").write_text(script, encoding="utf-8")
     with (folder / "yosys.log").open("wb") as log:
         try:
             done = subprocess.run(

@@ -1,7 +1,7 @@
 """What the counters of a machine take (see `twofold.hw.machine.counters`)."""
 
 from twofold.hw.area.blocks import lut_ram_luts, pop_count
-from twofold.hw.area.cells import Resources
+from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.folding import Plan
 from twofold.hw.contract.regs import COUNTER_BITS
 from twofold.hw.machine.counters import NUMBERS, Counters, entries_of, looks_of, products_of_look

@@ -34,3 +34,9 @@ class ToolError(TwofoldError):
     """A program or package that this step needs is missing or failed."""
 
     exit_code = 6
+
+
+class BoardError(TwofoldError):
+    """A board that is unknown, or that has not what was asked of it."""
+
+    exit_code = 13

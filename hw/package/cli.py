@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from twofold.hw.boards.options import add_board
 from twofold.hw.contract.options import add_folding, add_network
 
 HELP = "generate everything for a bitstream and build it where Vivado and v++ are on PATH"
@@ -12,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold bitstream``."""
     add_network(parser)
     add_folding(parser, "full")
+    add_board(parser)
     parser.add_argument(
         "--bitstreams", type=Path, default=Path("bitstreams"), help="directory of all builds"
     )
@@ -19,14 +21,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the folder, then build. Raises FoldingError or ToolError."""
+    """Write the folder, then build. Raises BoardError, FoldingError or ToolError."""
+    from twofold.hw.boards import find
     from twofold.hw.contract.presets import folding, network
     from twofold.hw.package.folder import Machine, record_bitstream, write_folder
+    from twofold.hw.package.support import versions
     from twofold.hw.package.vendor import build
 
+    board = find(args.board)
     machine = Machine(
-        network(args.net, args.variant), folding(args.net, args.variant, args.folding), args.folding
+        network(args.net, args.variant),
+        folding(args.net, args.variant, args.folding),
+        args.folding,
+        board,
     )
+    print(versions(board), flush=True)
+    if not board.built:
+        print(f"no bitstream has been built for the {board.title} yet", flush=True)
     print(f"generating {machine.slug}", flush=True)
     folder = write_folder(machine, args.bitstreams, args.build)
     print(f"generated {folder}", flush=True)

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from twofold.hw.boards import default, suffix
+from twofold.hw.boards.board import Board
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
@@ -21,10 +23,11 @@ from twofold.hw.package.scripts import (
     link_cfg,
     makefile,
     package_tcl,
+    unit_memory,
     unit_name,
 )
+from twofold.hw.package.support import README, SCRIPT, readme, tools_sh
 from twofold.hw.package.unit import unit_tcl, unit_xdc
-from twofold.hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
 from twofold.hw.verilog.cache import write_atomically
 from twofold.hw.verilog.kernel import machine_kernel
 from twofold.hw.xclbin.xclbin import Identity
@@ -41,11 +44,13 @@ class Machine:
     ----------
     network, folding: shape of the machine in each compute unit.
     size: name of the folding.
+    board: that holds it.
     """
 
     network: Network
     folding: Folding
     size: str
+    board: Board = field(default_factory=default)
 
     @property
     def identity(self) -> Identity:
@@ -55,9 +60,12 @@ class Machine:
 
     @property
     def slug(self) -> str:
-        """Name of the folder: network, folding, and the beginning of the fingerprint."""
+        """Name of the folder: network, folding, board, and the beginning of the fingerprint.
+
+        The default board is left out.
+        """
         identity = fingerprint(self.network, self.folding).hex()
-        return f"{self.network.name}-{self.size}-{identity[:8]}"
+        return f"{self.network.name}-{self.size}{suffix(self.board)}-{identity[:8]}"
 
 
 def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
@@ -66,21 +74,24 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
     The kernel's Verilog is made once for the same sources and kept in ``build``.
 
     A file whose content is already there is not touched, so that a build that was interrupted goes
-    on where it stopped. Raises FoldingError or ToolError.
+    on where it stopped. Raises BoardError, FoldingError or ToolError.
     """
+    board = machine.board
+    units = tuple(unit_name(one.index) for one in board.regions)
+    scripts = {
+        "kernel.xml": kernel_xml(),
+        "package.tcl": package_tcl(board),
+        "link.cfg": link_cfg(board),
+        "floorplan.tcl": floorplan_tcl(board),
+        "unit.tcl": unit_tcl(board),
+        "unit.xdc": unit_xdc(board),
+        "Makefile": makefile(machine.identity, board),
+        SCRIPT: tools_sh(board),
+        README: readme(board, machine.slug, units),
+    }
     kernel = machine_kernel(machine.network, machine.folding, build, vendor=True)
     inside, top = split(kernel.text)
-    files = {
-        "kernel.sv": inside,
-        "kernel.v": top,
-        "kernel.xml": kernel_xml(),
-        "package.tcl": package_tcl(),
-        "link.cfg": link_cfg(),
-        "floorplan.tcl": floorplan_tcl(),
-        "unit.tcl": unit_tcl(),
-        "unit.xdc": unit_xdc(),
-        "Makefile": makefile(machine.identity),
-    }
+    files = {"kernel.sv": inside, "kernel.v": top, **scripts}
     folder = bitstreams / machine.slug
     for name, text in files.items():
         path = folder / name
@@ -106,16 +117,21 @@ def record_bitstream(folder: Path) -> dict[str, Any]:
 
 
 def _manifest(machine: Machine) -> dict[str, Any]:
+    board, tools = machine.board, machine.board.platform.tools
     return {
         "slug": machine.slug,
         "fingerprint": fingerprint(machine.network, machine.folding).hex(),
         "kernel_version": KERNEL_VERSION,
         "network": machine.network.to_json(),
         "folding": machine.folding.to_json(),
-        "units": {unit_name(one.index): {"slr": one.name, "memory": one.bank} for one in SLRS},
-        "clock_mhz": CLOCK_MHZ,
-        "part": PART,
-        "platform": PLATFORM,
+        "units": {
+            unit_name(one.index): {"slr": one.name, "memory": unit_memory(board, one.index)}
+            for one in board.regions
+        },
+        "clock_mhz": board.clock_mhz,
+        "part": board.part,
+        "platform": board.platform.platform,
+        "vendor_tools": {"name": tools.name, "oldest": tools.oldest, "newest": tools.newest},
         "tools": {
             "python": platform.python_version(),
             **{name: version(name) for name in GENERATORS},

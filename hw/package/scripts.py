@@ -1,5 +1,7 @@
 """Scripts for the vendor's tools: packaging, linking, floorplan, and a Makefile to run them."""
 
+from twofold.hw.boards import default
+from twofold.hw.boards.board import Board
 from twofold.hw.contract.regs import (
     CONTROL_PORT,
     KERNEL_NAME,
@@ -10,8 +12,8 @@ from twofold.hw.contract.regs import (
 )
 from twofold.hw.kernel.top import CLOCK, RESET
 from twofold.hw.package.metadata import PROTOCOL
+from twofold.hw.package.support import check
 from twofold.hw.package.unit import unit_rule
-from twofold.hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
 from twofold.hw.xclbin.xclbin import Identity, user_keys
 
 VITIS_CONTROL_NAMES = ("CTRL", "GIER", "IP_IER", "IP_ISR")
@@ -21,12 +23,13 @@ LINKED = "linked.xclbin"
 
 
 def unit_name(index: int) -> str:
-    """Compute unit in the SLR of that index, as v++ would number it."""
+    """Compute unit in the region of that index, as v++ would number it."""
     return f"{KERNEL_NAME}_{index + 1}"
 
 
-def package_tcl() -> str:
+def package_tcl(board: Board | None = None) -> str:
     """Vivado script that packages the kernel's Verilog and XML as an object for v++."""
+    board = board or default()
     interfaces = f"{CONTROL_PORT} {MEMORY_PORT}"
     return f"""\
 # vivado -mode batch -source package.tcl
@@ -34,7 +37,7 @@ set here [file dirname [file normalize [info script]]]
 set work [file join $here package]
 file delete -force $work [file join $here {OBJECT}]
 
-create_project kernel [file join $work project] -part {PART}
+create_project kernel [file join $work project] -part {board.part}
 add_files -norecurse [list [file join $here kernel.v] [file join $here kernel.sv]]
 set_property top {KERNEL_NAME} [current_fileset]
 update_compile_order -fileset sources_1
@@ -89,28 +92,39 @@ def _register_row(one: Register, name: str) -> str:
     return f"    {name} {one.offset:#05x} {one.bits} {int(one.pointer)} {{{one.doc}}}"
 
 
-def link_cfg() -> str:
-    """v++ configuration: a unit in each SLR, with the memory bank of that SLR."""
-    names = [unit_name(one.index) for one in SLRS]
+def unit_memory(board: Board, index: int) -> str:
+    """Memory bank of the compute unit in the region of that index, as v++ calls it."""
+    return board.platform.memory.name(board.bank(index))
+
+
+def link_cfg(board: Board | None = None) -> str:
+    """v++ configuration: a unit in each region, with the memory bank of that region."""
+    board = board or default()
+    names = [unit_name(one.index) for one in board.regions]
     lines = [
-        f"kernel_frequency=0:{CLOCK_MHZ}",
+        f"kernel_frequency=0:{board.clock_mhz}",
         "",
         "[connectivity]",
-        f"nk={KERNEL_NAME}:{len(SLRS)}:{'.'.join(names)}",
-        *(f"sp={unit_name(one.index)}.{MEMORY_PORT}:{one.bank}" for one in SLRS),
-        *(f"slr={unit_name(one.index)}:{one.name}" for one in SLRS),
+        f"nk={KERNEL_NAME}:{board.units}:{'.'.join(names)}",
+        *(
+            f"sp={unit_name(one.index)}.{MEMORY_PORT}:{unit_memory(board, one.index)}"
+            for one in board.regions
+        ),
+        *(f"slr={unit_name(one.index)}:{one.name}" for one in board.regions),
         "",
-        "[vivado]",
-        "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.IS_ENABLED=true",
-        "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.ARGS.DIRECTIVE=AggressiveExplore",
+        *board.platform.link_options,
         "",
     ]
     return "\n".join(lines)
 
 
-def floorplan_tcl() -> str:
+def floorplan_tcl(board: Board | None = None) -> str:
     """Vivado script, run before placement: each unit stays within its SLR."""
-    rows = "\n".join(f"    {unit_name(one.index)} {one.name} {one.pblock}" for one in SLRS)
+    board = board or default()
+    shell = board.platform
+    rows = "\n".join(
+        f"    {unit_name(one.index)} {one.name} {shell.pblock}{one.name}" for one in board.regions
+    )
     return f"""\
 # keeps each compute unit in its SLR, inside what the platform leaves to kernels there
 foreach {{unit slr pblock}} {{
@@ -122,7 +136,7 @@ foreach {{unit slr pblock}} {{
     }}
     set block [get_pblocks -quiet $pblock]
     if {{$block eq {{}}}} {{
-        error "floorplan: the platform has no $pblock; is it {PLATFORM}?"
+        error "floorplan: the platform has no $pblock; is it {shell.platform}?"
     }}
     add_cells_to_pblock $block $cells
     set_property USER_SLR_ASSIGNMENT $slr $cells
@@ -130,16 +144,18 @@ foreach {{unit slr pblock}} {{
 """
 
 
-def makefile(identity: Identity) -> str:
+def makefile(identity: Identity, board: Board | None = None) -> str:
     """Makefile of the folder: the steps, each resumed by its file, and the unit by itself.
 
     The last one writes the machine inside into the bitstream, so that hosts can tell before they
-    load it; without a working ``xclbinutil`` it is left out, and hosts ask the card.
+    load it; without a working ``xclbinutil`` it is left out, and hosts ask the card. Before the
+    vendor's tools run, their versions are checked.
     """
+    board = board or default()
     keys = " ".join(f"--key-value USER:{key}:{value}" for key, value in user_keys(identity).items())
     return f"""\
 # Needs Vivado and v++ on PATH (source Vitis' settings64.sh), and the platform installed.
-PLATFORM ?= {PLATFORM}
+PLATFORM ?= {board.platform.platform}
 JOBS ?= 8
 KEYS := {keys}
 
@@ -150,12 +166,14 @@ KEYS := {keys}
 		> describe.log 2>&1
 
 {LINKED}: {OBJECT} link.cfg floorplan.tcl
+{check("v++")}
 	v++ --link --target hw --platform $(PLATFORM) --config link.cfg --jobs $(JOBS) \\
 		--vivado.prop run.impl_1.STEPS.PLACE_DESIGN.TCL.PRE=$(CURDIR)/floorplan.tcl \\
 		--save-temps --temp_dir link --log_dir link/log --report_dir link/report \\
 		-o $@ {OBJECT} > link.log 2>&1
 
 {OBJECT}: package.tcl kernel.v kernel.sv kernel.xml
+{check("vivado", "v++")}
 	vivado -mode batch -nojournal -log package-vivado.log -source package.tcl > package.log 2>&1
 
 {unit_rule()}

@@ -1,53 +1,61 @@
 """The unit by itself in Vivado: out of context, within one SLR, for its area and timing."""
 
+from twofold.hw.boards import default
+from twofold.hw.boards.board import Board
+from twofold.hw.boards.family import Family
 from twofold.hw.contract.regs import KERNEL_NAME
 from twofold.hw.kernel.top import CLOCK
-from twofold.hw.u250 import CLOCK_MHZ, PART, SLRS
 
 DIRECTORY = "unit"
 SUMMARY = "unit/summary.json"
 PATHS = 100
 
-COUNTED = {
-    "lut": "PRIMITIVE_GROUP == CLB && PRIMITIVE_SUBGROUP == LUT",
-    "lutram": "PRIMITIVE_GROUP == CLB && PRIMITIVE_SUBGROUP == LUTRAM",
-    "ff": "PRIMITIVE_GROUP == REGISTER",
-    "bram36": "REF_NAME == RAMB36E2",
-    "bram18": "REF_NAME == RAMB18E2",
-    "uram": "REF_NAME == URAM288",
-    "dsp": "REF_NAME == DSP48E2",
-}
-"""What the summary counts, as filters of ``get_cells``."""
+
+def counted(family: Family) -> dict[str, str]:
+    """What the summary counts, as filters of ``get_cells``."""
+    return {
+        "lut": "PRIMITIVE_GROUP == CLB && PRIMITIVE_SUBGROUP == LUT",
+        "lutram": "PRIMITIVE_GROUP == CLB && PRIMITIVE_SUBGROUP == LUTRAM",
+        "ff": "PRIMITIVE_GROUP == REGISTER",
+        "bram36": f"REF_NAME == {family.block_ram}",
+        "bram18": f"REF_NAME == {family.half_block_ram}",
+        "uram": f"REF_NAME == {family.large_ram}",
+        "dsp": f"REF_NAME == {family.dsp}",
+    }
 
 
-def unit_tcl() -> str:
+def unit_tcl(board: Board | None = None) -> str:
     """Vivado script that synthesizes, places and routes one unit within one SLR.
 
     Writes reports, checkpoints and ``summary.json`` (cells by kind, LUT levels of the worst path,
     its slack in ns at the card's clock) into ``unit/``. ``-tclargs N`` chooses the SLR.
     """
-    counts = "\n".join(f"    {name} {{{rule}}}" for name, rule in COUNTED.items())
+    board = board or default()
+    columns, rows = board.clock_regions
+    corner = f"CLOCKREGION_X{columns - 1}Y[expr {{$low + {rows - 1}}}]"
+    filters = counted(board.family)
+    counts = "\n".join(f"    {name} {{{rule}}}" for name, rule in filters.items())
     return f"""\
 # vivado -mode batch -source unit.tcl ?-tclargs SLR?
 set here [file dirname [file normalize [info script]]]
 set work [file join $here {DIRECTORY}]
-set slr [expr {{$argc > 0 ? [lindex $argv 0] : 1}}]
-if {{$slr ni {{{" ".join(str(one.index) for one in SLRS)}}}}} {{
+set slr [expr {{$argc > 0 ? [lindex $argv 0] : {min(1, board.units - 1)}}}]
+if {{$slr ni {{{" ".join(str(one.index) for one in board.regions)}}}}} {{
     error "unit: there is no SLR $slr"
 }}
 file mkdir $work
 
-create_project -in_memory -part {PART}
+create_project -in_memory -part {board.part}
 read_verilog [list [file join $here kernel.v]]
 read_verilog -sv [list [file join $here kernel.sv]]
 read_xdc -mode out_of_context [file join $here unit.xdc]
-synth_design -top {KERNEL_NAME} -part {PART} -mode out_of_context -flatten_hierarchy rebuilt
+synth_design -top {KERNEL_NAME} -part {board.part} -mode out_of_context -flatten_hierarchy rebuilt
 write_checkpoint -force [file join $work synthesised.dcp]
 report_utilization -hierarchical -file [file join $work synthesised.rpt]
 
 set block [create_pblock unit]
-set low [expr {{$slr * 4}}]
-resize_pblock $block -add CLOCKREGION_X0Y$low:CLOCKREGION_X7Y[expr {{$low + 3}}]
+set low [expr {{$slr * {rows}}}]
+resize_pblock $block -add CLOCKREGION_X0Y$low:{corner}
 add_cells_to_pblock $block -top
 opt_design
 place_design
@@ -67,7 +75,7 @@ foreach {{name rule}} {{
 set path [lindex [get_timing_paths -setup -max_paths 1] 0]
 lappend fields "  \\"logic_levels\\": [get_property LOGIC_LEVELS $path]"
 lappend fields "  \\"slack_ns\\": [get_property SLACK $path]"
-lappend fields "  \\"clock_mhz\\": {CLOCK_MHZ}"
+lappend fields "  \\"clock_mhz\\": {board.clock_mhz}"
 set partial [open [file join $work summary.partial] w]
 puts $partial "{{\\n[join $fields ",\\n"]\\n}}"
 close $partial
@@ -75,9 +83,9 @@ file rename -force [file join $work summary.partial] [file join $here {SUMMARY}]
 """
 
 
-def unit_xdc() -> str:
+def unit_xdc(board: Board | None = None) -> str:
     """Constraint of the unit by itself: the card's clock."""
-    period = 1000 / CLOCK_MHZ
+    period = (board or default()).period_ns
     return f"create_clock -name {CLOCK} -period {period:.3f} [get_ports {CLOCK}]\n"
 
 

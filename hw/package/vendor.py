@@ -67,7 +67,13 @@ def build(folder: Path, say: Callable[[str], None]) -> Path:
 
 
 def _reason(log: Path, fallback: str) -> str:
-    """First line of a log that tells of an error, and where the rest is."""
+    """First line of a log that tells of an error, and where the rest is.
+
+    What a step says itself, as it does of tools that do not support the board, comes first.
+    """
+    said = [line.strip() for line in fallback.splitlines() if line.startswith("ERROR")]
+    if said:
+        return said[0]
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     errors = [line.strip() for line in lines if ERROR.search(line)]
     reason = (errors or lines[-1:] or fallback.split("\n") or ["no output"])[0]

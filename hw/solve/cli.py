@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twofold.hw.boards.options import add_board
 from twofold.hw.contract.options import add_variant
 from twofold.hw.contract.presets import NETWORKS
 
@@ -33,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         choices=("slr", "none"),
         default="slr",
-        help="what may be taken: 70/50/80/80/80 %% of an SLR's LUT/FF/BRAM/URAM/DSP, or anything",
+        help="what may be taken: of a region of the board, up to its ceilings; or anything",
     )
+    add_board(parser)
     parser.add_argument(
         "--input-bytes", type=int, default=64, metavar="N", help="bytes of the image taken a cycle"
     )
@@ -52,23 +54,26 @@ def _network(name: str, variant: str) -> "Network":
 def run(args: argparse.Namespace) -> int:
     """Solve and print.
 
-    Raises FoldingError when nothing meets the request, NetworkError where there is no such network.
+    Raises FoldingError when nothing meets the request, NetworkError or BoardError where there is no
+    such network or board.
     """
     from rich.console import Console
 
-    from twofold.hw.area.cells import Resources
+    from twofold.hw.boards import find
+    from twofold.hw.boards.resources import Resources
     from twofold.hw.contract.errors import FoldingError
     from twofold.hw.solve.report import as_json, layer_table, next_step, span_table, summary
-    from twofold.hw.solve.solver import SLR_BUDGET, solve
+    from twofold.hw.solve.solver import solve
     from twofold.hw.verilog.cache import write_atomically
 
     if args.cycles < 1:
         raise FoldingError(f"folding: cycles is {args.cycles}, needs >= 1")
-    budget = SLR_BUDGET if args.budget == "slr" else Resources(*[math.inf] * 5)
+    board = find(args.board)
+    budget = board.budget if args.budget == "slr" else Resources(*[math.inf] * 5)
     chosen = _network(args.network, args.variant)
 
     def solved(cycles: int) -> "Solution":
-        return solve(chosen, cycles, budget=budget, input_bytes=args.input_bytes)
+        return solve(chosen, cycles, board=board, budget=budget, input_bytes=args.input_bytes)
 
     found = solved(args.cycles)
     console = Console()

@@ -1,15 +1,12 @@
 """What the folding solver found, for people and for programs."""
 
-from dataclasses import fields
 from typing import Any
 
 from rich.table import Column, Table
 
-from twofold.hw.area.cells import SLR, Resources
+from twofold.hw.boards.resources import NAMES, Resources, share
 from twofold.hw.contract.folding import GatherPlan, Plan
 from twofold.hw.solve.solver import Solution
-
-NAMES = tuple(field.name for field in fields(Resources))
 
 
 def multipliers(plan: Plan) -> int:
@@ -35,9 +32,10 @@ def utilisation(plan: Plan, cycles: int) -> float:
 
 
 def of_roofline(solution: Solution) -> float:
-    """Share of use of all that the DSPs of a machine can multiply, two products each a cycle."""
+    """Share of use of all that the DSPs of a machine can multiply."""
     needed = sum(products(plan) for plan in solution.plans)
-    return needed / (2 * solution.resources.dsp * solution.cycles)
+    most = solution.board.family.products_per_dsp * solution.resources.dsp
+    return needed / (most * solution.cycles)
 
 
 def layer_resources(solution: Solution) -> dict[str, Resources]:
@@ -78,7 +76,7 @@ def layer_table(solution: Solution) -> Table:
         )
     table.add_row("other", "", "", f"{solution.input_cycles}", "", *_figures(taken[""]))
     table.add_row("all", "", "", f"{solution.cycles}", "", *_figures(solution.resources))
-    table.add_row("of an SLR", "", "", "", "", *_shares(solution.resources))
+    table.add_row(f"of {solution.board.region_text}", "", "", "", "", *_shares(solution))
     return table
 
 
@@ -126,7 +124,7 @@ def as_json(solution: Solution, faster: Solution | None) -> dict[str, Any]:
         "bottleneck": solution.bottleneck,
         "area": "estimated",
         "resources": solution.resources.as_dict(),
-        "share_of_slr": shares(solution.resources),
+        "share_of_slr": shares(solution),
         "of_roofline": round(of_roofline(solution), 4),
         "layers": {
             plan.stage.name: {
@@ -143,10 +141,10 @@ def as_json(solution: Solution, faster: Solution | None) -> dict[str, Any]:
     }
 
 
-def shares(taken: Resources) -> dict[str, float]:
-    """Shares of a super logic region."""
-    each = zip(NAMES, taken.values, SLR.values, strict=True)
-    return {name: round(value / whole, 4) for name, value, whole in each}
+def shares(solution: Solution) -> dict[str, float]:
+    """Shares of a region of the board."""
+    each = zip(NAMES, share(solution.resources, solution.board.region), strict=True)
+    return {name: round(part, 4) for name, part in each}
 
 
 def _figures(taken: Resources) -> list[str]:
@@ -155,5 +153,5 @@ def _figures(taken: Resources) -> list[str]:
     ]
 
 
-def _shares(taken: Resources) -> list[str]:
-    return [f"{100 * share:.1f} %" for share in shares(taken).values()]
+def _shares(solution: Solution) -> list[str]:
+    return [f"{100 * part:.1f} %" for part in shares(solution).values()]

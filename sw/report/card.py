@@ -2,31 +2,37 @@
 
 from dataclasses import dataclass
 
-CLOCK_MHZ = 300
-"""Assumed clock: nothing is placed and routed."""
-UNITS = 4
-"""Compute units on a card, one in each super logic region; assumed to fit when one does."""
+from twofold.hw.boards.board import Board
+
 SAMPLE_BYTES = 1024
-PCIE_BYTES = 11.0e9
-"""Bytes a second into the card, measured by its vendor's own test."""
-DSP = 12288
-PRODUCTS_PER_DSP = 2
-"""INT8 products of a DSP48E2 in a cycle, where they share a factor."""
 CORES = 24
 """Cores of the processor in the study, a Xeon 8275CL."""
 
-PCIE_SAMPLES = PCIE_BYTES / SAMPLE_BYTES
-PEAK_PRODUCTS = DSP * PRODUCTS_PER_DSP * CLOCK_MHZ * 1e6
+
+def unit_samples(board: Board, cycles: float) -> float:
+    """Samples a second of a compute unit that takes so many cycles a sample, at the board's clock.
+
+    The clock is assumed: nothing is placed and routed.
+    """
+    return board.clock_mhz * 1e6 / cycles
 
 
-def unit_samples(cycles: float) -> float:
-    """Samples a second of a compute unit that takes so many cycles a sample."""
-    return CLOCK_MHZ * 1e6 / cycles
+def link_samples(board: Board) -> float:
+    """Samples a second that the link takes into the card."""
+    return board.host.to_card / SAMPLE_BYTES
 
 
-def card_samples(cycles: float) -> float:
-    """Samples a second of a card, its link included."""
-    return min(UNITS * unit_samples(cycles), PCIE_SAMPLES)
+def card_samples(board: Board, cycles: float) -> float:
+    """Samples a second of a card, its link included.
+
+    As many units as there are regions are assumed to fit when one does.
+    """
+    return min(board.units * unit_samples(board, cycles), link_samples(board))
+
+
+def peak_products(board: Board) -> float:
+    """INT8 products a second of all DSPs of the device, at the board's clock."""
+    return board.total.dsp * board.family.products_per_dsp * board.clock_mhz * 1e6
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from twofold.hw.boards.options import add_board
 from twofold.hw.contract.presets import NETWORKS
 
 HELP = "write the comparison as one self-contained page, from the reports of the other commands"
@@ -11,6 +12,7 @@ HELP = "write the comparison as one self-contained page, from the reports of the
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold report``."""
     parser.add_argument("--net", choices=NETWORKS, default="gsc", help="network of the reports")
+    add_board(parser)
     parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
     parser.add_argument(
         "--readme",
@@ -23,14 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page. Raises ArtefactError for damaged reports."""
+    """Write the page. Raises ArtefactError for damaged reports, BoardError."""
+    from twofold.hw.boards import find
     from twofold.sw.artefacts.files import write_bytes
     from twofold.sw.report.inputs import collect
     from twofold.sw.report.page import render
     from twofold.sw.report.readme import update
 
     folder = args.build / "reports"
-    inputs = collect(folder, args.net)
+    inputs = collect(folder, args.net, find(args.board))
     page = render(inputs).encode()
     path = folder / "report.html"
     write_bytes(path, page)

@@ -8,11 +8,11 @@ from twofold.sw.report import card
 from twofold.sw.report.charts import Bar, Group, absent, bar_chart, figure, kinds_of
 from twofold.sw.report.inputs import NAMES, Inputs
 from twofold.sw.report.select import (
-    FPGA,
     SIM,
     bench_command,
     best,
     engines,
+    fpga,
     not_shown,
     rate_bar,
     samples_bar,
@@ -130,10 +130,12 @@ def sparse(inputs: Inputs) -> str:
     for variant, tree in simulated(inputs):
         cycles = tree["cycles_per_sample"]
         ours.append(
-            samples_bar(f"{NAMES[variant]}, one unit", card.unit_samples(cycles), "simulated")
+            samples_bar(
+                f"{NAMES[variant]}, one unit", card.unit_samples(inputs.board, cycles), "simulated"
+            )
         )
-        label = f"{NAMES[variant]}, card of {card.UNITS}"
-        ours.append(samples_bar(label, card.card_samples(cycles), "assumed"))
+        label = f"{NAMES[variant]}, card of {inputs.board.units}"
+        ours.append(samples_bar(label, card.card_samples(inputs.board, cycles), "assumed"))
     others = []
     for name, known in _published(inputs):
         others.append(samples_bar(f"{name}, one network", known.single, "published"))
@@ -141,13 +143,13 @@ def sparse(inputs: Inputs) -> str:
     groups = [
         Group("one core of this processor", [rate_bar(label, row) for label, row in rows]),
         Group(f"{card.CORES} cores, if every core is as fast as one alone", cores),
-        Group(f"{FPGA}, at {card.CLOCK_MHZ} MHz", ours),
-        Group(f"{FPGA}, on the card", list(_on_card(inputs))),
+        Group(f"{fpga(inputs)}, at {inputs.board.clock_mhz} MHz", ours),
+        Group(f"{fpga(inputs)}, on the card", list(_on_card(inputs))),
         Group(OTHERS, others),
     ]
     caption = (
-        f"A card is taken to hold {card.UNITS} units and to receive at most "
-        f"{card.PCIE_SAMPLES / 1e6:.1f} M samples/s over PCIe. {not_shown(inputs)}"
+        f"A card is taken to hold {inputs.board.units} units and to receive at most "
+        f"{card.link_samples(inputs.board) / 1e6:.1f} M samples/s over PCIe. {not_shown(inputs)}"
     )
     groups = [group for group in groups if group.bars]
     if not groups:
@@ -191,7 +193,7 @@ def speedup(inputs: Inputs) -> str:
                 f"{base / tree['cycles_per_sample']:.1f}x", mark=1)
             for variant, tree in simulated(inputs) if variant != "dense"
         ]  # fmt: skip
-        groups += [Group(f"{FPGA}, cycles of one unit", bars)] if bars else []
+        groups += [Group(f"{fpga(inputs)}, cycles of one unit", bars)] if bars else []
     base = card.PUBLISHED["dense"].chip
     others = [
         Bar(name, known.chip / base, "published", f"{known.chip / base:.1f}x", mark=1)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from twofold.hw.boards import DEFAULT, default, find, suffix
+from twofold.hw.boards.board import Board
 from twofold.sw.errors import ArtefactError
 
 VARIANTS = ("dense", "sparse-dense", "accurate", "fast")
@@ -31,6 +33,7 @@ class Inputs:
     resources: of ``twofold resources`` by variant.
     net: the network they are about.
     card: of ``twofold time --json`` on a card, or None.
+    board: that the machine is taken to be on.
     """
 
     bench: dict[str, Any] | None = None
@@ -38,6 +41,7 @@ class Inputs:
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     net: str = "gsc"
     card: dict[str, Any] | None = None
+    board: Board = field(default_factory=default)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -58,7 +62,7 @@ class Inputs:
             if variant not in self.resources:
                 found.append(
                     f"no area of {NAMES[variant]}: run "
-                    f"`twofold resources --net {self.net} --variant {variant}`"
+                    f"`twofold resources --net {self.net} --variant {variant}{self._board_option}`"
                 )
         if self.card is None:
             found.append(
@@ -67,10 +71,15 @@ class Inputs:
             )
         return [line for line in found if about in line]
 
+    @property
+    def _board_option(self) -> str:
+        return "" if self.board.name == DEFAULT else f" --board {self.board.name}"
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` reads them. Lists of parts and samples are left out."""
         return {
             "net": self.net,
+            "board": self.board.name,
             "card": self.card,
             "bench": self.bench,
             "simulations": {k: _without(v, "per_sample") for k, v in self.simulations.items()},
@@ -81,23 +90,34 @@ class Inputs:
     def from_json(tree: dict[str, Any]) -> "Inputs":
         """What `to_json` wrote."""
         return Inputs(
-            tree["bench"], tree["simulations"], tree["resources"], tree["net"], tree["card"]
+            tree["bench"],
+            tree["simulations"],
+            tree["resources"],
+            tree["net"],
+            tree["card"],
+            find(tree.get("board", DEFAULT)),
         )
 
 
-def collect(folder: Path, net: str = "gsc") -> Inputs:
-    """Results about ``net`` in a folder of reports. Raises ArtefactError for damaged files."""
+def collect(folder: Path, net: str = "gsc", board: Board | None = None) -> Inputs:
+    """Results about ``net`` in a folder of reports, on ``board`` or the default one.
+
+    Raises ArtefactError for damaged files.
+    """
+    board = board or default()
     bench = read(folder / "bench.json") if (folder / "bench.json").exists() else None
     if bench is not None and not _is_bench(bench, net):
         bench = None
     simulations = [read(path) for path in sorted(folder.glob("sim*.json"))]
-    areas = read(folder / "resources.json") if (folder / "resources.json").exists() else {}
+    area = folder / f"resources{suffix(board)}.json"
+    areas = read(area) if area.exists() else {}
     return Inputs(
         bench=bench,
         simulations=_fastest([tree for tree in simulations if _is_simulation(tree, net)]),
         resources=_areas(areas.get("variants", {}), net),
         net=net,
         card=_on_card(folder / "time.json", net),
+        board=board,
     )
 
 

@@ -5,7 +5,7 @@ from twofold.sw.report import card
 from twofold.sw.report.charts import Bar, Group, absent, bar_chart, figure, kinds_of
 from twofold.sw.report.inputs import NAMES, VARIANTS, Inputs
 from twofold.sw.report.roofline import Point, Roof, roofline
-from twofold.sw.report.select import FPGA, SIM, bench_command, best, engines, not_shown, simulated
+from twofold.sw.report.select import SIM, bench_command, best, engines, fpga, not_shown, simulated
 
 
 def work(inputs: Inputs) -> str:
@@ -16,8 +16,8 @@ def work(inputs: Inputs) -> str:
         return absent(title, inputs.missing("simulation"))
     rates = [
         Bar(f"{NAMES[variant]}, {tree['cycles_per_sample']:,.0f} cycles",
-            card.unit_samples(tree["cycles_per_sample"]), "simulated",
-            f"{card.unit_samples(tree['cycles_per_sample']):,.0f} samples/s")
+            card.unit_samples(inputs.board, tree["cycles_per_sample"]), "simulated",
+            f"{card.unit_samples(inputs.board, tree['cycles_per_sample']):,.0f} samples/s")
         for variant, tree in found
     ]  # fmt: skip
     products = [
@@ -26,7 +26,8 @@ def work(inputs: Inputs) -> str:
     ]
     whole = found[0][1]["multiplications_dense"]
     chart = bar_chart(
-        [Group(f"samples a second of one unit, {card.CLOCK_MHZ} MHz", rates)], logarithmic=True
+        [Group(f"samples a second of one unit, {inputs.board.clock_mhz} MHz", rates)],
+        logarithmic=True,
     )
     return figure(
         title,
@@ -45,8 +46,8 @@ def roof(inputs: Inputs) -> str:
     if not found:
         return absent(title, inputs.missing("simulation"))
     points = [
-        Point(f"{NAMES[variant]}, {card.UNITS} units", tree["multiplications"],
-              card.card_samples(tree["cycles_per_sample"]), "assumed")
+        Point(f"{NAMES[variant]}, {inputs.board.units} units", tree["multiplications"],
+              card.card_samples(inputs.board, tree["cycles_per_sample"]), "assumed")
         for variant, tree in found
     ]  # fmt: skip
     whole = found[0][1]["multiplications_dense"]
@@ -54,16 +55,16 @@ def roof(inputs: Inputs) -> str:
         Point("dense, Numenta", whole, card.PUBLISHED["dense"].chip, "published")
     )  # fmt: skip
     left, right = 1e5, 3e7
+    board, peak = inputs.board, card.peak_products(inputs.board)
+    samples, each = card.link_samples(board), board.family.products_per_dsp
     roofs = [
-        Roof(f"all {card.DSP:,} DSP, {card.PRODUCTS_PER_DSP} products each, "
-             f"{card.CLOCK_MHZ} MHz", ((left, card.PEAK_PRODUCTS / left),
-                                       (right, card.PEAK_PRODUCTS / right))),
-        Roof(f"PCIe, {card.SAMPLE_BYTES} bytes a sample",
-             ((left, card.PCIE_SAMPLES), (right, card.PCIE_SAMPLES))),
+        Roof(f"all {board.total.dsp:,} DSP, {each} products each, {board.clock_mhz} MHz",
+             ((left, peak / left), (right, peak / right))),
+        Roof(f"PCIe, {card.SAMPLE_BYTES} bytes a sample", ((left, samples), (right, samples))),
     ]  # fmt: skip
     return figure(
         title, roofline(points, roofs),
-        f"Cycles are simulated; the clock and {card.UNITS} units on a card are assumed. "
+        f"Cycles are simulated; the clock and {inputs.board.units} units on a card are assumed. "
         f"{not_shown(inputs)}",
         ["assumed", "published"], [SIM],
     )  # fmt: skip
@@ -74,8 +75,8 @@ def latency(inputs: Inputs) -> str:
     title = "8. Latency of a sample"
     ours = [
         Bar(f"{NAMES[variant]}, {tree['latency_cycles']:,} cycles",
-            tree["latency_cycles"] / card.CLOCK_MHZ, "simulated",
-            f"{tree['latency_cycles'] / card.CLOCK_MHZ:.2f} us")
+            tree["latency_cycles"] / inputs.board.clock_mhz, "simulated",
+            f"{tree['latency_cycles'] / inputs.board.clock_mhz:.2f} us")
         for variant, tree in simulated(inputs)
     ]  # fmt: skip
     processor = []
@@ -86,7 +87,9 @@ def latency(inputs: Inputs) -> str:
             label = f"{ENGINES[name]}, {row['sparsity']}, {row['precision']}"
             processor.append(Bar(label, time, "measured", f"{time:,.1f} us"))
     groups = [
-        Group(f"core of the {FPGA}, {card.CLOCK_MHZ} MHz, without PCIe and host", ours),
+        Group(
+            f"core of the {fpga(inputs)}, {inputs.board.clock_mhz} MHz, without PCIe and host", ours
+        ),
         Group("processor, batch 1, the engine's fastest network", processor),
     ]
     groups = [group for group in groups if group.bars]
@@ -103,12 +106,20 @@ def latency(inputs: Inputs) -> str:
 
 
 RESOURCES = {"lut": "LUT", "ff": "FF", "bram36": "BRAM", "uram": "URAM", "dsp": "DSP"}
-CEILINGS = {"lut": 0.7, "ff": 0.5, "bram36": 0.8, "uram": 0.8, "dsp": 0.8}
-"""Shares of a super logic region above which designs are known to miss their clock."""
+COUNTS = ("no", "one", "two", "three", "four")
+"""Small numbers in samples."""
 
 
 def area(inputs: Inputs) -> str:
-    """Ours: what a unit takes of a super logic region."""
+    """Ours: what a unit takes of a super logic region.
+
+    The mark is the share above which designs are known to miss their clock.
+    """
+    board = inputs.board
+    count = COUNTS[board.units] if board.units < len(COUNTS) else str(board.units)
+    whole = f"one of the {count} super logic regions of a {board.label}"
+    if board.units == 1:
+        whole = f"a {board.label}"
     title = "9. Area of a unit"
     groups = []
     for variant in VARIANTS:
@@ -117,7 +128,7 @@ def area(inputs: Inputs) -> str:
             bars = [
                 Bar(text, 100 * tree["share_of_slr"][name], "estimated",
                     f"{100 * tree['share_of_slr'][name]:.1f} % ({tree[name]:,})",
-                    mark=100 * CEILINGS[name])
+                    mark=100 * getattr(board.ceilings, name))
                 for name, text in RESOURCES.items()
             ]  # fmt: skip
             groups.append(Group(f"{NAMES[variant]}, folding {tree['folding']}", bars))
@@ -125,7 +136,6 @@ def area(inputs: Inputs) -> str:
         return absent(title, inputs.missing("area"))
     return figure(
         title, bar_chart(groups),
-        "Shares of one of the four super logic regions of a U250; the line across a bar is the "
-        "ceiling for closing timing.",
+        f"Shares of {whole}; the line across a bar is the ceiling for closing timing.",
         ["estimated"], ["twofold resources --variant VARIANT"],
     )  # fmt: skip

@@ -78,7 +78,7 @@ def render(inputs: Inputs) -> str:
     sections = [
         ("In short", _headline(inputs)),
         ("Figures", f'<div class="grid-of-two">{"".join(all_figures(inputs))}</div>'),
-        ("The machine, variant by variant", tables.fpga(inputs) + _assumptions()),
+        ("The machine, variant by variant", tables.fpga(inputs) + _assumptions(inputs)),
         ("Published figures", _published(inputs)),
         ("Processor: every configuration", _timings(inputs)),
         ("Our CPU engine, layer by layer", tables.layers(inputs) + _dense_wins(inputs)),
@@ -167,12 +167,13 @@ def _published(inputs: Inputs) -> str:
     return tables.published() + f"<p>{escape(card.PUBLISHED_SOURCE)}</p>"
 
 
-def _assumptions() -> str:
+def _assumptions(inputs: Inputs) -> str:
+    board = inputs.board
     return (
-        f"<p>Cycles are counted in RTL. Assumed: a clock of {card.CLOCK_MHZ} MHz, {card.UNITS} "
+        f"<p>Cycles are counted in RTL. Assumed: a clock of {board.clock_mhz} MHz, {board.units} "
         f"units on a card, {card.SAMPLE_BYTES} bytes a sample over PCIe at "
-        f"{card.PCIE_BYTES / 1e9:.1f} GB/s, which is {card.PCIE_SAMPLES / 1e6:.1f} M samples/s. "
-        "Nothing has been placed and routed.</p>"
+        f"{board.host.to_card / 1e9:.1f} GB/s, which is {card.link_samples(board) / 1e6:.1f} M "
+        "samples/s. Nothing has been placed and routed.</p>"
     )
 
 

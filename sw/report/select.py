@@ -8,7 +8,11 @@ from twofold.sw.report.inputs import NAMES, VARIANTS, Inputs
 
 BENCH = "twofold bench"
 SIM = "twofold sim --variant VARIANT --folding full --samples 100"
-FPGA = "U250, this machine"
+
+
+def fpga(inputs: Inputs) -> str:
+    """Name of this machine on its board."""
+    return f"{inputs.board.label}, this machine"
 
 
 def engines(inputs: Inputs) -> list[str]:

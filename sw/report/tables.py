@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from twofold.hw.boards.board import Board
 from twofold.sw.bench.engines import ENGINES
 from twofold.sw.bench.show import left_out
 from twofold.sw.report import card
@@ -111,8 +112,9 @@ def fpga(inputs: Inputs) -> str:
             (
                 NAMES[variant], tree["folding"], f"{tree['samples']:,}", str(tree["mismatches"]),
                 f"{cycles:,.1f}", f"{tree['latency_cycles']:,}", f"{tree['multiplications']:,}",
-                f"{card.unit_samples(cycles):,.0f}", f"{card.card_samples(cycles):,.0f}",
-                f"{card.UNITS * card.unit_samples(cycles):,.0f}",
+                f"{card.unit_samples(inputs.board, cycles):,.0f}",
+                f"{card.card_samples(inputs.board, cycles):,.0f}",
+                f"{inputs.board.units * card.unit_samples(inputs.board, cycles):,.0f}",
             )
         )  # fmt: skip
     if not rows:
@@ -192,11 +194,11 @@ def headline(inputs: Inputs) -> list[tuple[str, str, str]]:
     """The few figures that matter: what, figure, how it was found."""
     rows = []
     for variant, tree in simulated(inputs):
-        rows += _variant(variant, tree)
+        rows += _variant(variant, tree, inputs.board)
     return rows + _on_card(inputs) + _processor(inputs) + _gains(inputs)
 
 
-def _variant(variant: str, tree: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _variant(variant: str, tree: dict[str, Any], board: Board) -> list[tuple[str, str, str]]:
     name, cycles = NAMES[variant], tree["cycles_per_sample"]
     options = f"--variant {variant} --folding {tree['folding']} --samples {tree['samples']}"
     how = f"`twofold sim {options}`, simulated"
@@ -207,8 +209,8 @@ def _variant(variant: str, tree: dict[str, Any]) -> list[tuple[str, str, str]]:
         (f"{name}: cycles a sample, latency", f"{cycles:,.0f}, {tree['latency_cycles']:,}", how),
         (f"{name}: multiplications a sample", f"{tree['multiplications']:,} (dense / {share:.1f})",
          how),
-        (f"{name}: samples/s, card of {card.UNITS} units", f"{card.card_samples(cycles):,.0f}",
-         f"assumed: {card.CLOCK_MHZ} MHz, PCIe at {card.PCIE_BYTES / 1e9:.0f} GB/s"),
+        (f"{name}: samples/s, card of {board.units} units", f"{card.card_samples(board, cycles):,.0f}",
+         f"assumed: {board.clock_mhz} MHz, PCIe at {board.host.to_card / 1e9:.0f} GB/s"),
     ]  # fmt: skip
     if tree.get("known", 0) >= 100:
         correct = f"{100 * tree['accuracy']:.2f} % ({tree['correct']:,} of {tree['known']:,})"
@@ -242,7 +244,7 @@ def _processor(inputs: Inputs) -> list[tuple[str, str, str]]:
     rows.append(("our CPU engine over the best other, one core", f"{ratio:.1f}x", how))
     fast = inputs.simulations.get("fast")
     if fast:
-        whole = card.card_samples(fast["cycles_per_sample"])
+        whole = card.card_samples(inputs.board, fast["cycles_per_sample"])
         top = max(ours, other, key=lambda row: row["samples_per_second"])["samples_per_second"]
         rows.append(
             (f"card over {card.CORES} cores of the best CPU engine",

@@ -5,12 +5,13 @@ import json
 
 import pytest
 
-from twofold.hw.area.cells import Resources, resources
+from twofold.hw.area.cells import resources
 from twofold.hw.area.estimate import by_engine, by_kind, estimate, total
 from twofold.hw.area.hierarchy import Hierarchy
 from twofold.hw.area.model import calibrated, components, layer_components
 from twofold.hw.area.report import measured, picture, variant_figures, write
 from twofold.hw.area.synthesis import netlist
+from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.folding import GatherPlan, plans
 from twofold.hw.contract.presets import folding, network

@@ -1,25 +1,31 @@
 """The folder of a build, and the order of the vendor's tools, played by scripts of their names."""
 
+import argparse
 import hashlib
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from twofold.hw.contract.errors import ToolError
+from twofold.hw.boards import default, find
+from twofold.hw.contract.errors import BoardError, ToolError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.presets import folding, network
+from twofold.hw.package import cli
 from twofold.hw.package.folder import Machine, record_bitstream, write_folder
 from twofold.hw.package.vendor import build, check_tools
 from twofold.hw.xclbin.xclbin import user_keys
 
 VIVADO = """#!/bin/sh
+[ "$1" = -version ] && { echo "vivado v${VERSION-2022.2} (64-bit)"; exit 0; }
 echo vivado "$@" >> calls
 [ "$VIVADO_FAILS" ] && { echo "INFO: reading"; echo "ERROR: [IP 1-2] no such core"; exit 1; }
 echo object > twofold.xo
 """
 VPP = """#!/bin/sh
+[ "$1" = --version ] && { echo "****** v++ v${VERSION-2022.2} (64-bit)"; exit 0; }
 echo v++ "$@" >> calls
 while [ "$1" != -o ]; do shift; done
 echo bitstream > "$2"
@@ -93,7 +99,7 @@ def test_tools_run_once_and_the_bitstream_is_recorded(folder):
     assert "hosts ask the card for its machine" in (folder / "describe.log").read_text()
     link = (folder / "calls").read_text().splitlines()[1]
     assert f"TCL.PRE={folder}/floorplan.tcl" in link
-    assert "--platform xilinx_u250_gen3x16_xdma_4_1_202210_1" in link
+    assert f"--platform {default().platform.platform}" in link
     recorded = record_bitstream(folder)["bitstream"]
     assert recorded["sha256"] == hashlib.sha256(b"bitstream\n").hexdigest()
     build(folder, said.append)
@@ -130,3 +136,70 @@ def test_a_failing_step_is_named_with_its_error_and_log(folder, monkeypatch):
     monkeypatch.delenv("VIVADO_FAILS")
     build(folder, lambda _: None)
     assert calls(folder) == ["vivado", "vivado", "v++"]
+
+
+def test_a_folder_for_another_board(machine, cache, folder):
+    board = find("u55c")
+    other = write_folder(replace(machine, board=board), folder.parent, cache)
+    assert other.name == folder.name.replace("-small-", "-small-u55c-")
+    assert {path.name for path in other.iterdir()} == {path.name for path in folder.iterdir()}
+    for name in ("kernel.sv", "kernel.v", "kernel.xml"):
+        assert (other / name).read_text() == (folder / name).read_text()
+    shell = board.platform
+    assert f"-part {board.part}\n" in (other / "package.tcl").read_text()
+    assert f"PLATFORM ?= {shell.platform}\n" in (other / "Makefile").read_text()
+    assert shell.platform in (other / "floorplan.tcl").read_text()
+    text = "".join(path.read_text() for path in other.iterdir())
+    assert default().device not in text and default().platform.platform not in text
+    manifest = json.loads((other / "manifest.json").read_text())
+    assert (manifest["part"], manifest["platform"]) == (board.part, shell.platform)
+    assert manifest["units"] == {
+        f"twofold_{at + 1}": {"slr": f"SLR{at}", "memory": f"HBM[{8 * at}]"} for at in range(3)
+    }
+    assert manifest["vendor_tools"] == {"name": "Vitis", "oldest": "2022.1", "newest": None}
+    page = (other / "README.md").read_text()
+    assert "No bitstream has been built for the Alveo U55C yet." in page
+    assert "| twofold_3 | SLR2 | HBM[16] |" in page
+
+
+def test_a_board_without_a_platform_is_refused_before_anything_is_written(machine, cache, tmp_path):
+    bare = replace(machine, board=replace(default(), name="desk", shell=None))
+    with pytest.raises(BoardError, match="board desk has no platform"):
+        write_folder(bare, tmp_path / "bitstreams", cache)
+    assert not (tmp_path / "bitstreams").exists()
+
+
+@pytest.mark.usefixtures("tools")
+@pytest.mark.parametrize("version", ["2021.2", "2025.2"])
+def test_tools_that_do_not_support_the_card_are_not_run(folder, monkeypatch, version):
+    monkeypatch.setenv("VERSION", version)
+    wanted = rf"package failed: ERROR: vivado is {version}; Alveo U250: .* Vitis 2022\.1 to 2025\.1"
+    with pytest.raises(ToolError, match=wanted):
+        build(folder, lambda _: None)
+    assert not (folder / "calls").exists()
+    monkeypatch.setenv("ANY_VERSION", "1")
+    build(folder, lambda _: None)
+    assert calls(folder) == ["vivado", "v++"]
+
+
+@pytest.mark.usefixtures("tools")
+def test_newer_tools_still_support_the_other_card(machine, cache, tmp_path, monkeypatch):
+    folder = write_folder(replace(machine, board=find("u55c")), tmp_path, cache)
+    monkeypatch.setenv("VERSION", "2025.2")
+    build(folder, lambda _: None)
+    assert f"--platform {find('u55c').platform.platform}" in (folder / "calls").read_text()
+
+
+@pytest.mark.usefixtures("tools")
+def test_the_command_says_which_tools_support_the_card(cache, tmp_path, capsys):
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    places = ["--bitstreams", str(tmp_path), "--build", str(cache)]
+    options = ["--net", "tiny", "--folding", "small", *places]
+    assert cli.run(parser.parse_args(options)) == 0
+    said = capsys.readouterr().out
+    assert "needs Vitis 2022.1 to 2025.1 (newer versions dropped it)\n" in said
+    assert cli.run(parser.parse_args([*options, "--board", "u55c"])) == 0
+    assert "needs Vitis 2022.1 or newer\n" in capsys.readouterr().out
+    with pytest.raises(BoardError, match="choose one of u250, u55c"):
+        cli.run(parser.parse_args([*options, "--board", "u1"]))

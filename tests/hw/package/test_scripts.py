@@ -7,11 +7,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from twofold.hw.boards import find, names
+from twofold.hw.boards.board import Board
 from twofold.hw.contract import regs
 from twofold.hw.contract.regs import Access
 from twofold.hw.package.metadata import kernel_xml
 from twofold.hw.package.scripts import floorplan_tcl, link_cfg, package_tcl
-from twofold.hw.u250 import SLRS
 
 TCLSH = shutil.which("tclsh")
 needs_tclsh = pytest.mark.skipif(TCLSH is None, reason="tclsh is not installed")
@@ -141,12 +142,13 @@ def cells(found="level0_i/ulp/$unit", pblocks="$name"):
 
 
 @needs_tclsh
-def test_every_unit_stays_in_its_own_slr(tmp_path):
-    done, calls = play(floorplan_tcl(), tmp_path, cells())
+@pytest.mark.parametrize("board", [find(name) for name in names()], ids=names())
+def test_every_unit_stays_in_its_own_slr(board: Board, tmp_path):
+    done, calls = play(floorplan_tcl(board), tmp_path, cells())
     assert (done.returncode, done.stderr) == (0, "")
-    units = [f"level0_i/ulp/twofold_{index}" for index in (1, 2, 3, 4)]
+    units = [f"level0_i/ulp/twofold_{index + 1}" for index in range(board.units)]
     placed = [call[1:] for call in calls if call[0] == "add_cells_to_pblock"]
-    wanted = [f"pblock_dynamic_SLR{index}" for index in range(4)]
+    wanted = [f"pblock_dynamic_SLR{index}" for index in range(board.units)]
     assert placed == [list(pair) for pair in zip(wanted, units, strict=True)]
     assigned = [call[2:] for call in calls if call[:2] == ["set_property", "USER_SLR_ASSIGNMENT"]]
     assert assigned == [[f"SLR{index}", unit] for index, unit in enumerate(units)]
@@ -157,7 +159,7 @@ def test_every_unit_stays_in_its_own_slr(tmp_path):
     ("scene", "message"),
     [
         ({"found": "{}"}, "0 cells are named twofold_1"),
-        ({"pblocks": "{}"}, "the platform has no pblock_dynamic_SLR0; is it xilinx_u250"),
+        ({"pblocks": "{}"}, "the platform has no pblock_dynamic_SLR0; is it xilinx_"),
     ],
 )
 def test_a_missing_unit_or_region_stops_the_floorplan(scene, message, tmp_path):
@@ -184,13 +186,22 @@ def test_kernel_xml_lists_the_arguments_of_the_table():
         )
 
 
-def test_link_configuration_puts_a_unit_and_its_memory_in_each_slr():
-    lines = link_cfg().splitlines()
-    assert lines[0] == "kernel_frequency=0:300"
+@pytest.mark.parametrize("board", [find(name) for name in names()], ids=names())
+def test_link_configuration_puts_a_unit_and_its_memory_in_each_region(board: Board):
+    lines = link_cfg(board).splitlines()
+    assert lines[0] == f"kernel_frequency=0:{board.clock_mhz}"
     parser = configparser.ConfigParser(strict=False)
     parser.read_string("\n".join(line for line in lines[1:] if not line.startswith("prop=")))
-    assert parser["connectivity"]["nk"] == "twofold:4:twofold_1.twofold_2.twofold_3.twofold_4"
-    for one in SLRS:
-        unit = f"twofold_{one.index + 1}"
-        assert f"sp={unit}.m_axi_gmem:DDR[{one.index}]" in lines
-        assert f"slr={unit}:SLR{one.index}" in lines
+    units = [f"twofold_{index + 1}" for index in range(board.units)]
+    assert parser["connectivity"]["nk"] == f"twofold:{board.units}:{'.'.join(units)}"
+    memory = board.platform.memory
+    for unit, region in zip(units, board.regions, strict=True):
+        assert f"sp={unit}.m_axi_gmem:{memory.name(board.bank(region.index))}" in lines
+        assert f"slr={unit}:{region.name}" in lines
+    assert lines[-len(board.platform.link_options) :] == list(board.platform.link_options)
+
+
+def test_units_take_hbm_where_there_is_hbm():
+    lines = link_cfg(find("u55c")).splitlines()
+    taken = [line.partition(":")[2] for line in lines if line.startswith("sp=")]
+    assert taken == ["HBM[0]", "HBM[8]", "HBM[16]"]

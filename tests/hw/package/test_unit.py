@@ -4,10 +4,13 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
-from twofold.hw.package.unit import COUNTED, unit_tcl, unit_xdc
+from twofold.hw.boards import default, find, names
+from twofold.hw.boards.board import Board
+from twofold.hw.package.unit import counted, unit_tcl, unit_xdc
 
 TCLSH = shutil.which("tclsh")
 needs_tclsh = pytest.mark.skipif(TCLSH is None, reason="tclsh is not installed")
@@ -33,9 +36,9 @@ proc get_property {name object} {
 """
 
 
-def play(tmp_path, *arguments):
+def play(tmp_path, *arguments, board=None):
     assert TCLSH is not None
-    (tmp_path / "unit.tcl").write_text(unit_tcl())
+    (tmp_path / "unit.tcl").write_text(unit_tcl(board))
     main = f"set argv {{{' '.join(arguments)}}}\nset argc {len(arguments)}\n"
     (tmp_path / "main.tcl").write_text(f"{PLAYED}{main}source {{{tmp_path / 'unit.tcl'}}}\n")
     command = [TCLSH, str(tmp_path / "main.tcl")]
@@ -48,6 +51,7 @@ def play(tmp_path, *arguments):
     [((), "X0Y4:CLOCKREGION_X7Y7"), (("3",), "X0Y12:CLOCKREGION_X7Y15")],
 )
 def test_the_unit_is_placed_in_one_slr_and_summed_up(arguments, region, tmp_path):
+    board = default()
     done = play(tmp_path, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     calls = done.stdout.splitlines()
@@ -56,23 +60,25 @@ def test_the_unit_is_placed_in_one_slr_and_summed_up(arguments, region, tmp_path
     flow = ["read_xdc", "synth_design", "add_cells_to_pblock", "place_design", "route_design"]
     assert [name for name in order if name in flow] == flow
     summary = json.loads((tmp_path / "unit" / "summary.json").read_text())
-    assert summary == {name: len(rule) for name, rule in COUNTED.items()} | {
+    assert summary == {name: len(rule) for name, rule in counted(board.family).items()} | {
         "logic_levels": 4,
         "slack_ns": -0.125,
-        "clock_mhz": 300,
+        "clock_mhz": board.clock_mhz,
     }
     assert not (tmp_path / "unit" / "summary.partial").exists()
 
 
 @needs_tclsh
-def test_an_slr_that_is_not_there_stops_the_script(tmp_path):
-    done = play(tmp_path, "4")
-    assert done.returncode != 0 and "there is no SLR 4" in done.stderr
+@pytest.mark.parametrize("board", [find(name) for name in names()], ids=names())
+def test_an_slr_that_is_not_there_stops_the_script(board: Board, tmp_path):
+    done = play(tmp_path, str(board.units), board=board)
+    assert done.returncode != 0 and f"there is no SLR {board.units}" in done.stderr
     assert not (tmp_path / "unit").exists()
 
 
 def test_the_constraint_is_the_clock_of_the_card():
+    board = replace(default(), clock_mhz=250)
     found = re.fullmatch(
-        r"create_clock -name ap_clk -period ([\d.]+) \[get_ports ap_clk\]\n", unit_xdc()
+        r"create_clock -name ap_clk -period ([\d.]+) \[get_ports ap_clk\]\n", unit_xdc(board)
     )
-    assert found and abs(float(found[1]) - 1000 / 300) < 0.001
+    assert found and float(found[1]) == 4.0

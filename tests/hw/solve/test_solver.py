@@ -9,7 +9,8 @@ from itertools import product
 
 import pytest
 
-from twofold.hw.area.cells import Resources
+from twofold.hw.boards import default
+from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.errors import FoldingError, NetworkError
 from twofold.hw.contract.folding import Folding, ScatterFolding, plans
 from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
@@ -17,7 +18,7 @@ from twofold.hw.contract.presets import folding, network
 from twofold.hw.solve import cli
 from twofold.hw.solve.candidates import candidates, divisors, fewest_for_each_share
 from twofold.hw.solve.report import multipliers, of_roofline, products, utilisation
-from twofold.hw.solve.solver import SLR_BUDGET, Solution, cost, fits, keeps_pace, solve
+from twofold.hw.solve.solver import Solution, cost, fits, keeps_pace, solve
 from twofold.sim.workloads.random_network import random_quantized
 
 SMALL = Network(
@@ -62,7 +63,7 @@ def test_least_of_all(cycles: int) -> None:
 def test_least_within_a_tight_budget(resource: str) -> None:
     """Where the cheapest is over the budget of a resource, the cheapest of the rest is found."""
     cheapest = solve(SMALL, 30, input_bytes=INPUT).resources
-    budget = replace(SLR_BUDGET, **{resource: getattr(cheapest, resource) - 0.5})
+    budget = replace(default().budget, **{resource: getattr(cheapest, resource) - 0.5})
     try:
         found = solve(SMALL, 30, input_bytes=INPUT, budget=budget)
     except FoldingError:
@@ -93,7 +94,7 @@ def test_reference_network() -> None:
     assert cost(free.resources) <= cost(shipped.resources)
     inside = solve(chosen, 224)
     assert inside.cycles <= 224
-    assert fits(inside.resources, SLR_BUDGET)
+    assert fits(inside.resources, default().budget)
     assert keeps_pace(inside)
     assert not keeps_pace(Solution(chosen, replace(shipped.folding, frames=2)))
 
@@ -160,7 +161,7 @@ def test_the_shipped_full_machines_are_inside_a_region() -> None:
     for variant, cycles in (("fast", 88), ("accurate", 224)):
         shipped = Solution(network("gsc", variant), folding("gsc", variant, "full"))
         assert shipped.cycles == cycles
-        assert fits(shipped.resources, SLR_BUDGET)
+        assert fits(shipped.resources, default().budget)
         assert keeps_pace(shipped)
 
 
@@ -207,7 +208,7 @@ def test_command(tmp_path, capsys) -> None:
 def test_full_machines_of_the_other_variants(variant: str, cycles: int) -> None:
     found = Solution(network("gsc", variant), folding("gsc", variant, "full"))
     assert found.cycles == cycles
-    assert fits(found.resources, SLR_BUDGET)
+    assert fits(found.resources, default().budget)
     assert sum(products(plan) for plan in found.plans) == pytest.approx(
         of_roofline(found) * 2 * found.resources.dsp * cycles
     )

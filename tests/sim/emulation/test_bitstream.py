@@ -1,21 +1,27 @@
 """The bitstream for emulation: what is in it, and what XRT and PYNQ look for."""
 
 import io
+import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from twofold.hw.boards import find, names
+from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.regs import ARGUMENTS, KERNEL_VERSION
 from twofold.hw.package.folder import Machine
 from twofold.hw.xclbin.xclbin import Mode, Protocol, Xclbin, decode, encode
-from twofold.sim.emulation.bitstream import Target, describe
+from twofold.sim.emulation.bitstream import MEMORY_KINDS, Target, describe
+from twofold.sim.emulation.server import PLAN
 
 MACHINE = Machine(network("tiny"), folding("tiny"), "small")
+BOARDS = [find(name) for name in names()]
 LIBRARY = b"not a library"
 
 
@@ -72,10 +78,34 @@ def test_metadata_names_arguments_and_units():
     assert bases == [hex(one.base) for one in made(2).units]
 
 
-@pytest.mark.parametrize("units", [0, 5])
-def test_impossible_numbers_of_units_are_refused(units: int):
-    with pytest.raises(FoldingError, match=f"units is {units}, needs 1 to 4"):
-        Target(MACHINE, units)
+@pytest.mark.parametrize("board", BOARDS, ids=names())
+def test_the_card_is_the_boards(board: Board):
+    made = describe(Target(replace(MACHINE, board=board), board.units), LIBRARY)
+    found = decode(encode(made))
+    memory, shell = board.platform.memory, board.platform
+    assert found.platform == shell.platform
+    assert [(one.tag, one.base, one.size) for one in found.memories] == [
+        (memory.name(at), memory.address(at), memory.bank_bytes) for at in range(memory.banks)
+    ]
+    taken = [board.bank(unit) for unit in range(board.units)]
+    assert [at for at, one in enumerate(found.memories) if one.used] == taken
+    assert {one.kind for one in found.memories} == {MEMORY_KINDS[memory.kind]}
+    assert {(one.unit, one.memory) for one in found.connections} == set(enumerate(taken))
+    assert [clock.mhz for clock in found.clocks] == [board.clock_mhz, shell.kernel_clock_mhz]
+    platform = ElementTree.fromstring(found.metadata).find("platform")
+    assert platform is not None and platform.get("boardid") == board.name
+    with zipfile.ZipFile(io.BytesIO(found.bitstream)) as archive:
+        plan = json.loads(archive.read(f"behav_waveform/xsim/{PLAN}"))
+    assert [unit["memories"] for unit in plan["units"]] == [
+        [[memory.address(at), memory.bank_bytes]] for at in taken
+    ]
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=names())
+def test_impossible_numbers_of_units_are_refused(board: Board):
+    for units in (0, board.units + 1):
+        with pytest.raises(FoldingError, match=f"units is {units}, needs 1 to {board.units}"):
+            Target(replace(MACHINE, board=board), units)
 
 
 def test_the_sample_is_where_a_build_puts_it(emulated: Path):

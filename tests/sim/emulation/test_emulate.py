@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from twofold.hw.boards import find
 from twofold.hw.contract.errors import ToolError
 from twofold.sim.cli import shipped
 from twofold.sim.emulation import cli
@@ -18,6 +19,8 @@ from twofold.sim.workloads.samples import choose
 from twofold.sw.artefacts import QuantizedNetwork
 
 SAMPLES = 12
+SAMPLES_FOR_ALL = 180
+"""So many that each of three units gets some."""
 
 
 def options(*arguments: str) -> argparse.Namespace:
@@ -38,6 +41,19 @@ def test_real_samples_through_both_backends(emulated: Path, build: Path, capsys)
         assert one["seconds"] > 0
         assert sum(unit["results"] for unit in one["counters"].values()) == SAMPLES
     assert json.loads((build / "reports" / "emulation.json").read_text()) == tree
+
+
+@pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed")
+def test_samples_on_every_unit_of_another_board(emulated: Path, build: Path):
+    board = find("u55c")
+    task = dataclasses.replace(tiny_task(SAMPLES_FOR_ALL), board=board, units=board.units)
+    task = dataclasses.replace(task, backends=cli.BACKENDS)
+    found = emulate(task, emulated.parents[1], build)
+    assert found.passed
+    assert f"-{board.name}-" in Path(found.figures["bitstream"]).parent.name
+    for one in found.outcomes:
+        assert len(one.counters) == board.units
+        assert all(unit["results"] > 0 for unit in one.counters.values())
 
 
 def test_a_sample_that_differs_is_a_mismatch(emulated: Path, build: Path, monkeypatch):
@@ -67,9 +83,9 @@ def test_a_host_that_fails_is_told_in_one_line(build: Path, tmp_path: Path, monk
     assert "\n" not in str(error.value)
 
 
-def tiny_task() -> Task:
+def tiny_task(samples: int = SAMPLES) -> Task:
     network = shipped("tiny", "fast")
-    workload = choose(QuantizedNetwork.load(network).network, samples=SAMPLES)
+    workload = choose(QuantizedNetwork.load(network).network, samples=samples)
     assert workload.inputs.dtype == np.uint8
     return Task(
         network=network, folding="small", inputs=workload.inputs, units=2, backends=("xrt",)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from twofold.hw.boards import find, names
 from twofold.hw.contract.errors import ToolError
 from twofold.sim.emulation import environment
 from twofold.sim.emulation.environment import MARGIN, PACKET, check, emulation, prepare, run
@@ -38,6 +39,20 @@ def test_files_and_variables(xrt: Path, tmp_path: Path):
     settings = Path(variables["XRT_INI_PATH"]).read_text()
     assert f"packet_size={PACKET}\n" in settings
     assert settings.count("x" * (PACKET + MARGIN)) == 1
+
+
+@pytest.mark.usefixtures("xrt")
+@pytest.mark.parametrize("name", names())
+def test_the_cards_are_the_boards(tmp_path: Path, name: str):
+    board = find(name)
+    variables = prepare(tmp_path / "run", board=board)
+    config = json.loads((Path(variables["EMCONFIG_PATH"]) / "emconfig.json").read_text())
+    ((card,),) = (one["Devices"] for one in config["Platform"]["Boards"])
+    assert card["Name"] == board.platform.platform
+    sizes = {"GB": 30, "MB": 20}
+    banks = [int(one["Size"][:-2]) << sizes[one["Size"][-2:]] for one in card["DdrBanks"]]
+    memory = board.platform.memory
+    assert banks == [memory.bank_bytes] * memory.banks
 
 
 def test_a_complete_installation_is_taken_as_it_is(xrt: Path, tmp_path: Path):

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from twofold.hw.boards import default, find
+from twofold.hw.contract.errors import BoardError
 from twofold.sw.errors import ArtefactError
 from twofold.sw.report import card, cli, readme
 from twofold.sw.report.charts import KINDS, Bar, Group, bar_chart
@@ -175,8 +177,12 @@ def widths(chart: str) -> list[float]:
 
 
 def test_card_is_bound_by_its_link():
-    assert card.card_samples(1000) == 4 * 300e6 / 1000
-    assert card.card_samples(50) == pytest.approx(11e9 / 1024)
+    board = default()
+    assert card.card_samples(board, 1000) == board.units * board.clock_mhz * 1e6 / 1000
+    assert card.card_samples(board, 50) == pytest.approx(board.host.to_card / 1024)
+    assert card.card_samples(find("u55c"), 1000) == pytest.approx(
+        0.75 * card.card_samples(board, 1000)
+    )
     ratio = card.PUBLISHED["sparse-sparse"].chip / card.PUBLISHED["dense"].chip
     assert ratio == pytest.approx(112, abs=0.5)
 
@@ -220,6 +226,28 @@ def test_only_a_real_card_counts_as_measured(tmp_path: Path, watts: float | None
     page = render(collect(tmp_path))
     assert ("5,000,000 samples/s, 50,000 samples/J" in page) is (watts is not None)
     assert ("on the card" in page) is (watts is not None)
+
+
+def test_page_of_another_board(full: Inputs, tmp_path: Path):
+    board = find("u55c")
+    page = render(replace(full, board=board))
+    assert "U55C, this machine, at 300 MHz" in page
+    assert "one of the three super logic regions of a U55C" in page
+    assert "all 9,024 DSP, 2 products each" in page
+    assert "U250, this machine" not in page
+    assert Inputs.from_json(replace(full, board=board).to_json()).board is board
+    with pytest.raises(BoardError, match="choose one of"):
+        cli.run(arguments("--build", str(tmp_path), "--board", "none"))
+
+
+def test_areas_are_those_of_the_board(tmp_path: Path, full: Inputs):
+    for name, lut in (("resources.json", 1), ("resources-u55c.json", 2)):
+        tree = {"variants": {"fast": full.resources["fast"] | {"lut": lut}}}
+        (tmp_path / name).write_text(json.dumps(tree))
+    assert collect(tmp_path).resources["fast"]["lut"] == 1
+    found = collect(tmp_path, board=find("u55c"))
+    assert found.resources["fast"]["lut"] == 2
+    assert all("--board u55c" in line for line in found.missing("area"))
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "\0"])

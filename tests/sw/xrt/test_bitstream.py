@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from twofold.hw.boards import default
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.regs import KERNEL_NAME, KERNEL_VERSION
 from twofold.hw.xclbin import xclbin
@@ -24,7 +25,7 @@ from twofold.sw.xrt.library import EMULATION_VARIABLE, ROOT, ROOT_VARIABLE, find
 
 BITSTREAM = Xclbin(
     mode=Mode.HW_EMU,
-    platform="xilinx_u250_gen3x16_xdma_4_1_202210_1",
+    platform=default().platform.platform,
     memories=(Memory("bank0", 0x4000000000, 16 << 30),),
     units=(
         Unit(KERNEL_NAME, "twofold_1", 0x1800000),

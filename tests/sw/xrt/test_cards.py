@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from twofold.hw.boards import default
 from twofold.sw.errors import NoCardError, WrongPlatformError
 from twofold.sw.xrt.cards import Card, cards, check_card, power
 
-SHELL = "xilinx_u250_gen3x16_xdma_4_1_202210_1"
+SHELL = default().platform.platform
 
 
 def function(bus: Path, address: str, driver: str, files: dict[str, str]) -> None:

@@ -1,0 +1,216 @@
+"""What a board is: everything that the rest of the project knows about a card."""
+
+from dataclasses import dataclass
+
+from twofold.hw.boards.family import Family
+from twofold.hw.boards.resources import Resources, scaled
+from twofold.hw.contract.errors import BoardError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """A region of the device that holds one compute unit: a super logic region (SLR), or all of it.
+
+    Attributes
+    ----------
+    index: from 0, bottom up.
+    user: what the platform leaves to kernels in it.
+    bank: index of the memory bank that the unit in it takes; None on a board without memory.
+    """
+
+    index: int
+    user: Resources
+    bank: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As Vivado calls it."""
+        return f"SLR{self.index}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Memory of the card, in banks of one size.
+
+    Attributes
+    ----------
+    kind: ``DDR4`` or ``HBM``.
+    tag: name of its banks for v++, before the index.
+    banks: how many; of HBM, pseudo channels.
+    bank_bytes: size of a bank, in bytes.
+    base: address of the first bank as kernels see it.
+    step: from a bank's address to the next one's, in bytes.
+    """
+
+    kind: str
+    tag: str
+    banks: int
+    bank_bytes: int
+    base: int
+    step: int
+
+    def name(self, bank: int) -> str:
+        """A bank as v++ calls it."""
+        return f"{self.tag}[{bank}]"
+
+    def address(self, bank: int) -> int:
+        """Address of a bank's first byte."""
+        return self.base + bank * self.step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """Versions of the vendor's tools that build for a platform.
+
+    Attributes
+    ----------
+    name: of the tools.
+    oldest: first version that reads the platform, as in ``2022.1``.
+    newest: last version that supports it; None while no version is known to have dropped it.
+    """
+
+    name: str
+    oldest: str
+    newest: str | None = None
+
+    def supports(self, version: str) -> bool:
+        """Whether a version, such as ``2022.2``, builds for the platform."""
+        return self.oldest <= version and (self.newest is None or version <= self.newest)
+
+    @property
+    def range(self) -> str:
+        """The versions, for people."""
+        if self.newest is None:
+            return f"{self.name} {self.oldest} or newer"
+        return f"{self.name} {self.oldest} to {self.newest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shell:
+    """What the vendor's platform puts around the compute units.
+
+    Attributes
+    ----------
+    platform: its name: vendor, board, name, year and revision, joined by underscores.
+    device_family: of the device, as the platform's metadata has it.
+    kernel_clock_mhz: second clock that it offers to kernels, in MHz; the machine takes the first.
+    pblock: part of a region that it leaves to kernels, before the region's name.
+    memory: banks and how they are addressed.
+    tools: versions that build for it.
+    link_options: lines of v++'s configuration, from the first section on.
+    """
+
+    platform: str
+    device_family: str
+    kernel_clock_mhz: int
+    pblock: str
+    memory: Memory
+    tools: Tools
+    link_options: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """How the host reaches the card.
+
+    Attributes
+    ----------
+    link: for people.
+    to_card, from_card: bytes a second of large transfers, one direction at a time.
+    runtime: software that drives it.
+    """
+
+    link: str
+    to_card: float
+    from_card: float
+    runtime: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A board.
+
+    Attributes
+    ----------
+    name: for ``--board``; also the name of the module that describes it.
+    title: for people.
+    device, package, speed, grade: the part, as in ``xcu250-figd2104-2L-e``: device, package, speed
+        grade, temperature grade.
+    family: of the device: kinds of cells.
+    clock_mhz: clock of the machine, in MHz.
+    total: what the whole device has, whatever the platform takes of it.
+    regions: each holds one compute unit. Units do not cross regions.
+    ceilings: shares of a region's user resources up to which designs are known to close timing.
+    clock_regions: columns and rows of clock regions in a region.
+    host: link to the host.
+    watts: power of the whole board at most, in W.
+    built: whether a bitstream was ever built for it and measured.
+    shell: the vendor's platform; None on a board that a design has for itself.
+    """
+
+    name: str
+    title: str
+    device: str
+    package: str
+    speed: str
+    grade: str
+    family: Family
+    clock_mhz: int
+    total: Resources
+    regions: tuple[Region, ...]
+    ceilings: Resources
+    clock_regions: tuple[int, int]
+    host: Host
+    watts: float
+    built: bool
+    shell: Shell | None = None
+
+    @property
+    def part(self) -> str:
+        """The part, as Vivado calls it."""
+        return f"{self.device}-{self.package}-{self.speed}-{self.grade}"
+
+    @property
+    def label(self) -> str:
+        """Short name for people."""
+        return self.name.upper()
+
+    @property
+    def units(self) -> int:
+        """Compute units at most: one in each region."""
+        return len(self.regions)
+
+    @property
+    def period_ns(self) -> float:
+        """Period of the clock, in ns."""
+        return 1000 / self.clock_mhz
+
+    @property
+    def region(self) -> Resources:
+        """User resources that every region has, so that the same unit fits each of them."""
+        each = zip(*(region.user.values for region in self.regions), strict=True)
+        return Resources(*(min(values) for values in each))
+
+    @property
+    def budget(self) -> Resources:
+        """What a compute unit may take: the ceilings' shares of a region."""
+        return scaled(self.region, self.ceilings)
+
+    @property
+    def region_text(self) -> str:
+        """A region, in a sentence."""
+        return "an SLR" if self.units > 1 else "the device"
+
+    @property
+    def platform(self) -> Shell:
+        """The vendor's platform. Raises BoardError on a board that has none."""
+        if self.shell is None:
+            raise BoardError(f"board {self.name} has no platform of its vendor; choose another one")
+        return self.shell
+
+    def bank(self, unit: int) -> int:
+        """Index of the memory bank of a compute unit. Raises BoardError where there is none."""
+        bank = self.regions[unit].bank
+        if bank is None or not 0 <= bank < self.platform.memory.banks:
+            raise BoardError(f"board {self.name}: region {unit} has no memory bank {bank}")
+        return bank

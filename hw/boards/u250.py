@@ -1,0 +1,52 @@
+"""The Alveo U250.
+
+Device, power and memory are those of its data sheet (DS962), regions those of "Alveo Data Center
+Accelerator Card Platforms" (UG1120). The link's speed is what the vendor's own test printed
+(``xbutil validate``, pull request 937 of Xilinx/XRT). Vitis 2025.2 dropped the card (release notes
+of Vitis Libraries, "Alveo Platform support for 2025.2"); versions before 2022.1 refuse the platform
+as newer than themselves. Ceilings follow the vendor's guidance for closing timing (UG949).
+"""
+
+from twofold.hw.boards.board import Board, Host, Memory, Region, Shell, Tools
+from twofold.hw.boards.family import XCUP
+from twofold.hw.boards.resources import Resources
+
+USER = Resources(lut=345_000, ff=690_000, bram36=500, uram=320, dsp=2877)
+
+BOARD = Board(
+    name="u250",
+    title="Alveo U250",
+    device="xcu250",
+    package="figd2104",
+    speed="2L",
+    grade="e",
+    family=XCUP,
+    clock_mhz=300,
+    total=Resources(lut=1_728_000, ff=3_456_000, bram36=2688, uram=1280, dsp=12_288),
+    regions=tuple(Region(index=index, user=USER, bank=index) for index in range(4)),
+    ceilings=Resources(lut=0.70, ff=0.50, bram36=0.80, uram=0.80, dsp=0.80),
+    clock_regions=(8, 4),
+    host=Host(link="PCIe Gen3 x16", to_card=11.0e9, from_card=12.1e9, runtime="XRT"),
+    watts=225,
+    built=False,
+    shell=Shell(
+        platform="xilinx_u250_gen3x16_xdma_4_1_202210_1",
+        device_family="virtexuplus",
+        kernel_clock_mhz=500,
+        pblock="pblock_dynamic_",
+        memory=Memory(
+            kind="DDR4",
+            tag="DDR",
+            banks=4,
+            bank_bytes=16 << 30,
+            base=0x40_0000_0000,
+            step=0x10_0000_0000,
+        ),
+        tools=Tools(name="Vitis", oldest="2022.1", newest="2025.1"),
+        link_options=(
+            "[vivado]",
+            "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.IS_ENABLED=true",
+            "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.ARGS.DIRECTIVE=AggressiveExplore",
+        ),
+    ),
+)

@@ -1,0 +1,59 @@
+"""The Alveo U55C: smaller than the U250, with HBM in place of DDR. Never built.
+
+Device, power and memory are those of its data sheet (DS978); 32 pseudo channels of 512 MB each and
+where they are connected are in "HBM Configuration and Use" of UG1393. Regions are those that "Alveo
+Data Center Accelerator Card Platforms" (UG1120) has for the U280, which is the same die and loses
+more of it to memory controllers, so that what fits them fits here. Vitis still supports the card
+where it dropped the U250 (release notes of Vitis Libraries 2025.2). The link's speed is taken to be
+the U250's, whose link and DMA engine are the same kind.
+
+All pseudo channels lie at the lower edge of SLR0; a unit takes one, which is four times as fast as
+the fastest machine reads samples. Those chosen belong to different switches.
+"""
+
+from twofold.hw.boards.board import Board, Host, Memory, Region, Shell, Tools
+from twofold.hw.boards.family import XCUP
+from twofold.hw.boards.resources import Resources
+
+USER = (
+    Resources(lut=369_000, ff=746_000, bram36=507, uram=320, dsp=2733),
+    Resources(lut=333_000, ff=675_000, bram36=468, uram=320, dsp=2877),
+    Resources(lut=367_000, ff=729_000, bram36=512, uram=320, dsp=2880),
+)
+CHANNELS_BETWEEN = 8
+
+BOARD = Board(
+    name="u55c",
+    title="Alveo U55C",
+    device="xcu55c",
+    package="fsvh2892",
+    speed="2L",
+    grade="e",
+    family=XCUP,
+    clock_mhz=300,
+    total=Resources(lut=1_303_680, ff=2_607_360, bram36=2016, uram=960, dsp=9024),
+    regions=tuple(
+        Region(index=index, user=user, bank=CHANNELS_BETWEEN * index)
+        for index, user in enumerate(USER)
+    ),
+    ceilings=Resources(lut=0.70, ff=0.50, bram36=0.80, uram=0.80, dsp=0.80),
+    clock_regions=(8, 4),
+    host=Host(link="PCIe Gen3 x16", to_card=11.0e9, from_card=12.1e9, runtime="XRT"),
+    watts=150,
+    built=False,
+    shell=Shell(
+        platform="xilinx_u55c_gen3x16_xdma_3_202210_1",
+        device_family="virtexuplusHBM",
+        kernel_clock_mhz=500,
+        pblock="pblock_dynamic_",
+        memory=Memory(
+            kind="HBM", tag="HBM", banks=32, bank_bytes=512 << 20, base=0, step=512 << 20
+        ),
+        tools=Tools(name="Vitis", oldest="2022.1"),
+        link_options=(
+            "[vivado]",
+            "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.IS_ENABLED=true",
+            "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.ARGS.DIRECTIVE=AggressiveExplore",
+        ),
+    ),
+)
