@@ -209,7 +209,8 @@ def _variant(variant: str, tree: dict[str, Any], board: Board) -> list[tuple[str
         (f"{name}: cycles a sample, latency", f"{cycles:,.0f}, {tree['latency_cycles']:,}", how),
         (f"{name}: multiplications a sample", f"{tree['multiplications']:,} (dense / {share:.1f})",
          how),
-        (f"{name}: samples/s, card of {board.units} units", f"{card.card_samples(board, cycles):,.0f}",
+        (f"{name}: samples/s, card of {board.units} units",
+         f"{card.card_samples(board, cycles):,.0f}",
          f"assumed: {board.clock_mhz} MHz, PCIe at {board.host.to_card / 1e9:.0f} GB/s"),
     ]  # fmt: skip
     if tree.get("known", 0) >= 100:
