@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-import hw
+import twofold.hw
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
@@ -66,7 +66,7 @@ def machine_key(
 
 
 def _sources(outside: Collection[str]) -> Iterator[bytes]:
-    root = Path(str(hw.__file__)).parent
+    root = Path(str(twofold.hw.__file__)).parent
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)
         if name.parts[0] not in outside:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import sim
+import twofold.sim
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME
@@ -209,8 +209,9 @@ def _files(plan: CardPlan, library: bytes) -> Iterator[tuple[str, bytes, bool]]:
     yield LIBRARY, library, True
     yield PLAN, plan.to_json().encode(), False
     yield "device/__main__.py", MAIN.encode(), False
-    root = Path(str(sim.__file__)).parent
-    yield "device/sim/__init__.py", (root / "__init__.py").read_bytes(), False
+    root = Path(str(twofold.sim.__file__)).parent
+    yield "device/twofold/__init__.py", b"", False
+    yield "device/twofold/sim/__init__.py", (root / "__init__.py").read_bytes(), False
     for name in DEVICE_MODULES:
         source = (root / "emulation" / f"{name}.py").read_bytes()
-        yield f"device/sim/emulation/{name}.py", source, False
+        yield f"device/twofold/sim/emulation/{name}.py", source, False

@@ -11,9 +11,18 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-import sw
+import twofold.sw
 
-ROOT = Path(next(iter(sw.__path__))).parent
+ROOT = Path(next(iter(twofold.sw.__path__))).parent
+"""Folder of the package's parts, wherever they are installed."""
+START = """
+import runpy, sys, types
+package = types.ModuleType("twofold")
+package.__path__ = [sys.argv.pop(1)]
+sys.modules["twofold"] = package
+runpy.run_module("twofold.sw.bench.worker", run_name="__main__", alter_sys=True)
+"""
+"""Starts a worker under any interpreter, also one that this package is not installed for."""
 
 
 START_SECONDS = 300
@@ -42,7 +51,7 @@ class EngineProcess:
         self.name = name
         self.version: str | None = None
         self.missing = ""
-        self._command = [python, "-m", "twofold.sw.bench.worker", name]
+        self._command = [python, "-c", START, str(ROOT), name]
         self._log = log
         self._loads: dict[int, dict[str, Any]] = {}
         self._process: subprocess.Popen[str] | None = None
