@@ -33,9 +33,9 @@ def run(args: argparse.Namespace) -> int:
     from twofold.hw.area.model import components
     from twofold.hw.area.report import picture, variant_figures, write
     from twofold.hw.area.show import table
+    from twofold.hw.contract.files import write_text
     from twofold.hw.contract.folding import plans
     from twofold.hw.contract.presets import canonical_variant, folding, network
-    from twofold.hw.verilog.cache import write_atomically
     from twofold.hw.verilog.machine import core_verilog
 
     def report(step: str, done: int, total: int) -> None:
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     whole = args.net == "gsc" and args.folding == "full"
     key = variant if whole else f"{args.net}-{variant}-{args.folding}"
     write(reports / "resources.json", key, figures)
-    write_atomically(reports / f"resources-{key}.svg", picture(figures, f"{chosen.name}"))
+    write_text(reports / f"resources-{key}.svg", picture(figures, f"{chosen.name}"))
     table(figures)
     print(f"written to {reports / 'resources.json'} and {reports / f'resources-{key}.svg'}")
     return 0

@@ -11,7 +11,7 @@ from twofold.hw.area.model import Component, joined
 from twofold.hw.area.paths import Interface, analyse, by_delay, by_levels
 from twofold.hw.area.paths import Path as Length
 from twofold.hw.area.synthesis import SECONDS, SynthesisTimeoutError, netlist
-from twofold.hw.verilog.cache import Report, silent
+from twofold.hw.contract.progress import Report, silent
 
 CORE = "core"
 KINDS = (

@@ -1,6 +1,5 @@
 """``resources.json``: what the variants take, how deep their logic is, and how fast they ran."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import fields
 from itertools import cycle
@@ -10,9 +9,10 @@ from typing import Any
 from twofold.hw.area.cells import ASSUMPTIONS, CEILINGS, SLR, Resources
 from twofold.hw.area.estimate import Part, by_engine, total
 from twofold.hw.area.paths import Path as Length
+from twofold.hw.contract.cache import locked
+from twofold.hw.contract.files import read_json, write_json
 from twofold.hw.contract.folding import Plan
 from twofold.hw.u250 import CLOCK_MHZ
-from twofold.hw.verilog.cache import write_atomically
 
 NAMES = tuple(field.name for field in fields(Resources))
 MEASURED = ("cycles_per_sample", "latency_cycles")
@@ -66,7 +66,7 @@ def measured(reports: Path, *, net: str, variant: str, folding: str) -> dict[str
     """Cycles and latency of an RTL simulation of this machine; the reason where there is none."""
     wanted = {"net": net, "variant": variant, "folding": folding}
     for path in sorted(reports.glob("*.json")):
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = read_json(path)
         same = all(isinstance(tree, dict) and tree.get(key) == wanted[key] for key in wanted)
         if same and not tree.get("failures"):
             return {name: tree[name] for name in MEASURED} | {"measured_in": path.name}
@@ -76,9 +76,14 @@ def measured(reports: Path, *, net: str, variant: str, folding: str) -> dict[str
 
 def write(path: Path, variant: str, figures: dict[str, Any]) -> None:
     """Put a variant's figures into the report; what it says of others stays."""
-    tree = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    with locked(path):  # or of two that finish at once, one would be lost
+        tree = read_json(path) if path.exists() else {}
+        write_json(path, _with(tree, variant, figures))
+
+
+def _with(tree: dict[str, Any], variant: str, figures: dict[str, Any]) -> dict[str, Any]:
     variants = {**tree.get("variants", {}), variant: figures}
-    tree = {
+    return {
         "device": "one SLR of the Alveo U250",
         "slr": SLR.as_dict(),
         "ceilings": dict(zip(NAMES, CEILINGS.values, strict=True)),
@@ -86,7 +91,6 @@ def write(path: Path, variant: str, figures: dict[str, Any]) -> None:
         "timing_assumptions": ASSUMPTIONS,
         "variants": variants,
     }
-    write_atomically(path, json.dumps(tree, indent=1) + "\n")
 
 
 def picture(figures: dict[str, Any], title: str) -> str:

@@ -34,3 +34,9 @@ class ToolError(TwofoldError):
     """A program or package that this step needs is missing or failed."""
 
     exit_code = 6
+
+
+class FileError(TwofoldError):
+    """A file that cannot be read or written, is too long, or is no regular file."""
+
+    exit_code = 13

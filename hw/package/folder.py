@@ -1,7 +1,6 @@
 """The folder of a build: everything that Vivado and v++ need, on this machine or another."""
 
 import hashlib
-import json
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from twofold.hw.contract.files import read_json, write_json, write_text
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
@@ -25,7 +25,6 @@ from twofold.hw.package.scripts import (
 )
 from twofold.hw.package.unit import unit_tcl, unit_xdc
 from twofold.hw.u250 import CLOCK_MHZ, PART, PLATFORM, SLRS
-from twofold.hw.verilog.cache import write_atomically
 from twofold.hw.verilog.kernel import machine_kernel
 from twofold.hw.xclbin.xclbin import Identity
 
@@ -85,7 +84,7 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
     for name, text in files.items():
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            write_atomically(path, text)
+            write_text(path, text)
     hashes = {name: _sha256(text.encode()) for name, text in files.items()}
     _write_manifest(folder, _manifest(machine) | {"files": hashes, "bitstream": None})
     return folder
@@ -93,7 +92,7 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
 
 def record_bitstream(folder: Path) -> dict[str, Any]:
     """Note the finished bitstream in the manifest; returns the manifest."""
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_json(folder / MANIFEST)
     content = (folder / BINARY).read_bytes()
     manifest["bitstream"] = {
         "file": BINARY,
@@ -124,7 +123,7 @@ def _manifest(machine: Machine) -> dict[str, Any]:
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    write_json(folder / MANIFEST, manifest)
 
 
 def _sha256(content: bytes) -> str:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.files import write_text
 from twofold.hw.u250 import PLATFORM, SLRS
 
 PACKET = 1 << 18
@@ -56,8 +57,8 @@ def prepare(directory: Path, *, cards: int = 1) -> dict[str, str]:
     check()
     directory = directory.absolute()
     (directory / "run").mkdir(parents=True)
-    (directory / "emconfig.json").write_text(_emconfig(cards), encoding="utf-8")
-    (directory / "xrt.ini").write_text(_settings(), encoding="utf-8")
+    write_text(directory / "emconfig.json", _emconfig(cards))
+    write_text(directory / "xrt.ini", _settings())
     return {
         "XILINX_XRT": str(_root(directory / "xrt")),
         "XCL_EMULATION_MODE": "hw_emu",
@@ -78,7 +79,7 @@ def _root(root: Path) -> Path:
         for suffix in ("so", "so.2"):
             (root / "lib" / f"libxrt_{name}.{suffix}").symlink_to(libraries / f"libxrt_{name}.so.2")
     full = (libraries / "libxrt_hwemu.so.2").resolve().name.partition(".so.")[2]
-    (root / "version.json").write_text(json.dumps({"BUILD_VERSION": full}), encoding="utf-8")
+    write_text(root / "version.json", json.dumps({"BUILD_VERSION": full}))
     return root
 
 

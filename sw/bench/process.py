@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import sw
+from twofold.hw.contract.files import appending
 
 ROOT = Path(next(iter(sw.__path__))).parent
 
@@ -101,9 +102,8 @@ class EngineProcess:
             raise
 
     def _start(self) -> dict[str, Any]:
-        self._log.parent.mkdir(parents=True, exist_ok=True)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        with self._log.open("a") as log:
+        with appending(self._log) as log:
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
