@@ -41,12 +41,15 @@ def run(args: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
+    from twofold.hw.contract.files import read_bytes
     from twofold.hw.contract.presets import canonical_variant, folding_for
+    from twofold.hw.contract.reports import subject_of, write_report
     from twofold.sim.progress import Steps
-    from twofold.sim.report import show, write_report
+    from twofold.sim.report import as_json, show
     from twofold.sim.simulate import simulate
     from twofold.sim.workloads.samples import choose
     from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.artefacts.container import FILE_BYTES_MAX
 
     variant = canonical_variant(args.variant)
     path = args.network or shipped(args.net, variant)
@@ -63,9 +66,9 @@ def run(args: argparse.Namespace) -> int:
         simulation = simulate(quantized, folding, workload, args.build, report=steps)
     name, _, found = quantized.network.name.partition("-")
     simulation.figures.update(net=name, variant=found, folding=args.folding)
-    # The latest run by a fixed name, and the latest of each machine for the comparison.
-    for report in ("sim", f"sim-{name}-{found}-{args.folding}"):
-        write_report(simulation, args.build / "reports" / f"{report}.json")
+    own = b"" if args.network is None else read_bytes(args.network, FILE_BYTES_MAX)
+    subject = subject_of(quantized.network.name, args.folding, content=own)
+    write_report(args.build, "sim.json", subject, as_json(simulation))
     if args.json:
         print(json.dumps(simulation.figures))
     else:

@@ -3,26 +3,24 @@
 import json
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
-from twofold.hw.verilog.cache import write_atomically
 from twofold.sim.simulate import BENCH_SAMPLES, Sample, Simulation
 
 COLUMNS = ("prob.", "cycles", "latency", "products", "dense", "mismatches")
 """Of a sample: its probability, cycles since the last result and in all, multiplications."""
 
 
-def write_report(simulation: Simulation, path: Path) -> None:
-    """Write the figures, and of short runs the samples, as JSON; whole or not at all."""
+def as_json(simulation: Simulation) -> str:
+    """The figures, and of short runs the samples."""
     tree = dict(simulation.figures)
     tree["failures"] = simulation.failures
     if len(simulation.samples) <= BENCH_SAMPLES:
         tree["per_sample"] = [asdict(sample) for sample in simulation.samples]
-    write_atomically(path, json.dumps(tree, indent=1) + "\n")
+    return json.dumps(tree, indent=1) + "\n"
 
 
 def show(simulation: Simulation, console: Console) -> None:

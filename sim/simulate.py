@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.compare import mismatches
+from twofold.hw.contract.cache import run_folder
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.folding import Folding, plans
 from twofold.hw.contract.parameters import ParameterStatus
-from twofold.hw.verilog.cache import Report, silent
+from twofold.hw.contract.progress import Report, silent
 from twofold.hw.verilog.machine import core_verilog
 from twofold.sim.rtl.beats import cycles_per_sample
 from twofold.sim.rtl.simulated import Machine
@@ -146,8 +148,10 @@ def _in_bench(
     verilog = core_verilog(quantized.network, folding, build, probes=True, report=report)
     simulator = build_bench(verilog, build, report)
     built = time.perf_counter()
-    job = Job.create(build / "run" / simulator.name, quantized, folding, inputs, SEED)
-    found = run_bench(simulator, job, report)
+    with run_folder(build / "run", simulator.name) as folder:
+        job = Job.create(folder.path, quantized, folding, inputs, SEED)
+        found = run_bench(simulator, job, report)
+        folder.kept = bool(found.failures)
     both = found.back_to_back + found.under_stalls
     return _Outcome(
         findings=found.back_to_back,
@@ -212,13 +216,7 @@ def _slice(
     machine: Machine, inputs: NDArray[np.uint8], golden: Golden, report: Report
 ) -> tuple[list[Finding], float]:
     run = machine.run(inputs, report=report)
-    layers = [*machine.activations(), run.logits]
-    wrong = {
-        plan.stage.name: (found.reshape(len(inputs), -1) != wanted.reshape(len(inputs), -1)).sum(1)
-        for plan, found, wanted in zip(
-            machine.plans, layers, [*golden.activations, golden.logits], strict=True
-        )
-    }
+    wrong = mismatches(machine.plans, [*machine.activations(), run.logits], golden)
     wrong["label"] = (run.labels != golden.labels).astype(int)
     findings = [
         Finding(

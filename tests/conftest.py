@@ -1,12 +1,12 @@
 """What tests share: machines that were built are kept under ``build/test``, as content says."""
 
-import fcntl
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from twofold.hw.contract.cache import locked
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.package.folder import Machine
@@ -68,8 +68,6 @@ def emulated(build_cache: Path) -> Path:
         check()
     except ToolError as error:
         pytest.skip(str(error))
-    build_cache.mkdir(parents=True, exist_ok=True)
     machine = Machine(network("tiny"), folding("tiny"), "small")
-    with (build_cache / "emulated.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(build_cache / "emulated"):
         return write_bitstream(Target(machine, 2), build_cache / "bitstreams", build_cache)

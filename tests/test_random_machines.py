@@ -7,9 +7,9 @@ with the golden model bit for bit, and the cycles of every sample with the timel
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from sim.compare import mismatches
 from twofold.hw.contract import presets
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
@@ -31,7 +31,7 @@ COUNT = int(os.environ.get("TWOFOLD_RANDOM_MACHINES") or 4)
 SAMPLES = 10
 
 
-def differences(network: Network, folding: Folding, seed: int, build: Path) -> dict[str, int]:
+def all_mismatches(network: Network, folding: Folding, seed: int, build: Path) -> dict[str, int]:
     """Activations and logits that differ, by layer, without and with gaps and stalls; and samples
     that start or finish in another cycle than the timeline says, without.
     """
@@ -51,18 +51,17 @@ def differences(network: Network, folding: Folding, seed: int, build: Path) -> d
                     )
                 ]
                 found["cycles"] = sum(wrong)
-            mine = [*machine.activations(), run.logits, run.labels]
-            theirs = [*golden.activations, golden.logits, golden.labels]
-            names = [*(stage.name for stage in network.stages), "labels"]
-            for name, left, right in zip(names, mine, theirs, strict=True):
-                found[name] = found.get(name, 0) + int(np.sum(left.reshape(right.shape) != right))
+            counts = mismatches(machine.plans, [*machine.activations(), run.logits], golden)
+            counts["labels"] = run.labels != golden.labels
+            for name, count in counts.items():
+                found[name] = found.get(name, 0) + int(count.sum())
     return found
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
 def test_random_machines_equal_the_golden_model(build: Path, seed: int):
     network = random_network(seed)
-    found = differences(network, random_folding(network, seed), seed, build)
+    found = all_mismatches(network, random_folding(network, seed), seed, build)
     assert not any(found.values()), found
 
 
@@ -71,4 +70,4 @@ def test_random_machines_equal_the_golden_model(build: Path, seed: int):
 def test_variants_equal_the_golden_model(build: Path, variant: str, size: str):
     network = presets.network("tiny", variant)
     folding = presets.folding("tiny", variant, size)
-    assert not any(differences(network, folding, 3, build).values())
+    assert not any(all_mismatches(network, folding, 3, build).values())

@@ -13,9 +13,10 @@ from twofold.hw.area.model import (
     shared_components,
 )
 from twofold.hw.boards.resources import Resources
+from twofold.hw.contract.files import write_json
 from twofold.hw.contract.folding import plans
 from twofold.hw.contract.presets import folding, network
-from twofold.hw.verilog.cache import Report, write_atomically
+from twofold.hw.contract.progress import Report
 from twofold.hw.verilog.machine import core_verilog
 
 MACHINES = tuple(("gsc", variant, "full") for variant in ("fast", "sparse-dense", "dense"))
@@ -54,7 +55,7 @@ def calibrate(build: Path, seconds: float, report: Report) -> str:
         "largest_error": {kind: _error(each, factors[kind]) for kind, each in pairs.items()},
         "components": rows,
     }
-    write_atomically(CALIBRATION, json.dumps(tree, indent=1) + "\n")
+    write_json(CALIBRATION, tree)
     return json.dumps(tree["largest_error"], indent=1)
 
 

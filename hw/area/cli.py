@@ -36,9 +36,9 @@ def run(args: argparse.Namespace) -> int:
     from twofold.hw.area.report import picture, variant_figures, write
     from twofold.hw.area.show import table
     from twofold.hw.boards import find, suffix
+    from twofold.hw.contract.files import write_text
     from twofold.hw.contract.folding import plans
     from twofold.hw.contract.presets import canonical_variant, folding, network
-    from twofold.hw.verilog.cache import write_atomically
     from twofold.hw.verilog.machine import core_verilog
 
     board = find(args.board)
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     written = reports / f"resources{suffix(board)}.json"
     drawn = reports / f"resources{suffix(board)}-{key}.svg"
     write(written, key, figures, board)
-    write_atomically(drawn, picture(figures, f"{chosen.name}", board))
+    write_text(drawn, picture(figures, f"{chosen.name}", board))
     table(figures, board)
     print(f"written to {written} and {drawn}")
     return 0

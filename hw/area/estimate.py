@@ -13,7 +13,7 @@ from twofold.hw.area.paths import Path as Length
 from twofold.hw.area.synthesis import SECONDS, SynthesisTimeoutError, netlist
 from twofold.hw.boards.family import XCUP, Family
 from twofold.hw.boards.resources import Resources
-from twofold.hw.verilog.cache import Report, silent
+from twofold.hw.contract.progress import Report, silent
 
 CORE = "core"
 KINDS = (

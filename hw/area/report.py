@@ -1,6 +1,5 @@
 """``resources.json``: what the variants take, how deep their logic is, and how fast they ran."""
 
-import json
 from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
@@ -12,8 +11,9 @@ from twofold.hw.area.paths import Path as Length
 from twofold.hw.boards import default
 from twofold.hw.boards.board import Board
 from twofold.hw.boards.resources import NAMES, Resources, share
+from twofold.hw.contract.cache import locked
+from twofold.hw.contract.files import read_json, write_json
 from twofold.hw.contract.folding import Plan
-from twofold.hw.verilog.cache import write_atomically
 
 MEASURED = ("cycles_per_sample", "latency_cycles")
 COLOURS = ["#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#bbbbbb", "#444444"]
@@ -72,7 +72,7 @@ def measured(reports: Path, *, net: str, variant: str, folding: str) -> dict[str
     """Cycles and latency of an RTL simulation of this machine; the reason where there is none."""
     wanted = {"net": net, "variant": variant, "folding": folding}
     for path in sorted(reports.glob("*.json")):
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = read_json(path)
         same = all(isinstance(tree, dict) and tree.get(key) == wanted[key] for key in wanted)
         if same and not tree.get("failures"):
             return {name: tree[name] for name in MEASURED} | {"measured_in": path.name}
@@ -85,10 +85,16 @@ def write(path: Path, variant: str, figures: dict[str, Any], board: Board | None
 
     Each board has a file of its own, as shares are of its regions.
     """
-    board = board or default()
-    tree = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    with locked(path):  # or of two that finish at once, one would be lost
+        tree = read_json(path) if path.exists() else {}
+        write_json(path, _with(tree, variant, figures, board or default()))
+
+
+def _with(
+    tree: dict[str, Any], variant: str, figures: dict[str, Any], board: Board
+) -> dict[str, Any]:
     variants = {**tree.get("variants", {}), variant: figures}
-    tree = {
+    return {
         "device": f"one SLR of the {board.title}" if board.units > 1 else board.title,
         "slr": board.region.as_dict(),
         "ceilings": dict(zip(NAMES, board.ceilings.values, strict=True)),
@@ -96,7 +102,6 @@ def write(path: Path, variant: str, figures: dict[str, Any], board: Board | None
         "timing_assumptions": ASSUMPTIONS,
         "variants": variants,
     }
-    write_atomically(path, json.dumps(tree, indent=1) + "\n")
 
 
 def picture(figures: dict[str, Any], title: str, board: Board | None = None) -> str:

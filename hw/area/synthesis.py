@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from twofold.hw.boards.family import XCUP, Family
+from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.verilog.cache import cached, digest
+from twofold.hw.contract.files import appending, write_bytes, write_text
+from twofold.hw.verilog.text import NUMBER, renumbered
 
 PACKAGE = "pyosys"
 NETLIST = "netlist.json.gz"
-NUMBER = re.compile(r"(?<=\$)\d+")
 SECONDS = 3600
 RUNNER = (
     "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1], y.Design())"
@@ -69,21 +69,10 @@ def netlist(
     return found
 
 
-def renumbered(verilog: str) -> tuple[str, list[str]]:
-    """The text with the numbers in its names in the order in which they appear, and what they were.
-
-    Names that are made unique by a number are numbered through a whole design: without this, a
-    change anywhere would be one everywhere.
-    """
-    numbers: dict[str, str] = {}
-    text = NUMBER.sub(lambda match: numbers.setdefault(match[0], str(len(numbers))), verilog)
-    return text, list(numbers)
-
-
 def _synthesise(folder: Path, verilog: str, top: str, script: str, seconds: float) -> None:
-    (folder / "part.v").write_text(verilog, encoding="utf-8")
-    (folder / "part.ys").write_text(script, encoding="utf-8")
-    with (folder / "yosys.log").open("wb") as log:
+    write_text(folder / "part.v", verilog)
+    write_text(folder / "part.ys", script)
+    with appending(folder / "yosys.log") as log:
         try:
             done = subprocess.run(
                 [sys.executable, "-c", RUNNER, "part.ys"],
@@ -103,8 +92,7 @@ def _synthesise(folder: Path, verilog: str, top: str, script: str, seconds: floa
         errors = [line for line in lines if line.startswith("ERROR")]
         raise ToolError(f"yosys: {top}: {(errors or lines[-1:] or ['no output'])[0]}")
     written = folder / "netlist.json"
-    with gzip.open(folder / NETLIST, "wb", compresslevel=3) as file:
-        file.write(written.read_bytes())
+    write_bytes(folder / NETLIST, gzip.compress(written.read_bytes(), 3))
     for name in ("netlist.json", "part.v", "yosys.log"):
         (folder / name).unlink()
 

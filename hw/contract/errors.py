@@ -40,3 +40,9 @@ class BoardError(TwofoldError):
     """A board that is unknown, or that has not what was asked of it."""
 
     exit_code = 13
+
+
+class FileError(TwofoldError):
+    """A file that cannot be read or written, is too long, or is no regular file."""
+
+    exit_code = 14

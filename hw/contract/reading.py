@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twofold.hw.contract.errors import NetworkError
+from twofold.hw.contract.errors import FileError, NetworkError
+from twofold.hw.contract.files import reading
 from twofold.hw.contract.network import (
     Complementary,
     Conv2d,
@@ -53,13 +54,15 @@ def network_of_file(path: Path) -> Network:
     Raises NetworkError when the file cannot be read, is no artefact, or its network is impossible.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with reading(path) as file, zipfile.ZipFile(file) as archive:
             size = archive.getinfo(HEADER).file_size
             if size > HEADER_MAX:
                 raise NetworkError(f"{path}: header of {size} bytes, at most {HEADER_MAX}")
-            with archive.open(HEADER) as file:
-                tree = json.loads(file.read(HEADER_MAX).decode())
+            with archive.open(HEADER) as header:
+                tree = json.loads(header.read(HEADER_MAX).decode())
         return network_from_json(tree["network"])
+    except FileError as error:
+        raise NetworkError(str(error)) from error
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from error
     except (

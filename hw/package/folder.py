@@ -1,7 +1,6 @@
 """The folder of a build: everything that Vivado and v++ need, on this machine or another."""
 
 import hashlib
-import json
 import platform
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -11,6 +10,7 @@ from typing import Any
 
 from twofold.hw.boards import default, suffix
 from twofold.hw.boards.board import Board
+from twofold.hw.contract.files import read_json, write_json, write_text
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
@@ -28,7 +28,6 @@ from twofold.hw.package.scripts import (
 )
 from twofold.hw.package.support import README, SCRIPT, readme, tools_sh
 from twofold.hw.package.unit import unit_tcl, unit_xdc
-from twofold.hw.verilog.cache import write_atomically
 from twofold.hw.verilog.kernel import machine_kernel
 from twofold.hw.xclbin.xclbin import Identity
 
@@ -96,7 +95,7 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
     for name, text in files.items():
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            write_atomically(path, text)
+            write_text(path, text)
     hashes = {name: _sha256(text.encode()) for name, text in files.items()}
     _write_manifest(folder, _manifest(machine) | {"files": hashes, "bitstream": None})
     return folder
@@ -104,7 +103,7 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
 
 def record_bitstream(folder: Path) -> dict[str, Any]:
     """Note the finished bitstream in the manifest; returns the manifest."""
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_json(folder / MANIFEST)
     content = (folder / BINARY).read_bytes()
     manifest["bitstream"] = {
         "file": BINARY,
@@ -140,7 +139,7 @@ def _manifest(machine: Machine) -> dict[str, Any]:
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    write_json(folder / MANIFEST, manifest)
 
 
 def _sha256(content: bytes) -> str:

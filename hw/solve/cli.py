@@ -1,7 +1,6 @@
 """``twofold fold``: the least machine that takes a number of cycles a sample."""
 
 import argparse
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,9 +61,9 @@ def run(args: argparse.Namespace) -> int:
     from twofold.hw.boards import find
     from twofold.hw.boards.resources import Resources
     from twofold.hw.contract.errors import FoldingError
+    from twofold.hw.contract.files import write_json
     from twofold.hw.solve.report import as_json, layer_table, next_step, span_table, summary
     from twofold.hw.solve.solver import solve
-    from twofold.hw.verilog.cache import write_atomically
 
     if args.cycles < 1:
         raise FoldingError(f"folding: cycles is {args.cycles}, needs >= 1")
@@ -89,7 +88,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         console.print(next_step(found, faster))
     if args.json is not None:
-        tree = as_json(found, faster)
-        write_atomically(args.json, json.dumps(tree, indent=1) + "\n")
+        write_json(args.json, as_json(found, faster))
         console.print(f"written to {args.json}")
     return 0

@@ -1,7 +1,6 @@
 """``twofold rtl``: Verilog of the core."""
 
 import argparse
-import shutil
 from pathlib import Path
 
 from twofold.hw.contract.options import add_folding, add_network
@@ -21,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the Verilog and print where it is. Raises FoldingError or ToolError."""
+    from twofold.hw.contract.files import write_text
     from twofold.hw.contract.presets import folding, network
     from twofold.hw.verilog.machine import core_verilog
 
@@ -29,9 +29,6 @@ def run(args: argparse.Namespace) -> int:
     verilog = core_verilog(chosen, machine, args.build, vendor=args.vendor)
     cells = "-vendor" if args.vendor else ""
     target = args.build / "rtl" / f"{chosen.name}-{args.folding}{cells}.v"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_suffix(".partial")
-    shutil.copyfile(verilog.path, scratch)
-    scratch.replace(target)
+    write_text(target, verilog.text)
     print(target)
     return 0

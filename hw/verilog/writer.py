@@ -1,6 +1,5 @@
 """Verilog of a component as a top module, in a directory together with the list of its ports."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from amaranth import Shape
 from amaranth.lib import wiring
 
+from twofold.hw.contract.files import read_json, write_json, write_text
 from twofold.hw.primitives.tile import emit
 
 TOP = "core"
@@ -65,14 +65,12 @@ def write_verilog(top: wiring.Component, directory: Path, *, vendor: bool = Fals
 
 def write_files(directory: Path, text: str, ports: tuple[Port, ...]) -> Verilog:
     """Write a Verilog text and the list of its ports, for `read_verilog`."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "core.v").write_text(text, encoding="utf-8")
-    listing = json.dumps([asdict(port) for port in ports], indent=1)
-    (directory / "ports.json").write_text(listing, encoding="utf-8")
+    write_text(directory / "core.v", text)
+    write_json(directory / "ports.json", [asdict(port) for port in ports])
     return Verilog(directory / "core.v", ports)
 
 
 def read_verilog(directory: Path) -> Verilog:
     """What `write_verilog` wrote."""
-    listing = json.loads((directory / "ports.json").read_text(encoding="utf-8"))
+    listing = read_json(directory / "ports.json")
     return Verilog(directory / "core.v", tuple(Port(**port) for port in listing))

@@ -18,6 +18,8 @@ from twofold.hw.xclbin import axlf, topology
 from twofold.hw.xclbin.axlf import Kind, Mode, require
 from twofold.hw.xclbin.topology import Clock, ClockType, Connection, Memory, Protocol, Unit
 
+LARGEST = 1 << 30
+"""More bytes than any bitstream of a card."""
 PREFIX = f"{KERNEL_NAME}_"
 KEYS = ("fingerprint", "network", "folding", "kernel_version")
 DIGEST = "digest"

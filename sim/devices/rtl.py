@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.contract.progress import Report, silent
 from twofold.hw.contract.regs import register
-from twofold.hw.verilog.cache import Report, silent
 from twofold.sim.rtl.simulated import Machine
 from twofold.sw.driver.software import Classified, SoftwareDevice
 

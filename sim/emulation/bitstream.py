@@ -15,12 +15,14 @@ from pathlib import Path
 import twofold.sim
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import FoldingError
-from twofold.hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME
+from twofold.hw.contract.files import write_bytes
+from twofold.hw.contract.progress import Report, silent
+from twofold.hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME, c_header
 from twofold.hw.package.folder import Machine
 from twofold.hw.package.metadata import embedded_metadata
 from twofold.hw.package.scripts import unit_name
-from twofold.hw.verilog.cache import Report, silent
 from twofold.hw.verilog.kernel import machine_kernel
+from twofold.hw.verilog.writer import Verilog
 from twofold.hw.xclbin import topology
 from twofold.hw.xclbin.xclbin import (
     Clock,
@@ -36,7 +38,6 @@ from twofold.sim.emulation.card import CardPlan, UnitPlace
 from twofold.sim.emulation.server import LIBRARY, PLAN
 from twofold.sim.rtl.beats import patience
 from twofold.sim.rtl.library import shared_library
-from twofold.sw.artefacts.files import write_bytes
 
 BINARY = f"{KERNEL_NAME}_hw_emu.xclbin"
 HARNESS = Path(__file__).with_name("card.cpp")
@@ -114,11 +115,22 @@ def write_bitstream(target: Target, bitstreams: Path, build: Path, report: Repor
     """
     machine = target.machine
     kernel = machine_kernel(machine.network, machine.folding, build, report=report)
-    library = shared_library(kernel, HARNESS, build / "library", top=KERNEL_NAME, report=report)
+    library = card_library(kernel, build, report)
     path = bitstreams / machine.slug / BINARY
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, encode(describe(target, library.read_bytes())))
     return path
+
+
+def card_library(kernel: Verilog, build: Path, report: Report = silent) -> Path:
+    """The emulated card around a kernel, as a shared library, made once. Raises ToolError."""
+    return shared_library(
+        kernel,
+        HARNESS,
+        build / "library",
+        top=KERNEL_NAME,
+        headers={"registers.h": c_header()},
+        report=report,
+    )
 
 
 def describe(target: Target, library: bytes) -> Xclbin:

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "Vtop.h"
+#include "registers.h"
 #include "verilated.h"
 
 double sc_time_stamp() { return 0; }
@@ -20,11 +21,12 @@ double sc_time_stamp() { return 0; }
 namespace {
 
 constexpr int RESET_CYCLES = 16;
-constexpr uint64_t BEAT = 64;
+constexpr uint64_t BEAT = twofold::BEAT_BYTES;
 constexpr uint64_t PAGE = 4096;           // that a burst may not leave
 constexpr uint64_t BLOCK = 1 << 16;       // that memory is made of
 constexpr uint64_t REGISTER_CYCLES = 10000;  // after which a register access hangs
-constexpr uint32_t CONTROL = 0, START = 1, IDLE = 4, CONTINUE = 16;
+constexpr uint32_t CONTROL = twofold::REGISTER_CONTROL;
+constexpr uint32_t START = twofold::CONTROL_START, IDLE = twofold::CONTROL_IDLE, CONTINUE = twofold::CONTROL_CONTINUE;
 
 enum Response : uint8_t { OKAY = 0, SLVERR = 2, DECERR = 3 };
 

@@ -8,9 +8,9 @@ from twofold.hw.boards.options import add_board
 from twofold.hw.contract.options import add_folding, add_network
 from twofold.sim.cli import EXIT_MISMATCH, sample_count, shipped
 from twofold.sw.data.options import add_data
+from twofold.sw.xrt.library import RUNTIMES
 
 HELP = "run samples through PYNQ and XRT on an emulated card and compare them with the golden model"
-BACKENDS = ("pynq", "xrt")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", type=sample_count, default=10, help="number of samples, or 'all' (default: 10)"
     )
     parser.add_argument(
-        "--backend", choices=BACKENDS, action="append", help="only this one (default: both)"
+        "--backend", choices=RUNTIMES, action="append", help="only this one (default: both)"
     )
     add_data(parser)
     parser.add_argument(
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     from twofold.hw.boards import find
     from twofold.hw.contract.presets import canonical_variant
-    from twofold.hw.verilog.cache import write_atomically
+    from twofold.hw.contract.reports import subject_of, write_report
     from twofold.sim.emulation.emulate import Task, emulate
     from twofold.sim.emulation.environment import check
     from twofold.sim.progress import Steps
@@ -66,12 +66,13 @@ def run(args: argparse.Namespace) -> int:
             inputs=workload.inputs,
             units=args.units,
             board=board,
-            backends=tuple(args.backend or BACKENDS),
+            backends=tuple(args.backend or RUNTIMES),
             seconds=args.seconds,
         )
         found = emulate(task, args.bitstreams, args.build, steps)
     tree = {**found.to_json(), "source": workload.source}
-    write_atomically(args.build / "reports" / "emulation.json", json.dumps(tree, indent=1) + "\n")
+    subject = subject_of(network.name, args.folding)
+    write_report(args.build, "emulation.json", subject, json.dumps(tree, indent=1) + "\n")
     if args.json:
         print(json.dumps(tree))
     else:

@@ -1,6 +1,5 @@
 """Samples through PYNQ and XRT's C interface on an emulated card, against the golden model."""
 
-import json
 import sys
 import tempfile
 import time
@@ -15,16 +14,17 @@ from numpy.typing import NDArray
 from twofold.hw.boards import default
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.files import read_json, writing
 from twofold.hw.contract.presets import folding_for
+from twofold.hw.contract.progress import Report, silent
 from twofold.hw.package.folder import Machine
-from twofold.hw.verilog.cache import Report, silent
 from twofold.sim.emulation.bitstream import Target, write_bitstream
 from twofold.sim.emulation.environment import emulation, run
 from twofold.sim.emulation.host import COUNTERS, INPUTS, RESULTS, Order
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.golden.model import forward
+from twofold.sw.xrt.library import RUNTIMES
 
-BACKENDS = ("pynq", "xrt")
 HOST = "twofold.sim.emulation.host"
 
 
@@ -85,7 +85,7 @@ class Task:
     inputs: uint8 ``[samples, height, width]``.
     units: compute units.
     board: that is emulated.
-    backends: of `BACKENDS`.
+    backends: of `twofold.sw.xrt.library.RUNTIMES`.
     seconds: that a host may take.
     """
 
@@ -94,7 +94,7 @@ class Task:
     inputs: NDArray[np.uint8]
     units: int = 1
     board: Board = field(default_factory=default)
-    backends: Sequence[str] = BACKENDS
+    backends: Sequence[str] = RUNTIMES
     seconds: float = 600.0
 
 
@@ -143,7 +143,8 @@ def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], fl
         emulation(board=task.board) as variables,
     ):
         directory = Path(scratch)
-        np.save(directory / INPUTS, task.inputs)
+        with writing(directory / INPUTS) as file:
+            np.save(file, task.inputs, allow_pickle=False)
         order = Order(
             backend=backend,
             bitstream=str(bitstream.absolute()),
@@ -164,7 +165,7 @@ def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], fl
             raise ToolError(
                 f"host on {backend} ended with {done.returncode}: {_reason(done.stderr)}"
             )
-        found = json.loads((directory / COUNTERS).read_text(encoding="utf-8"))
+        found = read_json(directory / COUNTERS)
         with np.load(directory / RESULTS, allow_pickle=False) as results:
             return found | {name: results[name] for name in ("logits", "labels")}, seconds
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from twofold.hw.boards import default
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.files import write_text
 
 PACKET = 1 << 18
 """Bytes of the longest transfer in one call."""
@@ -59,8 +60,8 @@ def prepare(directory: Path, *, cards: int = 1, board: Board | None = None) -> d
     check()
     directory = directory.absolute()
     (directory / "run").mkdir(parents=True)
-    (directory / "emconfig.json").write_text(_emconfig(cards, board or default()), encoding="utf-8")
-    (directory / "xrt.ini").write_text(_settings(), encoding="utf-8")
+    write_text(directory / "emconfig.json", _emconfig(cards, board or default()))
+    write_text(directory / "xrt.ini", _settings())
     return {
         "XILINX_XRT": str(_root(directory / "xrt")),
         "XCL_EMULATION_MODE": "hw_emu",
@@ -81,7 +82,7 @@ def _root(root: Path) -> Path:
         for suffix in ("so", "so.2"):
             (root / "lib" / f"libxrt_{name}.{suffix}").symlink_to(libraries / f"libxrt_{name}.so.2")
     full = (libraries / "libxrt_hwemu.so.2").resolve().name.partition(".so.")[2]
-    (root / "version.json").write_text(json.dumps({"BUILD_VERSION": full}), encoding="utf-8")
+    write_text(root / "version.json", json.dumps({"BUILD_VERSION": full}))
     return root
 
 

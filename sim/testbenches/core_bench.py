@@ -17,6 +17,8 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly
 
+from sim.compare import mismatches
+from twofold.hw.contract.files import appending
 from twofold.hw.contract.folding import plans
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.engines.links import result_layout
@@ -182,7 +184,7 @@ class Bench:
                 beats.append(int(payload.value))
 
     def _report(self) -> None:
-        with self.job.progress.open("ab") as file:
+        with appending(self.job.progress) as file:
             file.write(b".")
 
     def check(self, name: str, seen: Observed) -> None:
@@ -207,21 +209,14 @@ class Bench:
             for beats, payload in zip(seen.probes, self._payloads, strict=True)
         ]
         layers = [*decode_probes(self.plans, beats), logits]
-        expected = [*self.golden.activations[: len(layers) - 1], self.golden.logits]
-        for plan, found, wanted in zip(self.plans, layers, expected, strict=True):
-            assert len(found) == len(wanted), f"{plan.stage.name}: {len(found)} samples"
+        wrong = mismatches(self.plans, layers, self.golden)
         return [
             Finding(
                 label=int(label[sample]),
                 logits=logits[sample].tolist(),
                 started=seen.started[sample],
                 finished=seen.finished[sample],
-                mismatches={
-                    plan.stage.name: int(
-                        (found[sample] != wanted[sample].reshape(found[sample].shape)).sum()
-                    )
-                    for plan, found, wanted in zip(self.plans, layers, expected, strict=True)
-                },
+                mismatches={name: int(counts[sample]) for name, counts in wrong.items()},
             )
             for sample in range(len(seen.results))
         ]

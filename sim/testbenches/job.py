@@ -1,6 +1,5 @@
 """What a test bench is asked to do, and what it found: files between two processes."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -9,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract.files import read_json, write_json, writing
 from twofold.hw.contract.folding import Folding, folding_from_json
-from twofold.hw.verilog.cache import write_atomically
 from twofold.sw.artefacts import QuantizedNetwork
 
 VARIABLE = "TWOFOLD_JOB"
@@ -18,8 +17,8 @@ VARIABLE = "TWOFOLD_JOB"
 
 
 @dataclass(frozen=True)
-class Job:
-    """A directory with the inputs of a test bench run, and later its results.
+class JobFolder:
+    """Files between a test bench and whoever runs it.
 
     Parameters
     ----------
@@ -27,6 +26,20 @@ class Job:
     """
 
     directory: Path
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+        return self._tree["seed"]
+
+    @cached_property
+    def _tree(self) -> dict:
+        return read_json(self.directory / "job.json")
+
+
+@dataclass(frozen=True)
+class Job(JobFolder):
+    """The inputs of a test bench run, and later its results."""
 
     @staticmethod
     def create(
@@ -39,11 +52,10 @@ class Job:
         """Write the inputs: a network, the folding of the machine, samples and a seed for
         stalls.
         """
-        directory.mkdir(parents=True, exist_ok=True)
         quantized.save(directory / "network.npz")
-        np.save(directory / "inputs.npy", inputs, allow_pickle=False)
-        tree = {"folding": folding.to_json(), "seed": seed}
-        write_atomically(directory / "job.json", json.dumps(tree))
+        with writing(directory / "inputs.npy") as file:
+            np.save(file, inputs, allow_pickle=False)
+        write_json(directory / "job.json", {"folding": folding.to_json(), "seed": seed})
         return Job(directory)
 
     @cached_property
@@ -62,30 +74,20 @@ class Job:
         return np.load(self.directory / "inputs.npy", allow_pickle=False)
 
     @property
-    def seed(self) -> int:
-        """Seed of all stalls."""
-        return self._tree["seed"]
-
-    @property
     def progress(self) -> Path:
         """A file that grows by a byte with every result."""
         return self.directory / "progress"
 
     def write(self, name: str, findings: Sequence["Finding"]) -> None:
         """Write the findings of one test."""
-        text = json.dumps([asdict(finding) for finding in findings], indent=1)
-        write_atomically(self.directory / f"{name}.json", text)
+        write_json(self.directory / f"{name}.json", [asdict(finding) for finding in findings])
 
     def read(self, name: str) -> list["Finding"]:
         """Findings of one test, in the order of the samples; empty if it did not get there."""
         path = self.directory / f"{name}.json"
         if not path.exists():
             return []
-        return [Finding(**found) for found in json.loads(path.read_text(encoding="utf-8"))]
-
-    @cached_property
-    def _tree(self) -> dict:
-        return json.loads((self.directory / "job.json").read_text(encoding="utf-8"))
+        return [Finding(**found) for found in read_json(path)]
 
 
 @dataclass(frozen=True)

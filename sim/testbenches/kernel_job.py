@@ -1,12 +1,12 @@
 """What the kernel's test bench is asked to do and what it measured: files between processes."""
 
-import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+from twofold.hw.contract.files import read_json, write_bytes, write_json
 from twofold.hw.contract.regs import BEAT_BYTES
-from twofold.hw.verilog.cache import write_atomically
+from twofold.sim.testbenches.job import JobFolder
 
 BENCH = "twofold.sim.testbenches.kernel_bench"
 TESTS = ("speed", "moods", "queue", "refusals", "counters", "reset_in_a_run")
@@ -36,17 +36,8 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class KernelJob:
-    """A directory with an image, samples and the results that they must give.
-
-    Results are a function of the sample and the image alone.
-
-    Parameters
-    ----------
-    directory: where everything lies.
-    """
-
-    directory: Path
+class KernelJob(JobFolder):
+    """An image, samples and the results that they must give, which follow from these two alone."""
 
     @staticmethod
     def create(
@@ -61,10 +52,9 @@ class KernelJob:
         """Write the inputs: a good image, samples as they lie in memory, their results, and what
         all of them together add to counters, by register and layer.
         """
-        directory.mkdir(parents=True, exist_ok=True)
         for name, content in (("image", image), ("samples", samples), ("results", results)):
-            (directory / name).write_bytes(content)
-        write_atomically(directory / "job.json", json.dumps({"seed": seed, "counts": counts}))
+            write_bytes(directory / name, content)
+        write_json(directory / "job.json", {"seed": seed, "counts": counts})
         return KernelJob(directory)
 
     @cached_property
@@ -93,24 +83,14 @@ class KernelJob:
         return len(self.samples) // self.count
 
     @property
-    def seed(self) -> int:
-        """Seed of everything random."""
-        return self._tree["seed"]
-
-    @property
     def counts(self) -> dict[str, list[int]]:
         """What all samples together add to counters, by register and layer."""
         return self._tree["counts"]
 
-    @cached_property
-    def _tree(self) -> dict:
-        return json.loads((self.directory / "job.json").read_text(encoding="utf-8"))
-
     def write(self, name: str, measured: Measured) -> None:
         """Keep what a test measured."""
-        write_atomically(self.directory / f"{name}.json", json.dumps(asdict(measured)))
+        write_json(self.directory / f"{name}.json", asdict(measured))
 
     def read(self, name: str) -> Measured:
         """What a test measured."""
-        text = (self.directory / f"{name}.json").read_text(encoding="utf-8")
-        return Measured(**json.loads(text))
+        return Measured(**read_json(self.directory / f"{name}.json"))

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract.cache import run_folder
 from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.progress import Report, silent
 from twofold.hw.contract.regs import (
     BEAT_BYTES,
     KERNEL_NAME,
@@ -17,7 +19,6 @@ from twofold.hw.contract.regs import (
     sample_stride,
 )
 from twofold.hw.kernel.top import CLOCK, RESET
-from twofold.hw.verilog.cache import Report, silent
 from twofold.hw.verilog.kernel import machine_kernel
 from twofold.hw.verilog.writer import Verilog
 from twofold.sim.testbenches.kernel_job import BENCH, TESTS, VARIABLE, KernelJob, Measured
@@ -54,8 +55,10 @@ def run_kernel_bench(
     """
     kernel = machine_kernel(quantized.network, folding, build, report=report)
     simulator = build_kernel_bench(kernel, build, report)
-    job = create_job(quantized, folding, inputs, simulator / "job")
-    return run_job(simulator, job)
+    with run_folder(build / "run", simulator.name) as folder:
+        outcome = run_job(simulator, create_job(quantized, folding, inputs, folder.path))
+        folder.kept = bool(outcome.failures)
+    return outcome
 
 
 def build_kernel_bench(kernel: Verilog, build: Path, report: Report = silent) -> Path:

@@ -14,8 +14,11 @@ from xml.etree import ElementTree
 import cocotb_tools.config
 import cocotb_tools.runner
 
+from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.verilog.cache import Report, cached, digest, silent
+from twofold.hw.contract.files import write_bytes, write_text
+from twofold.hw.contract.progress import Report, silent
+from twofold.hw.verilog.text import renumbered
 from twofold.hw.verilog.writer import Verilog
 from twofold.sim.rtl.verilate import FLAGS, MAKE_VARIABLES, Program, verilate
 from twofold.sim.testbenches.job import VARIABLE, Finding, Job
@@ -68,10 +71,11 @@ def build_simulator(
     lines = ["`verilator_config", *(f'public_flat_rw -module "{top}" -var "{n}"' for n in ports)]
     control = "\n".join([*lines, ""])
     versions = [version("verilator"), version("cocotb")]
-    key = digest([verilog.read_bytes(), control, *FLAGS, *MAKE_VARIABLES, *versions])
+    hardware, _ = renumbered(verilog.read_text(encoding="utf-8"))
+    key = digest([hardware, control, *FLAGS, *MAKE_VARIABLES, *versions])
 
     def make(directory: Path) -> None:
-        (directory / "ports.vlt").write_text(control, encoding="utf-8")
+        write_text(directory / "ports.vlt", control)
         program = Program(
             sources=(directory / "ports.vlt", main),
             output=top,
@@ -93,7 +97,7 @@ def run_bench(simulator: Path, job: Job, report: Report = silent) -> Outcome:
 
     Raises ToolError when the simulation does not run to its end.
     """
-    job.progress.write_bytes(b"")
+    write_bytes(job.progress, b"")
     with _watching(job, report):
         failures = run_tests(
             simulator,

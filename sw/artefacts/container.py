@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from twofold.sw.artefacts.files import read_bytes, write_bytes
+from twofold.hw.contract.errors import FileError
+from twofold.hw.contract.files import read_bytes, write_bytes
 from twofold.sw.errors import ArtefactError
 
 FILE_BYTES_MAX = 1 << 27
@@ -85,7 +86,10 @@ def write(
             content = io.BytesIO()
             np.lib.format.write_array(content, _plain(array), version=(1, 0), allow_pickle=False)
             archive.writestr(_member(f"{name}.npy"), content.getvalue())
-    write_bytes(path, buffer.getvalue())
+    try:
+        write_bytes(path, buffer.getvalue())
+    except FileError as error:
+        raise ArtefactError(str(error)) from error
 
 
 def read(
@@ -97,7 +101,10 @@ def read(
     compared with it before any data is unpacked. Nothing is ever unpickled.
     Raises ArtefactError naming the file and the rule it breaks.
     """
-    content = read_bytes(path, FILE_BYTES_MAX)
+    try:
+        content = read_bytes(path, FILE_BYTES_MAX)
+    except FileError as error:
+        raise ArtefactError(str(error)) from error
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             header = _read_header(archive, kind, version)

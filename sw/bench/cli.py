@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, write ``reports/bench.json`` and show it. Raises any TwofoldError."""
     from rich.console import Console
 
-    from twofold.sw.artefacts.files import write_bytes
+    from twofold.hw.contract.reports import write_report
     from twofold.sw.bench import machine
     from twofold.sw.bench.layers import layer_times
     from twofold.sw.bench.measure import document, measure
@@ -110,8 +110,7 @@ def run(args: argparse.Namespace) -> int:
         layers=layers,
         networks={subject.name: dict(subject.facts) for subject in subjects},
     )
-    path = args.build / "reports" / "bench.json"
-    write_bytes(path, (json.dumps(report, indent=1) + "\n").encode())
+    path = write_report(args.build, "bench.json", args.net, json.dumps(report, indent=1) + "\n")
     if args.json:
         print(json.dumps(report))
     else:
@@ -126,11 +125,10 @@ def _interpreters(args: argparse.Namespace, cache: Path) -> dict[str, str]:
 
     if "deepsparse" not in args.engines or not _accepted(args):
         return {}
-    folder = cache / "deepsparse"
-    found = environment.ready(folder)
+    found = environment.ready(cache)
     if found is None:
         print("installing DeepSparse into an environment of its own", file=sys.stderr)
-        found = environment.create(folder)
+        found = environment.create(cache)
     return {"deepsparse": str(found)}
 
 

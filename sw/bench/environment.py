@@ -5,6 +5,7 @@ import sys
 import venv
 from pathlib import Path
 
+from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
 
 PACKAGES = ("deepsparse==1.8.0", "numpy==1.26.4", "onnx==1.14.1")
@@ -13,26 +14,32 @@ LICENCE = (
     "DeepSparse 1.8.0 is not free software: its community licence allows evaluation only. "
     "It is installed into an environment of its own, with its reports over the network off."
 )
-_READY = "ready"
 
 
 def ready(folder: Path) -> Path | None:
-    """Its interpreter, if the environment in ``folder`` is complete."""
-    return _interpreter(folder) if (folder / _READY).exists() else None
+    """Its interpreter, if the environment under ``folder`` is there."""
+    found = _interpreter(_place(folder))
+    return found if found.exists() else None
 
 
 def create(folder: Path) -> Path:
-    """Make the environment in ``folder`` and return its interpreter. Raises ToolError."""
+    """Make the environment under ``folder``, once, and return its interpreter. Raises ToolError."""
     if sys.version_info >= (3, 12):
         raise ToolError("DeepSparse 1.8.0 needs Python below 3.12; leave it out")
-    venv.create(folder, with_pip=True, clear=True)
-    command = [_interpreter(folder), "-m", "pip", "install", "--quiet", *PACKAGES]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode:
-        reason = (found.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ToolError(f"DeepSparse cannot be installed: {reason}")
-    (folder / _READY).touch()
-    return _interpreter(folder)
+
+    def make(scratch: Path) -> None:
+        venv.create(scratch, with_pip=True)
+        command = [_interpreter(scratch), "-m", "pip", "install", "--quiet", *PACKAGES]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        if found.returncode:
+            reason = (found.stderr.strip().splitlines() or ["no message"])[-1]
+            raise ToolError(f"DeepSparse cannot be installed: {reason}")
+
+    return _interpreter(cached(_place(folder), make))
+
+
+def _place(folder: Path) -> Path:
+    return folder / f"deepsparse-{digest([sys.version, *PACKAGES])}"
 
 
 def _interpreter(folder: Path) -> Path:

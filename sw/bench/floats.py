@@ -5,14 +5,7 @@ import numpy as np
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.errors import OnnxError
-
-ACTIVATION_SCALE = 2.0**-8
-"""Value of one step of an activation."""
-
-
-def weight_scale(stage: Stage, layer: QuantizedLayer) -> float:
-    """Value of one step of a weight; that of the last layer makes a logit's step 1."""
-    return 1 / ACTIVATION_SCALE if stage.last else 2.0**-layer.shift
+from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, bias_of, weight_scale
 
 
 def integer_bias(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
@@ -25,8 +18,7 @@ def integer_bias(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.nda
             f"{stage.name}: has a multiplier for each channel; the benchmark takes networks "
             "without, such as those of `twofold train`"
         )
-    centre = zero_point * layer.weight.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64)
-    return layer.add.astype(np.int64) - ((1 << layer.shift) >> 1) + centre
+    return bias_of(stage, layer, zero_point)
 
 
 def float_layers(quantized: QuantizedNetwork) -> list[tuple[np.ndarray, np.ndarray]]:

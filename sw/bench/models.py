@@ -11,15 +11,14 @@ Input ``image``: float32 (``fp32``; of `twofold.sw.bench.floats.float_inputs`) o
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from twofold.hw.contract.network import Conv2d, Network, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
-from twofold.sw.bench.floats import ACTIVATION_SCALE, float_layers, integer_bias, weight_scale
-from twofold.sw.onnx.export.graph import Graph
+from twofold.sw.bench.floats import float_layers, integer_bias
+from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, Graph, weight_scale
 
-OPSET = 13
-IR_VERSION = 8
+RESULTS = (("logits", TensorProto.FLOAT),)
 
 
 def float_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
@@ -32,8 +31,8 @@ def float_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> 
         inputs = [graph.constant(f"{name}.weight", weight), graph.constant(f"{name}.bias", bias)]
         x = _product(graph, stage, [x, *inputs])
         if not stage.last:
-            x = pooled(graph, stage, graph.node("Relu", [x], f"{name}.relu"))
-    return checked_model(graph, quantized, TensorProto.FLOAT, samples)
+            x = graph.pool(stage, graph.node("Relu", [x], f"{name}.relu"))
+    return graph.model(quantized.network, RESULTS, image=TensorProto.FLOAT, samples=samples)
 
 
 def int8_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
@@ -51,10 +50,10 @@ def int8_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> o
             break
         x = _requantised(graph, f"{name}.out", x)  # saturates at 0, which is the ReLU
         if stage.pool > 1:
-            x = _requantised(graph, f"{name}.pooled", pooled(graph, stage, x))
+            x = _requantised(graph, f"{name}.pooled", graph.pool(stage, x))
         if stage.k < stage.channels:
-            x = _requantised(graph, f"{name}.winners", _winners(graph, stage, x))
-    return checked_model(graph, quantized, TensorProto.UINT8, samples)
+            x = _requantised(graph, f"{name}.chosen", graph.winners(stage, x))
+    return graph.model(quantized.network, RESULTS, samples=samples)
 
 
 def _integers(graph: Graph, stage: Stage, layer: QuantizedLayer, zero_point: int) -> list[str]:
@@ -82,63 +81,7 @@ def _flat(graph: Graph, network: Network, stage: Stage, x: str) -> str:
 
 
 def _product(graph: Graph, stage: Stage, inputs: list[str]) -> str:
+    name = "logits" if stage.last else f"{stage.name}.product"
     if not isinstance(stage.layer, Conv2d):
-        return graph.node("Gemm", inputs, _product_name(stage), transB=1)
-    return graph.node(
-        "Conv",
-        inputs,
-        _product_name(stage),
-        kernel_shape=list(stage.kernel),
-        strides=[stage.stride] * 2,
-        pads=[stage.padding] * 4,
-    )
-
-
-def _product_name(stage: Stage) -> str:
-    return "logits" if stage.last else f"{stage.name}.product"
-
-
-def pooled(graph: Graph, stage: Stage, x: str) -> str:
-    """Append the layer's max-pooling, if it has any."""
-    if stage.pool == 1:
-        return x
-    pool = [stage.pool] * 2
-    return graph.node("MaxPool", [x], f"{stage.name}.pool", kernel_shape=pool, strides=pool)
-
-
-def _winners(graph: Graph, stage: Stage, x: str) -> str:
-    """``x`` with zeros for all but the winners over its channels, ties to the lower index."""
-    name = stage.name
-    count = graph.constant(f"{name}.k", np.array([stage.k], dtype=np.int64))
-    best, places = f"{name}.best", f"{name}.places"
-    graph.nodes.append(
-        helper.make_node("TopK", [x, count], [best, places], name=f"{name}.topk", axis=1)
-    )
-    nothing = graph.constant(f"{name}.nothing", np.float32(0))
-    zeros = graph.node("Mul", [x, nothing], f"{name}.zeros")
-    return graph.node("ScatterElements", [zeros, places, best], f"{name}.scattered", axis=1)
-
-
-def checked_model(
-    graph: Graph, quantized: QuantizedNetwork, kind: int, samples: int | str
-) -> onnx.ModelProto:
-    """The model of a finished graph from ``image``, of type ``kind``, to ``logits``."""
-    network = quantized.network
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            network.name,
-            [helper.make_tensor_value_info("image", kind, [samples, *network.input_shape])],
-            [
-                helper.make_tensor_value_info(
-                    "logits", TensorProto.FLOAT, [samples, len(network.labels)]
-                )
-            ],
-            graph.initializers,
-        ),
-        producer_name="twofold",
-        ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-    )
-    onnx.checker.check_model(model, full_check=True)
-    return model
+        return graph.node("Gemm", inputs, name, transB=1)
+    return graph.convolve(stage, inputs, name)

@@ -11,9 +11,9 @@ from onnx import TensorProto
 
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
-from twofold.sw.bench.floats import ACTIVATION_SCALE, integer_bias, weight_scale
-from twofold.sw.bench.models import checked_model, pooled
-from twofold.sw.onnx.export.graph import Graph
+from twofold.sw.bench.floats import integer_bias
+from twofold.sw.bench.models import RESULTS
+from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, Graph, weight_scale
 
 
 def operator_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
@@ -32,9 +32,9 @@ def operator_model(quantized: QuantizedNetwork, samples: int | str = "samples") 
         x = _convolution(graph, stage, layer, [x, zero], bias)
         if stage.pool > 1:
             x = graph.node("DequantizeLinear", [x, "step", "nothing"], f"{stage.name}.float")
-            x = pooled(graph, stage, x)
+            x = graph.pool(stage, x)
             x = graph.node("QuantizeLinear", [x, "step", "nothing"], f"{stage.name}.pooled")
-    return checked_model(graph, quantized, TensorProto.UINT8, samples)
+    return graph.model(quantized.network, RESULTS, samples=samples)
 
 
 def _convolution(
@@ -47,14 +47,8 @@ def _convolution(
     graph.constant(f"{name}.scale", np.float32(weight_scale(stage, layer)))
     graph.constant(f"{name}.bias", bias)
     weight = [f"{name}.weight", f"{name}.scale", "centre"]
-    return graph.node(
-        "QLinearConv",
-        [x, "step", zero, *weight, "step", "nothing", f"{name}.bias"],
-        f"{name}.product",
-        kernel_shape=list(stage.kernel),
-        strides=[stage.stride] * 2,
-        pads=[stage.padding] * 4,
-    )
+    inputs = [x, "step", zero, *weight, "step", "nothing", f"{name}.bias"]
+    return graph.convolve(stage, inputs, f"{name}.product", "QLinearConv")
 
 
 def _logits(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import twofold.sw
+from twofold.hw.contract.files import appending
 
 ROOT = Path(next(iter(twofold.sw.__path__))).parent
 """Folder of the package's parts, wherever they are installed."""
@@ -110,9 +111,8 @@ class EngineProcess:
             raise
 
     def _start(self) -> dict[str, Any]:
-        self._log.parent.mkdir(parents=True, exist_ok=True)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        with self._log.open("a") as log:
+        with appending(self._log) as log:
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,

@@ -1,79 +1,65 @@
-"""What the logits should be, in NumPy and by nothing that is measured.
+"""What the logits should be, by nothing that is measured: the golden model, and two other rules.
 
-``fp32`` is the network in float64; ``int8`` the network in whole numbers, by one of two rules of
-rounding: the exact law rounds halves up, the QDQ form rounds them to even.
+The golden model rounds halves up. ``int8`` is the same network with halves rounded to even, as the
+QDQ form has it; ``fp32`` is the network in float64.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from twofold.hw.contract.arith import ACT_MAX
-from twofold.hw.contract.network import Conv2d, Stage
+from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.bench.floats import float_inputs, float_layers, integer_bias
+from twofold.sw.golden.model import beside, layer_output
+from twofold.sw.golden.winners import keep_winners
+
+Layer = Callable[[Stage, np.ndarray], np.ndarray]
+"""Output of a layer from its input, both ``[channels, rows, columns, samples]``."""
 
 
 def float_logits(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
     """Logits float64 ``[samples, classes]`` of uint8 inputs, without winners."""
-    x = float_inputs(quantized, inputs).astype(np.float64)
-    layers = float_layers(quantized)
-    for stage, (weight, bias) in zip(quantized.network.stages, layers, strict=True):
-        x = _sums(stage, x, weight, bias)
-        if not stage.last:
-            x = np.maximum(_pooled(x, stage.pool), 0)
-    return x.reshape(len(x), -1)
+    parameters = float_layers(quantized)
+
+    def layer(stage: Stage, x: np.ndarray) -> np.ndarray:
+        weight, bias = parameters[stage.index]
+
+        def finish(acc: np.ndarray, channels: slice) -> np.ndarray:
+            sums = acc + beside(acc, bias[channels])
+            return sums if stage.last else np.maximum(sums, 0)
+
+        return layer_output(stage, weight, x, finish)
+
+    return _through(quantized, float_inputs(quantized, inputs).astype(np.float64), layer)
 
 
-def integer_logits(
-    quantized: QuantizedNetwork, inputs: np.ndarray, *, halves_up: bool
-) -> np.ndarray:
-    """Logits float64 ``[samples, classes]`` (whole numbers) of uint8 inputs.
+def even_logits(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
+    """Logits int64 ``[samples, classes]`` of uint8 inputs where halves round to even."""
+    first = quantized.network.zero_point
 
-    Every sum is below 2**53, so float64 is exact.
-    """
-    zero_point = quantized.network.zero_point
-    x = inputs.astype(np.float64) - zero_point
-    for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
-        x = _sums(stage, x, layer.weight, integer_bias(stage, layer, zero_point))
-        zero_point = 0
-        if stage.last:
-            break
-        x = _pooled(x, stage.pool) / (1 << layer.shift)
-        x = np.clip(np.floor(x + 0.5) if halves_up else np.rint(x), 0, ACT_MAX)
-        x = _winners(x, stage.k)
-    return x.reshape(len(x), -1)
+    def layer(stage: Stage, x: np.ndarray) -> np.ndarray:
+        one = quantized.layers[stage.index]
+        bias = integer_bias(stage, one, 0 if stage.index else first)
 
+        def finish(acc: np.ndarray, channels: slice) -> np.ndarray:
+            sums = acc + beside(acc, bias[channels])
+            if stage.last:
+                return sums
+            return np.clip(np.rint(sums / (1 << one.shift)), 0, ACT_MAX).astype(np.uint8)
 
-def _sums(stage: Stage, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Sums of products with bias: ``[samples, channels, rows, columns]``."""
-    kernels = weight.reshape(stage.channels, -1).astype(np.float64)
-    windows = _windows(stage, x)
-    sums = windows.reshape(-1, kernels.shape[1]) @ kernels.T + bias
-    return sums.reshape(*windows.shape[:3], -1).transpose(0, 3, 1, 2)
+        y = layer_output(stage, one.weight, x.astype(np.int64), finish)
+        if stage.k < stage.channels:
+            keep_winners(y, stage.k)
+        return y
+
+    return _through(quantized, inputs.astype(np.int64) - first, layer)
 
 
-def _windows(stage: Stage, x: np.ndarray) -> np.ndarray:
-    """Inputs of every output: ``[samples, rows, columns, channels, kernel rows, kernel
-    columns]``.
-    """
-    if not isinstance(stage.layer, Conv2d):
-        return x.reshape(len(x), 1, 1, -1, 1, 1)
-    side = (stage.padding, stage.padding)
-    x = np.pad(x, ((0, 0), (0, 0), side, side))
-    down, across = stage.kernel
-    windows = np.lib.stride_tricks.sliding_window_view(x, (1, 1, down, across))
-    windows = windows[:, :, :: stage.stride, :: stage.stride, 0, 0]
-    return windows.transpose(0, 2, 3, 1, 4, 5)
-
-
-def _pooled(x: np.ndarray, pool: int) -> np.ndarray:
-    samples, channels, rows, cols = x.shape
-    x = x[:, :, : rows // pool * pool, : cols // pool * pool]
-    return x.reshape(samples, channels, rows // pool, pool, cols // pool, pool).max(axis=(3, 5))
-
-
-def _winners(x: np.ndarray, k: int) -> np.ndarray:
-    """``x`` with zeros for all but the ``k`` largest channels, ties to the lower index."""
-    if k >= x.shape[1]:
-        return x
-    rank = np.argsort(np.argsort(-x, axis=1, kind="stable"), axis=1, kind="stable")
-    return np.where(rank < k, x, 0)
+def _through(quantized: QuantizedNetwork, inputs: np.ndarray, layer: Layer) -> np.ndarray:
+    """Logits ``[samples, classes]`` of centred inputs ``[samples, channels, rows, columns]``."""
+    x = inputs.transpose(1, 2, 3, 0)
+    for stage in quantized.network.stages:
+        x = layer(stage, x)
+    return np.ascontiguousarray(x[:, 0, 0].T)

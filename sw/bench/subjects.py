@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from twofold.hw.contract.files import write_bytes, writing
 from twofold.hw.contract.network import Dense, Network
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
-from twofold.sw.artefacts.files import write_bytes
 from twofold.sw.artefacts.shipped import shipped
 from twofold.sw.bench.floats import float_inputs
 from twofold.sw.bench.models import float_model, int8_model
 from twofold.sw.bench.operators import operator_model
-from twofold.sw.bench.reference import float_logits, integer_logits
+from twofold.sw.bench.reference import even_logits, float_logits
+from twofold.sw.golden import forward
 
 SAMPLES = 64
 """Samples whose logits are checked; batches repeat them."""
@@ -124,8 +125,8 @@ def _subject(
     winners = any(stage.k < stage.channels for stage in quantized.network.stages)
     models = {"int8": int8_model(quantized)}
     logits = {
-        "int8": integer_logits(quantized, inputs, halves_up=False),
-        "exact": integer_logits(quantized, inputs, halves_up=True),
+        "int8": even_logits(quantized, inputs),
+        "exact": forward(quantized, inputs, keep_activations=False).logits,
     }
     feeds = {"int8": inputs}
     operators = folder / f"{name}-operators.onnx"
@@ -136,7 +137,8 @@ def _subject(
         write_bytes(operators, operator_model(quantized).SerializeToString())
     for precision, model in models.items():
         write_bytes(folder / f"{name}-{precision}.onnx", model.SerializeToString())
-        np.save(folder / f"{name}-{precision}.npy", feeds[precision])
+        with writing(folder / f"{name}-{precision}.npy") as file:
+            np.save(file, feeds[precision], allow_pickle=False)
     artefact = folder / f"{name}.npz"
     quantized.save(artefact)
     return Subject(

@@ -12,14 +12,18 @@ extras installed.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Protocol, cast
 
 from twofold.hw.contract.errors import ToolError, TwofoldError
+from twofold.hw.contract.files import check_output, protected
 
 GROUP = "twofold.commands"
 EXIT_INTERRUPTED = 130
+OUTPUTS = ("out", "picture", "float_onnx", "json", "readme")
+"""Options that name a file to write; every other path is one to read."""
 
 
 class Command(Protocol):
@@ -55,15 +59,28 @@ def parser() -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Run the chosen command.
 
-    A missing optional package becomes a ToolError that names it.
+    Files that it reads are safe from what it writes, and what cannot be written is refused before
+    any work. A missing optional package becomes a ToolError that names it. Raises FileError.
     """
+    paths = {name: list(_paths(value)) for name, value in vars(args).items()}
+    outputs = [path for name in OUTPUTS for path in paths.get(name, ())]
+    inputs = [path for name, found in paths.items() if name not in OUTPUTS for path in found]
     try:
-        return args.run(args)
+        with protected(inputs):
+            for path in outputs:
+                check_output(path)
+            return args.run(args)
     except ModuleNotFoundError as error:
         raise ToolError(
             f"this command needs the Python package {error.name!r}; "
             "run `make setup` to install every role"
         ) from error
+
+
+def _paths(value: object) -> Iterator[Path]:
+    for one in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(one, Path):
+            yield one
 
 
 def main(argv: Sequence[str] | None = None) -> int:

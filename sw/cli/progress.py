@@ -1,7 +1,5 @@
 """Progress of long steps on the terminal, with the time left."""
 
-from types import TracebackType
-
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -13,8 +11,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from twofold.hw.contract.closing import Closing
 
-class Steps:
+
+class Steps(Closing):
     """A line for every step: a function to call. Use as a context manager."""
 
     def __init__(self, console: Console) -> None:
@@ -33,12 +33,8 @@ class Steps:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave the lines as they are."""
         self._progress.stop()
 
     def __call__(self, step: str, done: int, total: int) -> None:

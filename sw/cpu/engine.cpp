@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -133,6 +134,21 @@ private:
 } // namespace twofold
 
 extern "C" {
+
+// What this library and its caller have to agree on: every field of a layer's description with its
+// offset, the size of the description, and the order of the instruction sets.
+const char *twofold_cpu_layout() {
+    using twofold::LayerDescription;
+    static const std::string layout = [] {
+        std::string text;
+#define TWOFOLD_FIELD(type, name) \
+    text += #name ":" + std::to_string(offsetof(LayerDescription, name)) + ",";
+        TWOFOLD_LAYER_FIELDS(TWOFOLD_FIELD)
+#undef TWOFOLD_FIELD
+        return text + "size:" + std::to_string(sizeof(LayerDescription)) + ";" + twofold::kIsaNames;
+    }();
+    return layout.c_str();
+}
 
 // Names of the available instruction sets, separated by commas.
 const char *twofold_cpu_isas() {

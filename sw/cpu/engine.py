@@ -2,13 +2,14 @@
 
 import os
 from dataclasses import dataclass
-from types import TracebackType
 
 import numpy as np
 
+from twofold.hw.contract.closing import Closing
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.network import Complementary, Linear, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.artefacts.inputs import checked_inputs
 from twofold.sw.cpu.library import ISAS, LayerDescription, available_isas, library
 from twofold.sw.errors import ArtefactError
 
@@ -34,7 +35,7 @@ class LayerTime:
     seconds: float
 
 
-class CpuEngine:
+class CpuEngine(Closing):
     """Runs a quantized network on the processor, bit for bit as `twofold.hw.contract.arith` has it.
 
     Threads share out samples: a call of one sample runs on the caller's thread alone. Calls on one
@@ -89,7 +90,7 @@ class CpuEngine:
         ``[samples]`` (ties to the lower index). Raises ArtefactError for any other shape or type,
         ToolError after `close`.
         """
-        inputs = self._checked(inputs)
+        inputs = np.ascontiguousarray(checked_inputs(self.network, inputs))
         logits = np.empty((len(inputs), len(self.network.labels)), dtype=np.int32)
         labels = np.empty(len(inputs), dtype=np.int64)
         self._library.twofold_cpu_infer(
@@ -119,17 +120,6 @@ class CpuEngine:
         if handle is not None:
             self._library.twofold_cpu_destroy(handle)
 
-    def __enter__(self) -> "CpuEngine":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __del__(self) -> None:
         self.close()
 
@@ -137,18 +127,6 @@ class CpuEngine:
         if self._handle is None:
             raise ToolError("the CPU engine is closed; make a new one")
         return self._handle
-
-    def _checked(self, inputs: np.ndarray) -> np.ndarray:
-        channels, rows, cols = self.network.input_shape
-        shape = inputs.shape
-        if channels == 1 and len(shape) == 3:
-            shape = (shape[0], 1, *shape[1:])
-        if inputs.dtype != np.uint8 or len(shape) != 4 or shape[1:] != self.network.input_shape:
-            raise ArtefactError(
-                f"inputs are {inputs.dtype}{list(inputs.shape)}, "
-                f"needs uint8[samples, {channels}, {rows}, {cols}]"
-            )
-        return np.ascontiguousarray(inputs)
 
 
 def _address(array: np.ndarray) -> int:

@@ -20,18 +20,26 @@ _INTEGERS = (
 )  # fmt: skip
 
 
+FIELDS = (
+    *((name, ctypes.c_int32) for name in _INTEGERS),
+    *((name, ctypes.c_void_p) for name in ("weight", "add", "mul")),
+)
+
+
 class LayerDescription(ctypes.Structure):
     """`twofold::LayerDescription`; the arrays are copied while an engine is made."""
 
-    _fields_ = (
-        *((name, ctypes.c_int32) for name in _INTEGERS),
-        ("weight", ctypes.c_void_p),
-        ("add", ctypes.c_void_p),
-        ("mul", ctypes.c_void_p),
-    )
+    _fields_ = FIELDS
+
+
+def layout() -> str:
+    """What both sides have to agree on, as ``twofold_cpu_layout`` says it."""
+    fields = [f"{name}:{getattr(LayerDescription, name).offset}" for name, _ in FIELDS]
+    return ",".join([*fields, f"size:{ctypes.sizeof(LayerDescription)};"]) + ",".join(ISAS)
 
 
 _SIGNATURES = {
+    "twofold_cpu_layout": (ctypes.c_char_p, []),
     "twofold_cpu_isas": (ctypes.c_char_p, []),
     "twofold_cpu_create": (
         ctypes.c_void_p,
@@ -78,4 +86,9 @@ def _declared(path: Path) -> ctypes.CDLL:
         raise ToolError(
             f"the CPU engine {path.name} does not load ({error}); run `pip install -e .` again"
         ) from error
+    if loaded.twofold_cpu_layout().decode() != layout():
+        raise ToolError(
+            f"the CPU engine {path.name} was built from other sources than this Python code; "
+            "run `pip install -e .` again"
+        )
     return loaded

@@ -11,13 +11,21 @@
 
 namespace twofold {
 
-// A layer as Python describes it; `weight` is [kernel][channel][tap], whatever the kind.
+// Fields of a layer's description in order, as X(type, name). `library.py` has the same; whether it
+// does is checked when the library is loaded, by twofold_cpu_layout.
+#define TWOFOLD_LAYER_FIELDS(X) \
+    X(int32_t, linear) X(int32_t, in_channels) X(int32_t, in_rows) X(int32_t, in_cols) \
+    X(int32_t, kernels) X(int32_t, kernel_rows) X(int32_t, kernel_cols) X(int32_t, stride) \
+    X(int32_t, padding) X(int32_t, pool) X(int32_t, winners) X(int32_t, shift) X(int32_t, last) \
+    X(int32_t, narrow) X(int32_t, most_active) X(int32_t, sets) \
+    X(const int8_t *, weight) X(const int32_t *, add) X(const uint16_t *, mul)
+
+// A layer as Python describes it; `weight` is [kernel][channel][tap], whatever the kind. `mul` is
+// null without multipliers.
 struct LayerDescription {
-    int32_t linear, in_channels, in_rows, in_cols, kernels, kernel_rows, kernel_cols, stride,
-        padding, pool, winners, shift, last, narrow, most_active, sets;
-    const int8_t *weight;
-    const int32_t *add;
-    const uint16_t *mul; // null without multipliers
+#define TWOFOLD_FIELD(type, name) type name;
+    TWOFOLD_LAYER_FIELDS(TWOFOLD_FIELD)
+#undef TWOFOLD_FIELD
 };
 
 // Allocates on 64-byte boundaries, so that vectors can hold tables of registers.
@@ -62,6 +70,9 @@ struct PlannedLayer {
 };
 
 enum class Isa { portable, avx2, avx512, amx };
+
+// Their names, in this order.
+constexpr const char *kIsaNames = "portable,avx2,avx512,amx";
 
 // Names of the instruction sets that this processor and system offer, slowest first.
 std::vector<std::string> available_isas();

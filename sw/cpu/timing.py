@@ -20,6 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from twofold.hw.contract.errors import TwofoldError
+from twofold.hw.contract.files import reading
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.cpu.engine import CpuEngine
 from twofold.sw.cpu.library import available_isas
@@ -135,8 +136,9 @@ def random_inputs(quantized: QuantizedNetwork, count: int) -> np.ndarray:
 def load_inputs(path: Path) -> np.ndarray:
     """Inputs from an ``.npy`` file. Raises ArtefactError."""
     try:
-        inputs = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        with reading(path) as file:
+            inputs = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
         raise ArtefactError(f"{path}: not an .npy file of inputs: {error}") from error
     if not isinstance(inputs, np.ndarray) or inputs.ndim < 3 or len(inputs) == 0:
         raise ArtefactError(f"{path}: needs uint8 inputs, [samples, channels, height, width]")

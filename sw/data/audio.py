@@ -11,6 +11,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from twofold.hw.contract.errors import FileError
+from twofold.hw.contract.files import reading
 from twofold.sw.errors import AudioError
 
 RATE = 16_000
@@ -40,13 +42,15 @@ def read_wav(path: Path, *, start: int = 0, frames: int = -1) -> Samples:
     AudioError: the file is missing, not audio, or breaks one of these rules.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with reading(path) as raw, soundfile.SoundFile(raw) as file:
             _check(path, file)
             file.seek(start)
             samples = np.asarray(file.read(frames, dtype="float32"), dtype=np.float32)
             rate = file.samplerate
-    except (OSError, soundfile.SoundFileError) as error:
-        reason = str(error).splitlines()[0] if path.exists() else "no such file"
+    except FileError as error:
+        raise AudioError(str(error)) from error
+    except soundfile.SoundFileError as error:
+        reason = str(error).splitlines()[0]
         raise AudioError(f"{path}: cannot be read as audio: {reason}") from error
     if not np.isfinite(samples).all():
         raise AudioError(f"{path}: samples are not all finite numbers; export the audio again")

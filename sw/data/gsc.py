@@ -15,6 +15,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from twofold.hw.contract.errors import FileError
+from twofold.hw.contract.files import read_text, reading
 from twofold.hw.contract.presets import GSC_LABELS
 from twofold.sw.data.audio import CLIP, RATE, Samples, fit, read_wav
 from twofold.sw.data.features import BANDS, BATCH, FRAMES, log_mel
@@ -29,6 +31,7 @@ DIGIT_WORDS = (
 )  # fmt: skip
 NOISE_FOLDER = "_background_noise_"
 SILENCE_FOLDER = "_silence_"
+LIST_BYTES_MAX = 1 << 26
 LISTS = {"val": "validation_list.txt", "test": "testing_list.txt"}
 
 
@@ -129,8 +132,9 @@ def _noise_clips(folder: Path) -> Iterable[Clip]:
     """Every whole second of the noise recordings."""
     for path in sorted(folder.glob("*.wav")):
         try:
-            info = soundfile.info(path)
-        except (OSError, soundfile.SoundFileError) as error:
+            with reading(path) as file:
+                info = soundfile.info(file)
+        except (FileError, soundfile.SoundFileError) as error:
             raise AudioError(f"{path}: cannot be read as audio") from error
         if info.samplerate != RATE:
             raise AudioError(f"{path}: {info.samplerate} samples/s, noise needs {RATE}")
@@ -144,9 +148,9 @@ def _listed(root: Path, file: str, clips: dict[str, Clip]) -> frozenset[str] | N
     if not path.is_file():
         return None
     try:
-        names = frozenset(path.read_text(encoding="utf-8").split())
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: not a text file of clip names") from error
+        names = frozenset(read_text(path, LIST_BYTES_MAX).split())
+    except FileError as error:
+        raise DatasetError(f"{error}; it has to be a text file of clip names") from error
     missing = sorted(names - clips.keys())
     if missing:
         raise DatasetError(

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from twofold.hw.contract.errors import ParameterError, ToolError
+from twofold.hw.contract.errors import FileError, ParameterError, ToolError
+from twofold.hw.contract.files import read_bytes
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.presets import SIZES, folding_for
 from twofold.hw.xclbin import xclbin
-from twofold.hw.xclbin.xclbin import Mode
+from twofold.hw.xclbin.xclbin import LARGEST, Mode
 from twofold.sw.driver.cpu import open_cpu
 from twofold.sw.driver.device import Device
 from twofold.sw.errors import NoCardError
 from twofold.sw.xrt.cards import Card, cards, check_card
-from twofold.sw.xrt.library import emulated
+from twofold.sw.xrt.library import RUNTIMES, emulated
 
 GROUP = "twofold.devices"
-RUNTIMES = ("xrt", "pynq")
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def find_bitstream(wish: Wish) -> Path:
     machines.add(fingerprint(wish.network, wish.folding))
     for path in sorted(wish.bitstreams.glob("*/*.xclbin")):
         try:
-            found = xclbin.decode(path.read_bytes())
-        except (ParameterError, OSError):
+            found = xclbin.decode(read_bytes(path, LARGEST))
+        except (ParameterError, FileError):
             continue
         fits = (found.mode == Mode.HW_EMU) == emulated()
         if fits and found.identity and found.identity.fingerprint in machines:

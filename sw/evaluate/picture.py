@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from twofold.hw.contract.files import writing
 from twofold.sw.evaluate.metrics import Evaluation
 
 
@@ -25,7 +26,5 @@ def draw_confusion(evaluation: Evaluation, path: Path, title: str) -> None:
     for row, col in np.argwhere(counts > 0):
         colour = "white" if share[row, col] > 50 else "black"
         axes.text(col, row, f"{share[row, col]:.0f}", ha="center", va="center", color=colour)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    figure.savefig(unfinished, format="png", dpi=110)
-    unfinished.replace(path)
+    with writing(path) as file:
+        figure.savefig(file, format="png", dpi=110)

@@ -13,10 +13,11 @@ import numpy as np
 from twofold.hw.contract.arith import ACT_MAX
 from twofold.hw.contract.network import Conv2d, Dense, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
-from twofold.sw.errors import ArtefactError
+from twofold.sw.artefacts.inputs import checked_inputs
 from twofold.sw.golden.count import multiplications
 from twofold.sw.golden.winners import keep_winners
 
+Finish = Callable[[np.ndarray, slice], np.ndarray]
 CHUNK = 128
 """Samples computed at a time: bounds the memory, and keeps a kernel's accumulators in the cache."""
 
@@ -59,7 +60,7 @@ def forward(
     Raises ArtefactError when the inputs do not have the network's shape.
     """
     network = quantized.network
-    inputs = _checked(inputs, network.input_shape)
+    inputs = checked_inputs(network, inputs)
     chunks = []
     for start in range(0, max(len(inputs), 1), CHUNK):
         chunk = inputs[start : start + CHUNK]
@@ -88,17 +89,6 @@ class _Chunk:
     nonzero: np.ndarray
 
 
-def _checked(inputs: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    if inputs.ndim == 3 and shape[0] == 1:
-        inputs = inputs[:, np.newaxis]
-    if inputs.dtype != np.uint8 or inputs.ndim != 4 or inputs.shape[1:] != shape:
-        raise ArtefactError(
-            f"inputs are {inputs.dtype}{list(inputs.shape)}, needs uint8[samples, "
-            f"{', '.join(map(str, shape))}]"
-        )
-    return inputs
-
-
 def _forward_chunk(
     quantized: QuantizedNetwork, inputs: np.ndarray, keep_activations: bool
 ) -> _Chunk:
@@ -125,18 +115,34 @@ def _layer(stage: Stage, layer: QuantizedLayer, x: np.ndarray, zero: int) -> np.
     """Output of a layer, ``[channels, rows, columns, samples]``; logits for the last one."""
     wide = stage.layer.multiplier or stage.acc_bits + 2 > 32
     x = x.astype(np.int64 if wide else np.int32)
+    return layer_output(
+        stage, layer.weight, x, lambda acc, channels: _requantise(stage, layer, acc, channels), zero
+    )
+
+
+def layer_output(
+    stage: Stage, weight: np.ndarray, x: np.ndarray, finish: Finish, zero: float = 0
+) -> np.ndarray:
+    """Output of a layer, ``[channels, rows, columns, samples]``, by any rule of rounding.
+
+    Parameters
+    ----------
+    weight: in the shape of the layer's; only its non-zero values cost time.
+    x: input ``[channels, rows, columns, samples]``, in the type that sums are kept in.
+    finish: what becomes of the sums after pooling, and the slice of channels that they are of.
+    zero: what stands in the padding.
+    """
     if not isinstance(stage.layer, Conv2d):
-        acc = _linear(stage, layer.weight, x.reshape(stage.inputs, x.shape[3]))
-        acc = acc.reshape(*stage.out_shape, x.shape[3])
-        return _requantise(stage, layer, acc, slice(None))
+        acc = _linear(stage, weight, x.reshape(stage.inputs, x.shape[3]))
+        return finish(acc.reshape(*stage.out_shape, x.shape[3]), slice(None))
     if stage.padding:
         side = (stage.padding, stage.padding)
         x = np.pad(x, ((0, 0), side, side, (0, 0)), constant_values=zero)
-    out = np.empty((*stage.out_shape, x.shape[3]), dtype=np.uint8)
+    out = []
     for kernel in range(stage.channels):
-        acc = _max_pool(_convolve(stage, layer.weight[kernel], x), stage.pool)
-        out[kernel] = _requantise(stage, layer, acc, slice(kernel, kernel + 1))
-    return out
+        acc = _max_pool(_convolve(stage, weight[kernel], x), stage.pool)
+        out.append(finish(acc[np.newaxis], slice(kernel, kernel + 1)))
+    return np.concatenate(out)
 
 
 def _convolve(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -175,10 +181,15 @@ def _linear(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _requantise(
     stage: Stage, layer: QuantizedLayer, acc: np.ndarray, channels: slice
 ) -> np.ndarray:
-    """Activations from accumulators whose first axis (or only channel) is ``channels``."""
-    add = layer.add[channels].astype(acc.dtype).reshape(-1, *(1,) * (acc.ndim - 1))
+    """Activations from accumulators whose first axis is ``channels``."""
+    add = beside(acc, layer.add[channels])
     if stage.last:
         return acc + add
     if layer.mul is not None:
-        acc = acc * layer.mul[channels].astype(acc.dtype).reshape(add.shape)
+        acc = acc * beside(acc, layer.mul[channels])
     return np.clip((acc + add) >> layer.shift, 0, ACT_MAX).astype(np.uint8)
+
+
+def beside(acc: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A value for each channel, in the type of accumulators and to be combined with them."""
+    return values.astype(acc.dtype).reshape(-1, *(1,) * (acc.ndim - 1))

@@ -5,10 +5,8 @@ The library is compiled once for this machine's instruction set and kept in the 
 """
 
 import ctypes
-import hashlib
 import os
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -16,12 +14,15 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from twofold.hw.contract.cache import cached_file, digest, user_cache
 from twofold.hw.contract.errors import ToolError
 
 LANES = 16
 """Channels of a convolution must be a multiple of this."""
 _SOURCE = Path(__file__).with_name("kernels.cpp")
+_WINDOW = ("samples", "height", "width", "channels", "rows", "cols", "pool", "out_rows", "out_cols")
 _FLAGS = (
+    f"-DWINDOW_FIELDS={','.join(_WINDOW)}",
     "-O3", "-march=native", "-std=c++17", "-shared", "-fPIC",
     # -ffast-math but for its start-up code, which would switch off denormals in the whole process
     "-fno-math-errno", "-fassociative-math", "-freciprocal-math", "-ffinite-math-only",
@@ -30,27 +31,18 @@ _FLAGS = (
 
 
 class _Window(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_int64)
-        for name in (
-            "samples", "height", "width", "channels", "rows", "cols", "pool", "out_rows",
-            "out_cols",
-        )
-    )  # fmt: skip
+    _fields_ = tuple((name, ctypes.c_int64) for name in _WINDOW)
 
 
 @cache
 def library() -> ctypes.CDLL:
     """The compiled kernels. Raises ToolError when there is no working g++."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twofold"
     macros = _compile("-march=native", "-dM", "-E", "-x", "c++", os.devnull)
-    key = hashlib.sha256(macros + _SOURCE.read_bytes() + " ".join(_FLAGS).encode()).hexdigest()
-    built = folder / f"kernels-{key[:16]}.so"
-    if not built.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as work:
-            _compile(*_FLAGS, str(_SOURCE), "-o", f"{work}/kernels.so")
-            Path(f"{work}/kernels.so").rename(built)
+    key = digest([macros, _SOURCE.read_bytes(), *_FLAGS])
+    built = cached_file(
+        user_cache() / f"kernels-{key}.so",
+        lambda path: _compile(*_FLAGS, str(_SOURCE), "-o", str(path)),
+    )
     return ctypes.CDLL(str(built))
 
 

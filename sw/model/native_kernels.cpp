@@ -37,7 +37,7 @@ inline void store(float *at, float value) { *at = value; }
 inline void store(Bf16 *at, float value) { *at = Bf16::from(value); }
 
 struct Window {
-    int64_t samples, height, width, channels, rows, cols, pool, out_rows, out_cols;
+    int64_t WINDOW_FIELDS;  // names and order come from native.py, where it is compiled
     int64_t step(int64_t position) const { return position / pool * width + position % pool; }
 };
 

@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Pack; prints a summary. Raises ArtefactError, FoldingError or ParameterError."""
+    from twofold.hw.contract.files import write_bytes
     from twofold.hw.contract.fingerprint import fingerprint
     from twofold.hw.contract.presets import folding_for
     from twofold.sw.artefacts import QuantizedNetwork
-    from twofold.sw.artefacts.files import write_bytes
     from twofold.sw.pack.packer import pack
 
     quantized = QuantizedNetwork.load(args.network)

@@ -27,20 +27,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page. Raises ArtefactError for damaged reports, BoardError."""
     from twofold.hw.boards import find
-    from twofold.sw.artefacts.files import write_bytes
+    from twofold.hw.contract.reports import FOLDER, write_report
     from twofold.sw.report.inputs import collect
     from twofold.sw.report.page import render
     from twofold.sw.report.readme import update
 
-    folder = args.build / "reports"
-    inputs = collect(folder, args.net, find(args.board))
-    page = render(inputs).encode()
-    path = folder / "report.html"
-    write_bytes(path, page)
+    inputs = collect(args.build / FOLDER, args.net, find(args.board))
+    page = render(inputs)
+    path = write_report(args.build, "report.html", args.net, page)
     for line in inputs.missing():
         print(f"missing: {line.replace('`', '')}")
     if args.readme is not None:
         update(args.readme, inputs)
         print(f"results written to {args.readme}")
-    print(f"{path}: {len(page) / 1024:.0f} KiB")
+    print(f"{path}: {len(page.encode()) / 1024:.0f} KiB")
     return 0

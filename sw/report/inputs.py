@@ -1,6 +1,5 @@
 """What the other commands left in ``build/reports``: results that exist, and what is missing."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import Any
 
 from twofold.hw.boards import DEFAULT, default, find, suffix
 from twofold.hw.boards.board import Board
+from twofold.hw.contract.errors import FileError
+from twofold.hw.contract.files import read_json
 from twofold.sw.errors import ArtefactError
 
 VARIANTS = ("dense", "sparse-dense", "accurate", "fast")
@@ -105,14 +106,13 @@ def collect(folder: Path, net: str = "gsc", board: Board | None = None) -> Input
     Raises ArtefactError for damaged files.
     """
     board = board or default()
-    bench = read(folder / "bench.json") if (folder / "bench.json").exists() else None
-    if bench is not None and not _is_bench(bench, net):
-        bench = None
+    benches = [read(path) for path in sorted(folder.glob("bench*.json"))]
+    benches = [tree for tree in benches if _is_bench(tree, net)]
     simulations = [read(path) for path in sorted(folder.glob("sim*.json"))]
     area = folder / f"resources{suffix(board)}.json"
     areas = read(area) if area.exists() else {}
     return Inputs(
-        bench=bench,
+        bench=max(benches, key=lambda tree: str(tree.get("when")), default=None),
         simulations=_fastest([tree for tree in simulations if _is_simulation(tree, net)]),
         resources=_areas(areas.get("variants", {}), net),
         net=net,
@@ -124,11 +124,9 @@ def collect(folder: Path, net: str = "gsc", board: Board | None = None) -> Input
 def read(path: Path) -> dict[str, Any]:
     """An object in a JSON file. Raises ArtefactError."""
     try:
-        if path.stat().st_size > LIMIT:
-            raise ArtefactError(f"{path}: longer than {LIMIT} bytes; make it again")
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtefactError(f"{path}: cannot be read as JSON ({error}); make it again") from error
+        tree = read_json(path, LIMIT)
+    except FileError as error:
+        raise ArtefactError(f"{error}; make it again") from error
     if not isinstance(tree, dict):
         raise ArtefactError(f"{path}: holds no JSON object; make it again")
     return tree

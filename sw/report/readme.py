@@ -3,10 +3,9 @@
 The figures are stored beside this module, so that a test can make the table again.
 """
 
-import json
 from pathlib import Path
 
-from twofold.sw.artefacts.files import write_bytes
+from twofold.hw.contract.files import read_text, write_json, write_text
 from twofold.sw.errors import ArtefactError
 from twofold.sw.report.inputs import Inputs, read
 from twofold.sw.report.tables import headline, markdown
@@ -14,6 +13,7 @@ from twofold.sw.report.tables import headline, markdown
 BEGIN = "<!-- results: made by `twofold report --readme` -->"
 END = "<!-- end of results -->"
 STORED = Path(__file__).parent / "results.json"
+README_BYTES_MAX = 1 << 22
 KEPT = ("engine", "sparsity", "precision", "batch", "threads", "samples_per_second")
 """Of a timing, what the table needs."""
 
@@ -33,14 +33,10 @@ def replaced(text: str, inputs: Inputs) -> str:
 
 
 def update(readme: Path, inputs: Inputs) -> None:
-    """Write the table into ``readme`` and store its figures. Raises ArtefactError."""
-    try:
-        text = readme.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ArtefactError(f"{readme}: cannot be read: {error.strerror}") from error
-    new = replaced(text, inputs)
-    write_bytes(STORED, (json.dumps(_needed(inputs), indent=1) + "\n").encode())
-    write_bytes(readme, new.encode())
+    """Write the table into ``readme`` and store its figures. Raises ArtefactError, FileError."""
+    new = replaced(read_text(readme, README_BYTES_MAX), inputs)
+    write_json(STORED, _needed(inputs))
+    write_text(readme, new)
 
 
 def stored() -> Inputs:

@@ -1,6 +1,5 @@
 """Log-mel power of all training clips, computed once and kept in a file."""
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract.cache import cached_file, digest
+from twofold.hw.contract.files import writing
 from twofold.sw.data.features import BANDS, log_power
 from twofold.sw.data.gsc import Clip
 from twofold.sw.data.speech import Voice, speak
@@ -47,15 +48,13 @@ def cached_power(
     Kept in ``folder`` under ``name`` and a digest of ``key``; ``progress(done, total)`` is called
     while it is made.
     """
-    text = json.dumps([_VERSION, HOP, key])
-    path = folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npy"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
-        with unfinished.open("wb") as file:
+
+    def make(path: Path) -> None:
+        with writing(path) as file:
             np.save(file, _power(makers, progress), allow_pickle=False)
-        unfinished.replace(path)
-    return np.load(path, allow_pickle=False)
+
+    path = folder / f"{name}-{digest([json.dumps([_VERSION, HOP, key])])}.npy"
+    return np.load(cached_file(path, make), allow_pickle=False)
 
 
 def _power(

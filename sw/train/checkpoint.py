@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from twofold.hw.contract.files import reading, writing
 from twofold.sw.errors import ArtefactError
 
 _HEADER = "header"
@@ -18,17 +19,14 @@ def save(path: Path, tree: dict[str, Any]) -> None:
     """Write nested dictionaries and lists of tensors and JSON values; replaces ``path`` at once."""
     tensors: dict[str, np.ndarray] = {}
     header = json.dumps(_strip(tree, tensors)).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
+    with writing(path) as file:
         np.savez(file, **{_HEADER: np.frombuffer(header, np.uint8)}, **tensors)
-    unfinished.replace(path)
 
 
 def load(path: Path) -> dict[str, Any]:
     """Read what `save` wrote. Raises ArtefactError when the file is damaged."""
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with reading(path) as raw, np.load(raw, allow_pickle=False) as file:
             tree = json.loads(file[_HEADER].tobytes())
             return _fill(tree, file)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

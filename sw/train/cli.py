@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twofold.hw.contract.errors import FileError
+from twofold.hw.contract.files import check_output
 from twofold.hw.contract.options import add_variant
 from twofold.hw.contract.presets import NETWORKS, canonical_variant, network
 from twofold.sw.errors import DatasetError
@@ -88,8 +90,12 @@ def run(args: argparse.Namespace) -> int:
         wanted = relabel(wanted, args.task, DIGIT_WORDS)
     plan = recipe(args.net, variant, seed=args.seed, scale=args.scale, network=wanted)
     journal = Journal(args.out.with_suffix(".jsonl"))
+    curves = args.out.with_suffix(".png")
+    for path in (journal.path, curves):
+        if path == args.out:
+            raise FileError(f"{args.out}: {path.suffix} is for what goes beside it; end it in .npz")
+        check_output(path)
     journal.clear()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     with display(journal) as (report, on_step, on_cache):
         source = data_source(args, wanted.labels, on_cache)
         trainer = Trainer(source, args.work, report=report, on_step=on_step)
@@ -98,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     replace(outcome.quantized, provenance=provenance).save(args.out)
     if args.float_onnx:
         save_float(outcome.net.network, float_layers(outcome.net), INPUT_SCALE, args.float_onnx)
-    journal.draw(args.out.with_suffix(".png"))
+    journal.draw(curves)
     if args.json:
         print(json.dumps({"out": str(args.out), "accuracy": outcome.accuracy}))
     else:

@@ -4,12 +4,18 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from twofold.hw.contract.files import read_text, write_text, writing
 from twofold.sw.errors import ArtefactError
 from twofold.sw.train.loop import Record
+
+LIMIT = 1 << 26
+"""Bytes of a journal at most."""
 
 
 class Journal:
     """JSON lines, one for each epoch.
+
+    The file is written anew with every record: two runs with one journal cannot mix their lines.
 
     Parameters
     ----------
@@ -18,23 +24,24 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lines: list[str] = []
 
     def clear(self) -> None:
         """Start anew."""
         self.path.unlink(missing_ok=True)
+        self._lines.clear()
 
     def add(self, record: Record) -> None:
-        """Append the figures of an epoch."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(record)) + "\n")
+        """Append the figures of an epoch. Raises FileError."""
+        self._lines.append(json.dumps(asdict(record)))
+        write_text(self.path, "\n".join([*self._lines, ""]))
 
     def records(self) -> list[Record]:
         """Everything so far, in order. Raises ArtefactError when a line is not a record."""
         if not self.path.exists():
             return []
         found: list[Record] = []
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(read_text(self.path, LIMIT).splitlines(), 1):
             try:
                 found.append(Record(**json.loads(line)))
             except (ValueError, TypeError) as error:
@@ -62,6 +69,5 @@ class Journal:
         for axes in (right, loss):
             axes.grid(alpha=0.3)
             axes.legend()
-        unfinished = path.with_suffix(".unfinished")
-        figure.savefig(unfinished, format="png", dpi=120)
-        unfinished.replace(path)
+        with writing(path) as file:
+            figure.savefig(file, format="png", dpi=120)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from twofold.hw.contract.cache import locked
 from twofold.hw.contract.network import Network
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.errors import ArtefactError, TrainingError
@@ -147,6 +148,15 @@ class Trainer:
     ) -> str:
         key = self.key(net.network, phase, origin)
         path = self.folder / f"{net.network.name}-{phase.name}-{key}.npz"
+        # Another training may need the same phase: one of them trains, the other reads it back.
+        with locked(path, lambda: self.on_step(f"{phase.name}: waiting for another run", 0, 1)):
+            self._resume(net, phase, teacher, path)
+        return key
+
+    def _resume(
+        self, net: SparseNet | IntegerNet, phase: Phase, teacher: SparseNet | None, path: Path
+    ) -> None:
+        """Train from where the checkpoint in ``path`` is, if there is one, to the end."""
         optimiser = torch.optim.AdamW(
             parameter_groups(net, phase.decay), lr=phase.rate, betas=(0.9, 0.98), fused=True
         )
@@ -174,7 +184,6 @@ class Trainer:
         net.eval()
         if average is not None:
             average.swap()
-        return key
 
     def _validate(self, net: SparseNet | IntegerNet, average: Average | None) -> float:
         """Accuracy on the validation split of what would come out now."""

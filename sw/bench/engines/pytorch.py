@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from twofold.hw.contract.network import Conv2d, Stage
 from twofold.sw.artefacts import QuantizedNetwork
-from twofold.sw.bench.floats import ACTIVATION_SCALE, float_layers, weight_scale
+from twofold.sw.bench.floats import float_layers
 from twofold.sw.bench.job import Engine, Job, Run
+from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, weight_scale
 
 _wrapped: Any = torch.__dict__["_make_per_tensor_quantized_tensor"]
 """A quantized tensor of integers, scale and zero point, without rounding anything again."""

@@ -4,10 +4,8 @@ Tuning takes minutes, so what it finds is kept in the cache and used by later ru
 on shapes alone: networks of equal shape share it.
 """
 
-import hashlib
 import importlib
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ os.environ["TVM_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))  # or it takes
 import numpy as np
 import onnx
 
+from twofold.hw.contract.cache import cached, digest
 from twofold.sw.bench.job import Engine, Job, RefusedError, Run
 from twofold.sw.bench.tuning import tuned_tasks
 
@@ -82,8 +81,8 @@ class Tvm:
         """Fill the folder ``found``, whole or not at all."""
         if not trials:
             raise RefusedError("not tuned for this processor yet; a run without --quick does")
-        scratch = found.with_name(f".{found.name}.{os.getpid()}")
-        try:
+
+        def make(scratch: Path) -> None:
             schedule.relax_integration.tune_relax(
                 module,
                 params={},
@@ -98,15 +97,13 @@ class Tvm:
             tuned, tasks = tuned_tasks(scratch)
             if 2 * tuned < tasks:
                 raise RefusedError(f"tuning found kernels for {tuned} of {tasks} parts only")
-            scratch.rename(found)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+
+        cached(found, make)
 
 
 def _shapes(model: onnx.ModelProto) -> str:
     """Short name of the shapes of all weights."""
-    shapes = [list(weight.dims) for weight in model.graph.initializer]
-    return hashlib.sha256(repr(shapes).encode()).hexdigest()[:8]
+    return digest([repr([list(weight.dims) for weight in model.graph.initializer])])
 
 
 def engine() -> Engine:

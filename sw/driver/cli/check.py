@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 def _rates(accelerator: "Accelerator") -> dict[str, Any]:
     """Of transfers, where there is a bus to transfer over, and of launches."""
     from twofold.sw.driver.measure import launch_seconds, transfer_rates
-    from twofold.sw.driver.opening import RUNTIMES
+    from twofold.sw.xrt.library import RUNTIMES
 
     rates = {}
     if accelerator.devices[0].name.partition(":")[0] in RUNTIMES:

@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export. Raises ArtefactError or OnnxError."""
     from twofold.sw.artefacts import QuantizedNetwork
-    from twofold.sw.onnx.export.onnx import OPSET, save
+    from twofold.sw.onnx.export.graph import OPSET
+    from twofold.sw.onnx.export.onnx import save
 
     quantized = QuantizedNetwork.load(args.network)
     length = save(quantized, args.out)

@@ -11,21 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
+from twofold.hw.contract.files import write_bytes
 from twofold.hw.contract.network import Network, Stage
-from twofold.sw.artefacts.files import write_bytes
 from twofold.sw.onnx.export.graph import Graph
-from twofold.sw.onnx.export.onnx import (
-    IR_VERSION,
-    OPSET,
-    checked,
-    convolve,
-    image_input,
-    pool,
-    result,
-    winners,
-)
 
 FloatLayer = tuple[np.ndarray, np.ndarray]
 """Weights float32 ``[out, ...]`` and offsets float32 ``[out]`` of a layer."""
@@ -58,20 +48,8 @@ def export_float(
     for stage, (weight, offset) in zip(network.stages, layers, strict=True):
         x = _layer(graph, stage, weight, offset, x)
     graph.node("Flatten", [x], "logits", axis=1)
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            network.name,
-            [image_input(network)],
-            [result("logits", TensorProto.FLOAT, len(network.labels))],
-            graph.initializers,
-        ),
-        producer_name="twofold",
-        ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-    )
-    helper.set_model_props(model, {"labels": json.dumps(network.labels)})
-    return checked(model)
+    labels = {"labels": json.dumps(network.labels)}
+    return graph.model(network, [("logits", TensorProto.FLOAT)], properties=labels)
 
 
 def _layer(graph: Graph, stage: Stage, weight: np.ndarray, offset: np.ndarray, x: str) -> str:
@@ -79,8 +57,7 @@ def _layer(graph: Graph, stage: Stage, weight: np.ndarray, offset: np.ndarray, x
     shape = (stage.channels, stage.in_shape[0], *stage.kernel)
     weights = graph.constant(f"{name}.weight", weight.astype(np.float32).reshape(shape))
     offsets = graph.constant(f"{name}.offset", offset.astype(np.float32))
-    x = convolve(graph, stage, name, [x, weights, offsets])
+    x = graph.convolve(stage, [x, weights, offsets], f"{name}.conv")
     if stage.last:
         return x
-    x = graph.node("Relu", [pool(graph, stage, x)], f"{name}.relu")
-    return winners(graph, stage, x) if stage.k < stage.channels else x
+    return graph.winners(stage, graph.node("Relu", [graph.pool(stage, x)], f"{name}.relu"))

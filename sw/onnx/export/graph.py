@@ -1,10 +1,42 @@
-"""An ONNX graph under construction."""
+"""An ONNX graph under construction: what every model of a network is made of.
 
+Whoever writes networks as ONNX, for people or for the engines of the benchmark, does so with this.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
+
+from twofold.hw.contract.network import Network, Stage
+from twofold.sw.artefacts import QuantizedLayer
+from twofold.sw.errors import OnnxError
+
+OPSET = 13
+IR_VERSION = 8
+ACTIVATION_SCALE = 2.0**-8
+"""Value of one step of an activation."""
+
+
+def weight_scale(stage: Stage, layer: QuantizedLayer) -> float:
+    """Value of one step of a weight; that of the last layer makes a logit's step 1."""
+    return 1 / ACTIVATION_SCALE if stage.last else 2.0**-layer.shift
+
+
+def centre(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
+    """What the zero point of the inputs adds to every sum, int64 ``[channels]``."""
+    return zero_point * layer.weight.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64)
+
+
+def bias_of(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
+    """Bias in steps of the accumulator, int64 ``[channels]``, of inputs less their zero point.
+
+    Without the half step that rounds up.
+    """
+    half = (1 << layer.shift) >> 1
+    return layer.add.astype(np.int64) - half + centre(stage, layer, zero_point)
 
 
 class Graph:
@@ -54,3 +86,78 @@ class Graph:
             for index, value in enumerate(values)
         ]
         return self.node(kind, [source, *constants], name)
+
+    def convolve(self, stage: Stage, inputs: list[str], name: str, kind: str = "Conv") -> str:
+        """Append the convolution of a layer: of input, weights and whatever ``kind`` takes."""
+        return self.node(
+            kind,
+            inputs,
+            name,
+            kernel_shape=list(stage.kernel),
+            strides=[stage.stride] * 2,
+            pads=[stage.padding] * 4,
+        )
+
+    def pool(self, stage: Stage, x: str) -> str:
+        """Append the maxima of ``x`` over the pooling windows of a layer, if it has any."""
+        side = [stage.pool] * 2
+        if stage.pool == 1:
+            return x
+        return self.node("MaxPool", [x], f"{stage.name}.pool", kernel_shape=side, strides=side)
+
+    def winners(self, stage: Stage, x: str) -> str:
+        """Append ``x`` with 0 for all but a layer's winners over the channels, if it has any.
+
+        ``TopK`` breaks ties by the lower index.
+        """
+        name = stage.name
+        if stage.k == stage.channels:
+            return x
+        count = self.constant(f"{name}.k", np.array([stage.k], dtype=np.int64))
+        best, places = f"{name}.best", f"{name}.places"
+        self.nodes.append(
+            helper.make_node("TopK", [x, count], [best, places], name=f"{name}.topk", axis=1)
+        )
+        nothing = self.constant(f"{name}.nothing", np.float32(0))
+        zeros = self.node("Mul", [x, nothing], f"{name}.zeros")
+        return self.node("ScatterElements", [zeros, places, best], f"{name}.winners", axis=1)
+
+    def model(
+        self,
+        network: Network,
+        results: Sequence[tuple[str, int]],
+        *,
+        image: int = TensorProto.UINT8,
+        samples: int | str = "samples",
+        properties: Mapping[str, str] | None = None,
+    ) -> onnx.ModelProto:
+        """The checked model of the finished graph.
+
+        Parameters
+        ----------
+        results: name and element type of the outputs, each ``[samples, classes]``.
+        image: element type of the input ``image``, ``[samples, channels, height, width]``.
+        samples: the batch, or a name for any.
+        properties: metadata of the model.
+
+        Raises OnnxError when it is not valid ONNX.
+        """
+        value = helper.make_tensor_value_info
+        model = helper.make_model(
+            helper.make_graph(
+                self.nodes,
+                network.name,
+                [value("image", image, [samples, *network.input_shape])],
+                [value(name, kind, [samples, len(network.labels)]) for name, kind in results],
+                self.initializers,
+            ),
+            producer_name="twofold",
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+        )
+        helper.set_model_props(model, dict(properties or {}))
+        try:
+            onnx.checker.check_model(model, full_check=True)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+            raise OnnxError(f"{network.name}: exported model does not check: {error}") from error
+        return model

@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     """Import. Raises OnnxError naming the node that does not fit, or ArtefactError."""
     import json
 
-    from twofold.sw.artefacts.files import read_bytes
+    from twofold.hw.contract.files import read_bytes
     from twofold.sw.onnx.importer.assemble import import_onnx
     from twofold.sw.onnx.importer.graph import BYTES_MAX
     from twofold.sw.onnx.importer.summary import lines, summary

@@ -1,13 +1,12 @@
 """Reports of trials: JSON, a table in Markdown, a picture."""
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
 
-from twofold.sw.artefacts.files import write_bytes
+from twofold.hw.contract.files import write_json, write_text, writing
 from twofold.sw.train.explore.trials import Figure
 
 
@@ -48,11 +47,9 @@ def _spread(shares: Sequence[float]) -> str:
 
 def write(figures: Sequence[Figure], folder: Path, study: str) -> None:
     """Write ``STUDY.json``, ``STUDY.md`` and, where the work differs, ``STUDY.png``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    content = json.dumps([asdict(figure) for figure in figures], indent=1)
-    write_bytes(folder / f"{study}.json", content.encode())
+    write_json(folder / f"{study}.json", [asdict(figure) for figure in figures])
     text = as_markdown(figures, f"{study}: {figures[0].epochs} epochs a student")
-    write_bytes(folder / f"{study}.md", text.encode())
+    write_text(folder / f"{study}.md", text)
     if len({figure.products for figure in figures}) > 2:
         draw(figures, folder / f"{study}.png")
 
@@ -75,6 +72,5 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     for axes in (work, time):
         axes.grid(alpha=0.3)
     time.legend(fontsize="x-small")
-    unfinished = path.with_suffix(".unfinished")
-    picture.savefig(unfinished, format="png", dpi=110)
-    unfinished.replace(path)
+    with writing(path) as file:
+        picture.savefig(file, format="png", dpi=110)

@@ -1,6 +1,7 @@
 """The register table keeps the rules that Vitis, XRT and the kernel rely on."""
 
 import itertools
+import re
 import struct
 from pathlib import Path
 
@@ -68,3 +69,24 @@ def test_result_is_read_from_its_documented_places():
 def test_readme_has_the_table():
     readme = Path(regs.__file__).parents[1] / "kernel" / "README.md"
     assert regs.markdown() in readme.read_text()
+
+
+def test_header_has_every_register_and_bit():
+    lines = regs.c_header().splitlines()
+    for one in regs.REGISTERS:
+        assert f"constexpr uint32_t REGISTER_{one.name.upper()} = {one.offset:#x};" in lines
+    for bit in regs.Control:
+        assert f"constexpr uint32_t CONTROL_{bit.name} = {bit.value:#x};" in lines
+    assert "constexpr uint32_t BEAT_BYTES = 0x40;" in lines
+    names = [line.split()[2] for line in lines if line.startswith("constexpr")]
+    assert len(set(names)) == len(names)
+
+
+def test_the_emulated_card_knows_no_register_by_hand():
+    """Nothing in it would stay behind if the table moved."""
+    card = Path(regs.__file__).parents[2] / "sim" / "emulation" / "card.cpp"
+    text = card.read_text()
+    assert '#include "registers.h"' in text
+    for name in ("BEAT", "CONTROL", "START", "IDLE", "CONTINUE"):
+        values = re.findall(rf"\b{name} = ([^,;]+)[,;]", text)
+        assert values and all("twofold::" in value for value in values), name

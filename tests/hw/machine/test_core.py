@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim.compare import mismatches
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.folding import (
     Folding,
@@ -54,15 +55,10 @@ SMALL_FOLDING = Folding(
 )
 
 
-def differences(machine: Machine, logits: np.ndarray, golden: Golden) -> dict[str, int]:
+def wrong_layers(machine: Machine, logits: np.ndarray, golden: Golden) -> dict[str, int]:
     """Activations and logits that differ, by layer, where any do."""
-    found = [*machine.activations(), logits]
-    wanted = [*golden.activations, golden.logits]
-    counts = {
-        plan.stage.name: int((mine.reshape(theirs.shape) != theirs).sum())
-        for plan, mine, theirs in zip(machine.plans, found, wanted, strict=True)
-    }
-    return {name: count for name, count in counts.items() if count}
+    counts = mismatches(machine.plans, [*machine.activations(), logits], golden)
+    return {name: int(count.sum()) for name, count in counts.items() if count.any()}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +78,7 @@ def test_random_machines_equal_the_golden_model(build: Path, seed: int):
         assert machine.load(pack(quantized, folding)) == ParameterStatus.OK
         for gap, stall in ((0.0, 0.0), (0.4, 0.0), (0.0, 0.9), (0.5, 0.5)):
             run = machine.run(images, seed=seed + 1, gap=gap, stall=stall)
-            assert differences(machine, run.logits, golden) == {}
+            assert wrong_layers(machine, run.logits, golden) == {}
             assert (run.labels == golden.labels).all()
 
 
@@ -117,9 +113,9 @@ def test_an_image_waits_until_the_samples_before_it_are_out(build: Path):
         first, second = random_quantized(SMALL, 5), random_quantized(SMALL, 6)
         assert machine.load(pack(first, SMALL_FOLDING)) == ParameterStatus.OK
         run = machine.run(images, behind=pack(second, SMALL_FOLDING))
-        assert differences(machine, run.logits, forward(first, images)) == {}
+        assert wrong_layers(machine, run.logits, forward(first, images)) == {}
         run = machine.run(images)
-        assert differences(machine, run.logits, forward(second, images)) == {}
+        assert wrong_layers(machine, run.logits, forward(second, images)) == {}
 
 
 def test_samples_follow_each_other_as_planned(small: Machine):
@@ -141,7 +137,7 @@ def test_weights_are_loaded_at_run_time(small: Machine):
         quantized = random_quantized(SMALL, seed)
         assert small.load(pack(quantized, SMALL_FOLDING)) == ParameterStatus.OK
         run = small.run(images, seed=seed, gap=0.1, stall=0.1)
-        assert differences(small, run.logits, forward(quantized, images)) == {}
+        assert wrong_layers(small, run.logits, forward(quantized, images)) == {}
 
 
 def test_no_sample_without_a_good_image(build: Path):
@@ -166,4 +162,4 @@ def test_a_good_image_repairs_a_bad_one(small: Machine):
     assert small.load(image) == ParameterStatus.OK
     images = random_images(SMALL, SAMPLES, 4)
     run = small.run(images)
-    assert differences(small, run.logits, forward(quantized, images)) == {}
+    assert wrong_layers(small, run.logits, forward(quantized, images)) == {}

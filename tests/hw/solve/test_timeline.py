@@ -28,7 +28,7 @@ from twofold.sw.pack.packer import pack
 SAMPLES = 10
 
 
-def differences(network: Network, folding: Folding, seed: int, build: Path) -> list[tuple]:
+def mistimed_samples(network: Network, folding: Folding, seed: int, build: Path) -> list[tuple]:
     """Sample, and when it started and finished, by rule and in the RTL, where the two differ."""
     quantized, images = random_quantized(network, seed), random_images(network, SAMPLES, seed)
     golden = forward(quantized, images)
@@ -48,7 +48,7 @@ def differences(network: Network, folding: Folding, seed: int, build: Path) -> l
 @pytest.mark.parametrize("size", presets.SIZES)
 def test_every_sample_of_a_sparse_machine(build: Path, size: str) -> None:
     network, folding = presets.network("tiny"), presets.folding("tiny", size=size)
-    assert differences(network, folding, 3, build) == []
+    assert mistimed_samples(network, folding, 3, build) == []
 
 
 @pytest.mark.parametrize("seed", range(40))

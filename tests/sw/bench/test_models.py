@@ -1,5 +1,7 @@
 """Models for engines against the reference in NumPy, and the reference against the golden model."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -9,7 +11,7 @@ import torch
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.bench.floats import float_inputs
 from twofold.sw.bench.models import float_model, int8_model
-from twofold.sw.bench.reference import float_logits, integer_logits
+from twofold.sw.bench.reference import even_logits, float_logits
 from twofold.sw.bench.subjects import Subject, pruned
 from twofold.sw.golden import forward
 
@@ -19,17 +21,26 @@ def run(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
     return np.asarray(session.run(None, {"image": inputs})[0])
 
 
-def test_reference_that_rounds_up_is_the_golden_model(
+def test_reference_rounds_halves_to_even_and_nothing_else(
     quantized: QuantizedNetwork, inputs: np.ndarray
 ):
-    expected = forward(quantized, inputs, keep_activations=False).logits
-    assert np.array_equal(integer_logits(quantized, inputs, halves_up=True), expected)
+    """Where no sum is half way, it is the golden model: constants are moved off by one step."""
+    layers = tuple(
+        layer if stage.last else replace(layer, weight=2 * (layer.weight // 2), add=layer.add | 1)
+        for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True)
+    )
+    odd = replace(quantized, layers=layers)
+    expected = forward(odd, inputs, keep_activations=False).logits
+    assert np.array_equal(even_logits(odd, inputs), expected)
+    assert not np.array_equal(
+        even_logits(quantized, inputs), forward(quantized, inputs, keep_activations=False).logits
+    )
 
 
 def test_int8_model_gives_the_integers_of_the_reference(
     quantized: QuantizedNetwork, inputs: np.ndarray
 ):
-    expected = integer_logits(quantized, inputs, halves_up=False)
+    expected = even_logits(quantized, inputs)
     assert np.array_equal(run(int8_model(quantized), inputs), expected)
 
 

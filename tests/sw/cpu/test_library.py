@@ -1,5 +1,6 @@
 """Finding, loading and missing the compiled library."""
 
+import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,3 +36,27 @@ def test_a_library_that_does_not_load(moved: Path):
     (moved / f"_engine{library.EXTENSION_SUFFIXES[0]}").write_bytes(b"not a library")
     with pytest.raises(ToolError, match="does not load"):
         available_isas()
+
+
+def test_both_sides_agree_on_the_layout():
+    built = library.library().twofold_cpu_layout().decode()
+    assert built == library.layout()
+    assert built.endswith(";" + ",".join(ISAS))
+
+
+@pytest.mark.parametrize("change", ["a field less", "another order", "another instruction set"])
+def test_a_library_of_other_sources_is_refused(monkeypatch: pytest.MonkeyPatch, change: str):
+    """Not run with arguments that it would take for others."""
+    fields = library.FIELDS[1:] if change == "a field less" else library.FIELDS[::-1]
+    if change == "another instruction set":
+        monkeypatch.setattr(library, "ISAS", (*ISAS, "another"))
+    else:
+        layer = type("LayerDescription", (ctypes.Structure,), {"_fields_": fields})
+        monkeypatch.setattr(library, "FIELDS", fields)
+        monkeypatch.setattr(library, "LayerDescription", layer)
+    library.library.cache_clear()
+    with pytest.raises(ToolError, match="built from other sources"):
+        library.library()
+    monkeypatch.undo()
+    library.library.cache_clear()
+    assert available_isas()

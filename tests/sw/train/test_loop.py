@@ -1,5 +1,7 @@
 """Training: repeatable, resumable, and really learning."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +62,41 @@ def test_killed_runs_end_where_whole_ones_do(source: DigitSource, tmp_path: Path
     other = Phase(name="teacher", epochs=1, rate=5e-3, seed=1)
     first, _ = again.run(network("tiny", "dense"), other)
     assert taken and not torch.equal(logits_of(first, source.split("test")[0]), expected)
+
+
+def test_two_trainings_in_one_folder_do_the_work_once(source: DigitSource, tmp_path: Path) -> None:
+    """Two real processes, of which each needs the same teacher at the same time."""
+    code = (
+        "import sys, time, torch; torch.set_num_threads(1)\n"
+        "from pathlib import Path\n"
+        "from twofold.hw.contract.presets import network\n"
+        "from twofold.sw.train.loop import Phase, Trainer, logits_of\n"
+        "from twofold.sw.train.sources import DigitSource\n"
+        "source, steps = DigitSource(), []\n"
+        "def step(name, done, total):\n"
+        "    steps.append(name)\n"
+        "    time.sleep(0.01)\n"
+        "phase = Phase(name='teacher', epochs=3, rate=5e-3)\n"
+        "runner = Trainer(source, Path(sys.argv[1]), report=lambda _: None, on_step=step)\n"
+        "sys.stdin.read(1)\n"
+        "net, _ = runner.run(network('tiny', 'dense'), phase)\n"
+        "print(steps.count('teacher'), hash(logits_of(net, source.split('test')[0]).sum().item()))"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)],
+            cwd=Path(__file__).parents[3],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    found = [process.communicate("x", timeout=300)[0].split() for process in processes]
+    steps = sorted(int(count) for count, _ in found)
+    assert steps[0] == 0 and steps[1] == 3 * (source.epoch // 128)
+    assert found[0][1] == found[1][1]
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_masks_are_final_after_a_student(source: DigitSource, tmp_path: Path) -> None:

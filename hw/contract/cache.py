@@ -1,0 +1,167 @@
+"""The cache of everything that is slow to make: made once, found by what it is made from.
+
+An entry is a folder or a file whose name ends in a `digest` of all that decides about its content.
+It appears at once and complete, and is never written again. Of several processes that need the same
+entry one makes it while the others wait for it; when the first fails, the next tries.
+
+Runs write nothing into entries: what a run leaves behind goes to a `run_folder` of its own.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from twofold.hw.contract.errors import FileError
+
+
+def digest(parts: Iterable[bytes | str]) -> str:
+    """Hash of a sequence of texts; the boundaries between the parts count."""
+    whole = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        whole.update(len(data).to_bytes(8, "little"))
+        whole.update(data)
+    return whole.hexdigest()[:16]
+
+
+def cached(directory: Path, make: Callable[[Path], None]) -> Path:
+    """The directory, filled by ``make`` unless it is there already.
+
+    ``make`` is given an empty directory beside it, which is then renamed: an interrupted or failed
+    build leaves nothing behind. Raises FileError when the disk does not take it, and whatever
+    ``make`` raises.
+    """
+
+    def fill(scratch: Path) -> None:
+        scratch.mkdir()
+        make(scratch)
+
+    return _once(directory.absolute(), fill)
+
+
+def cached_file(path: Path, make: Callable[[Path], None]) -> Path:
+    """The file, written by ``make`` under another name unless it is there already; see `cached`."""
+    return _once(path.absolute(), make)
+
+
+def user_cache() -> Path:
+    """Folder of what all projects of a user share: tools prepared for this machine."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twofold"
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Keep every other process and thread out that locks the same ``path``.
+
+    The lock is a file beside ``path`` that goes away with it; it ends with the process, however
+    that ends. ``waiting`` is called once when another holds it. Raises FileError where the folder
+    cannot be written or takes no locks.
+    """
+    file = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _lock(file, waiting)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be locked: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)  # before the lock goes: whoever waits looks for a new file
+        os.close(handle)
+
+
+@dataclass
+class RunFolder:
+    """A folder for one run alone.
+
+    Attributes
+    ----------
+    path: of the folder.
+    kept: whether it stays, for a look at its logs.
+    """
+
+    path: Path
+    kept: bool = False
+
+
+@contextmanager
+def run_folder(parent: Path, name: str) -> Iterator[RunFolder]:
+    """A new folder ``parent/name.*`` for one run alone; runs never see each other's files.
+
+    It is removed in the end, unless the run says that it is to be kept, or an error leaves the
+    context. Raises FileError.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=parent))
+    except OSError as error:
+        raise FileError(f"{parent}: cannot be written: {error.strerror or error}") from error
+    run = RunFolder(folder)
+    try:
+        yield run
+    except Exception:
+        run.kept = True
+        raise
+    finally:
+        if not run.kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _once(target: Path, make: Callable[[Path], None]) -> Path:
+    if target.exists():
+        return target
+    with locked(target):
+        if target.exists():
+            return target
+        scratch = target.with_name(f".{target.name}.partial")
+        _remove(scratch)  # of a process that was killed: nobody else works on it
+        try:
+            make(scratch)
+            scratch.rename(target)
+        except OSError as error:
+            if target.exists():  # made by one that our lock did not reach
+                return target
+            raise FileError(f"{target}: cannot be written: {error.strerror or error}") from error
+        finally:
+            _remove(scratch)
+    return target
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _lock(path: Path, waiting: Callable[[], None] | None) -> int:
+    """Handle of the locked file, which is still the one that ``path`` names."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waiting is not None:
+                    waiting()
+                    waiting = None
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if _same(handle, path):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # the holder before removed the file: others lock a new one
+
+
+def _same(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,232 @@
+"""Files on disk: written whole or not at all, read with a limit, never a device or a pipe.
+
+Everything in the project that writes or reads a file for a user goes through here, so that one rule
+holds everywhere:
+
+- a reader sees the old content or the new one, nothing between, however the writer ends;
+- a symbolic link stays, what it points to is replaced; an existing file keeps its permissions, and
+  its owner where the system allows that; a new one gets what the umask leaves;
+- device nodes, pipes, sockets and folders are neither written nor read: some have no end, and what
+  they stand for would be lost;
+- a file that the running command reads (see `protected`) is never replaced by its output.
+
+Whatever goes wrong is a FileError: one line with the path and the reason.
+"""
+
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from twofold.hw.contract.errors import FileError
+
+JSON_BYTES_MAX = 1 << 26
+"""Bytes of a JSON file at most."""
+
+Identity = tuple[int, int]
+"""Device and inode: the same for every name of a file."""
+
+_INPUTS: ContextVar[dict[Identity, Path]] = ContextVar("_INPUTS")
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@contextmanager
+def protected(paths: Iterable[Path]) -> Iterator[None]:
+    """While it lasts, refuse to write over these files, under whatever name.
+
+    Paths that are not regular files are left out.
+    """
+    found = dict(_INPUTS.get({}))
+    for path in paths:
+        with suppress(OSError, ValueError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                found[status.st_dev, status.st_ino] = path
+    token = _INPUTS.set(found)
+    try:
+        yield
+    finally:
+        _INPUTS.reset(token)
+
+
+def check_output(path: Path) -> None:
+    """Refuse now what `writing` would refuse later: before long work. Raises FileError."""
+    with _reporting(path, "written"):
+        target = Path(os.path.realpath(path))
+        _replaceable(path, target)
+        folder = next(place for place in target.parents if place.exists())
+        if not folder.is_dir():
+            raise FileError(f"{path}: cannot be written: {folder} is no folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise FileError(f"{path}: cannot be written: {folder} is read-only")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to, which takes its place when the context ends well.
+
+    Folders are created when missing. For programs and libraries that write a file themselves; the
+    suffix is that of ``path``. Raises FileError when ``path`` cannot be written.
+    """
+    with _reporting(path, "written"):
+        target = Path(os.path.realpath(path))
+        before = _replaceable(path, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{secrets.token_hex(8)}.partial{target.suffix[:16]}")
+        # The system applies the umask. Content that is to be private is so from the start.
+        mode = 0o666 if before is None else 0o600
+        os.close(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+        try:
+            yield scratch
+            _finish(scratch, before)
+            scratch.replace(target)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A binary file to write, which takes the place of ``path`` when the context ends well.
+
+    Raises FileError when it cannot.
+    """
+    with replacing(path) as scratch, scratch.open("wb") as file:
+        yield file
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, whole or not at all. Raises FileError."""
+    with writing(path) as file:
+        file.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` in UTF-8, whole or not at all.
+
+    Raises FileError, and UnicodeEncodeError before anything is touched.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, tree: object) -> None:
+    """Write plain values to ``path`` as JSON for people, whole or not at all. Raises FileError."""
+    write_text(path, json.dumps(tree, indent=1) + "\n")
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[BinaryIO]:
+    """A binary file without a buffer that grows at its end: logs and progress. Raises FileError."""
+    with _reporting(path, "written"):
+        _replaceable(path, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            yield file
+
+
+@contextmanager
+def reading(path: Path, limit: int | None = None) -> Iterator[BinaryIO]:
+    """``path``, which has to be a regular file of at most ``limit`` bytes, open for reading.
+
+    Raises FileError when it is not, or cannot be read.
+    """
+    with _reporting(path, "read"):
+        # Without waiting: a pipe that nobody writes to would keep the call for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            status = os.fstat(handle)
+            _regular(path, status)
+            if limit is not None and status.st_size > limit:
+                raise _too_long(path, limit)
+        except BaseException:
+            os.close(handle)
+            raise
+        with os.fdopen(handle, "rb") as file:
+            yield file
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Content of ``path``, which may be ``limit`` bytes long. Raises FileError."""
+    with reading(path, limit) as file:
+        content = file.read(limit + 1)  # a file may grow, and those of /proc tell no length
+    if len(content) > limit:
+        raise _too_long(path, limit)
+    return content
+
+
+def read_text(path: Path, limit: int) -> str:
+    """Text in UTF-8 of at most ``limit`` bytes. Raises FileError."""
+    try:
+        return read_bytes(path, limit).decode()
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: is not text in UTF-8 (byte {error.start})") from error
+
+
+def read_json(path: Path, limit: int = JSON_BYTES_MAX) -> Any:
+    """Plain values of a JSON file of at most ``limit`` bytes. Raises FileError."""
+    try:
+        return json.loads(read_text(path, limit))
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path}: is not JSON: {error or 'nested too deeply'}") from error
+
+
+def _replaceable(path: Path, target: Path) -> os.stat_result | None:
+    """Status of the file that would be replaced, if there is one. Raises FileError, OSError."""
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        return None
+    _regular(path, status)
+    source = _INPUTS.get({}).get((status.st_dev, status.st_ino))
+    if source is not None:
+        raise FileError(f"{path}: is the input {source} itself; give the output another name")
+    if not os.access(target, os.W_OK):
+        raise FileError(f"{path}: cannot be written: it is read-only")
+    return status
+
+
+def _regular(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
+        raise FileError(f"{path}: is {kind}; give the name of a regular file")
+
+
+def _finish(scratch: Path, before: os.stat_result | None) -> None:
+    """Everything on the disk, with the permissions of the file that is to be replaced."""
+    handle = os.open(scratch, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if before is not None:
+            with suppress(PermissionError):  # only the superuser may give files away
+                os.fchown(handle, before.st_uid, before.st_gid)
+            os.fchmod(handle, stat.S_IMODE(before.st_mode))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _too_long(path: Path, limit: int) -> FileError:
+    return FileError(f"{path}: is longer than {limit} bytes, the most such a file may have")
+
+
+@contextmanager
+def _reporting(path: Path, done: str) -> Iterator[None]:
+    """Turn what the system says into one line. A path with a NUL byte is a ValueError."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"{path}: cannot be {done}: {error.strerror or error}") from error
+    except ValueError as error:
+        if "\0" not in os.fspath(path):
+            raise
+        raise FileError(f"{path!r}: cannot be {done}: {error}") from error

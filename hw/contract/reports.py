@@ -1,0 +1,33 @@
+"""Reports in ``build/reports``: the latest of a kind by a fixed name, and one for each subject.
+
+Results of one network never take the place of another's.
+"""
+
+from pathlib import Path
+
+from twofold.hw.contract.cache import digest
+from twofold.hw.contract.files import write_text
+
+FOLDER = "reports"
+
+
+def write_report(build: Path, name: str, subject: str, text: str) -> Path:
+    """Write a report as ``build/reports/NAME-SUBJECT.SUFFIX`` and as ``NAME.SUFFIX``, the latest.
+
+    ``name`` has the suffix, as in ``sim.json``. ``subject`` is made of letters, digits, '-', '_'
+    and '.', as the names of networks are. Returns the path of the latest. Raises FileError.
+    """
+    latest = build / FOLDER / name
+    write_text(latest.with_name(f"{latest.stem}-{subject}{latest.suffix}"), text)
+    write_text(latest, text)
+    return latest
+
+
+def subject_of(name: str, *parts: str, content: bytes = b"") -> str:
+    """Subject of a report about the network ``name``: told from others of that name by content.
+
+    ``parts`` are what else tells reports apart, such as the size of the machine. Without
+    ``content``, as for shipped networks, the name is enough.
+    """
+    marks = [digest([content])[:8]] if content else []
+    return "-".join([name, *parts, *marks])

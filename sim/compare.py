@@ -1,0 +1,27 @@
+"""What a machine computed, beside the golden model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from twofold.hw.contract.folding import Plan
+from twofold.sw.golden.model import Golden
+
+
+def mismatches(
+    plans: Sequence[Plan], layers: Sequence[np.ndarray], golden: Golden
+) -> dict[str, np.ndarray]:
+    """By layer, for each sample, how many of its activations (or logits) differ: int64
+    ``[samples]``.
+
+    ``layers``: what every layer gave, ``[samples, ...]``, the logits last. Raises ValueError where
+    samples are missing.
+    """
+    wanted = [*golden.activations[: len(layers) - 1], golden.logits]
+    counts: dict[str, np.ndarray] = {}
+    for plan, mine, theirs in zip(plans, layers, wanted, strict=True):
+        if len(mine) != len(theirs):
+            raise ValueError(f"{plan.stage.name}: {len(mine)} samples, not {len(theirs)}")
+        wrong = mine.reshape(theirs.shape) != theirs
+        counts[plan.stage.name] = wrong.reshape(len(wrong), -1).sum(axis=1)
+    return counts

@@ -1,0 +1,29 @@
+"""Inputs as they go into a network, from whoever calls."""
+
+import numpy as np
+
+from twofold.hw.contract.network import Network
+from twofold.sw.errors import ArtefactError
+
+
+def checked_inputs(network: Network, inputs: np.ndarray) -> np.ndarray:
+    """``inputs``, uint8 ``[samples, channels, height, width]``.
+
+    They may come without channels where the network has one. Raises ArtefactError for any other
+    shape or type.
+    """
+    channels, rows, cols = network.input_shape
+    if not isinstance(inputs, np.ndarray):
+        raise ArtefactError(
+            f"inputs are a {type(inputs).__name__}, needs a NumPy array "
+            f"uint8[samples, {channels}, {rows}, {cols}]"
+        )
+    given = inputs
+    if channels == 1 and inputs.ndim == 3:
+        inputs = inputs[:, np.newaxis]
+    if inputs.dtype != np.uint8 or inputs.ndim != 4 or inputs.shape[1:] != network.input_shape:
+        raise ArtefactError(
+            f"inputs are {given.dtype}{list(given.shape)}, "
+            f"needs uint8[samples, {channels}, {rows}, {cols}]"
+        )
+    return inputs
