@@ -66,7 +66,7 @@ class Core(wiring.Component):
 
     Members
     -------
-    image: parameter image, 32-bit words in file order, ``last`` with the final one.
+    parameters: parameter image, 32-bit words in file order, ``last`` with the final one.
     busy: an image is being read; ``status`` is valid while this is low.
     status: `twofold.hw.contract.parameters.ParameterStatus` of the last image.
     i: pixels, row after row, ``input_bytes`` a beat, the first in the low byte. Taken only while
@@ -84,7 +84,7 @@ class Core(wiring.Component):
     FoldingError: the folding does not fit the network, or an engine cannot serve it.
     """
 
-    image: Any
+    parameters: Any
     busy: Signal
     status: Any
     i: Any
@@ -100,7 +100,7 @@ class Core(wiring.Component):
         self.plans = plans(network, folding)
         self.probes, self.counters = probes, counters
         ports: dict[str, wiring.Member] = {
-            "image": In(parameter_stream()),
+            "parameters": In(parameter_stream()),
             "busy": Out(1),
             "status": Out(ParameterStatus),
             "i": In(stream.Signature(ACT_BITS * folding.input_bytes)),

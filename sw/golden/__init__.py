@@ -1,1 +1,5 @@
-"""What drives machines and models in tests: random networks, and where winners lie."""
+"""The golden model: the network in NumPy integers, which everything else has to equal."""
+
+from twofold.sw.golden.model import Golden, forward
+
+__all__ = ["Golden", "forward"]

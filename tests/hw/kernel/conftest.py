@@ -223,7 +223,7 @@ class SumCore(wiring.Component):
 
     counters = False
 
-    image: Any
+    parameters: Any
     busy: Signal
     status: Any
     i: Any
@@ -235,7 +235,7 @@ class SumCore(wiring.Component):
         self.pause = pause
         super().__init__(
             {
-                "image": In(parameter_stream()),
+                "parameters": In(parameter_stream()),
                 "busy": Out(1),
                 "status": Out(ParameterStatus),
                 "i": In(stream.Signature(8 * input_bytes)),

@@ -21,7 +21,7 @@ from twofold.hw.contract.parameters import ParameterStatus
 from twofold.sim.rtl.simulated import Machine
 from twofold.sim.workloads.random_network import (
     random_folding,
-    random_images,
+    random_inputs,
     random_network,
     random_quantized,
 )
@@ -72,7 +72,7 @@ def test_random_machines_equal_the_golden_model(build: Path, seed: int):
     network = random_network(seed)
     folding = random_folding(network, seed)
     quantized = random_quantized(network, seed)
-    images = random_images(network, SAMPLES, seed)
+    images = random_inputs(network, SAMPLES, seed)
     golden = forward(quantized, images)
     with Machine.build(network, folding, build, probes=True) as machine:
         assert machine.load(pack(quantized, folding)) == ParameterStatus.OK
@@ -86,7 +86,7 @@ def test_counters_equal_the_golden_model(small: Machine):
     """Multiplications and activations of every layer, whatever the gaps; steps as planned."""
     quantized = random_quantized(SMALL, 7)
     assert small.load(pack(quantized, SMALL_FOLDING)) == ParameterStatus.OK
-    images = random_images(SMALL, SAMPLES, 7)
+    images = random_inputs(SMALL, SAMPLES, 7)
     golden = forward(quantized, images)
     for gap, stall in ((0.0, 0.0), (0.5, 0.9)):
         before = small.counters()
@@ -108,7 +108,7 @@ def streamed(plan: Plan) -> bool:
 
 def test_an_image_waits_until_the_samples_before_it_are_out(build: Path):
     """Two images with other weights, the second right behind the last sample of the first."""
-    images = random_images(SMALL, SAMPLES, 9)
+    images = random_inputs(SMALL, SAMPLES, 9)
     with Machine.build(SMALL, SMALL_FOLDING, build, probes=True) as machine:
         first, second = random_quantized(SMALL, 5), random_quantized(SMALL, 6)
         assert machine.load(pack(first, SMALL_FOLDING)) == ParameterStatus.OK
@@ -121,7 +121,7 @@ def test_an_image_waits_until_the_samples_before_it_are_out(build: Path):
 def test_samples_follow_each_other_as_planned(small: Machine):
     quantized = random_quantized(SMALL, 3)
     assert small.load(pack(quantized, SMALL_FOLDING)) == ParameterStatus.OK
-    images = random_images(SMALL, 40, 3)
+    images = random_inputs(SMALL, 40, 3)
     run = small.run(images)
     planned = max(plan.cycles for plan in plans(SMALL, SMALL_FOLDING))
     assert run.cycles_per_sample == planned
@@ -132,7 +132,7 @@ def test_samples_follow_each_other_as_planned(small: Machine):
 
 
 def test_weights_are_loaded_at_run_time(small: Machine):
-    images = random_images(SMALL, SAMPLES, 8)
+    images = random_inputs(SMALL, SAMPLES, 8)
     for seed in (5, 6, 5):
         quantized = random_quantized(SMALL, seed)
         assert small.load(pack(quantized, SMALL_FOLDING)) == ParameterStatus.OK
@@ -143,7 +143,7 @@ def test_weights_are_loaded_at_run_time(small: Machine):
 def test_no_sample_without_a_good_image(build: Path):
     quantized = random_quantized(SMALL, 1)
     image = pack(quantized, SMALL_FOLDING)
-    images = random_images(SMALL, 2, 1)
+    images = random_inputs(SMALL, 2, 1)
     with Machine.build(SMALL, SMALL_FOLDING, build, probes=True) as machine:
         with pytest.raises(ToolError, match="0 beats of samples taken, 0 results"):
             machine.run(images)
@@ -160,6 +160,6 @@ def test_a_good_image_repairs_a_bad_one(small: Machine):
     assert small.load(image[:64]) == ParameterStatus.BAD_LENGTH
     assert small.load(bytes([1]) + image[1:]) == ParameterStatus.BAD_MAGIC
     assert small.load(image) == ParameterStatus.OK
-    images = random_images(SMALL, SAMPLES, 4)
+    images = random_inputs(SMALL, SAMPLES, 4)
     run = small.run(images)
     assert wrong_layers(small, run.logits, forward(quantized, images)) == {}

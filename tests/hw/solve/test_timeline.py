@@ -18,7 +18,7 @@ from twofold.sim.rtl.rows import row_counts
 from twofold.sim.rtl.simulated import Machine
 from twofold.sim.workloads.random_network import (
     random_folding,
-    random_images,
+    random_inputs,
     random_network,
     random_quantized,
 )
@@ -30,7 +30,7 @@ SAMPLES = 10
 
 def mistimed_samples(network: Network, folding: Folding, seed: int, build: Path) -> list[tuple]:
     """Sample, and when it started and finished, by rule and in the RTL, where the two differ."""
-    quantized, images = random_quantized(network, seed), random_images(network, SAMPLES, seed)
+    quantized, images = random_quantized(network, seed), random_inputs(network, SAMPLES, seed)
     golden = forward(quantized, images)
     with Machine.build(network, folding, build, probes=True) as machine:
         assert machine.load(pack(quantized, folding)) == ParameterStatus.OK

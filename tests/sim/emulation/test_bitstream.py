@@ -57,7 +57,7 @@ def test_the_archive_has_what_the_runtime_starts():
         assert archive.getinfo(root + "simulate.sh").external_attr >> 16 & 0o111
         names = [name.removeprefix(root) for name in archive.namelist()]
         assert "device/__main__.py" in names
-        modules = [name for name in names if name.startswith("device/sim/emulation/")]
+        modules = [name for name in names if name.startswith("device/twofold/sim/emulation/")]
         assert len(modules) == 4
         for name in modules:
             text = archive.read(root + name).decode()

@@ -17,6 +17,7 @@ from twofold.sim.emulation.bitstream import BINARY
 from twofold.sim.emulation.emulate import Task, emulate
 from twofold.sim.workloads.samples import choose
 from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.xrt.library import RUNTIMES
 
 SAMPLES = 12
 SAMPLES_FOR_ALL = 180
@@ -47,7 +48,7 @@ def test_real_samples_through_both_backends(emulated: Path, build: Path, capsys)
 def test_samples_on_every_unit_of_another_board(emulated: Path, build: Path):
     board = find("u55c")
     task = dataclasses.replace(tiny_task(SAMPLES_FOR_ALL), board=board, units=board.units)
-    task = dataclasses.replace(task, backends=cli.BACKENDS)
+    task = dataclasses.replace(task, backends=RUNTIMES)
     found = emulate(task, emulated.parents[1], build)
     assert found.passed
     assert f"-{board.name}-" in Path(found.figures["bitstream"]).parent.name

@@ -41,7 +41,7 @@ class SmallCore(wiring.Component):
     the status. Probe 0 sees every beat, inverted, in the top 16 of 84 bits; probe 1 sees every sum.
     """
 
-    image: Any
+    parameters: Any
     busy: Signal
     status: Signal
     i: Any
@@ -52,7 +52,7 @@ class SmallCore(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
-                "image": In(parameter_stream()),
+                "parameters": In(parameter_stream()),
                 "busy": Out(1),
                 "status": Out(3),
                 "i": In(stream.Signature(8 * INPUT_BYTES)),

@@ -102,7 +102,10 @@ def test_a_reporter_would_be_seen(tmp_path: Path, reporting: Path):
 
 
 def test_reports_are_off_behind_the_engines(tmp_path: Path, reporting: Path):
-    code = "import twofold.sw.bench.engines, like_openvino, os; print(os.environ['NM_DISABLE_ANALYTICS'])"
+    code = (
+        "import twofold.sw.bench.engines, like_openvino, os; "
+        "print(os.environ['NM_DISABLE_ANALYTICS'])"
+    )
     assert imported(code, tmp_path, reporting) == ([], [])
 
 

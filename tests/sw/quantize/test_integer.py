@@ -10,7 +10,7 @@ import torch
 import twofold.sw.networks
 from twofold.hw.contract import arith
 from twofold.hw.contract.network import Linear, Network
-from twofold.sim.workloads.random_network import random_images, random_network, random_quantized
+from twofold.sim.workloads.random_network import random_inputs, random_network, random_quantized
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.data import gsc
 from twofold.sw.data.digits import digits
@@ -24,7 +24,7 @@ SHIPPED = Path(next(iter(twofold.sw.networks.__path__)))
 @pytest.mark.parametrize("seed", range(12))
 def test_random_networks_equal_golden(seed: int) -> None:
     quantized = random_quantized(random_network(seed, machine=seed % 2 == 0), seed)
-    images = random_images(quantized.network, 9, seed)
+    images = random_inputs(quantized.network, 9, seed)
     logits = forward_integer(quantized, torch.from_numpy(images)).numpy()
     np.testing.assert_array_equal(logits, forward(quantized, images).logits)
     assert logits.dtype == np.int32

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from twofold.hw.contract import presets
-from twofold.sim.workloads.random_network import random_images, random_quantized
+from twofold.sim.workloads.random_network import random_inputs, random_quantized
 from twofold.sw.golden import forward
 from twofold.sw.quantize.quiet import quieten
 
@@ -15,7 +15,7 @@ def densities(quantized, images):
 
 def test_only_crowded_layers_change() -> None:
     network = presets.network("tiny", "fast")
-    quantized, images = random_quantized(network, 2), random_images(network, 60, 2)
+    quantized, images = random_quantized(network, 2), random_inputs(network, 60, 2)
     before = densities(quantized, images)
     quiet = quieten(quantized, torch.from_numpy(images), 0.3)
     after = densities(quiet, images)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from twofold.hw.contract import presets
-from twofold.sim.workloads.random_network import random_images, random_quantized
+from twofold.sim.workloads.random_network import random_inputs, random_quantized
 from twofold.sw.golden import forward
 from twofold.sw.train.explore import cli, trials
 from twofold.sw.train.explore.cost import cycles, products
@@ -20,7 +20,7 @@ from twofold.sw.train.recipe import Recipe, recipe
 def test_no_word_needs_more_products(variant: str) -> None:
     network = presets.network("tiny", variant)
     quantized = random_quantized(network, 1)
-    counted = forward(quantized, random_images(network, 20, 1)).multiplications.sum(axis=1)
+    counted = forward(quantized, random_inputs(network, 20, 1)).multiplications.sum(axis=1)
     assert counted.max() <= products(network)
     if variant == "dense":
         assert products(network) == network.multiplications_dense
