@@ -48,12 +48,13 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sim.progress import Steps
     from twofold.sim.workloads.samples import choose
     from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.inputs import default_data
 
     check()
     path = shipped(args.net, canonical_variant(args.variant))
-    network = QuantizedNetwork.load(path).network
+    quantized = QuantizedNetwork.load(path)
     with Steps(Console(stderr=True)) as steps:
-        workload = choose(network, samples=args.samples, data=args.data)
+        workload = choose(quantized, samples=args.samples, data=default_data(quantized, args.data))
         task = Task(
             network=path,
             folding=args.folding,

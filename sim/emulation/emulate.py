@@ -80,7 +80,7 @@ class Task:
     ----------
     network: file of a quantized network.
     folding: size of the machine.
-    inputs: uint8 ``[samples, height, width]``.
+    inputs: uint8 ``[samples, channels, height, width]``.
     units: compute units.
     backends: of `BACKENDS`.
     seconds: that a host may take.
@@ -101,7 +101,7 @@ def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) 
     """
     quantized = QuantizedNetwork.load(task.network)
     machine = Machine(quantized.network, folding_for(quantized.network, task.folding), task.folding)
-    golden = forward(quantized, task.inputs[:, None], keep_activations=False)
+    golden = forward(quantized, task.inputs, keep_activations=False)
     bitstream = write_bitstream(Target(machine, task.units), bitstreams, build, report)
     outcomes = []
     for done, backend in enumerate(task.backends):
