@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from twofold.hw.contract.options import add_folding, add_network
@@ -50,20 +51,24 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sim.workloads.samples import choose
     from twofold.sw.artefacts import QuantizedNetwork
     from twofold.sw.artefacts.container import FILE_BYTES_MAX
+    from twofold.sw.inputs import default_data
 
     variant = canonical_variant(args.variant)
     path = args.network or shipped(args.net, variant)
     quantized = QuantizedNetwork.load(path)
     folding = folding_for(quantized.network, args.folding)
     with Steps(Console(stderr=True)) as steps:
+        given = args.data if args.wav else default_data(quantized, args.data)
         workload = choose(
-            quantized.network,
+            quantized,
             samples=args.samples,
-            data=args.data,
+            data=given,
             wav=args.wav,
             done=lambda done, total: steps("samples to send", done, total),
         )
         simulation = simulate(quantized, folding, workload, args.build, report=steps)
+    for line in workload.remarks:
+        print(f"note: {line}", file=sys.stderr)
     name, _, found = quantized.network.name.partition("-")
     simulation.figures.update(net=name, variant=found, folding=args.folding)
     own = b"" if args.network is None else read_bytes(args.network, FILE_BYTES_MAX)

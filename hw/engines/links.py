@@ -183,7 +183,9 @@ class Credits(wiring.Component):
 
 
 def parameter_layout() -> data.StructLayout:
-    """A beat of a parameter image: ``data`` (a 32-bit word, in file order) and ``last`` (of the image)."""
+    """A beat of a parameter image: ``data`` (a 32-bit word, in file order) and ``last`` (of the
+    image).
+    """
     return data.StructLayout({"data": 32, "last": 1})
 
 

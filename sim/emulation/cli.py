@@ -53,13 +53,14 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sim.progress import Steps
     from twofold.sim.workloads.samples import choose
     from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.inputs import default_data
 
     check()
     board = find(args.board)
     path = shipped(args.net, canonical_variant(args.variant))
-    network = QuantizedNetwork.load(path).network
+    quantized = QuantizedNetwork.load(path)
     with Steps(Console(stderr=True)) as steps:
-        workload = choose(network, samples=args.samples, data=args.data)
+        workload = choose(quantized, samples=args.samples, data=default_data(quantized, args.data))
         task = Task(
             network=path,
             folding=args.folding,
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         )
         found = emulate(task, args.bitstreams, args.build, steps)
     tree = {**found.to_json(), "source": workload.source}
-    subject = subject_of(network.name, args.folding)
+    subject = subject_of(quantized.network.name, args.folding)
     write_report(args.build, "emulation.json", subject, json.dumps(tree, indent=1) + "\n")
     if args.json:
         print(json.dumps(tree))

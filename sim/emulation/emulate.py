@@ -82,7 +82,7 @@ class Task:
     ----------
     network: file of a quantized network.
     folding: size of the machine.
-    inputs: uint8 ``[samples, height, width]``.
+    inputs: uint8 ``[samples, channels, height, width]``.
     units: compute units.
     board: that is emulated.
     backends: of `twofold.sw.xrt.library.RUNTIMES`.
@@ -106,7 +106,7 @@ def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) 
     quantized = QuantizedNetwork.load(task.network)
     folding = folding_for(quantized.network, task.folding)
     machine = Machine(quantized.network, folding, task.folding, task.board)
-    golden = forward(quantized, task.inputs[:, None], keep_activations=False)
+    golden = forward(quantized, task.inputs, keep_activations=False)
     bitstream = write_bitstream(Target(machine, task.units), bitstreams, build, report)
     outcomes = []
     for done, backend in enumerate(task.backends):

@@ -36,7 +36,7 @@ def onnx(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
     from twofold.sw.onnx.export.onnx import export
     from twofold.sw.onnx.export.runtime import OnnxNetwork
 
-    return OnnxNetwork(export(quantized).SerializeToString()).logits(inputs[:, None])
+    return OnnxNetwork(export(quantized).SerializeToString()).logits(inputs)
 
 
 def rtl(build: Path, size: str) -> "Backend":

@@ -4,14 +4,14 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from twofold.hw.contract.options import CHOICES, add_folding, add_network
 from twofold.hw.contract.presets import canonical_variant
 from twofold.sim.cli import shipped
 from twofold.sim.evaluate.backends import NAMES
 from twofold.sw.data.options import DATA_VARIABLE, add_data
-from twofold.sw.errors import DatasetError
+from twofold.sw.errors import DatasetError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twofold.sim.evaluate.backends import Backend
     from twofold.sw.artefacts import QuantizedNetwork
     from twofold.sw.evaluate.metrics import Evaluation
+    from twofold.sw.inputs import Labelled
 
 HELP = "measure accuracy: confusion, recall and confidence interval, by any backend"
 SPLITS = ("train", "val", "test", "all")
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     parser.add_argument("--network", type=Path, help="quantized network (.npz) to take instead")
     add_data(parser, otherwise="")
-    parser.add_argument("--split", choices=SPLITS, default="test", help="default: %(default)s")
+    parser.add_argument("--split", choices=SPLITS, help="default: test, where data has splits")
     parser.add_argument("--backend", choices=NAMES, default="golden", help="default: %(default)s")
     add_folding(parser, what="machine for backend rtl")
     parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
@@ -62,8 +63,9 @@ def run(args: argparse.Namespace) -> int:
     if args.robust:
         others = [shipped(args.net, canonical_variant(variant)) for variant in args.beside]
         return _robust(args, [quantized, *map(QuantizedNetwork.load, others)], chosen)
-    inputs, truth = _split(quantized, args)
-    figures, evaluation = measure(quantized, chosen, inputs, truth)
+    data = _labelled(quantized, args)
+    figures, evaluation = measure(quantized, chosen, data.clip_samples, data.labels)
+    args.split = args.split or "test"
     figures.update(network=quantized.network.name, split=args.split, backend=args.backend)
     if args.picture:
         from twofold.sw.evaluate.picture import draw_confusion
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 def measure(
     quantized: "QuantizedNetwork", backend: "Backend", inputs: "np.ndarray", truth: "np.ndarray"
 ) -> tuple[dict[str, Any], "Evaluation"]:
-    """Figures of a backend on inputs uint8 [N, rows, cols] with classes ``truth`` [N]."""
+    """Figures of a backend on inputs uint8 [N, channels, rows, cols] with classes ``truth`` [N]."""
     from twofold.sim.evaluate.densities import densities
     from twofold.sw.evaluate.metrics import evaluate
     from twofold.sw.golden import forward
@@ -96,29 +98,19 @@ def measure(
     return figures, evaluation
 
 
-def _split(
-    quantized: "QuantizedNetwork", args: argparse.Namespace
-) -> tuple["np.ndarray", "np.ndarray"]:
-    if quantized.network.input_shape == (1, 8, 8):
-        from twofold.sw.data.digits import digits
+def _labelled(quantized: "QuantizedNetwork", args: argparse.Namespace) -> "Labelled":
+    from twofold.sw.inputs import default_data, read_labelled
 
-        return digits(args.split)
-    from twofold.sw.data.gsc import features, for_task, labels, open_gsc
-
-    clips = for_task(open_gsc(_folder(args)).clips(args.split), quantized.network.labels)
-    if not clips:
-        raise DatasetError(
-            f"{args.data}: no clips of the network's samples in split {args.split!r}"
-        )
-    return features(clips), labels(clips)
+    data = default_data(quantized, args.data)
+    if data is None and quantized.input["kind"] == "audio":
+        _no_data()
+    return read_labelled(quantized, [data] if data else (), split=args.split)
 
 
-def _folder(args: argparse.Namespace) -> Path:
-    if args.data is None:
-        raise DatasetError(
-            f"no data: give --data DIR or set {DATA_VARIABLE} to a folder of Google Speech Commands"
-        )
-    return args.data
+def _no_data() -> NoReturn:
+    raise DatasetError(
+        f"no data: give --data DIR or set {DATA_VARIABLE} to a folder of Google Speech Commands"
+    )
 
 
 def _robust(
@@ -127,19 +119,25 @@ def _robust(
     """Accuracy of networks beside each other under every perturbation."""
     import numpy as np
 
-    from twofold.sw.data.features import log_mel
-    from twofold.sw.data.gsc import for_task, labels, open_gsc
+    from twofold.sw.data.gsc import open_gsc, sound
+    from twofold.sw.data.options import data_folder
     from twofold.sw.evaluate.perturb import PERTURBATIONS, perturb
+    from twofold.sw.inputs.audio import features
+    from twofold.sw.inputs.folders import speech_clips
 
-    data = open_gsc(_folder(args))
-    clips = for_task(data.clips(args.split), networks[0].network.labels)
-    noise = np.stack([clip.samples() for clip in data.clips("all") if clip.start is not None])
-    clip_samples, truth = np.stack([clip.samples() for clip in clips]), labels(clips)
+    deaf = [one.network.name for one in networks if one.input["kind"] != "audio"]
+    if deaf:
+        raise InputError(f"{', '.join(deaf)}: takes no audio, which --robust changes")
+    root = data_folder(args.data) or _no_data()
+    clips, args.split = speech_clips(networks[0], root, args.split)
+    quiet = [clip for clip in open_gsc(root).clips("all") if clip.start is not None]
+    noise, clip_samples = (np.concatenate(list(sound(found))) for found in (quiet, clips))
+    truth = np.array([clip.label for clip in clips])
     found: dict[str, dict[str, float]] = {quantized.network.name: {} for quantized in networks}
     for how in PERTURBATIONS:
-        inputs = log_mel(perturb(clip_samples, how, noise))
+        changed = perturb(clip_samples, how, noise)
         for quantized in networks:
-            right = backend(quantized, inputs).argmax(axis=1) == truth
+            right = backend(quantized, features(quantized, changed)).argmax(axis=1) == truth
             found[quantized.network.name][how.name] = float(right.mean())
     if args.json:
         print(json.dumps({"split": args.split, "clips": len(clips), "robust": found}))

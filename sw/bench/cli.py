@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twofold.hw.contract.presets import NETWORKS
 from twofold.sw.bench.engines import ENGINES
-from twofold.sw.data.options import add_data
+from twofold.sw.data.options import add_data, data_folder
 
 if TYPE_CHECKING:
     from twofold.sw.bench.measure import Settings
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         steps = stack.enter_context(Steps(Console(stderr=True)))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=cache, prefix=".run.")))
         steps("networks, samples", 0, 1)
-        inputs, source = samples(args.net, args.data)
+        inputs, source = samples(args.net, data_folder(args.data))
         subjects = prepare(args.net, inputs, folder)
         steps("networks, samples", 1, 1)
         log = cache / LOG

@@ -103,7 +103,7 @@ def pruned(dense: QuantizedNetwork) -> QuantizedNetwork:
         layer if stage.last else _without_small(layer)
         for stage, layer in zip(dense.network.stages, dense.layers, strict=True)
     ]
-    return QuantizedNetwork(_dense(dense.network), tuple(layers), dense.logit_scale)
+    return replace(dense, network=_dense(dense.network), layers=tuple(layers), provenance={})
 
 
 def _dense(network: Network) -> Network:

@@ -4,12 +4,18 @@ import argparse
 import json
 import threading
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twofold.sw.driver.cli.options import add_device, opened, quantized
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from twofold.sw.driver import Accelerator
+
+    Samples = NDArray[np.uint8]
 
 HELP = "measure a device: kernel alone, with transfers, launches, latency, and power where told"
 BATCH, RUN, TARGET = 65_536, 8192, 1.0
@@ -26,14 +32,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=int, help=f"samples of a call (default: a second of them, up to {BATCH:,})"
     )
+    parser.add_argument(
+        "--input", type=Path, action="append", default=[], metavar="FILE",
+        help="samples to measure with, repeated as often as a batch needs (default: noise)",
+    )  # fmt: skip
     parser.add_argument("--turns", type=int, default=TURNS, help="of each kind (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print. Raises what the device raises."""
+    from twofold.sw.inputs import read_inputs
+
     network = quantized(args)
+    samples = read_inputs(network, args.input).complete().samples if args.input else None
     with opened(args, network) as (accelerator, reason):
-        figures = measure(accelerator, args.batch, max(args.turns, 1))
+        figures = measure(accelerator, args.batch, max(args.turns, 1), samples)
     figures |= {"network": network.network.name, "reason": reason}
     if args.json:
         print(json.dumps(figures))
@@ -42,8 +55,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def measure(accelerator: "Accelerator", batch: int | None, turns: int) -> dict[str, Any]:
-    """Medians and quartiles, each over ``turns`` turns after one to warm up."""
+def measure(
+    accelerator: "Accelerator", batch: int | None, turns: int, samples: "Samples | None" = None
+) -> dict[str, Any]:
+    """Medians and quartiles, each over ``turns`` turns after one to warm up.
+
+    ``samples``, uint8 [n, channels, height, width], are repeated as often as needed; without them
+    noise is sent.
+    """
     from twofold.sw.driver.measure import fitting_samples
 
     batch = batch or fitting_samples(accelerator, BATCH, TARGET)
@@ -53,33 +72,37 @@ def measure(accelerator: "Accelerator", batch: int | None, turns: int) -> dict[s
         "batch": batch,
         "turns": turns,
     }
-    figures |= _kernel(accelerator, min(batch, RUN), turns)
-    figures |= _batches(accelerator, batch, turns)
-    figures["latency_seconds"] = _latency(accelerator)
+    figures |= _kernel(accelerator, min(batch, RUN), turns, samples)
+    figures |= _batches(accelerator, batch, turns, samples)
+    figures["latency_seconds"] = _latency(accelerator, samples)
     return figures
 
 
-def _kernel(accelerator: "Accelerator", samples: int, turns: int) -> dict[str, Any]:
+def _kernel(
+    accelerator: "Accelerator", count: int, turns: int, samples: "Samples | None"
+) -> dict[str, Any]:
     """Runs of one unit, whose samples stay on the card."""
     from twofold.sw.driver.measure import KernelTimer, Spread, launch_seconds, seconds
 
-    timer = KernelTimer(accelerator, samples)
+    timer = KernelTimer(accelerator, count, samples)
     try:
-        many = Spread.of(samples / seconds(lambda: timer.run(samples), turns))
+        many = Spread.of(count / seconds(lambda: timer.run(count), turns))
     finally:
         timer.close()
     return {
-        "kernel_samples": samples,
+        "kernel_samples": count,
         "kernel_samples_per_second": asdict(many),
         "launch_seconds": asdict(launch_seconds(accelerator, min(20 * turns, LATENCIES))),
     }
 
 
-def _batches(accelerator: "Accelerator", batch: int, turns: int) -> dict[str, Any]:
+def _batches(
+    accelerator: "Accelerator", batch: int, turns: int, samples: "Samples | None"
+) -> dict[str, Any]:
     """Whole batches: written in place, and from an array."""
-    from twofold.sw.driver.measure import Spread, random_samples, seconds
+    from twofold.sw.driver.measure import Spread, samples_to_send, seconds
 
-    inputs = random_samples(accelerator, batch, 1)
+    inputs = samples_to_send(accelerator, batch, 1, samples)
     with accelerator.buffer(batch) as samples, PowerMeter(accelerator) as meter:
         samples.write(inputs)
         in_place = seconds(lambda: accelerator.infer(samples), turns)
@@ -93,13 +116,13 @@ def _batches(accelerator: "Accelerator", batch: int, turns: int) -> dict[str, An
     }
 
 
-def _latency(accelerator: "Accelerator") -> dict[str, float]:
+def _latency(accelerator: "Accelerator", samples: "Samples | None") -> dict[str, float]:
     """Of single samples, from the call to the result."""
     import numpy as np
 
-    from twofold.sw.driver.measure import LIMIT, random_samples, seconds
+    from twofold.sw.driver.measure import LIMIT, samples_to_send, seconds
 
-    image = random_samples(accelerator, 1, 2)
+    image = samples_to_send(accelerator, 1, 2, samples)
     times = seconds(lambda: accelerator.infer(image), LATENCIES, LIMIT)
     found = {f"p{share:g}": float(np.percentile(times, share)) for share in PERCENTILES}
     return found | {"max": float(times.max()), "samples": len(times)}

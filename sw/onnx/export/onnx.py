@@ -29,6 +29,7 @@ from twofold.hw.contract.arith import ACT_MAX
 from twofold.hw.contract.files import write_bytes
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.artefacts.input import INPUT_PROPERTY
 from twofold.sw.onnx.export.exact import fits, parts
 from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, Graph, bias_of, centre, weight_scale
 
@@ -58,6 +59,7 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
         network,
         [("logits", TensorProto.INT32), ("probabilities", TensorProto.FLOAT)],
         properties={
+            INPUT_PROPERTY: json.dumps(dict(quantized.input), sort_keys=True),
             "labels": json.dumps(network.labels),
             "logit_scale": repr(quantized.logit_scale),
         },

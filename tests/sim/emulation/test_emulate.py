@@ -86,7 +86,7 @@ def test_a_host_that_fails_is_told_in_one_line(build: Path, tmp_path: Path, monk
 
 def tiny_task(samples: int = SAMPLES) -> Task:
     network = shipped("tiny", "fast")
-    workload = choose(QuantizedNetwork.load(network).network, samples=samples)
+    workload = choose(QuantizedNetwork.load(network), samples=samples)
     assert workload.inputs.dtype == np.uint8
     return Task(
         network=network, folding="small", inputs=workload.inputs, units=2, backends=("xrt",)
