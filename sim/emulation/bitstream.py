@@ -14,7 +14,6 @@ from pathlib import Path
 
 import sim
 from twofold.hw.boards.board import Board
-from twofold.hw.contract import topology
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME
 from twofold.hw.package.folder import Machine
@@ -22,6 +21,7 @@ from twofold.hw.package.metadata import embedded_metadata
 from twofold.hw.package.scripts import unit_name
 from twofold.hw.verilog.cache import Report, silent
 from twofold.hw.verilog.kernel import machine_kernel
+from twofold.hw.xclbin import topology
 from twofold.hw.xclbin.xclbin import (
     Clock,
     ClockType,
