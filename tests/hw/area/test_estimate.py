@@ -2,15 +2,18 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 
 import pytest
 
 from twofold.hw.area.cells import resources
-from twofold.hw.area.estimate import by_engine, by_kind, estimate, total
+from twofold.hw.area.estimate import Part, by_engine, by_kind, estimate, total
 from twofold.hw.area.hierarchy import Hierarchy
 from twofold.hw.area.model import calibrated, components, layer_components
+from twofold.hw.area.paths import Path
 from twofold.hw.area.report import measured, picture, variant_figures, write
 from twofold.hw.area.synthesis import netlist
+from twofold.hw.boards import find
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.folding import GatherPlan, plans
@@ -106,6 +109,22 @@ def test_measured_only_where_it_was(tmp_path) -> None:
     assert set(other) == {"not_measured"}
     path.write_text(json.dumps(report | {"failures": {"bench": "broken"}}))
     assert "not_measured" in measured(tmp_path, net="gsc", variant="fast", folding="full")
+
+
+def test_figures_are_held_against_the_board(tmp_path) -> None:
+    part = Part("tile", "conv1", "gather tile", 3, Resources(80_000, 0, 1, 0, 800), None, None)
+    part = replace(part, levels=Path(), slowest=Path())
+    plan = plans(network("tiny"), folding("tiny"))
+    for name, over in (("u250", ["dsp"]), ("u55c", ["lut", "dsp"])):
+        board = find(name)
+        machine = {"net": "tiny", "variant": "fast", "folding": "small", "reports": tmp_path}
+        figures = variant_figures([part], plan, **machine, board=board)
+        assert figures["over_ceiling"] == over
+        assert figures["share_of_slr"]["lut"] == round(240_000 / board.region.lut, 4)
+        write(tmp_path / f"{name}.json", "fast", figures, board)
+        tree = json.loads((tmp_path / f"{name}.json").read_text())
+        assert tree["device"] == f"one SLR of the {board.title}"
+        assert tree["slr"] == board.region.as_dict()
 
 
 def test_other_variants_stay(tmp_path) -> None:

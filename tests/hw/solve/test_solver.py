@@ -9,7 +9,8 @@ from itertools import product
 
 import pytest
 
-from twofold.hw.boards import default
+from twofold.hw.boards import default, find
+from twofold.hw.boards.board import Region
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.errors import FoldingError, NetworkError
 from twofold.hw.contract.folding import Folding, ScatterFolding, plans
@@ -17,7 +18,7 @@ from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, 
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.solve import cli
 from twofold.hw.solve.candidates import candidates, divisors, fewest_for_each_share
-from twofold.hw.solve.report import multipliers, of_roofline, products, utilisation
+from twofold.hw.solve.report import multipliers, of_roofline, products, shares, utilisation
 from twofold.hw.solve.solver import Solution, cost, fits, keeps_pace, solve
 from twofold.sim.workloads.random_network import random_quantized
 
@@ -127,6 +128,22 @@ def test_too_fast(cycles: int, message: str) -> None:
 def test_too_small() -> None:
     with pytest.raises(FoldingError, match="within the budget"):
         solve(SMALL, 100, input_bytes=INPUT, budget=Resources(100, 100, 1, 1, 1))
+
+
+def test_the_board_bounds_what_is_taken() -> None:
+    free = solve(SMALL, 100, input_bytes=INPUT).resources
+    small = Region(index=0, user=free * 0.9)
+    board = replace(default(), regions=(small,), ceilings=Resources(1, 1, 1, 1, 1))
+    with pytest.raises(FoldingError, match="within the budget"):
+        solve(SMALL, 100, board=board, input_bytes=INPUT)
+    assert cost(free, board) > cost(free)
+
+
+def test_shares_are_of_the_boards_regions() -> None:
+    chosen, shape = network("gsc", "fast"), folding("gsc", "fast", "full")
+    here, there = (shares(Solution(chosen, shape, find(name))) for name in ("u250", "u55c"))
+    assert there["lut"] / here["lut"] == pytest.approx(345 / 333, rel=1e-3), "the smallest region"
+    assert not fits(Solution(chosen, shape).resources, find("u55c").budget)
 
 
 def test_image_of_several_channels() -> None:
