@@ -39,10 +39,11 @@ def library() -> ctypes.CDLL:
     """The compiled kernels. Raises ToolError when there is no working g++."""
     macros = _compile("-march=native", "-dM", "-E", "-x", "c++", os.devnull)
     key = digest([macros, _SOURCE.read_bytes(), *_FLAGS])
-    built = cached_file(
-        user_cache() / f"kernels-{key}.so",
-        lambda path: _compile(*_FLAGS, str(_SOURCE), "-o", str(path)),
-    )
+
+    def make(path: Path) -> None:
+        _compile(*_FLAGS, str(_SOURCE), "-o", str(path))
+
+    built = cached_file(user_cache() / f"kernels-{key}.so", make)
     return ctypes.CDLL(str(built))
 
 

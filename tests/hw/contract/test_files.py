@@ -94,7 +94,7 @@ def test_a_dangling_link_leads_to_a_new_file(tmp_path: Path):
     assert link.is_symlink() and (tmp_path / "new" / "target").read_text() == "text"
 
 
-def special(folder: Path) -> dict[str, Path]:
+def special(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """Everything that is no regular file, directly and behind a link."""
     found = {"a folder": folder / "folder", "a pipe": folder / "pipe"}
     found["a folder"].mkdir()

@@ -32,9 +32,11 @@ echo Yosys 0
 class Wire(wiring.Component):
     """The smallest of hardware."""
 
-    i: In(1)
-    o: Out(1)
-    inner: Signal
+    i: Signal
+    o: Signal
+
+    def __init__(self) -> None:
+        super().__init__({"i": In(1), "o": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
