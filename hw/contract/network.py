@@ -23,6 +23,12 @@ from twofold.hw.contract.errors import NetworkError
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
+OUTPUTS_MAX = 1 << 13
+"""Outputs of a network at most: as many as the core has room for (`twofold.hw.machine.result`), and
+as the CPU engine keeps on its stack.
+"""
+CHANNELS_MAX = 1 << 16
+"""Channels of an input, or of a layer, at most: machine and CPU engine number them in 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +236,8 @@ class Network:
     name: slug used in file names and reports.
     input_shape: channels, height, width.
     layers: at least one; the last is `Linear` without winners.
-    labels: names of the classes, in logit order.
+    labels: names of the classes, in logit order. None at all stand for raw outputs: the network
+        gives numbers, no class, and nothing looks for the largest of them.
     zero_point: input value that stands for zero (it fills padding; it is folded into the first
         layer's bias).
 
@@ -252,6 +259,16 @@ class Network:
     def stages(self) -> tuple[Stage, ...]:
         """Every layer with its shapes."""
         return tuple(_stages(self))
+
+    @property
+    def outputs(self) -> int:
+        """Logits, or raw outputs."""
+        return self.stages[-1].channels
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the outputs are logits of classes; raw otherwise."""
+        return bool(self.labels)
 
     @property
     def multiplications_dense(self) -> int:
@@ -324,8 +341,13 @@ def _check_network(network: Network) -> None:
         f"{logits.name}: {logits.products} products a logit, too many for {LOGIT_BITS} bits",
     )
     _require(
-        len(network.labels) == logits.channels,
-        f"network: {len(network.labels)} labels for {logits.channels} logits",
+        network.outputs <= OUTPUTS_MAX,
+        f"{logits.name}: {network.outputs} outputs, a network has {OUTPUTS_MAX} at most",
+    )
+    _require(
+        len(network.labels) in (0, network.outputs),
+        f"network: {len(network.labels)} labels for {network.outputs} logits, needs one for each, "
+        "or none for raw outputs",
     )
 
 
@@ -344,6 +366,11 @@ def _check_frame(network: Network) -> None:
     _require(
         len(network.input_shape) == 3 and min(network.input_shape) >= 1,
         f"network: input_shape is {network.input_shape}, needs channels, height, width >= 1",
+    )
+    _require(
+        network.input_shape[0] <= CHANNELS_MAX,
+        f"network: input of {network.input_shape[0]} channels, {CHANNELS_MAX} at most; put them "
+        "into rows and columns",
     )
     _require(
         0 <= network.zero_point < 1 << ACT_BITS,
@@ -367,6 +394,10 @@ def _check_sizes(layer: Layer) -> None:
 
 def _check_stage(stage: Stage) -> None:
     name, layer = stage.name, stage.layer
+    _require(
+        stage.channels <= CHANNELS_MAX,
+        f"{name}: {stage.channels} kernels, a layer has {CHANNELS_MAX} at most",
+    )
     _require(
         min(stage.out_shape) >= 1,
         f"{name}: window {stage.kernel}, pool {stage.pool} leave nothing of input {stage.in_shape}",
