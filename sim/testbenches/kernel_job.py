@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from twofold.hw.contract.regs import BEAT_BYTES
 from twofold.hw.verilog.cache import write_atomically
 
 BENCH = "twofold.sim.testbenches.kernel_bench"
@@ -56,15 +55,17 @@ class KernelJob:
         samples: bytes,
         results: bytes,
         counts: dict[str, list[int]],
+        count: int,
         seed: int = 1,
     ) -> "KernelJob":
-        """Write the inputs: a good image, samples as they lie in memory, their results, and what
-        all of them together add to counters, by register and layer.
+        """Write the inputs: a good image, ``count`` samples as they lie in memory, their results,
+        and what all of them together add to counters, by register and layer.
         """
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in (("image", image), ("samples", samples), ("results", results)):
             (directory / name).write_bytes(content)
-        write_atomically(directory / "job.json", json.dumps({"seed": seed, "counts": counts}))
+        tree = {"seed": seed, "count": count, "counts": counts}
+        write_atomically(directory / "job.json", json.dumps(tree))
         return KernelJob(directory)
 
     @cached_property
@@ -79,13 +80,18 @@ class KernelJob:
 
     @cached_property
     def results(self) -> bytes:
-        """Expected results, ``BEAT_BYTES`` each."""
+        """Expected results, ``row`` bytes each."""
         return (self.directory / "results").read_bytes()
 
     @property
     def count(self) -> int:
         """Number of samples."""
-        return len(self.results) // BEAT_BYTES
+        return self._tree["count"]
+
+    @property
+    def row(self) -> int:
+        """Bytes of a result in memory."""
+        return len(self.results) // self.count
 
     @property
     def stride(self) -> int:
