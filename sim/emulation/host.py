@@ -69,7 +69,8 @@ def _run(order: Order) -> None:
         logits, labels = accelerator.infer(inputs)
         seconds = time.perf_counter() - begun
         found: dict[str, Any] = {"seconds": seconds, "counters": accelerator.counters()}
-    np.savez(directory / RESULTS, logits=logits, labels=labels)
+    arrays = {"logits": logits} if labels is None else {"logits": logits, "labels": labels}
+    np.savez(directory / RESULTS, **arrays)
     write_atomically(directory / COUNTERS, json.dumps(found))
 
 

@@ -57,9 +57,7 @@ def pixel_beats(inputs: Inputs, input_bytes: int, size: int) -> tuple[Inputs, in
 
 
 def results_of(beats: Inputs, row: ResultRow) -> Results:
-    """Results from the beats ``[samples * row.beats, bytes]`` of the core's ``o`` stream, in
-    order.
-    """
+    """Results from the beats ``[samples * row.beats, bytes]`` of the core's ``o`` stream."""
     layout = result_layout(row)
     if row.beats > 1:
         data = np.ascontiguousarray(beats[:, : layout["data"].width // 8])

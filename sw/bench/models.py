@@ -131,7 +131,7 @@ def checked_model(
             [helper.make_tensor_value_info("image", kind, [samples, *network.input_shape])],
             [
                 helper.make_tensor_value_info(
-                    "logits", TensorProto.FLOAT, [samples, len(network.labels)]
+                    "logits", TensorProto.FLOAT, [samples, network.outputs]
                 )
             ],
             graph.initializers,

@@ -37,7 +37,10 @@ def run(args: argparse.Namespace) -> int:
     print(f"{network.network.name} on {names}: {reason}", file=sys.stderr)
     width = max(len(row["file"]) for row in rows)
     for row in rows:
-        print(f"{row['file']:{width}}  {row['label']:8}  {100 * row['score']:5.1f} %")
+        if labels is None:
+            print(f"{row['file']:{width}}  {' '.join(map(str, row['logits']))}")
+        else:
+            print(f"{row['file']:{width}}  {row['label']:8}  {100 * row['score']:5.1f} %")
     return 0
 
 
@@ -61,8 +64,14 @@ def _rows(
     files: list[Path],
     network: "QuantizedNetwork",
     logits: "NDArray[np.int32]",
-    labels: "NDArray[np.int32]",
+    labels: "NDArray[np.int32] | None",
 ) -> list[dict[str, Any]]:
+    """What is told of each file; of raw outputs no label and no score."""
+    if labels is None:
+        return [
+            {"file": str(path), "logits": [int(one) for one in row]}
+            for path, row in zip(files, logits, strict=True)
+        ]
     scores = network.probabilities(logits)
     return [
         {

@@ -63,7 +63,7 @@ def export_float(
             graph.nodes,
             network.name,
             [image_input(network)],
-            [result("logits", TensorProto.FLOAT, len(network.labels))],
+            [result("logits", TensorProto.FLOAT, network.outputs)],
             graph.initializers,
         ),
         producer_name="twofold",

@@ -15,7 +15,8 @@ is added up in parts and requantised in double.
   8-bit kernel that saturates at 16 bits on older processors.
 
 Input ``image``: uint8 ``[samples, channels, height, width]``. Outputs ``logits``: int32
-``[samples, classes]``, and ``probabilities``: float32 of the same shape.
+``[samples, outputs]``, and ``probabilities``: float32 of the same shape. A network with raw outputs
+has no probabilities but ``values``: its outputs in the scale of what it was made from.
 """
 
 import json
@@ -58,15 +59,15 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
     for stage, layer in zip(network.stages, quantized.layers, strict=True):
         x = _layer(graph, stage, layer, x, zero_point)
         zero_point = 0
-    _outputs(graph, x, quantized.logit_scale)
+    floats = _outputs(graph, x, quantized)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             network.name,
             [image_input(network)],
             [
-                result("logits", TensorProto.INT32, len(network.labels)),
-                result("probabilities", TensorProto.FLOAT, len(network.labels)),
+                result("logits", TensorProto.INT32, network.outputs),
+                result(floats, TensorProto.FLOAT, network.outputs),
             ],
             graph.initializers,
         ),
@@ -96,9 +97,9 @@ def image_input(network: Network) -> onnx.ValueInfoProto:
     )
 
 
-def result(name: str, kind: int, classes: int) -> onnx.ValueInfoProto:
-    """An output ``[samples, classes]``."""
-    return helper.make_tensor_value_info(name, kind, ["samples", classes])
+def result(name: str, kind: int, outputs: int) -> onnx.ValueInfoProto:
+    """An output ``[samples, outputs]``."""
+    return helper.make_tensor_value_info(name, kind, ["samples", outputs])
 
 
 def _layer(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point: int) -> str:
@@ -216,10 +217,13 @@ def winners(graph: Graph, stage: Stage, x: str) -> str:
     return graph.node("ScatterElements", [zeros, places, best], f"{name}.winners", axis=1)
 
 
-def _outputs(graph: Graph, x: str, logit_scale: float) -> None:
+def _outputs(graph: Graph, x: str, quantized: QuantizedNetwork) -> str:
+    """Integers and floats of the last layer; returns the name of the floats."""
     flat = graph.node("Flatten", [x], "logits.flat", axis=1)
     graph.node("Cast", [flat], "logits", to=TensorProto.INT32)
     flat = graph.node("Cast", [flat], "logits.float", to=TensorProto.FLOAT)
-    scale = graph.constant("logits.scale", np.float32(logit_scale))
+    scale = graph.constant("logits.scale", np.float32(quantized.logit_scale))
+    if not quantized.network.labelled:
+        return graph.node("Mul", [flat, scale], "values")
     scaled = graph.node("Mul", [flat, scale], "logits.scaled")
-    graph.node("Softmax", [scaled], "probabilities", axis=1)
+    return graph.node("Softmax", [scaled], "probabilities", axis=1)
