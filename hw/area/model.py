@@ -35,7 +35,8 @@ from twofold.hw.contract.folding import (
     ScatterPlan,
 )
 from twofold.hw.contract.network import Conv2d
-from twofold.hw.contract.regs import LAYERS_COUNTED
+from twofold.hw.contract.regs import BEAT_BYTES, LAYERS_COUNTED
+from twofold.hw.contract.results import ResultRow
 from twofold.hw.engines.gather.window import Windows
 from twofold.hw.engines.scatter.banks import bank_style, ports_by_generator
 from twofold.hw.engines.scatter.constants import DISTRIBUTED_DEPTH
@@ -48,7 +49,9 @@ from twofold.hw.engines.scatter.weights import (
     shared_style,
 )
 from twofold.hw.engines.winners.vector import LUT_RAM_DEPTH, GlobalWinners
+from twofold.hw.machine.result import WideResult
 from twofold.hw.primitives.dsp import SPACING, PackedSum
+from twofold.hw.primitives.queue import DeepQueue
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 SHIFT_BITS = SHIFT_MAX.bit_length()
@@ -437,7 +440,24 @@ def _winners(plan: ScatterPlan) -> Resources:
 
 
 def _result(plan: ScatterPlan) -> Resources:
+    """A result with its label; what raw outputs save is little."""
     classes, drain = plan.stage.channels, plan.folding.drain
+    if ResultRow(classes).beats > 1:
+        return _wide_result(classes, drain)
     sample = LOGIT_BITS * classes
     lut = lut_ram_luts(16, sample) + 80 + (drain - 1) * 2 * LOGIT_BITS
     return Resources(lut=lut, ff=2 * sample + 3 * LOGIT_BITS + drain * LOGIT_BITS)
+
+
+def _wide_result(outputs: int, drain: int) -> Resources:
+    """A result of several beats: rows that wait, the row being cut, a beat, the search."""
+    row, beat = LOGIT_BITS * drain, 8 * BEAT_BYTES
+    depth = WideResult.samples_of(outputs) * (outputs // drain)
+    found = Resources(
+        lut=120 + (drain - 1) * 2 * LOGIT_BITS + row + 2 * beat,
+        ff=100 + 3 * LOGIT_BITS + 3 * row + beat,
+    )
+    if depth <= DeepQueue.SHALLOW:
+        return found + Resources(lut=lut_ram_luts(depth, row), ff=row)
+    ahead = Resources(lut=lut_ram_luts(DeepQueue.AHEAD, row), ff=row)
+    return found + ahead + Resources(bram36=block_rams(depth, row, 1, 1))

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, accumulator_bits, add_bits
@@ -27,8 +28,10 @@ OUTPUTS_MAX = 1 << 13
 """Outputs of a network at most: as many as the core has room for (`twofold.hw.machine.result`), and
 as the CPU engine keeps on its stack.
 """
+INPUT_BYTES_MAX = 1 << 26
+"""Bytes of an input at most."""
 CHANNELS_MAX = 1 << 16
-"""Channels of an input, or of a layer, at most: machine and CPU engine number them in 16 bits."""
+"""Channels of an input at most: the CPU engine numbers them in 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -373,6 +376,10 @@ def _check_frame(network: Network) -> None:
         "into rows and columns",
     )
     _require(
+        prod(network.input_shape) <= INPUT_BYTES_MAX,
+        f"network: input of {prod(network.input_shape)} bytes, {INPUT_BYTES_MAX} at most",
+    )
+    _require(
         0 <= network.zero_point < 1 << ACT_BITS,
         f"network: zero_point is {network.zero_point}, needs 0..{(1 << ACT_BITS) - 1}",
     )
@@ -394,10 +401,6 @@ def _check_sizes(layer: Layer) -> None:
 
 def _check_stage(stage: Stage) -> None:
     name, layer = stage.name, stage.layer
-    _require(
-        stage.channels <= CHANNELS_MAX,
-        f"{name}: {stage.channels} kernels, a layer has {CHANNELS_MAX} at most",
-    )
     _require(
         min(stage.out_shape) >= 1,
         f"{name}: window {stage.kernel}, pool {stage.pool} leave nothing of input {stage.in_shape}",

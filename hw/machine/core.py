@@ -12,7 +12,7 @@ from twofold.hw.contract.arith import ACT_BITS
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
 from twofold.hw.contract.network import Conv2d, Network
-from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.contract.parameters import ParameterStatus, check_image_fits
 from twofold.hw.contract.regs import COUNTER_BITS
 from twofold.hw.contract.results import result_row
 from twofold.hw.engines.gather.stage import GatherStage
@@ -101,6 +101,7 @@ class Core(wiring.Component):
         self.network = network
         self.folding = folding
         self.plans = plans(network, folding)
+        check_image_fits(self.plans)
         self.probes, self.counters = probes, counters
         ports: dict[str, wiring.Member] = {
             "image": In(parameter_stream()),
