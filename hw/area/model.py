@@ -51,7 +51,7 @@ from twofold.hw.engines.scatter.weights import (
 from twofold.hw.engines.winners.vector import LUT_RAM_DEPTH, GlobalWinners
 from twofold.hw.machine.result import WideResult
 from twofold.hw.primitives.dsp import SPACING, PackedSum
-from twofold.hw.primitives.queue import DeepQueue
+from twofold.hw.primitives.queue import DeepQueue, Queue
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 SHIFT_BITS = SHIFT_MAX.bit_length()
@@ -452,12 +452,12 @@ def _result(plan: ScatterPlan) -> Resources:
 def _wide_result(outputs: int, drain: int) -> Resources:
     """A result of several beats: rows that wait, the row being cut, a beat, the search."""
     row, beat = LOGIT_BITS * drain, 8 * BEAT_BYTES
-    depth = WideResult.samples_of(outputs) * (outputs // drain)
+    kind, depth = WideResult.memory_of(outputs, drain)
     found = Resources(
         lut=120 + (drain - 1) * 2 * LOGIT_BITS + row + 2 * beat,
         ff=100 + 3 * LOGIT_BITS + 3 * row + beat,
     )
-    if depth <= DeepQueue.SHALLOW:
+    if kind is Queue:
         return found + Resources(lut=lut_ram_luts(depth, row), ff=row)
     ahead = Resources(lut=lut_ram_luts(DeepQueue.AHEAD, row), ff=row)
     return found + ahead + Resources(bram36=block_rams(depth, row, 1, 1))

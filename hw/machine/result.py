@@ -169,18 +169,18 @@ class WideResult(wiring.Component):
         return samples
 
     @classmethod
-    def memory_of(cls, outputs: int, drain: int) -> Queue | DeepQueue:
-        """Where rows wait."""
+    def memory_of(cls, outputs: int, drain: int) -> tuple[type[Queue] | type[DeepQueue], int]:
+        """Kind and depth of the memory in which rows wait."""
         depth = cls.samples_of(outputs) * (outputs // drain)
-        kind = Queue if depth <= DeepQueue.SHALLOW else DeepQueue
-        return kind(drain * LOGIT_BITS, depth)
+        return (Queue if depth <= DeepQueue.SHALLOW else DeepQueue), depth
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         row = Signal(data.ArrayLayout(signed(LOGIT_BITS), self.drain), reset_less=True)
         valid = Signal()
         m.d.sync += [valid.eq(self.i.valid), row.eq(self.i.values)]
-        m.submodules.memory = memory = self.memory_of(self.outputs, self.drain)
+        kind, depth = self.memory_of(self.outputs, self.drain)
+        m.submodules.memory = memory = kind(self.drain * LOGIT_BITS, depth)
         m.d.comb += [memory.valid.eq(valid), memory.payload.eq(Value.cast(row))]
         m.submodules.pieces = pieces = Pieces(LOGIT_BITS * self.drain, LOGIT_BITS * self.piece)
         m.d.comb += [

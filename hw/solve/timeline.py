@@ -319,7 +319,7 @@ class _WideResult:
     def __init__(self, row: ResultRow, drain: int) -> None:
         self.row, self.drain = row, drain
         self.piece = gcd(drain, BEAT_COLUMNS)
-        self.delay = 1 + WideResult.memory_of(row.outputs, drain).LATENCY
+        self.delay = 1 + WideResult.memory_of(row.outputs, drain)[0].LATENCY
         self.taken = -1  # last piece
         self.left = -1  # last beat with outputs
         self.sent = -1  # last beat

@@ -20,6 +20,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 from twofold.hw.contract.folding import plans
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.contract.results import result_row
+from twofold.hw.engines.links import result_layout
 from twofold.sim.rtl.beats import parameter_beats, patience, pixel_beats, results_of
 from twofold.sim.rtl.library import storage_bytes
 from twofold.sim.rtl.probes import decode_probes
@@ -198,8 +199,8 @@ class Bench:
             assert finding.label == wanted, f"sample {sample}: label {finding.label}"
 
     def _findings(self, seen: Observed) -> list[Finding]:
-        beats = _as_bytes(seen.results, len(self.dut.o__payload))
-        logits, labels = results_of(beats, self.row)
+        found = _as_bytes(seen.results, result_layout(self.row).size)
+        logits, labels = results_of(found, self.row)
         beats = [
             _as_bytes(beats, len(payload))
             for beats, payload in zip(seen.probes, self._payloads, strict=True)

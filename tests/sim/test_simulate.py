@@ -85,6 +85,7 @@ def test_a_difference_is_found_and_fails(build: Path, monkeypatch: pytest.Monkey
 def observed(machine: Machine, inputs: np.ndarray) -> Observed:
     """What the bench would see of a run."""
     ran = machine.run(inputs)
+    assert ran.labels is not None
     classes = ran.logits.shape[1]
     results = [
         sum((int(logit) & 0xFFFFFFFF) << 32 * at for at, logit in enumerate(logits))
