@@ -35,8 +35,7 @@ from twofold.hw.contract.folding import (
     ScatterPlan,
 )
 from twofold.hw.contract.network import Conv2d
-from twofold.hw.contract.regs import BEAT_BYTES, LAYERS_COUNTED
-from twofold.hw.contract.results import ResultRow
+from twofold.hw.contract.regs import LAYERS_COUNTED
 from twofold.hw.engines.gather.window import Windows
 from twofold.hw.engines.scatter.banks import bank_style, ports_by_generator
 from twofold.hw.engines.scatter.constants import DISTRIBUTED_DEPTH
@@ -49,9 +48,8 @@ from twofold.hw.engines.scatter.weights import (
     shared_style,
 )
 from twofold.hw.engines.winners.vector import LUT_RAM_DEPTH, GlobalWinners
-from twofold.hw.machine.result import WideResult
 from twofold.hw.primitives.dsp import SPACING, PackedSum
-from twofold.hw.primitives.queue import DeepQueue, Queue
+from twofold.hw.solve.results import result
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 SHIFT_BITS = SHIFT_MAX.bit_length()
@@ -126,7 +124,7 @@ def back(plan: Plan) -> Iterator[Component]:
         tiles = plan.folding.rows * plan.folding.cols
         yield Component(name, "pixel tail", tiles, _pixel_tail(plan))
     elif stage.last:
-        yield Component(name, "result", 1, _result(plan))
+        yield Component(name, "result", 1, result(stage.channels, plan.folding.drain))
     else:
         yield Component(name, "winners", 1, _winners(plan))
 
@@ -437,27 +435,3 @@ def _winners(plan: ScatterPlan) -> Resources:
         bram36=memories * block_rams(depth, ACT_BITS * drain, 1, 1),
         ff=memories * ACT_BITS * drain,
     )
-
-
-def _result(plan: ScatterPlan) -> Resources:
-    """A result with its label; what raw outputs save is little."""
-    classes, drain = plan.stage.channels, plan.folding.drain
-    if ResultRow(classes).beats > 1:
-        return _wide_result(classes, drain)
-    sample = LOGIT_BITS * classes
-    lut = lut_ram_luts(16, sample) + 80 + (drain - 1) * 2 * LOGIT_BITS
-    return Resources(lut=lut, ff=2 * sample + 3 * LOGIT_BITS + drain * LOGIT_BITS)
-
-
-def _wide_result(outputs: int, drain: int) -> Resources:
-    """A result of several beats: rows that wait, the row being cut, a beat, the search."""
-    row, beat = LOGIT_BITS * drain, 8 * BEAT_BYTES
-    kind, depth = WideResult.memory_of(outputs, drain)
-    found = Resources(
-        lut=120 + (drain - 1) * 2 * LOGIT_BITS + row + 2 * beat,
-        ff=100 + 3 * LOGIT_BITS + 3 * row + beat,
-    )
-    if kind is Queue:
-        return found + Resources(lut=lut_ram_luts(depth, row), ff=row)
-    ahead = Resources(lut=lut_ram_luts(DeepQueue.AHEAD, row), ff=row)
-    return found + ahead + Resources(bram36=block_rams(depth, row, 1, 1))

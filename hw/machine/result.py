@@ -294,7 +294,7 @@ class Pieces(wiring.Component):
                 rest.eq(self.i.payload),
                 left.eq(self.count),
                 some.eq(1),
-                lone.eq(self.count == 1),
+                lone.eq(0),
             ]
         with m.Elif(self.o.valid & self.o.ready):
             m.d.sync += [
