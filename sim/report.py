@@ -39,7 +39,7 @@ def _sample_table(simulation: Simulation) -> Table:
         table.add_row(
             sample.spoken,
             _label(sample),
-            f"{100 * sample.probability:.1f} %",
+            "" if sample.probability is None else f"{100 * sample.probability:.1f} %",
             f"{sample.interval:,}",
             f"{sample.latency:,}",
             f"{sample.multiplications:,}",
@@ -65,6 +65,8 @@ def _right(*names: str) -> list[Column]:
 
 
 def _label(sample: Sample) -> str:
+    if sample.label is None:
+        return "raw outputs"
     if sample.expected is None or sample.label == sample.expected:
         return sample.label
     return f"[yellow]{sample.label}[/]"

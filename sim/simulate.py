@@ -44,7 +44,7 @@ class Sample:
     ----------
     spoken: what it is, for people.
     expected: the class it should get, if known.
-    label: the class that the machine gave it.
+    label: the class that the machine gave it; None where it gives raw outputs.
     probability: of that class.
     interval: cycles since the result before; of the first sample, since its first beat.
     latency: cycles from its first beat in to its result out; includes waiting behind other samples.
@@ -54,8 +54,8 @@ class Sample:
 
     spoken: str
     expected: str | None
-    label: str
-    probability: float
+    label: str | None
+    probability: float | None
     interval: int
     latency: int
     multiplications: int
@@ -207,7 +207,7 @@ def _part(golden: Golden, part: slice) -> Golden:
     return dataclasses.replace(
         golden,
         logits=golden.logits[part],
-        labels=golden.labels[part],
+        labels=None if golden.labels is None else golden.labels[part],
         activations=tuple(layer[part] for layer in golden.activations),
     )
 
@@ -217,10 +217,11 @@ def _slice(
 ) -> tuple[list[Finding], float]:
     run = machine.run(inputs, report=report)
     wrong = mismatches(machine.plans, [*machine.activations(), run.logits], golden)
-    wrong["label"] = (run.labels != golden.labels).astype(int)
+    if run.labels is not None:
+        wrong["label"] = (run.labels != golden.labels).astype(int)
     findings = [
         Finding(
-            label=int(run.labels[sample]),
+            label=None if run.labels is None else int(run.labels[sample]),
             logits=run.logits[sample].tolist(),
             started=int(run.started[sample]),
             finished=int(run.finished[sample]),
@@ -241,15 +242,17 @@ def _samples(
     names = quantized.network.labels
     samples, before = [], None
     for at, finding in enumerate(findings):
-        expected = workload.labels[at]
-        probabilities = quantized.probabilities(np.array(finding.logits))
+        expected, label = workload.labels[at], finding.label
+        probability = None
+        if label is not None:
+            probability = float(quantized.probabilities(np.array(finding.logits))[label])
         since = finding.started if before is None or before > finding.finished else before
         samples.append(
             Sample(
                 spoken=workload.spoken[at],
                 expected=None if expected is None else names[expected],
-                label=names[finding.label],
-                probability=float(probabilities[finding.label]),
+                label=None if label is None else names[label],
+                probability=probability,
                 interval=finding.finished - since,
                 latency=finding.finished - finding.started,
                 multiplications=int(golden.multiplications[at].sum()),

@@ -49,6 +49,7 @@ from twofold.hw.engines.scatter.weights import (
 )
 from twofold.hw.engines.winners.vector import LUT_RAM_DEPTH, GlobalWinners
 from twofold.hw.primitives.dsp import SPACING, PackedSum
+from twofold.hw.solve.results import result
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 SHIFT_BITS = SHIFT_MAX.bit_length()
@@ -123,7 +124,7 @@ def back(plan: Plan) -> Iterator[Component]:
         tiles = plan.folding.rows * plan.folding.cols
         yield Component(name, "pixel tail", tiles, _pixel_tail(plan))
     elif stage.last:
-        yield Component(name, "result", 1, _result(plan))
+        yield Component(name, "result", 1, result(stage.channels, plan.folding.drain))
     else:
         yield Component(name, "winners", 1, _winners(plan))
 
@@ -434,10 +435,3 @@ def _winners(plan: ScatterPlan) -> Resources:
         bram36=memories * block_rams(depth, ACT_BITS * drain, 1, 1),
         ff=memories * ACT_BITS * drain,
     )
-
-
-def _result(plan: ScatterPlan) -> Resources:
-    classes, drain = plan.stage.channels, plan.folding.drain
-    sample = LOGIT_BITS * classes
-    lut = lut_ram_luts(16, sample) + 80 + (drain - 1) * 2 * LOGIT_BITS
-    return Resources(lut=lut, ff=2 * sample + 3 * LOGIT_BITS + drain * LOGIT_BITS)

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, accumulator_bits, add_bits
@@ -23,6 +24,14 @@ from twofold.hw.contract.errors import NetworkError
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
+OUTPUTS_MAX = 1 << 13
+"""Outputs of a network at most: as many as the core has room for (`twofold.hw.machine.result`), and
+as the CPU engine keeps on its stack.
+"""
+INPUT_BYTES_MAX = 1 << 26
+"""Bytes of an input at most."""
+CHANNELS_MAX = 1 << 16
+"""Channels of an input at most: the CPU engine numbers them in 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +239,8 @@ class Network:
     name: slug used in file names and reports.
     input_shape: channels, height, width.
     layers: at least one; the last is `Linear` without winners.
-    labels: names of the classes, in logit order.
+    labels: names of the classes, in logit order. None at all stand for raw outputs: the network
+        gives numbers, no class, and nothing looks for the largest of them.
     zero_point: input value that stands for zero (it fills padding; it is folded into the first
         layer's bias).
 
@@ -252,6 +262,16 @@ class Network:
     def stages(self) -> tuple[Stage, ...]:
         """Every layer with its shapes."""
         return tuple(_stages(self))
+
+    @property
+    def outputs(self) -> int:
+        """Logits, or raw outputs."""
+        return self.stages[-1].channels
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the outputs are logits of classes; raw otherwise."""
+        return bool(self.labels)
 
     @property
     def multiplications_dense(self) -> int:
@@ -324,8 +344,13 @@ def _check_network(network: Network) -> None:
         f"{logits.name}: {logits.products} products a logit, too many for {LOGIT_BITS} bits",
     )
     _require(
-        len(network.labels) == logits.channels,
-        f"network: {len(network.labels)} labels for {logits.channels} logits",
+        network.outputs <= OUTPUTS_MAX,
+        f"{logits.name}: {network.outputs} outputs, a network has {OUTPUTS_MAX} at most",
+    )
+    _require(
+        len(network.labels) in (0, network.outputs),
+        f"network: {len(network.labels)} labels for {network.outputs} logits, needs one for each, "
+        "or none for raw outputs",
     )
 
 
@@ -344,6 +369,15 @@ def _check_frame(network: Network) -> None:
     _require(
         len(network.input_shape) == 3 and min(network.input_shape) >= 1,
         f"network: input_shape is {network.input_shape}, needs channels, height, width >= 1",
+    )
+    _require(
+        network.input_shape[0] <= CHANNELS_MAX,
+        f"network: input of {network.input_shape[0]} channels, {CHANNELS_MAX} at most; put them "
+        "into rows and columns",
+    )
+    _require(
+        prod(network.input_shape) <= INPUT_BYTES_MAX,
+        f"network: input of {prod(network.input_shape)} bytes, {INPUT_BYTES_MAX} at most",
     )
     _require(
         0 <= network.zero_point < 1 << ACT_BITS,

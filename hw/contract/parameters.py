@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from twofold.hw.contract.errors import ParameterError
+from twofold.hw.contract.errors import FoldingError, ParameterError
 from twofold.hw.contract.folding import Plan
 from twofold.hw.contract.tables import Table, TableKind, tables
 
@@ -68,6 +68,24 @@ def expected_sections(plans: Sequence[Plan]) -> list[tuple[Table, int]]:
     return [
         (table, lane) for plan in plans for table in tables(plan) for lane in range(table.lanes)
     ]
+
+
+def parameter_bytes(plans: Sequence[Plan]) -> int:
+    """Length of the parameter image of a machine of ``plans``."""
+    words = HEADER_WORDS + 1
+    for table in (table for plan in plans for table in tables(plan)):
+        words += table.lanes * (2 - (-table.depth * table.element_bits // 32))
+    return 4 * words + -(4 * words) % ALIGN_BYTES
+
+
+def check_image_fits(plans: Sequence[Plan]) -> None:
+    """Raise FoldingError for a machine whose parameter image would be too long to be loaded."""
+    length = parameter_bytes(plans)
+    if length > LENGTH_MAX:
+        raise FoldingError(
+            f"folding: its parameter image would be {length} bytes long, at most {LENGTH_MAX}; "
+            "take a smaller or a sparser network"
+        )
 
 
 def pack(sections: Sequence[Section], fingerprint: bytes) -> bytes:
@@ -188,6 +206,19 @@ def _require(condition: bool, message: str) -> None:
 
 
 __all__ = [
-    "ALIGN_BYTES", "FINGERPRINT_BYTES", "HEADER_WORDS", "LENGTH_MAX", "MAGIC", "VERSION",
-    "ParameterStatus", "Section", "TableKind", "check", "expected_sections", "pack", "unpack",
+    "ALIGN_BYTES",
+    "FINGERPRINT_BYTES",
+    "HEADER_WORDS",
+    "LENGTH_MAX",
+    "MAGIC",
+    "VERSION",
+    "ParameterStatus",
+    "Section",
+    "TableKind",
+    "check",
+    "check_image_fits",
+    "expected_sections",
+    "pack",
+    "parameter_bytes",
+    "unpack",
 ]  # fmt: skip

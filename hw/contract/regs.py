@@ -8,11 +8,12 @@ Arguments lie as Vitis lays them out: behind each value of 32 or 64 bits one res
 
 Memory: an input sample is the image's bytes (channel, row, column), padded to a multiple of 64;
     samples
-follow each other. A result is 64 bytes: the logits as little-endian int32 from byte 0, zeros, and
-the label as uint32 at byte 60.
+follow each other. `twofold.hw.contract.results` says how results lie.
+
+A register of 64 bits is read in two halves, the low one first: that keeps the high one of the same
+moment, for the next read of it.
 """
 
-import struct
 from dataclasses import dataclass
 from enum import Enum, IntEnum, IntFlag
 
@@ -20,13 +21,11 @@ from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ParameterStatus
 
 KERNEL_NAME = "twofold"
-KERNEL_VERSION = 2
+KERNEL_VERSION = 3
 CONTROL_PORT = "s_axi_control"
 MEMORY_PORT = "m_axi_gmem"
 ADDRESS_BITS = 12
 BEAT_BYTES = 64
-LABEL_OFFSET = 60
-LOGITS_MAX = LABEL_OFFSET // 4
 LAYERS_COUNTED = 8
 """Layers with counters: the first ones of a network."""
 COUNTER_BITS = 64
@@ -208,7 +207,7 @@ def _read_only() -> tuple[Register, ...]:
             "what the machine says about the last image: see `ParameterStatus`",
         ),
         ("version", 32, "version of this register table"),
-        ("geometry", 32, "classes in bits 0..7, bytes of an input sample in bits 8..31"),
+        ("geometry", 32, "bytes of an input sample"),
         ("fingerprint", 256, "machine that images must be packed for"),
         ("runs", 32, "runs finished since reset, wrapping"),
         ("failures", 32, "those of them that did not end with status OK, wrapping"),
@@ -217,6 +216,7 @@ def _read_only() -> tuple[Register, ...]:
         ("latency", 64, "last run: cycles from the first input beat to the first result"),
         ("input_stalls", 64, "last run: cycles in which the machine waited for input"),
         ("output_stalls", 64, "last run: cycles in which a result waited to be written"),
+        ("outputs", 32, "outputs of a result in bits 0..30; bit 31 is set where it has no label"),
     )
     placed, offset = [], 0x80
     for name, bits, doc in rows:
@@ -283,7 +283,6 @@ def c_header() -> str:
     """The table for C++: offsets of all registers, bits of the control ones, codes, sizes."""
     constants = {
         "BEAT_BYTES": BEAT_BYTES,
-        "LABEL_OFFSET": LABEL_OFFSET,
         "ADDRESS_BITS": ADDRESS_BITS,
         **{f"REGISTER_{one.name.upper()}": one.offset for one in REGISTERS},
         **{
@@ -316,9 +315,3 @@ def sample_bytes(network: Network) -> int:
 def sample_stride(network: Network) -> int:
     """Bytes from one input sample in memory to the next."""
     return sample_bytes(network) + -sample_bytes(network) % BEAT_BYTES
-
-
-def result(beat: bytes, classes: int) -> tuple[tuple[int, ...], int]:
-    """Logits and label of a result of ``BEAT_BYTES`` bytes, for at most ``LOGITS_MAX`` classes."""
-    (label,) = struct.unpack_from("<I", beat, LABEL_OFFSET)
-    return struct.unpack_from(f"<{classes}i", beat), label

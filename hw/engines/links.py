@@ -10,6 +10,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS
+from twofold.hw.contract.regs import BEAT_BYTES
+from twofold.hw.contract.results import ResultRow
 from twofold.hw.primitives.tile import vendor_cells
 
 
@@ -114,19 +116,30 @@ def winner_stream(channels: int, emit: int) -> stream.Signature:
     return stream.Signature(winner_layout(channels, emit))
 
 
-def result_layout(classes: int) -> data.StructLayout:
-    """A result: ``logits`` (array of ``classes`` signed 32), ``label`` (index of the largest)."""
-    return data.StructLayout(
-        {
-            "logits": data.ArrayLayout(signed(LOGIT_BITS), classes),
-            "label": max(1, (classes - 1).bit_length()),
-        }
-    )
+def result_layout(row: ResultRow) -> data.StructLayout:
+    """A beat of a result.
+
+    Where a result takes one beat of memory: ``logits`` (array of signed 32) and, unless they are
+    raw outputs, ``label`` (index of the largest). Otherwise ``data``, 512 bits as they lie in
+    memory, and ``last`` of the result.
+    """
+    if row.beats > 1:
+        return data.StructLayout({"data": 8 * BEAT_BYTES, "last": 1})
+    label = {"label": max(1, (row.outputs - 1).bit_length())} if row.labelled else {}
+    logits = data.ArrayLayout(signed(LOGIT_BITS), row.outputs)
+    return data.StructLayout({"logits": logits, **label})
 
 
-def result_stream(classes: int) -> stream.Signature:
-    """Stream of results, one beat a sample."""
-    return stream.Signature(result_layout(classes))
+def result_stream(row: ResultRow) -> stream.Signature:
+    """Stream of results, ``row.beats`` beats a sample."""
+    return stream.Signature(result_layout(row))
+
+
+def last_beat(results) -> Value:
+    """Whether a result leaves a stream of results whole in this cycle."""
+    leaves = results.valid & results.ready
+    members = results.payload.shape().members
+    return leaves & results.payload.last if "last" in members else leaves
 
 
 class Credits(wiring.Component):

@@ -22,6 +22,7 @@ from twofold.hw.kernel.axi import AxiLite, Response
 from twofold.hw.machine.counters import NUMBERS, Counters
 from twofold.hw.primitives.delay import delayed
 
+WORD = 32
 WORD_BITS = ADDRESS_BITS - 2
 
 
@@ -39,6 +40,9 @@ class ControlBlock(wiring.Component):
 
     Unknown addresses read as 0 and swallow writes, answered OKAY: the runtime writes the words
     between the arguments too. Bytes are written as their strobes say.
+
+    Whoever reads the low half of a counter gets with the high half, read behind it, the value of
+    the same moment, whatever 32-bit registers are read in between.
 
     Members
     -------
@@ -101,18 +105,41 @@ class ControlBlock(wiring.Component):
             readable |= dict(_words(one, Value.cast(self.arguments[one.name])))
         for one in READ_ONLY:
             readable |= dict(_words(one, Value.cast(self.values[one.name])))
+        self._answer(m, asked, word, readable)
+        return m
+
+    def _answer(self, m: Module, asked: Value, word: Value, readable: dict[int, Value]) -> None:
+        """Give what is read. With a low half the high half of the same moment is kept, and given
+        when it is read next, as the two cannot be read at once.
+        """
         first, end = COUNTERS[0].offset // 4, COUNTERS[-1].end // 4
         m.d.comb += self.counter_number.eq((word - first)[1:])
-        halves = self.counter_total.word_select(word[0], 32)
+        total = self.counter_total
+        lows = {one.offset // 4 for one in READ_ONLY if one.bits == 2 * WORD}
+        kept, of, held, low = Signal(WORD), Signal(WORD_BITS), Signal(), Signal()
+        again = held & (word == of)
+
+        def keep(high: Value) -> None:
+            m.d.comb += low.eq(1)
+            m.d.sync += [kept.eq(high), of.eq(word + 1)]
+
         with m.If(asked & (word >= first) & (word < end)):
-            m.d.sync += self.bus.rdata.eq(halves)
+            with m.If(word[0]):
+                m.d.sync += self.bus.rdata.eq(Mux(again, kept, total[WORD:]))
+            with m.Else():
+                m.d.sync += self.bus.rdata.eq(total[:WORD])
+                keep(total[WORD:])
         with m.Elif(asked), m.Switch(word):
             for index, value in readable.items():
                 with m.Case(index):
-                    m.d.sync += self.bus.rdata.eq(value)
+                    high = index - 1 in lows
+                    m.d.sync += self.bus.rdata.eq(Mux(again, kept, value) if high else value)
+                    if index in lows:
+                        keep(readable[index + 1])
             with m.Default():
                 m.d.sync += self.bus.rdata.eq(0)
-        return m
+        with m.If(asked):
+            m.d.sync += held.eq(low | (held & ~again))
 
     def _write_port(self, m: Module) -> "_Write":
         """Accept address and data in any order, then write."""

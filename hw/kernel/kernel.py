@@ -6,18 +6,19 @@ from amaranth.hdl import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from twofold.hw.contract.arith import LOGIT_BITS
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.regs import (
     ADDRESS_BITS,
     BEAT_BYTES,
     KERNEL_VERSION,
-    LABEL_OFFSET,
-    LOGITS_MAX,
     Status,
     sample_bytes,
     sample_stride,
 )
+from twofold.hw.contract.results import result_row
+from twofold.hw.engines.links import last_beat
 from twofold.hw.kernel.axi import Axi4, AxiLite, forward
 from twofold.hw.kernel.control import ControlBlock
 from twofold.hw.kernel.reader import Reader
@@ -158,7 +159,7 @@ class Kernel(wiring.Component):
         m.submodules.samples = fit
         inside, position = Signal(INSIDE_BITS), Signal(range(unit))
         last = position == unit - 1
-        enters, leaves = fit.i.valid & fit.i.ready & (position == 0), core.o.valid & core.o.ready
+        enters, leaves = fit.i.valid & fit.i.ready & (position == 0), last_beat(core.o)
         m.d.sync += inside.eq(inside + enters - leaves)
         with m.If(fit.i.valid & fit.i.ready):
             m.d.sync += position.eq(Mux(last, 0, position + 1))
@@ -169,7 +170,7 @@ class Kernel(wiring.Component):
             core.i.payload.eq(fit.o.payload.data),
             core.i.valid.eq(fit.o.valid),
             fit.o.ready.eq(core.i.ready),
-            writer.i.payload.eq(_beat(core.o.payload)),
+            writer.i.payload.eq(self._beat(core.o.payload)),
             writer.i.valid.eq(core.o.valid),
             core.o.ready.eq(writer.i.ready),
         ]
@@ -192,7 +193,6 @@ class Kernel(wiring.Component):
                 failures.eq(failures + (sequencer.status != Status.OK)),
             ]
         machine = fingerprint(core.network, core.folding)
-        geometry = len(core.network.labels) | sample_bytes(core.network) << 8
         m.d.comb += [
             statistics.clear.eq(sequencer.take),
             statistics.running.eq(sequencer.running & ~sequencer.ending),
@@ -202,10 +202,12 @@ class Kernel(wiring.Component):
             statistics.input_due.eq(reader.busy & sequencer.computing),
             statistics.output_valid.eq(core.o.valid),
             statistics.output_ready.eq(core.o.ready),
+            statistics.result.eq(last_beat(core.o)),
             values.status.eq(status),
             values.parameter_status.eq(parameter_status),
             values.version.eq(KERNEL_VERSION),
-            values.geometry.eq(geometry),
+            values.geometry.eq(sample_bytes(core.network)),
+            values.outputs.eq(result_row(core.network).register),
             values.fingerprint.eq(int.from_bytes(machine, "little")),
             values.runs.eq(runs),
             values.failures.eq(failures),
@@ -218,6 +220,17 @@ class Kernel(wiring.Component):
         for name in statistics.kept.shape().members:
             m.d.comb += values[name].eq(statistics.kept[name])
 
+    def _beat(self, beat: Any) -> Value:
+        """A beat of a result as it lies in memory."""
+        row = result_row(self.core.network)
+        if row.beats > 1:
+            return beat.data
+        logits = Value.cast(beat.logits)
+        if row.label_column is None:
+            return logits
+        filling = Const(0, LOGIT_BITS * row.label_column - len(logits))
+        return Cat(logits, filling, Value.cast(beat.label))
+
 
 def _fit(core: Any) -> Narrow | Widen:
     """From beats to the core's input."""
@@ -228,18 +241,8 @@ def _fit(core: Any) -> Narrow | Widen:
     return Narrow(bits, final=(BEAT_BYTES - padding) // core.folding.input_bytes)
 
 
-def _beat(result: Any) -> Value:
-    """A result as it lies in memory."""
-    logits = Value.cast(result.logits)
-    filling = Const(0, 8 * LABEL_OFFSET - len(logits))
-    return Cat(logits, filling, Value.cast(result.label))
-
-
 def _check(core: Any) -> None:
-    classes, piece = len(core.network.labels), core.folding.input_bytes
-    size = sample_bytes(core.network)
-    if classes > LOGITS_MAX:
-        raise FoldingError(f"kernel: {classes} logits, a result of 64 bytes holds {LOGITS_MAX}")
+    piece, size = core.folding.input_bytes, sample_bytes(core.network)
     if (BEAT_BYTES % piece and piece % BEAT_BYTES) or size % piece:
         raise FoldingError(
             f"kernel: input_bytes is {piece}, needs a divisor or multiple of {BEAT_BYTES}"

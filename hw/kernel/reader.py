@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from twofold.hw.kernel.axi import BURST_BEATS, AxiRead, linear_burst
 from twofold.hw.kernel.bursts import BurstCursor
+from twofold.hw.primitives.tile import vendor_cells
 
 BEATS_BITS = 56
 
@@ -87,7 +88,8 @@ class Reader(wiring.Component):
         ]
         self._requests(m)
         arrived = self.axi.rvalid
-        m.d.sync += Assert(~arrived | fifo.w_rdy, "a beat arrived without room for it")
+        if not vendor_cells(platform):  # synthesis knows no assertions
+            m.d.sync += Assert(~arrived | fifo.w_rdy, "a beat arrived without room for it")
         with m.If(self.start):
             m.d.sync += self.error.eq(0)
         with m.Elif(arrived & (self.error == 0) & self.axi.rresp[1]):

@@ -17,6 +17,7 @@ INPUTS = (
     "input_due",
     "output_valid",
     "output_ready",
+    "result",
 )
 
 
@@ -30,7 +31,8 @@ class Statistics(wiring.Component):
     keep: it ends; ``kept`` holds its counts from the next cycle on.
     input_valid, input_ready: of the core's input.
     input_due: input is still to come.
-    output_valid, output_ready: of the core's results.
+    output_valid, output_ready: of the beats of the core's results.
+    result: a result leaves the core whole.
     kept: struct of `COUNTERS`; the registers of these names say what they count.
     """
 
@@ -42,6 +44,7 @@ class Statistics(wiring.Component):
     input_due: Signal
     output_valid: Signal
     output_ready: Signal
+    result: Signal
     kept: Any
 
     def __init__(self) -> None:
@@ -51,17 +54,16 @@ class Statistics(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         begun, answered = Signal(), Signal()
-        result = self.output_valid & self.output_ready
         with m.If(self.clear):
             m.d.sync += [begun.eq(0), answered.eq(0)]
         with m.Else():
             m.d.sync += [
                 begun.eq(begun | (self.input_valid & self.input_ready)),
-                answered.eq(answered | result),
+                answered.eq(answered | self.result),
             ]
         events = {
             "cycles": self.running,
-            "results": result,
+            "results": self.result,
             "latency": begun & ~answered,
             "input_stalls": begun & self.input_due & self.input_ready & ~self.input_valid,
             "output_stalls": self.output_valid & ~self.output_ready,

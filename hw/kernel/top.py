@@ -30,8 +30,8 @@ def kernel_verilog(kernel: Kernel, *, vendor: bool = False) -> str:
 def split(text: str) -> tuple[str, str]:
     """What `kernel_verilog` wrote, as two texts: the machine, and the top module around it.
 
-    The machine has immediate assertions, for which some tools want to be told that it is
-    SystemVerilog; the top module is plain Verilog.
+    Written for simulation the machine has immediate assertions, for which some tools want to be
+    told that it is SystemVerilog; the top module is plain Verilog.
     """
     at = text.index(f"module {KERNEL_NAME} (")
     return text[:at], text[at:]

@@ -12,12 +12,14 @@ from twofold.hw.contract.arith import ACT_BITS
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
 from twofold.hw.contract.network import Conv2d, Network
-from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.contract.parameters import ParameterStatus, check_image_fits
 from twofold.hw.contract.regs import COUNTER_BITS
+from twofold.hw.contract.results import result_row
 from twofold.hw.engines.gather.stage import GatherStage
 from twofold.hw.engines.links import (
     ConfigBus,
     entry_layout,
+    last_beat,
     parameter_stream,
     result_stream,
     winner_layout,
@@ -26,7 +28,7 @@ from twofold.hw.engines.scatter.stage import ScatterStage
 from twofold.hw.engines.winners.vector import GlobalWinners
 from twofold.hw.machine.counters import NUMBERS, Counters
 from twofold.hw.machine.loader import ParameterLoader
-from twofold.hw.machine.result import Result
+from twofold.hw.machine.result import Result, WideResult, result_of
 
 SAMPLES_BITS = 16
 """More samples than fit into any machine can be counted."""
@@ -71,7 +73,8 @@ class Core(wiring.Component):
     status: `twofold.hw.contract.parameters.ParameterStatus` of the last image.
     i: pixels, row after row, ``input_bytes`` a beat, the first in the low byte. Taken only while
         the status is OK.
-    o: a result for each sample, in order.
+    o: a result for each sample, in order: one beat or several (see
+        `twofold.hw.engines.links.result_layout`).
     counter_number, counter_total: with ``counters``, see `twofold.hw.machine.counters.Counters`.
     probe_<layer>: with ``probes``: ``valid`` and ``payload``, the beats that leave the layer (see
         `probe_layouts`).
@@ -98,13 +101,14 @@ class Core(wiring.Component):
         self.network = network
         self.folding = folding
         self.plans = plans(network, folding)
+        check_image_fits(self.plans)
         self.probes, self.counters = probes, counters
         ports: dict[str, wiring.Member] = {
             "parameters": In(parameter_stream()),
             "busy": Out(1),
             "status": Out(ParameterStatus),
             "i": In(stream.Signature(ACT_BITS * folding.input_bytes)),
-            "o": Out(result_stream(len(network.labels))),
+            "o": Out(result_stream(result_row(network))),
         }
         if counters:
             ports["counter_number"] = In(range(NUMBERS))
@@ -201,7 +205,7 @@ class Core(wiring.Component):
         last = Signal(init=int(beats == 1))  # of ``beat``; a register, as the gate hangs on it
         m.d.comb += [
             begins.eq(taken & ~begun),
-            ends.eq(self.o.valid & self.o.ready),
+            ends.eq(last_beat(self.o)),
             begun_next.eq(Mux(taken, ~last, begun)),
         ]
         m.d.sync += begun.eq(begun_next)
@@ -215,7 +219,9 @@ class Core(wiring.Component):
             m.d.sync += [samples.eq(samples - 1), inside.eq(samples != 1)]
         return inside, begun_next
 
-    def _stages(self) -> Iterator[tuple[GatherStage | ScatterStage, GlobalWinners | Result | None]]:
+    def _stages(
+        self,
+    ) -> Iterator[tuple[GatherStage | ScatterStage, GlobalWinners | Result | WideResult | None]]:
         """Every stage, with its global winners or the result where it has no pixel link."""
         frames = self.folding.frames
         for plan in self.plans:
@@ -223,8 +229,8 @@ class Core(wiring.Component):
             if isinstance(plan, GatherPlan):
                 yield GatherStage(plan, input_bytes=self.folding.input_bytes, credits=frames), None
             elif stage.last:
-                result = Result(stage.channels, drain)
-                yield ScatterStage(plan, frames=frames, credits=Result.SAMPLES), result
+                result = result_of(result_row(self.network), drain)
+                yield ScatterStage(plan, frames=frames, credits=result.samples), result
             elif isinstance(stage.layer, Conv2d):
                 yield ScatterStage(plan, frames=frames, credits=frames), None
             else:

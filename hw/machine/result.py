@@ -1,17 +1,22 @@
-"""The result of a sample: its logits and the label they stand for."""
+"""The result of a sample: its logits, and the label that they stand for unless they are raw."""
 
+from math import gcd
 from typing import Any, NamedTuple
 
 from amaranth.hdl import *
-from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from twofold.hw.contract.arith import LOGIT_BITS
+from twofold.hw.contract.regs import BEAT_BYTES
+from twofold.hw.contract.results import BEAT_COLUMNS, ResultRow
 from twofold.hw.engines.links import RowLink, result_stream
 from twofold.hw.primitives.delay import delayed
-from twofold.hw.primitives.queue import Queue
+from twofold.hw.primitives.queue import DeepQueue, Queue
 
 LOGIT_MIN = -(1 << (LOGIT_BITS - 1))
+MEMORY_BITS = 1 << 19
+"""Of rows that wait in a `WideResult`; two samples of the most outputs fit."""
 
 
 class _Best(NamedTuple):
@@ -29,13 +34,14 @@ class Result(wiring.Component):
 
     Parameters
     ----------
-    classes: logits of a sample.
+    classes: logits of a sample; the result takes one beat (see `ResultRow`).
     drain: logits of a row.
+    labelled: whether the largest is looked for; without, the logits are raw outputs.
 
     Members
     -------
     i: rows, ``ceil(classes / drain)`` a sample; values beyond the last class mean nothing. At most
-        `SAMPLES` samples between the first row and ``release``.
+        ``samples`` samples between the first row and ``release``.
     o: a result a sample (see `twofold.hw.engines.links.result_layout`), in order.
 
     Latency: `latency` cycles from the last row to the result; one row a cycle.
@@ -48,24 +54,24 @@ class Result(wiring.Component):
     i: Any
     o: Any
 
-    def __init__(self, classes: int, drain: int) -> None:
+    def __init__(self, classes: int, drain: int, *, labelled: bool = True) -> None:
         if min(classes, drain) < 1:
             raise ValueError(f"result: {classes} classes, {drain} of them a row, need >= 1")
-        self.classes, self.drain = classes, drain
+        self.classes, self.drain, self.labelled = classes, drain, labelled
+        self.samples = self.SAMPLES
         self.rows = -(-classes // drain)
-        self._rounds = (drain - 1).bit_length()
-        self.latency = self.latency_of(drain)
+        self.latency = self.latency_of(drain, labelled=labelled)
         super().__init__(
             {
                 "i": In(RowLink(drain, signed(LOGIT_BITS))),
-                "o": Out(result_stream(classes)),
+                "o": Out(result_stream(ResultRow(classes, labelled))),
             }
         )
 
     @staticmethod
-    def latency_of(drain: int) -> int:
+    def latency_of(drain: int, *, labelled: bool = True) -> int:
         """`latency` for a number of logits a row."""
-        return 1 + (drain - 1).bit_length() + 2 + Queue.LATENCY
+        return (label_latency(drain) if labelled else 2) + Queue.LATENCY
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -79,16 +85,24 @@ class Result(wiring.Component):
             m.d.sync += base.eq(Mux(last, 0, base + self.drain))
 
         m.submodules.logits = logits = Queue(LOGIT_BITS * self.classes, self.SAMPLES)
-        m.submodules.labels = labels = Queue(self.o.payload.label.shape(), self.SAMPLES)
-        self._collect(m, logits, row=Value.cast(row), valid=valid, last=last)
-        self._label(m, labels, row=row, valid=valid, last=last, base=base)
-        m.d.comb += [
-            self.o.valid.eq(logits.o.valid & labels.o.valid),
-            Value.cast(self.o.payload.logits).eq(logits.o.payload),
-            self.o.payload.label.eq(labels.o.payload),
-            logits.o.ready.eq(self.o.ready & labels.o.valid),
-            labels.o.ready.eq(self.o.ready & logits.o.valid),
-        ]
+        if self.labelled:
+            m.submodules.labels = labels = Queue(self.o.payload.label.shape(), self.SAMPLES)
+            self._collect(m, logits, row=Value.cast(row), valid=valid, last=last)
+            _label(m, labels, row=row, valid=valid, last=last, base=base, classes=self.classes)
+            m.d.comb += [
+                self.o.valid.eq(logits.o.valid & labels.o.valid),
+                Value.cast(self.o.payload.logits).eq(logits.o.payload),
+                self.o.payload.label.eq(labels.o.payload),
+                logits.o.ready.eq(self.o.ready & labels.o.valid),
+                labels.o.ready.eq(self.o.ready & logits.o.valid),
+            ]
+        else:
+            self._collect(m, logits, row=Value.cast(row), valid=valid, last=last)
+            m.d.comb += [
+                self.o.valid.eq(logits.o.valid),
+                Value.cast(self.o.payload.logits).eq(logits.o.payload),
+                logits.o.ready.eq(self.o.ready),
+            ]
         m.d.sync += self.i.release.eq(self.o.valid & self.o.ready)
         return m
 
@@ -100,44 +114,252 @@ class Result(wiring.Component):
         m.d.sync += logits.valid.eq(valid & last)
         m.d.comb += logits.payload.eq(sample)
 
-    def _label(
-        self, m: Module, labels: Queue, *, row: Any, valid: Value, last: Value, base: Value
-    ) -> None:
-        wait = self._rounds
-        winner = self._tournament(m, row, last)
-        later_base = delayed(m, base, wait, name="base")
-        candidate = _registered(m, _Best(winner.value, later_base + winner.place), "candidate")
-        valid = delayed(m, valid, wait + 1, name="valid", reset=True)
-        last = delayed(m, last, wait + 1, name="last")
 
-        fresh = Signal(init=1)
-        best = _Best(Signal(signed(LOGIT_BITS)), Signal.like(labels.payload))
-        with m.If(valid):
-            m.d.sync += fresh.eq(last)
-            with m.If(fresh | (candidate.value > best.value)):
-                m.d.sync += [best.value.eq(candidate.value), best.place.eq(candidate.place)]
-        m.d.sync += labels.valid.eq(valid & last)
-        m.d.comb += labels.payload.eq(best.place)
+class WideResult(wiring.Component):
+    """A result of several beats: rows wait in a memory and leave as beats of 64 bytes.
 
-    def _tournament(self, m: Module, row: Any, last: Value) -> _Best:
-        """The best of a row, one cycle a round; missing classes of the last row cannot win."""
-        missing = self.rows * self.drain - self.classes
-        field = [
-            _Best(
-                Mux(last, LOGIT_MIN, row[at]) if at >= self.drain - missing else row[at],
-                C(at, max(1, self._rounds)),
-            )
-            for at in range(self.drain)
+    A row is cut into pieces of as many outputs as divide both a row and a beat. They are put
+    together to beats, one piece a cycle, which is not slower than any plan of the layer. The label
+    is looked for on the way and goes with the last beat, or is a beat of its own.
+
+    Parameters
+    ----------
+    outputs: of a sample; the result takes more than one beat (see `ResultRow`).
+    drain: outputs of a row, which divides them.
+    labelled: whether the largest output is looked for, ties to the lower index.
+
+    Members
+    -------
+    i: rows, ``outputs / drain`` a sample. At most ``samples`` samples between the first row and
+        ``release``, as the memory holds no more.
+    o: beats as they lie in memory (see `twofold.hw.engines.links.result_layout`), ``beats`` a
+        sample, in order.
+
+    Latency: as `twofold.hw.solve.timeline` has it; a piece a cycle.
+
+    Raises ValueError for sizes below 1, a drain that does not divide the outputs, and outputs that
+    fit into one beat.
+    """
+
+    i: Any
+    o: Any
+
+    def __init__(self, outputs: int, drain: int, *, labelled: bool = True) -> None:
+        if min(outputs, drain) < 1 or outputs % drain:
+            raise ValueError(f"result: {outputs} outputs in rows of {drain}, needs a divisor >= 1")
+        self.layout = ResultRow(outputs, labelled)
+        if self.layout.beats == 1:
+            raise ValueError(f"result: {outputs} outputs take one beat, use Result")
+        self.outputs, self.drain, self.labelled = outputs, drain, labelled
+        self.samples = self.samples_of(outputs)
+        self.rows, self.piece = outputs // drain, gcd(drain, BEAT_COLUMNS)
+        super().__init__(
+            {
+                "i": In(RowLink(drain, signed(LOGIT_BITS))),
+                "o": Out(result_stream(self.layout)),
+            }
+        )
+
+    @staticmethod
+    def samples_of(outputs: int) -> int:
+        """Samples that the memory holds."""
+        samples = Result.SAMPLES
+        while samples > 2 and samples * outputs * LOGIT_BITS > MEMORY_BITS:
+            samples //= 2
+        return samples
+
+    @classmethod
+    def memory_of(cls, outputs: int, drain: int) -> tuple[type[Queue] | type[DeepQueue], int]:
+        """Kind and depth of the memory in which rows wait."""
+        depth = cls.samples_of(outputs) * (outputs // drain)
+        return (Queue if depth <= DeepQueue.SHALLOW else DeepQueue), depth
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        row = Signal(data.ArrayLayout(signed(LOGIT_BITS), self.drain), reset_less=True)
+        valid = Signal()
+        m.d.sync += [valid.eq(self.i.valid), row.eq(self.i.values)]
+        kind, depth = self.memory_of(self.outputs, self.drain)
+        m.submodules.memory = memory = kind(self.drain * LOGIT_BITS, depth)
+        m.d.comb += [memory.valid.eq(valid), memory.payload.eq(Value.cast(row))]
+        m.submodules.pieces = pieces = Pieces(LOGIT_BITS * self.drain, LOGIT_BITS * self.piece)
+        m.d.comb += [
+            pieces.i.valid.eq(memory.o.valid),
+            pieces.i.payload.eq(memory.o.payload),
+            memory.o.ready.eq(pieces.i.ready),
         ]
-        for number in range(self._rounds):
-            winners = [
-                _better(*field[at : at + 2]) if at + 1 < len(field) else field[at]
-                for at in range(0, len(field), 2)
+        label: Any = None
+        if self.labelled:
+            place = range(max(2, self.outputs))
+            m.submodules.labels = label = Queue(place, self.samples)
+            base, last = Signal(place), Signal()
+            m.d.comb += last.eq(base == self.outputs - self.drain)
+            with m.If(valid):
+                m.d.sync += base.eq(Mux(last, 0, base + self.drain))
+            _label(m, label, row=row, valid=valid, last=last, base=base, classes=self.outputs)
+        self._beats(m, pieces.o, None if label is None else label.o)
+        m.d.sync += self.i.release.eq(self.o.valid & self.o.ready & self.o.payload.last)
+        return m
+
+    def _beats(self, m: Module, pieces: Any, label: Any) -> None:
+        """Put pieces together, and the label behind the last."""
+        beat = Signal(8 * BEAT_BYTES, reset_less=True)
+        full, final, completes, leaves = Signal(), Signal(), Signal(), Signal()
+        whole, taken = BEAT_COLUMNS // self.piece, Signal()
+        at, place = Signal(range(max(2, whole))), Signal(range(max(2, self.outputs // self.piece)))
+        ends = place == self.outputs // self.piece - 1
+        m.d.comb += [
+            pieces.ready.eq(~full | leaves),
+            taken.eq(pieces.valid & pieces.ready),
+            completes.eq(ends | (at == whole - 1)),
+        ]
+        with m.If(leaves):
+            m.d.sync += full.eq(0)
+        with m.If(taken):
+            m.d.sync += [
+                beat.eq(Cat(beat, pieces.payload)[len(pieces.payload) :]),
+                full.eq(completes),
+                final.eq(ends),
+                at.eq(Mux(completes, 0, at + 1)),
+                place.eq(Mux(ends, 0, place + 1)),
             ]
-            field = [
-                _registered(m, winner, f"round{number}_{at}") for at, winner in enumerate(winners)
+        self._offer(m, beat, full=full, final=final, leaves=leaves, label=label)
+
+    def _offer(
+        self, m: Module, beat: Value, *, full: Value, final: Value, leaves: Value, label: Any
+    ) -> None:
+        """Beats with outputs, the last one moved down to its place and with the label if there is
+        room; otherwise the label in a beat of its own.
+        """
+        over = -self.outputs % BEAT_COLUMNS
+        apart = self.labelled and not over
+        ends, moved = Signal(), Signal()
+        m.d.comb += moved.eq(self.o.valid & self.o.ready)
+        if apart:
+            with m.If(moved):
+                m.d.sync += ends.eq(~ends & final)
+        else:
+            m.d.comb += ends.eq(full & final)
+        content: Any = Const(0) if apart else beat >> LOGIT_BITS * over
+        valid: Any = full
+        if label is not None:
+            content |= label.payload << 8 * BEAT_BYTES - LOGIT_BITS
+            valid = Mux(ends, label.valid, full)
+            m.d.comb += label.ready.eq(ends & self.o.ready)
+        m.d.comb += [
+            self.o.valid.eq(valid),
+            self.o.payload.data.eq(Mux(ends, content, beat)),
+            self.o.payload.last.eq(ends),
+            leaves.eq(moved & ~ends if apart else moved),
+        ]
+
+
+class Pieces(wiring.Component):
+    """Cuts samples into equal pieces, low bits first.
+
+    Parameters
+    ----------
+    bits, piece: width of a sample and of a piece, which divides it.
+
+    Members
+    -------
+    i: samples.
+    o: pieces.
+
+    Latency: 1 cycle, none where a sample is one piece. A piece a cycle, without a gap between
+        samples.
+    """
+
+    i: Any
+    o: Any
+
+    def __init__(self, bits: int, piece: int) -> None:
+        self.bits, self.piece, self.count = bits, piece, bits // piece
+        super().__init__({"i": In(stream.Signature(bits)), "o": Out(stream.Signature(piece))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if self.count == 1:
+            connect(m, flipped(self.i), flipped(self.o))
+            return m
+        rest, left = Signal(self.bits, reset_less=True), Signal(range(self.count + 1))
+        some, lone = Signal(), Signal()
+        m.d.comb += [
+            self.o.valid.eq(some),
+            self.o.payload.eq(rest[: self.piece]),
+            self.i.ready.eq(~some | (lone & self.o.ready)),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                rest.eq(self.i.payload),
+                left.eq(self.count),
+                some.eq(1),
+                lone.eq(0),
             ]
-        return field[0]
+        with m.Elif(self.o.valid & self.o.ready):
+            m.d.sync += [
+                rest.eq(rest >> self.piece),
+                left.eq(left - 1),
+                some.eq(~lone),
+                lone.eq(left == 2),
+            ]
+        return m
+
+
+def result_of(row: ResultRow, drain: int) -> Result | WideResult:
+    """The component for a row of results. Raises ValueError as the two do."""
+    kind = Result if row.beats == 1 else WideResult
+    return kind(row.outputs, drain, labelled=row.labelled)
+
+
+def label_latency(drain: int) -> int:
+    """Cycles from the last of rows of ``drain`` logits to the label at its queue."""
+    return 1 + (drain - 1).bit_length() + 2
+
+
+def _label(
+    m: Module, labels: Queue, *, row: Any, valid: Value, last: Value, base: Value, classes: int
+) -> None:
+    """Find the largest of ``classes`` logits as their rows come, for the queue of labels.
+
+    ``base`` is the number of the first logit of a row, ``last`` that it is the last one of a
+    sample.
+    """
+    wait = (len(row) - 1).bit_length()
+    winner = _tournament(m, row, last, missing=-classes % len(row))
+    later_base = delayed(m, base, wait, name="base")
+    candidate = _registered(m, _Best(winner.value, later_base + winner.place), "candidate")
+    valid = delayed(m, valid, wait + 1, name="valid", reset=True)
+    last = delayed(m, last, wait + 1, name="last")
+
+    fresh = Signal(init=1)
+    best = _Best(Signal(signed(LOGIT_BITS)), Signal.like(labels.payload))
+    with m.If(valid):
+        m.d.sync += fresh.eq(last)
+        with m.If(fresh | (candidate.value > best.value)):
+            m.d.sync += [best.value.eq(candidate.value), best.place.eq(candidate.place)]
+    m.d.sync += labels.valid.eq(valid & last)
+    m.d.comb += labels.payload.eq(best.place)
+
+
+def _tournament(m: Module, row: Any, last: Value, *, missing: int) -> _Best:
+    """The best of a row, one cycle a round; missing classes of the last row cannot win."""
+    drain = len(row)
+    rounds = (drain - 1).bit_length()
+    field = [
+        _Best(
+            Mux(last, LOGIT_MIN, row[at]) if at >= drain - missing else row[at],
+            C(at, max(1, rounds)),
+        )
+        for at in range(drain)
+    ]
+    for number in range(rounds):
+        winners = [
+            _better(*field[at : at + 2]) if at + 1 < len(field) else field[at]
+            for at in range(0, len(field), 2)
+        ]
+        field = [_registered(m, winner, f"round{number}_{at}") for at, winner in enumerate(winners)]
+    return field[0]
 
 
 def _better(left: _Best, right: _Best) -> _Best:

@@ -7,7 +7,8 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from twofold.hw.primitives.memory import LutRam
+from twofold.hw.primitives.delay import delayed
+from twofold.hw.primitives.memory import LutRam, TableRam
 from twofold.hw.primitives.tile import vendor_cells
 
 
@@ -68,6 +69,88 @@ class Queue(wiring.Component):
             m.d.sync += head.eq(head + 1)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [self.o.valid.eq(some), Value.cast(self.o.payload).eq(ram.data[0])]
+        if not vendor_cells(platform):
+            self._check(m, take)
+        return m
+
+    def _check(self, m: Module, take: Value) -> None:
+        """Fail a simulation that overflows; synthesis knows no assertions."""
+        level = Signal(range(self.depth + 1))
+        m.d.sync += [
+            level.eq(level + self.valid - take),
+            Assert(~self.valid | take | (level != self.depth), "queue: overflow"),
+        ]
+
+
+class DeepQueue(wiring.Component):
+    """First in, first out, in block memory: a `Queue` for more elements.
+
+    What the memory reads goes through a small queue, which hides the time that it takes.
+
+    Parameters
+    ----------
+    shape: of an element.
+    depth: elements in memory, >= 2; there is room for as many at any time.
+
+    Members
+    -------
+    valid, payload: an element enters.
+    o: stream of what leaves.
+
+    Latency: `LATENCY` cycles through an empty queue; one element a cycle.
+
+    Raises ValueError for a depth below 2.
+    """
+
+    LATENCY = 1 + TableRam.LATENCY + Queue.LATENCY
+    SHALLOW = 64
+    """Elements up to which a `Queue` is the better one."""
+    AHEAD = 8
+    """Elements read ahead: at least as many as cycles from a read to the next one in its place."""
+
+    valid: Signal
+    payload: Any
+    o: Any
+
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
+        if depth < 2:
+            raise ValueError(f"queue: depth is {depth}, needs >= 2")
+        self.shape, self.depth = shape, depth
+        super().__init__({"valid": In(1), "payload": In(shape), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.ram = ram = TableRam(Shape.cast(self.shape).width, self.depth)
+        m.submodules.ahead = ahead = Queue(self.shape, self.AHEAD)
+        head, tail = Signal(range(self.depth)), Signal(range(self.depth))
+        following = Signal.like(head, name="following", init=1)  # behind ``head``
+        some, room = Signal(), Signal(self.AHEAD, init=(1 << self.AHEAD) - 1)
+        take, leaves = Signal(), Signal()
+        m.d.comb += [
+            ram.write_en.eq(self.valid),
+            ram.write_address.eq(tail),
+            ram.write_data.eq(self.payload),
+            ram.address[0].eq(head),
+            take.eq(some & room[0]),
+            leaves.eq(self.o.valid & self.o.ready),
+            ahead.valid.eq(delayed(m, take, TableRam.LATENCY, name="arrives", reset=True)),
+            ahead.payload.eq(ram.data[0]),
+            self.o.valid.eq(ahead.o.valid),
+            self.o.payload.eq(ahead.o.payload),
+            ahead.o.ready.eq(self.o.ready),
+        ]
+        m.d.sync += some.eq(self.valid | (some & ~(take & (following == tail))))
+        with m.If(self.valid):
+            m.d.sync += tail.eq(Mux(tail == self.depth - 1, 0, tail + 1))
+        with m.If(take):
+            m.d.sync += [
+                head.eq(following),
+                following.eq(Mux(following == self.depth - 1, 0, following + 1)),
+            ]
+        with m.If(take & ~leaves):
+            m.d.sync += room.eq(room >> 1)
+        with m.Elif(leaves & ~take):
+            m.d.sync += room.eq(Cat(1, room))
         if not vendor_cells(platform):
             self._check(m, take)
         return m

@@ -27,6 +27,7 @@ from twofold.hw.contract.folding import (
     plans,
 )
 from twofold.hw.contract.network import Conv2d, Network, Stage
+from twofold.hw.contract.parameters import check_image_fits
 from twofold.hw.contract.regs import sample_bytes
 from twofold.hw.solve.candidates import candidates, widest
 from twofold.hw.solve.timeline import SampleTimes, sample_times
@@ -129,6 +130,7 @@ def solve(
         if found is None:
             found = _Search(network, cycles, shape, board, budget, thorough=True).run()
         if found is not None and keeps_pace(found):
+            check_image_fits(found.plans)
             return found
     raise FoldingError(
         f"folding: samples wait for room in every machine of {cycles} cycles a sample with up to "

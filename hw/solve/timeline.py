@@ -14,9 +14,11 @@ sample takes at least when its beats are full.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import gcd
 
 from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
 from twofold.hw.contract.network import Conv2d, Network
+from twofold.hw.contract.results import BEAT_COLUMNS, ResultRow, result_row
 from twofold.hw.engines.gather.frame import FrameShape
 from twofold.hw.engines.gather.loader import load_line
 from twofold.hw.engines.gather.stage import images_kept
@@ -30,7 +32,7 @@ from twofold.hw.engines.winners.emission import Emission
 from twofold.hw.engines.winners.level import LevelSearch
 from twofold.hw.engines.winners.select import Select
 from twofold.hw.engines.winners.vector import GlobalWinners
-from twofold.hw.machine.result import Result
+from twofold.hw.machine.result import Result, WideResult, label_latency
 from twofold.hw.primitives.memory import TableRam
 from twofold.hw.primitives.queue import Queue
 
@@ -78,7 +80,7 @@ def sample_times(
     found = plans(network, folding)
     if isinstance(samples, int):
         samples = [[full_rows(plan) for plan in found if emits(plan)]] * samples
-    machine = _Machine(found, folding)
+    machine = _Machine(found, folding, result_row(network))
     return [machine.sample(counts) for counts in samples]
 
 
@@ -107,7 +109,7 @@ def full_rows(plan: Plan) -> list[int]:
 class _Machine:
     """All parts, each with what it remembers of the samples before."""
 
-    def __init__(self, found: Sequence[Plan], folding: Folding) -> None:
+    def __init__(self, found: Sequence[Plan], folding: Folding, row: ResultRow) -> None:
         self.stages: list[_Gather | _Scatter | _Linear] = []
         for plan in found:
             if isinstance(plan, GatherPlan):
@@ -116,7 +118,8 @@ class _Machine:
                 self.stages.append(_Scatter(plan, folding.frames))
             else:
                 source = self.stages[-1]
-                self.stages.append(_Linear(plan, source if isinstance(source, _Linear) else None))
+                before = source if isinstance(source, _Linear) else None
+                self.stages.append(_Linear(plan, before, row))
 
     def sample(self, counts: Sequence[RowCounts]) -> SampleTimes:
         """Take one more sample through all stages."""
@@ -244,8 +247,12 @@ class _Scatter(_Fields):
 class _Linear(_Fields):
     """A linear layer, with its global winners or the result."""
 
-    def __init__(self, plan: ScatterPlan, source: "_Linear | None") -> None:
+    def __init__(self, plan: ScatterPlan, source: "_Linear | None", row: ResultRow) -> None:
         super().__init__(plan)
+        self.labelled, self.samples, self.wide = row.labelled, Result.SAMPLES, None
+        if plan.stage.last and row.beats > 1:
+            self.wide = _WideResult(row, plan.folding.drain)
+            self.samples = WideResult.samples_of(row.outputs)
         self.source = source
         self.started = False
         self.taken = self.done = self.begun = -1
@@ -271,11 +278,23 @@ class _Linear(_Fields):
             # Requantised, and registered in front of the search.
             row = last + Requantise.LATENCY + self.plan.stage.layer.multiplier + 1
             return row + self.emission.search
-        found = last + 1 + Result.latency_of(self.plan.folding.drain)
-        self.result = max(found, self.result + 1)
+        if self.wide is not None:
+            self.result = self.wide.sample(self._arrivals(last + 1), self.result)
+        else:
+            found = last + 1 + Result.latency_of(self.plan.folding.drain, labelled=self.labelled)
+            self.result = max(found, self.result + 1)
         self.given.append(self.result + 1)
         spans.append(Span("result", last + 1, self.result))
         return self.result
+
+    def _arrivals(self, last: int) -> list[int]:
+        """Cycle of each row of a sample in front of the result, when that of the last is
+        ``last``.
+        """
+        plan, runs = self.plan, self.plan.rounds if self.plan.sums_in_dsp else 1
+        rows = self.rows // runs
+        ends = (last - run * plan.run_interval for run in reversed(range(runs)))
+        return [end - row for end in ends for row in reversed(range(rows))]
 
     def take(self, visible: int, *, last: bool) -> int:
         """Cycle in which a beat of winners has been taken, that can be seen from ``visible`` on."""
@@ -290,8 +309,44 @@ class _Linear(_Fields):
         return self.taken
 
     def _room(self) -> int:
-        samples = GlobalWinners.SAMPLES if self.emission is not None else Result.SAMPLES
+        samples = GlobalWinners.SAMPLES if self.emission is not None else self.samples
         return _earliest(self.given, samples)
+
+
+class _WideResult:
+    """A result of several beats: rows wait, are cut into pieces, and leave as beats."""
+
+    def __init__(self, row: ResultRow, drain: int) -> None:
+        self.row, self.drain = row, drain
+        self.piece = gcd(drain, BEAT_COLUMNS)
+        self.delay = 1 + WideResult.memory_of(row.outputs, drain)[0].LATENCY
+        self.taken = -1  # last piece
+        self.left = -1  # last beat with outputs
+        self.sent = -1  # last beat
+
+    def sample(self, arrivals: Sequence[int], before: int) -> int:
+        """Cycle of the last beat of a sample whose rows come in ``arrivals``; that of the sample
+        before came in ``before``.
+        """
+        pieces, apart = self.drain // self.piece, -self.row.outputs % BEAT_COLUMNS == 0
+        label = max(arrivals[-1] + label_latency(self.drain) + Queue.LATENCY, before + 1)
+        done = 0
+        for arrival in arrivals:
+            seen = arrival + self.delay
+            if pieces > 1:
+                seen = max(seen, self.taken) + 1
+            for _ in range(pieces):
+                # A piece is taken as the beat before it leaves, or later.
+                self.taken = max(seen, self.taken + 1, self.left)
+                done += self.piece
+                if done % BEAT_COLUMNS and done != self.row.outputs:
+                    continue
+                waits = done == self.row.outputs and self.row.labelled and not apart
+                self.left = max(self.taken + 1, self.sent + 1, label if waits else 0)
+                self.sent = self.left
+        if self.row.labelled and apart:
+            self.sent = max(self.sent + 1, label)
+        return self.sent
 
 
 class _Emission:

@@ -17,8 +17,10 @@ class GoldenClassifier:
     def __init__(self, quantized: QuantizedNetwork) -> None:
         self._quantized = quantized
 
-    def infer(self, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Logits and labels."""
+    def infer(
+        self, inputs: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64] | None]:
+        """Logits and labels, no labels of raw outputs."""
         found = forward(self._quantized, inputs, keep_activations=False)
         return found.logits, found.labels
 

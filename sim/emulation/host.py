@@ -69,8 +69,9 @@ def _run(order: Order) -> None:
         logits, labels = accelerator.infer(inputs)
         seconds = time.perf_counter() - begun
         found: dict[str, Any] = {"seconds": seconds, "counters": accelerator.counters()}
+    arrays = {"logits": logits} if labels is None else {"logits": logits, "labels": labels}
     with writing(directory / RESULTS) as file:
-        np.savez(file, logits=logits, labels=labels)
+        np.savez(file, **arrays)
     write_json(directory / COUNTERS, found)
 
 

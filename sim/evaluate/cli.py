@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.options import CHOICES, add_folding, add_network
 from twofold.hw.contract.presets import canonical_variant
 from twofold.sim.cli import shipped
@@ -87,6 +88,11 @@ def measure(
     from twofold.sw.evaluate.metrics import evaluate
     from twofold.sw.golden import forward
 
+    if not quantized.network.labelled:
+        raise NetworkError(
+            f"{quantized.network.name} gives raw outputs, no classes to count; `twofold sim` "
+            "compares its numbers"
+        )
     started = time.perf_counter()
     logits = backend(quantized, inputs)
     seconds = time.perf_counter() - started

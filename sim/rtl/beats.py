@@ -5,12 +5,17 @@ results say.
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract.arith import LOGIT_BITS
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.folding import Folding, plans
 from twofold.hw.contract.network import Network
-from twofold.hw.engines.links import parameter_layout
+from twofold.hw.contract.results import ResultRow
+from twofold.hw.engines.links import parameter_layout, result_layout
+from twofold.sim.rtl.probes import unpack_field
 
 Inputs = NDArray[np.uint8]
+Results = tuple[NDArray[np.int32], NDArray[np.int64] | None]
+"""Logits ``[samples, outputs]``, and labels ``[samples]``, which raw outputs do not have."""
 
 
 def cycles_per_sample(finished: NDArray[np.int64]) -> float:
@@ -49,6 +54,21 @@ def pixel_beats(inputs: Inputs, input_bytes: int, size: int) -> tuple[Inputs, in
     whole = np.zeros((len(inputs) * beats, size), np.uint8)
     whole[:, :input_bytes] = padded.reshape(-1, input_bytes)
     return whole, beats
+
+
+def results_of(beats: Inputs, row: ResultRow) -> Results:
+    """Results from the beats ``[samples * row.beats, bytes]`` of the core's ``o`` stream."""
+    layout = result_layout(row)
+    if row.beats > 1:
+        data = np.ascontiguousarray(beats[:, : layout["data"].width // 8])
+        rows = data.view("<i4").reshape(-1, row.columns)
+        labels = None if row.label_column is None else rows[:, row.label_column].astype(np.int64)
+        return rows[:, : row.outputs], labels
+    logits = unpack_field(beats, layout["logits"].offset, row.outputs, LOGIT_BITS)
+    labels = None
+    if row.labelled:
+        labels = unpack_field(beats, layout["label"].offset, 1, layout["label"].width)[:, 0]
+    return logits.astype(np.uint32).view(np.int32), labels
 
 
 def patience(network: Network, folding: Folding) -> int:

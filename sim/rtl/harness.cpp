@@ -167,7 +167,7 @@ void machine_send_samples(Machine *machine, const uint8_t *beats, uint64_t sampl
     machine->started = started;
 }
 
-// Where to put results, and the cycle in which each was taken.
+// Where to put the beats of results, and the cycle in which each was taken.
 void machine_receive(Machine *machine, uint8_t *beats, uint64_t count, uint64_t *finished) {
     machine->results = Sink{beats, finished, count};
 }

@@ -212,18 +212,20 @@ class Model(Closing):
         report: Report = silent,
         *,
         behind: Bytes | None = None,
+        beats_per_result: int = 1,
     ) -> tuple[Bytes, Cycles, Cycles]:
         """Send samples and take one result for each; an image may follow right ``behind`` them.
 
-        Returns the result beats ``[samples, size("o__payload")]``, the cycle in which the first
-        beat of each sample was taken
-        and the cycle in which each result was. Raises ToolError when nothing moves for
+        Returns the result beats ``[samples * beats_per_result, size("o__payload")]``, the cycle in
+        which the first beat of each sample was taken, and the cycle in which the last beat of each
+        result was. Raises ToolError when nothing moves for
         ``drive.patience`` cycles.
         """
         self._check(beats, "i__payload")
         samples = len(beats) // beats_per_sample
-        results = np.zeros((samples, self.size("o__payload")), np.uint8)
-        started, finished = np.zeros(samples, np.uint64), np.zeros(samples, np.uint64)
+        count = samples * beats_per_result
+        results = np.zeros((count, self.size("o__payload")), np.uint8)
+        started, finished = np.zeros(samples, np.uint64), np.zeros(count, np.uint64)
         self._kept = [beats, results, started, finished]
         if behind is not None:
             self._check(behind, "parameters__payload")
@@ -233,9 +235,9 @@ class Model(Closing):
         self._c.machine_send_samples(
             self._machine, _pointer(beats), samples, beats_per_sample, _pointer(started)
         )
-        self._c.machine_receive(self._machine, _pointer(results), samples, _pointer(finished))
-        self._finish("samples", samples, report)
-        return results, started, finished
+        self._c.machine_receive(self._machine, _pointer(results), count, _pointer(finished))
+        self._finish("samples", samples, report, beats_per_result)
+        return results, started, finished[beats_per_result - 1 :: beats_per_result]
 
     def run_on(self, cycles: int) -> None:
         """Run with idle inputs and no result taken."""
@@ -268,15 +270,16 @@ class Model(Closing):
         chances = (round(65536 * drive.gap), round(65536 * drive.stall))
         self._c.machine_configure(self._machine, drive.seed, *chances, drive.patience)
 
-    def _finish(self, step: str, total: int, report: Report) -> None:
+    def _finish(self, step: str, total: int, report: Report, beats: int = 1) -> None:
         while True:
             begun, first = time.perf_counter(), self.cycle
             outcome = self._c.machine_step(self._machine, self._rate)
-            report(step, self._c.machine_received(self._machine) if total else 0, total)
+            received = self._c.machine_received(self._machine) // beats
+            report(step, received if total else 0, total)
             if outcome == Outcome.DONE:
                 return
             if outcome == Outcome.STALLED:
-                message = self._stalled(step)
+                message = self._stalled(step, received)
                 self._abandon()
                 raise ToolError(message)
             seconds = time.perf_counter() - begun
@@ -288,11 +291,8 @@ class Model(Closing):
         self._c.machine_send_samples(self._machine, None, 0, 1, None)
         self._c.machine_receive(self._machine, None, 0, None)
 
-    def _stalled(self, step: str) -> str:
-        sent, received = (
-            self._c.machine_sent(self._machine),
-            self._c.machine_received(self._machine),
-        )
+    def _stalled(self, step: str, received: int) -> str:
+        sent = self._c.machine_sent(self._machine)
         return (
             f"simulation hangs in {step} at cycle {self.cycle}: "
             f"{sent} beats of samples taken, {received} results given"

@@ -12,7 +12,7 @@ def row_counts(network: Network, folding: Folding, golden: Golden) -> list[list[
     """For each sample and each layer with global winners, the winners above 0 in each row: what
     `twofold.hw.solve.timeline.sample_times` takes.
     """
-    found: list[list[list[int]]] = [[] for _ in golden.labels]
+    found: list[list[list[int]]] = [[] for _ in golden.logits]
     for plan, layer in zip(plans(network, folding), golden.activations, strict=False):
         if not (isinstance(plan, ScatterPlan) and emits(plan)):
             continue

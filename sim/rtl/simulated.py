@@ -16,13 +16,19 @@ from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.contract.regs import COUNTERS, counter_number
-from twofold.hw.engines.links import result_layout
+from twofold.hw.contract.results import result_row
 from twofold.hw.machine.counters import Counters
 from twofold.hw.verilog.machine import core_verilog
 from twofold.hw.verilog.writer import Verilog
-from twofold.sim.rtl.beats import cycles_per_sample, parameter_beats, patience, pixel_beats
+from twofold.sim.rtl.beats import (
+    cycles_per_sample,
+    parameter_beats,
+    patience,
+    pixel_beats,
+    results_of,
+)
 from twofold.sim.rtl.library import Drive, Model, build_library
-from twofold.sim.rtl.probes import decode_probes, unpack_field
+from twofold.sim.rtl.probes import decode_probes
 
 Inputs = NDArray[np.uint8]
 
@@ -33,15 +39,15 @@ class Run:
 
     Attributes
     ----------
-    logits: int32 ``[samples, classes]``.
-    labels: int64 ``[samples]``, as the machine found them.
+    logits: int32 ``[samples, outputs]``.
+    labels: int64 ``[samples]``, as the machine found them; None where it gives raw outputs.
     started: cycle in which the first beat of each sample was taken, counted from the first
         sample's.
-    finished: cycle in which each result was taken, on the same clock.
+    finished: cycle in which each result was taken, its last beat, on the same clock.
     """
 
     logits: NDArray[np.int32]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | None
     started: NDArray[np.int64]
     finished: NDArray[np.int64]
 
@@ -137,19 +143,17 @@ class Machine(Closing):
         size = self._model.size("i__payload")
         beats, beats_per_sample = pixel_beats(inputs, self.folding.input_bytes, size)
         drive = dataclasses.replace(self.drive, seed=seed, gap=gap, stall=stall)
-        image = None
+        image, row = None, result_row(self.network)
         if behind is not None:
             image = parameter_beats(behind, self._model.size("parameters__payload"))
         results, started, finished = self._model.exchange(
-            beats, beats_per_sample, drive, report, behind=image
+            beats, beats_per_sample, drive, report, behind=image, beats_per_result=row.beats
         )
-        layout = result_layout(len(self.network.labels))
+        logits, labels = results_of(results, row)
         first = started[0] if len(started) else 0
         return Run(
-            logits=unpack_field(results, layout["logits"].offset, len(self.network.labels), 32)
-            .astype(np.uint32)
-            .view(np.int32),
-            labels=unpack_field(results, layout["label"].offset, 1, layout["label"].width)[:, 0],
+            logits=logits,
+            labels=labels,
             started=(started - first).astype(np.int64),
             finished=(finished - first).astype(np.int64),
         )

@@ -96,13 +96,13 @@ class Finding:
 
     Attributes
     ----------
-    label: class that the machine named.
+    label: class that the machine named; None where it gives raw outputs.
     logits: as the machine gave them.
     started, finished: cycles in which its first beat was taken and its result was given.
     mismatches: for every layer, the activations (or logits) that differ from the golden model.
     """
 
-    label: int
+    label: int | None
     logits: list[int]
     started: int
     finished: int

@@ -176,20 +176,21 @@ class Bench:
     async def begin(self, count: int, *, source: int = INPUT, output: int = OUTPUT) -> None:
         """Queue a run of the first ``count`` samples."""
         self.memory.content.write(source, self.job.samples[: count * self.job.stride])
-        self.memory.content.write(output - BEAT_BYTES, b"\xa5" * BEAT_BYTES * (count + 2))
+        size = 2 * BEAT_BYTES + self.job.row * count
+        self.memory.content.write(output - BEAT_BYTES, b"\xa5" * size)
         await self.start(Operation.RUN, input=source, output=output, samples=count)
 
     def check(self, count: int, *, output: int = OUTPUT) -> None:
         """Exactly the results of ``count`` samples are in memory."""
         frame = b"\xa5" * BEAT_BYTES
-        found = bytes(self.memory.content.read(output - BEAT_BYTES, BEAT_BYTES * (count + 2)))
-        wanted = frame + self.job.results[: BEAT_BYTES * count] + frame
+        wanted = frame + self.job.results[: self.job.row * count] + frame
+        found = bytes(self.memory.content.read(output - BEAT_BYTES, len(wanted)))
         wrong = [
-            at - 1
-            for at in range(count + 2)
-            if found[BEAT_BYTES * at :][:BEAT_BYTES] != wanted[BEAT_BYTES * at :][:BEAT_BYTES]
+            at // BEAT_BYTES - 1
+            for at in range(0, len(wanted), BEAT_BYTES)
+            if found[at : at + BEAT_BYTES] != wanted[at : at + BEAT_BYTES]
         ]
-        assert not wrong, f"results {wrong} of {count} differ"
+        assert not wrong, f"beats {wrong} of {count} results differ"
 
     async def watch(self, valid: Any, ready: Any, times: list[int]) -> None:
         """Note the cycle of every transfer of a channel."""
@@ -219,7 +220,8 @@ async def speed(dut: Any) -> None:
     await bench.begin(1)
     assert await bench.finish() == Status.OK
     bench.check(1)
-    bus_latency, single = writes[0] - reads[0], await bench.read("cycles")
+    beats = bench.job.row // BEAT_BYTES
+    bus_latency, single = writes[beats - 1] - reads[0], await bench.read("cycles")
     count = bench.job.count
     await bench.begin(count)
     assert await bench.finish() == Status.OK

@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 
 from twofold.hw.contract.files import read_json, write_bytes, write_json
-from twofold.hw.contract.regs import BEAT_BYTES
 from twofold.sim.testbenches.job import JobFolder
 
 BENCH = "twofold.sim.testbenches.kernel_bench"
@@ -47,14 +46,15 @@ class KernelJob(JobFolder):
         samples: bytes,
         results: bytes,
         counts: dict[str, list[int]],
+        count: int,
         seed: int = 1,
     ) -> "KernelJob":
-        """Write the inputs: a good image, samples as they lie in memory, their results, and what
-        all of them together add to counters, by register and layer.
+        """Write the inputs: a good image, ``count`` samples as they lie in memory, their results,
+        and what all of them together add to counters, by register and layer.
         """
         for name, content in (("image", image), ("samples", samples), ("results", results)):
             write_bytes(directory / name, content)
-        write_json(directory / "job.json", {"seed": seed, "counts": counts})
+        write_json(directory / "job.json", {"seed": seed, "count": count, "counts": counts})
         return KernelJob(directory)
 
     @cached_property
@@ -69,13 +69,18 @@ class KernelJob(JobFolder):
 
     @cached_property
     def results(self) -> bytes:
-        """Expected results, ``BEAT_BYTES`` each."""
+        """Expected results, ``row`` bytes each."""
         return (self.directory / "results").read_bytes()
 
     @property
     def count(self) -> int:
         """Number of samples."""
-        return len(self.results) // BEAT_BYTES
+        return self._tree["count"]
+
+    @property
+    def row(self) -> int:
+        """Bytes of a result in memory."""
+        return len(self.results) // self.count
 
     @property
     def stride(self) -> int:

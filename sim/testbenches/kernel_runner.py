@@ -12,18 +12,18 @@ from twofold.hw.contract.cache import run_folder
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.contract.regs import (
-    BEAT_BYTES,
     KERNEL_NAME,
-    LABEL_OFFSET,
     sample_bytes,
     sample_stride,
 )
+from twofold.hw.contract.results import result_row
 from twofold.hw.kernel.top import CLOCK, RESET
 from twofold.hw.verilog.kernel import machine_kernel
 from twofold.hw.verilog.writer import Verilog
 from twofold.sim.testbenches.kernel_job import BENCH, TESTS, VARIABLE, KernelJob, Measured
 from twofold.sim.testbenches.runner import build_simulator, run_tests
 from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.driver.rows import fill_rows
 from twofold.sw.golden.model import forward
 from twofold.sw.pack.packer import pack
 
@@ -79,6 +79,7 @@ def create_job(
         image=pack(quantized, folding),
         samples=samples_in_memory(quantized, inputs),
         results=results_in_memory(quantized, inputs),
+        count=len(inputs),
         counts=counts_of(quantized, inputs),
     )
 
@@ -110,7 +111,7 @@ def samples_in_memory(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) ->
 def results_in_memory(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) -> bytes:
     """What the golden model says of inputs, as results."""
     golden = forward(quantized, inputs, keep_activations=False)
-    beats = np.zeros((len(inputs), BEAT_BYTES // 4), "<i4")
-    beats[:, : golden.logits.shape[1]] = golden.logits
-    beats[:, LABEL_OFFSET // 4] = golden.labels
-    return beats.tobytes()
+    row = result_row(quantized.network)
+    rows = np.empty((len(inputs), row.columns), "<i4")
+    fill_rows(rows, row, golden.logits, golden.labels)
+    return rows.tobytes()

@@ -131,6 +131,20 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     )
 
 
+def with_outputs(network: Network, outputs: int, *, labelled: bool = True) -> Network:
+    """The same network with another number of outputs, of dense weights; raw ones without labels.
+
+    Raises NetworkError as `Network` does.
+    """
+    last = replace(network.layers[-1], out_features=outputs, sparsity=Dense())
+    return replace(
+        network,
+        name=f"{network.name}-{outputs}{'' if labelled else '-raw'}",
+        layers=(*network.layers[:-1], last),
+        labels=tuple(f"class {label}" for label in range(outputs)) if labelled else (),
+    )
+
+
 def _output_size(layer: Conv2d, size: int) -> int:
     side = max(layer.kernel)
     return ((size + 2 * layer.padding - side) // layer.stride + 1) // layer.pool

@@ -35,7 +35,7 @@ public:
     Engine(const Engine &) = delete;
     Engine &operator=(const Engine &) = delete;
 
-    // One call at a time.
+    // One call at a time. `labels` is null where nobody asks for them.
     void infer(const uint8_t *inputs, int64_t samples, int32_t *logits, int64_t *labels) {
         const int64_t threads = static_cast<int64_t>(workers_.size());
         int64_t share = (samples + threads - 1) / threads;
@@ -81,7 +81,7 @@ private:
         for (int64_t at; (at = next_.fetch_add(chunk_)) < samples_;) {
             const int64_t count = std::min(chunk_, samples_ - at);
             worker.run(inputs_ + at * size_, static_cast<int>(count), logits_ + at * classes_);
-            for (int64_t w = at; w < at + count; w++) {
+            for (int64_t w = at; labels_ && w < at + count; w++) {
                 const int32_t *first = logits_ + w * classes_;
                 labels_[w] = std::max_element(first, first + classes_) - first;
             }
@@ -176,6 +176,7 @@ void twofold_cpu_destroy(void *engine) {
     delete static_cast<twofold::Engine *>(engine);
 }
 
+// `labels` may be null.
 void twofold_cpu_infer(void *engine, const uint8_t *inputs, int64_t samples, int32_t *logits,
                        int64_t *labels) {
     static_cast<twofold::Engine *>(engine)->infer(inputs, samples, logits, labels);

@@ -7,13 +7,13 @@ import numpy as np
 
 from twofold.hw.contract.closing import Closing
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.contract.network import Complementary, Linear, Stage
+from twofold.hw.contract.network import OUTPUTS_MAX, Complementary, Linear, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.artefacts.inputs import checked_inputs
 from twofold.sw.cpu.library import ISAS, LayerDescription, available_isas, library
 from twofold.sw.errors import ArtefactError
 
-MOST_KERNELS = 8192
+MOST_KERNELS = OUTPUTS_MAX
 """Kernels of one layer at most: their winners are selected on the stack."""
 
 MOST_THREADS = 1024
@@ -82,20 +82,21 @@ class CpuEngine(Closing):
                 "ask for fewer"
             )
 
-    def infer(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def infer(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Classify inputs.
 
         ``inputs`` is uint8 ``[samples, channels, height, width]``, or without channels where the
-        network has one. Returns logits, int32 ``[samples, classes]``, and labels, int64
-        ``[samples]`` (ties to the lower index). Raises ArtefactError for any other shape or type,
-        ToolError after `close`.
+        network has one. Returns logits, int32 ``[samples, outputs]``, and labels, int64
+        ``[samples]`` (ties to the lower index), or None where the outputs are raw. Raises
+        ArtefactError for any other shape or type, ToolError after `close`.
         """
         inputs = np.ascontiguousarray(checked_inputs(self.network, inputs))
-        logits = np.empty((len(inputs), len(self.network.labels)), dtype=np.int32)
-        labels = np.empty(len(inputs), dtype=np.int64)
+        logits = np.empty((len(inputs), self.network.outputs), dtype=np.int32)
+        labels = np.empty(len(inputs), dtype=np.int64) if self.network.labelled else None
         self._library.twofold_cpu_infer(
-            self._open(), _address(inputs), len(inputs), _address(logits), _address(labels)
-        )
+            self._open(), _address(inputs), len(inputs), _address(logits),
+            None if labels is None else _address(labels),
+        )  # fmt: skip
         return logits, labels
 
     def time_layers(self, on: bool = True) -> None:

@@ -33,6 +33,8 @@ from twofold.sw.pack import pack
 LANES = 2
 LAUNCH_SAMPLES = 8192
 """Most samples of a run: 8 MiB of spectrograms."""
+LAUNCH_BYTES = 64 << 20
+"""Most bytes of samples, or of results, of a run."""
 SMALLEST_LAUNCH = 64
 """Fewer samples are not worth splitting: starting a run costs about as much as computing these."""
 
@@ -50,7 +52,7 @@ class Accelerator:
     ----------
     devices: each with the same machine in it; the accelerator closes them.
     lanes: runs under way on a unit.
-    launch_samples: most samples of a run.
+    launch_samples: most samples of a run; fewer where they, or their results, take `LAUNCH_BYTES`.
     patience: seconds after which a run counts as hanging; None for what each device proposes.
 
     Raises
@@ -73,7 +75,6 @@ class Accelerator:
             )
         _claim(devices)
         self.devices = devices
-        self._launch_samples = launch_samples
         self._workers: list[Worker] = []
         self._network: Network | None = None
         self._loaded = False
@@ -82,6 +83,8 @@ class Accelerator:
         self._lock = threading.Lock()
         try:
             self.machine = _same_machine(devices)
+            most = LAUNCH_BYTES // max(self.machine.stride, self.machine.row.bytes)
+            self._launch_samples = launch_samples = max(1, min(launch_samples, most))
             for device in devices:
                 wait = device.patience if patience is None else patience
                 for unit in device.units:
@@ -170,7 +173,7 @@ class Accelerator:
         """
         self._check_loaded()
         if isinstance(batch, Batch):
-            ticket = Ticket(batch.samples, self.machine.classes, len(batch.parts))
+            ticket = Ticket(batch.samples, self.machine.row, len(batch.parts))
             batch.begin(ticket)
             jobs = [
                 (part.worker, Job(ticket, part.first, part.samples, slot=part.slot))
@@ -179,7 +182,7 @@ class Accelerator:
         else:
             inputs = self._flat(batch)
             split = list(self._split(len(inputs)))
-            ticket = Ticket(len(inputs), self.machine.classes, len(split))
+            ticket = Ticket(len(inputs), self.machine.row, len(split))
             jobs = [
                 (worker, Job(ticket, first, size, inputs[first : first + size]))
                 for worker, first, size in split
@@ -193,9 +196,10 @@ class Accelerator:
         return ticket
 
     def result(self, ticket: Ticket, seconds: float | None = None) -> Results:
-        """Logits, int32 ``[samples, classes]``, and labels, int32 ``[samples]``, of a ticket.
+        """Logits, int32 ``[samples, outputs]``, and labels, int32 ``[samples]``, of a ticket.
 
-        Waits for them, ``seconds`` at most. Raises what stopped a run, or DeviceTimeoutError.
+        A network with raw outputs has None for labels. Waits for them, ``seconds`` at most. Raises
+        what stopped a run, or DeviceTimeoutError.
         """
         return ticket.wait(seconds)
 

@@ -1,12 +1,13 @@
 """What the driver asks of a device: memory, registers and runs. Every back-end offers the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.parameters import FINGERPRINT_BYTES
 from twofold.hw.contract.regs import (
     BEAT_BYTES,
@@ -19,6 +20,7 @@ from twofold.hw.contract.regs import (
     Status,
     register,
 )
+from twofold.hw.contract.results import ResultRow
 from twofold.sw.errors import DeviceRefusedError, WrongPlatformError
 
 VALUES = tuple(one for one in READ_ONLY + COUNTERS if one.name != "fingerprint")
@@ -143,12 +145,12 @@ class Identity:
     Attributes
     ----------
     fingerprint: of the machine, as in `twofold.hw.contract.fingerprint`.
-    classes: logits of a result.
+    row: layout of a result.
     sample_bytes: bytes of an input sample, without padding.
     """
 
     fingerprint: bytes
-    classes: int
+    row: ResultRow
     sample_bytes: int
 
     @property
@@ -166,11 +168,26 @@ def identity(unit: Unit) -> Identity:
             f"{KERNEL_VERSION}; load a bitstream of this release, or install the driver that "
             "came with the bitstream"
         )
-    geometry = unit.read(register("geometry"))
+    try:
+        row = ResultRow.of_register(unit.read(register("outputs")))
+    except NetworkError as error:
+        raise WrongPlatformError(f"{unit.name} is none of our machines: {error}") from error
     fingerprint = unit.read(register("fingerprint"))
     return Identity(
-        fingerprint.to_bytes(FINGERPRINT_BYTES, "little"), geometry & 0xFF, geometry >> 8
+        fingerprint.to_bytes(FINGERPRINT_BYTES, "little"), row, unit.read(register("geometry"))
     )
+
+
+def read_samples(one: Register, read: Callable[[int], int]) -> int:
+    """Value of a register whose samples ``read`` gives by their offset.
+
+    The lowest sample is read first: that keeps the high half of a counter
+    (`twofold.hw.contract.regs`). So nobody else may read the unit's registers meanwhile.
+    """
+    value = 0
+    for index in range(one.bits // 32):
+        value |= read(one.offset + 4 * index) << 32 * index
+    return value
 
 
 def counters(unit: Unit, layers: int) -> dict[str, int]:

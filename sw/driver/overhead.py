@@ -21,6 +21,7 @@ from twofold.hw.contract.errors import TwofoldError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.presets import folding_for
 from twofold.hw.contract.regs import KERNEL_VERSION, Register, Status, sample_bytes
+from twofold.hw.contract.results import result_row
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.driver.accelerator import Accelerator
 from twofold.sw.driver.device import Arguments
@@ -54,7 +55,8 @@ class IdleUnit:
         self._registers = {
             "version": KERNEL_VERSION,
             "status": Status.OK,
-            "geometry": len(network.labels) | sample_bytes(network) << 8,
+            "geometry": sample_bytes(network),
+            "outputs": result_row(network).register,
             "fingerprint": int.from_bytes(machine, "little"),
         }
 

@@ -17,9 +17,7 @@ from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ALIGN_BYTES, LENGTH_MAX, ParameterStatus
 from twofold.hw.contract.regs import (
-    BEAT_BYTES,
     KERNEL_VERSION,
-    LABEL_OFFSET,
     PARAMETER_CODES,
     Operation,
     Register,
@@ -27,11 +25,12 @@ from twofold.hw.contract.regs import (
     sample_bytes,
     sample_stride,
 )
+from twofold.hw.contract.results import result_row
 from twofold.sw.driver.device import EVERY_VALUE, Arguments, buffer_bytes
+from twofold.sw.driver.rows import fill_rows, rows_of
 from twofold.sw.errors import DeviceLostError
 
 WRAP = 1 << 32
-LABEL_COLUMN = LABEL_OFFSET // 4
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,13 @@ class Classified:
 
     Attributes
     ----------
-    logits: int32 ``[samples, classes]``.
-    labels: integers ``[samples]``.
+    logits: int32 ``[samples, outputs]``.
+    labels: integers ``[samples]``; None for raw outputs.
     counters: values of registers by name, where the engine counts more than samples.
     """
 
     logits: NDArray[np.int32]
-    labels: NDArray[np.integer]
+    labels: NDArray[np.integer] | None
     counters: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -114,10 +113,11 @@ class SoftwareUnit:
         self.name = name
         self._network, self._engine, self._shared = network, engine, shared
         self._queue = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._loaded = False
+        self._row, self._loaded = result_row(network), False
         self._registers = {
             "version": KERNEL_VERSION,
-            "geometry": len(network.labels) | sample_bytes(network) << 8,
+            "geometry": sample_bytes(network),
+            "outputs": self._row.register,
             "fingerprint": int.from_bytes(fingerprint(network, folding), "little"),
             **dict.fromkeys(("status", "parameter_status", "runs", "failures", "results"), 0),
         }
@@ -152,7 +152,7 @@ class SoftwareUnit:
         self._engine.close()
 
     def _run(self, arguments: Arguments, samples: int) -> None:
-        found = Classified(np.empty((0, 1), np.int32), np.empty(0, np.int32))
+        found = Classified(np.empty((0, 1), np.int32), None)
         image = ParameterStatus(self._registers["parameter_status"])
         if arguments.operation == Operation.LOAD:
             status, image = self._load(arguments, image)
@@ -166,7 +166,7 @@ class SoftwareUnit:
             "parameter_status": image,
             "runs": (self._registers["runs"] + 1) % WRAP,
             "failures": (self._registers["failures"] + failed) % WRAP,
-            "results": len(found.labels),
+            "results": len(found.logits),
             **found.counters,
         }
 
@@ -184,11 +184,8 @@ class SoftwareUnit:
         stride, used = sample_stride(self._network), sample_bytes(self._network)
         rows = _card(arguments.input)[: samples * stride].reshape(samples, stride)[:, :used]
         found = self._engine.run(rows.reshape(samples, *self._network.input_shape))
-        beats = _card(arguments.output)[: samples * BEAT_BYTES].view(np.int32).reshape(samples, -1)
-        classes = found.logits.shape[1]
-        beats[:, :classes] = found.logits
-        beats[:, classes:LABEL_COLUMN] = 0
-        beats[:, LABEL_COLUMN] = found.labels
+        rows = rows_of(_card(arguments.output), self._row, samples)
+        fill_rows(rows, self._row, found.logits, found.labels)
         return found
 
 

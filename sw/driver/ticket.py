@@ -3,14 +3,10 @@
 import threading
 
 import numpy as np
-from numpy.typing import NDArray
 
-from twofold.hw.contract.regs import BEAT_BYTES, LABEL_OFFSET
+from twofold.hw.contract.results import ResultRow
+from twofold.sw.driver.rows import Results, split_rows
 from twofold.sw.errors import DeviceTimeoutError
-
-Results = tuple[NDArray[np.int32], NDArray[np.int32]]
-"""Logits ``[samples, classes]`` and labels ``[samples]``."""
-COLUMNS, LABEL_COLUMN = BEAT_BYTES // 4, LABEL_OFFSET // 4
 
 
 class Ticket:
@@ -19,14 +15,14 @@ class Ticket:
     Parameters
     ----------
     samples: of the batch.
-    classes: logits of a result.
+    row: layout of a result.
     parts: into how many runs it was split.
     """
 
-    def __init__(self, samples: int, classes: int, parts: int) -> None:
+    def __init__(self, samples: int, row: ResultRow, parts: int) -> None:
         self.samples = samples
-        self.rows = np.empty((samples, COLUMNS), np.int32)
-        self._classes, self._left = classes, parts
+        self.rows = np.empty((samples, row.columns), np.int32)
+        self._row, self._left = row, parts
         self._error: Exception | None = None
         self._lock, self._ended = threading.Lock(), threading.Event()
         if not parts:
@@ -50,7 +46,7 @@ class Ticket:
         self._ended.wait()
 
     def wait(self, seconds: float | None) -> Results:
-        """Logits and labels, which are views of one array.
+        """Logits and labels, which are views of one array; no labels of raw outputs.
 
         Raises what stopped a run, or DeviceTimeoutError when it takes longer than ``seconds``; the
         ticket is still good then.
@@ -62,4 +58,4 @@ class Ticket:
             )
         if self._error is not None:
             raise self._error
-        return self.rows[:, : self._classes], self.rows[:, LABEL_COLUMN]
+        return split_rows(self.rows, self._row)

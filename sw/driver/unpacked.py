@@ -28,8 +28,10 @@ from twofold.sw.pack import unpack
 class Classifier(Protocol):
     """A network ready to run."""
 
-    def infer(self, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Logits ``[samples, classes]`` and labels ``[samples]`` of inputs
+    def infer(
+        self, inputs: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64] | None]:
+        """Logits ``[samples, outputs]`` and labels ``[samples]``, None for raw outputs, of inputs
         ``[samples, channels, height, width]``.
         """
         ...

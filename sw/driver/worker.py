@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.hw.contract.errors import TwofoldError
-from twofold.hw.contract.regs import BEAT_BYTES, Operation, register
+from twofold.hw.contract.regs import Operation, register
 from twofold.sw.driver.device import (
     Arguments,
     Buffer,
@@ -19,7 +19,8 @@ from twofold.sw.driver.device import (
     Unit,
     check_status,
 )
-from twofold.sw.driver.ticket import COLUMNS, Ticket
+from twofold.sw.driver.rows import rows_of
+from twofold.sw.driver.ticket import Ticket
 from twofold.sw.errors import DeviceError, DeviceLostError, DeviceRefusedError, DeviceTimeoutError
 
 GOODBYE = 5.0
@@ -32,25 +33,23 @@ class Slot:
     Parameters
     ----------
     unit: whose memory it is.
-    machine: gives the size of a sample.
+    machine: gives the size of a sample and of a result.
     samples: how many there is room for.
 
     Members
     -------
     inputs: uint8 ``[samples, sample_bytes]``, the input.
-    rows: int32 ``[samples, COLUMNS]``, the results.
+    rows: int32 ``[samples, columns of a result]``.
     """
 
     def __init__(self, unit: Unit, machine: Identity, samples: int) -> None:
         self._input = unit.allocate(samples * machine.stride)
-        self._output = unit.allocate(samples * BEAT_BYTES)
-        self._stride = machine.stride
+        self._output = unit.allocate(samples * machine.row.bytes)
+        self._stride, self._row_bytes = machine.stride, machine.row.bytes
         self.samples = samples
         whole = self._input.data[: samples * machine.stride].reshape(samples, machine.stride)
         self.inputs = whole[:, : machine.sample_bytes]
-        self.rows = (
-            self._output.data[: samples * BEAT_BYTES].view(np.int32).reshape(samples, COLUMNS)
-        )
+        self.rows = rows_of(self._output.data, machine.row, samples)
         self.launch = unit.prepare(
             Arguments(Operation.RUN, self._input, 0, self._input, self._output)
         )
@@ -61,7 +60,7 @@ class Slot:
 
     def fetch(self, samples: int) -> None:
         """Transfer results from the card."""
-        self._output.to_host(samples * BEAT_BYTES)
+        self._output.to_host(samples * self._row_bytes)
 
     def free(self) -> None:
         """Give everything back; the arrays must not be used afterwards."""

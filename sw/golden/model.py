@@ -28,8 +28,9 @@ class Golden:
 
     Attributes
     ----------
-    logits: int32 ``[samples, classes]``.
-    labels: int64 ``[samples]``; index of the largest logit, ties to the lower index.
+    logits: int32 ``[samples, outputs]``.
+    labels: int64 ``[samples]``; index of the largest logit, ties to the lower index. None where the
+        outputs are raw.
     activations: of each hidden layer, after its winners: uint8 ``[samples, channels, rows,
         columns]`` (1 row and 1 column for a linear layer); empty when they were not asked for.
     multiplications: int64 ``[samples, layers]``; products of a non-zero activation with a stored
@@ -39,7 +40,7 @@ class Golden:
     """
 
     logits: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None
     activations: tuple[np.ndarray, ...]
     multiplications: np.ndarray
     nonzero: np.ndarray
@@ -70,7 +71,7 @@ def forward(
     logits = np.concatenate([chunk.logits for chunk in chunks])
     return Golden(
         logits=logits,
-        labels=logits.argmax(axis=1),
+        labels=logits.argmax(axis=1) if network.labelled else None,
         activations=tuple(
             np.concatenate(parts)
             for parts in zip(*(chunk.activations for chunk in chunks), strict=True)

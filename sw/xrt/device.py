@@ -1,6 +1,7 @@
 """A card, or its emulation, through XRT's C interface. Needs no PYNQ."""
 
 import ctypes
+import threading
 import time
 from collections.abc import Sequence
 from ctypes import c_uint32, c_void_p
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
-from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes
+from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes, read_samples
 from twofold.sw.errors import DeviceBusyError, DeviceError, DeviceLostError, NoCardError
 from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
 from twofold.sw.xrt.cards import claim, release
@@ -143,7 +144,7 @@ class XrtUnit:
     """A compute unit that this process has for itself."""
 
     def __init__(self, xrt: Library, card: int, uuid: bytes, name: str) -> None:
-        self.name = name
+        self.name, self._reading = name, threading.Lock()
         self._xrt, self._card = xrt, card
         full = f"{KERNEL_NAME}:{{{name}}}".encode()
         self._kernel = xrt.call("xrtPLKernelOpenExclusive", card, uuid, full)
@@ -169,9 +170,9 @@ class XrtUnit:
 
     def read(self, one: Register) -> int:
         """Value of a register, sample by sample. Raises DeviceLostError."""
-        value, sample = 0, c_uint32()
-        for index in range(one.bits // 32):
-            offset = one.offset + 4 * index
+        sample = c_uint32()
+
+        def read(offset: int) -> int:
             done = self._xrt.call(
                 "xrtKernelReadRegister", self._kernel, offset, ctypes.byref(sample)
             )
@@ -180,8 +181,10 @@ class XrtUnit:
                 DeviceLostError,
                 f"{self.name}: register {one.name} cannot be read: {LOST}",
             )
-            value |= sample.value << 32 * index
-        return value
+            return sample.value
+
+        with self._reading:
+            return read_samples(one, read)
 
     def close(self) -> None:
         """Let go of the unit."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
-from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes
+from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes, read_samples
 from twofold.sw.errors import DeviceError, DeviceLostError, MissingRuntimeError, NoCardError
 from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
 from twofold.sw.xrt.cards import claim, release
@@ -148,7 +148,7 @@ class PynqUnit:
 
     def __init__(self, name: str, kernel: Any, memory: Any, scheduler: Scheduler) -> None:
         self.name, self.kernel, self.scheduler = name, kernel, scheduler
-        self._memory = memory
+        self._memory, self._reading = memory, threading.Lock()
 
     def allocate(self, size: int) -> PynqBuffer:
         """Memory of the bank that the unit is connected to."""
@@ -165,8 +165,8 @@ class PynqUnit:
 
     def read(self, one: Register) -> int:
         """Value of a register, sample by sample."""
-        samples = (self.kernel.read(one.offset + 4 * index) for index in range(one.bits // 32))
-        return sum(int(sample) << 32 * index for index, sample in enumerate(samples))
+        with self._reading:
+            return read_samples(one, lambda offset: int(self.kernel.read(offset)))
 
 
 class PynqDevice:

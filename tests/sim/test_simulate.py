@@ -10,17 +10,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import twofold.sim.simulate
 from sim import cli
-from twofold.hw.contract.folding import plans
+from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding, plans
+from twofold.hw.contract.network import Conv2d, Linear, Network
 from twofold.hw.contract.presets import folding
 from twofold.hw.verilog.machine import core_verilog
+from twofold.sim.report import show
 from twofold.sim.rtl.simulated import Machine
 from twofold.sim.testbenches.core_bench import Bench, Observed
 from twofold.sim.testbenches.job import VARIABLE, Finding, Job
 from twofold.sim.testbenches.runner import build_bench
-from twofold.sim.workloads.random_network import random_inputs
+from twofold.sim.workloads.random_network import random_inputs, random_quantized
+from twofold.sim.workloads.samples import Workload
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.errors import ArtefactError
 from twofold.sw.golden.model import Golden, forward
@@ -90,6 +94,7 @@ def test_a_difference_is_found_and_fails(build: Path, monkeypatch: pytest.Monkey
 def observed(machine: Machine, inputs: np.ndarray) -> Observed:
     """What the bench would see of a run."""
     ran = machine.run(inputs)
+    assert ran.labels is not None
     classes = ran.logits.shape[1]
     results = [
         sum((int(logit) & 0xFFFFFFFF) << 32 * at for at, logit in enumerate(logits))
@@ -162,7 +167,6 @@ import json, sys
 from pathlib import Path
 from twofold.hw.contract.presets import folding
 from twofold.sim.cli import shipped
-from twofold.sim.workloads.random_network import random_inputs
 from twofold.sim.simulate import simulate
 from twofold.sim.workloads.samples import Workload
 from twofold.sw.artefacts import QuantizedNetwork
@@ -192,6 +196,7 @@ def test_two_runs_in_one_build_folder_keep_their_results_apart(build: Path, tiny
             out, _ = process.communicate(timeout=300)
             labels, failures = json.loads(out.splitlines()[-1])
             golden = forward(tiny, random_inputs(tiny.network, 6, seed))
+            assert golden.labels is not None
             assert labels == [tiny.network.labels[label] for label in golden.labels]
             assert failures == {}
     finally:
@@ -203,3 +208,22 @@ def test_two_runs_in_one_build_folder_keep_their_results_apart(build: Path, tiny
 
 def _network():
     return QuantizedNetwork.load(cli.shipped("tiny", "fast")).network
+
+
+def test_raw_outputs_are_simulated_and_shown_without_labels(build: Path):
+    """Through the library, which is what many samples go through; one number is then made wrong."""
+    conv = Conv2d(out_channels=4, kernel=(2, 2), stride=2, k=3)
+    network = Network("raw", (1, 4, 4), (conv, Linear(out_features=20)), ())
+    layers = GatherFolding(cols=2), ScatterFolding(lanes=5)
+    quantized, machine = random_quantized(network, 3), Folding(layers, input_bytes=4, frames=4)
+    inputs = random_inputs(network, twofold.sim.simulate.BENCH_SAMPLES + 1, 3)
+    spoken = [str(at) for at in range(len(inputs))]
+    workload = Workload("noise", inputs[:, 0], spoken, [None] * len(inputs))
+    found = twofold.sim.simulate.simulate(quantized, machine, workload, build)
+    assert found.passed and found.figures["mismatches"] == 0
+    assert {(sample.label, sample.probability) for sample in found.samples} == {(None, None)}
+    console = Console(record=True, width=120)
+    few = replace(found, samples=found.samples[:3], figures=found.figures | {"folding": "own"})
+    show(few, console)
+    text = console.export_text()
+    assert "raw outputs" in text and "mismatches" in text

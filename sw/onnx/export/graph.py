@@ -135,7 +135,7 @@ class Graph:
 
         Parameters
         ----------
-        results: name and element type of the outputs, each ``[samples, classes]``.
+        results: name and element type of the outputs, each ``[samples, outputs]``.
         image: element type of the input ``image``, ``[samples, channels, height, width]``.
         samples: the batch, or a name for any.
         properties: metadata of the model.
@@ -148,7 +148,7 @@ class Graph:
                 self.nodes,
                 network.name,
                 [value("image", image, [samples, *network.input_shape])],
-                [value(name, kind, [samples, len(network.labels)]) for name, kind in results],
+                [value(name, kind, [samples, network.outputs]) for name, kind in results],
                 self.initializers,
             ),
             producer_name="twofold",

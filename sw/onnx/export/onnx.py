@@ -15,7 +15,8 @@ is added up in parts and requantised in double.
   8-bit kernel that saturates at 16 bits on older processors.
 
 Input ``image``: uint8 ``[samples, channels, height, width]``. Outputs ``logits``: int32
-``[samples, classes]``, and ``probabilities``: float32 of the same shape.
+``[samples, outputs]``, and ``probabilities``: float32 of the same shape. A network with raw outputs
+has no probabilities but ``values``: its outputs in the scale of what it was made from.
 """
 
 import json
@@ -54,10 +55,10 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
     for stage, layer in zip(network.stages, quantized.layers, strict=True):
         x = _layer(graph, stage, layer, x, zero_point)
         zero_point = 0
-    _outputs(graph, x, quantized.logit_scale)
+    floats = _outputs(graph, x, quantized)
     return graph.model(
         network,
-        [("logits", TensorProto.INT32), ("probabilities", TensorProto.FLOAT)],
+        [("logits", TensorProto.INT32), (floats, TensorProto.FLOAT)],
         properties={
             INPUT_PROPERTY: json.dumps(dict(quantized.input), sort_keys=True),
             "labels": json.dumps(network.labels),
@@ -137,10 +138,13 @@ def _slice(graph: Graph, name: str, x: str, start: int, stop: int) -> str:
     return graph.node("Slice", [x, *bounds], f"{name}.input")
 
 
-def _outputs(graph: Graph, x: str, logit_scale: float) -> None:
+def _outputs(graph: Graph, x: str, quantized: QuantizedNetwork) -> str:
+    """Integers and floats of the last layer; returns the name of the floats."""
     flat = graph.node("Flatten", [x], "logits.flat", axis=1)
     graph.node("Cast", [flat], "logits", to=TensorProto.INT32)
     flat = graph.node("Cast", [flat], "logits.float", to=TensorProto.FLOAT)
-    scale = graph.constant("logits.scale", np.float32(logit_scale))
+    scale = graph.constant("logits.scale", np.float32(quantized.logit_scale))
+    if not quantized.network.labelled:
+        return graph.node("Mul", [flat, scale], "values")
     scaled = graph.node("Mul", [flat, scale], "logits.scaled")
-    graph.node("Softmax", [scaled], "probabilities", axis=1)
+    return graph.node("Softmax", [scaled], "probabilities", axis=1)

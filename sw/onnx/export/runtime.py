@@ -33,17 +33,18 @@ class OnnxNetwork:
             raise OnnxError(f"ONNX Runtime refuses the model: {error}") from error
         outputs = {value.name for value in self._session.get_outputs()}
         inputs = [value.name for value in self._session.get_inputs()]
-        if inputs != ["image"] or not {"logits", "probabilities"} <= outputs:
+        ours = "logits" in outputs and outputs & {"probabilities", "values"}
+        if inputs != ["image"] or not ours:
             raise OnnxError(
                 f"model has inputs {inputs} and outputs {sorted(outputs)}, not Twofold's"
             )
 
     def logits(self, inputs: np.ndarray) -> np.ndarray:
-        """Logits, int32 ``[samples, classes]``, of uint8 ``[samples, channels, height, width]``."""
+        """Logits, int32 ``[samples, outputs]``, of uint8 ``[samples, channels, height, width]``."""
         return self._run("logits", inputs)
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 ``[samples, classes]``."""
+        """Probabilities, float32 ``[samples, classes]``; raw outputs have none."""
         return self._run("probabilities", inputs)
 
     def _run(self, output: str, inputs: np.ndarray) -> np.ndarray:

@@ -49,13 +49,17 @@ class Scaling:
 
 
 def import_onnx(
-    content: bytes, name: str | None = None, *, stated: Mapping[str, Any] | None = None
+    content: bytes,
+    name: str | None = None,
+    *,
+    raw: bool = False,
+    stated: Mapping[str, Any] | None = None,
 ) -> QuantizedNetwork:
     """Network of an ONNX model, which is untrusted.
 
-    ``name`` is the network's; by default the graph's. ``stated`` says what its input is, as
-    `twofold.sw.artefacts.input` describes it; by default what the model carries, else an array.
-    Raises OnnxError.
+    ``name`` is the network's; by default the graph's. With ``raw`` its outputs are numbers, not
+    logits of classes. ``stated`` says what its input is, as `twofold.sw.artefacts.input` describes
+    it; by default what the model carries, else an array. Raises OnnxError.
     """
     graph = Graph(content)
     chain = read_chain(graph)
@@ -75,7 +79,7 @@ def import_onnx(
             name=_slug(name or graph.name),
             input_shape=layers[0].in_shape,
             layers=tuple(layer for layer, _, _ in found),
-            labels=_labels(graph, classes),
+            labels=() if raw else _labels(graph, classes),
             zero_point=chain.zero_point,
         )
         network = _roomy(network, [integers for _, integers, _ in found])
@@ -284,12 +288,15 @@ def _input(graph: Graph, chain: Chain, stated: Mapping[str, Any] | None) -> Mapp
 
 
 def _labels(graph: Graph, classes: int) -> tuple[str, ...]:
-    """Labels that the model carries, if there is one for each class; else numbers."""
+    """Labels that the model carries, if there is one for each class, or if it says that there are
+    none; else numbers.
+    """
     try:
         labels = json.loads(graph.metadata.get("labels", "null"))
     except (ValueError, RecursionError):
         labels = None
-    if isinstance(labels, list) and len(labels) == classes and all(map(_is_label, labels)):
+    fits = isinstance(labels, list) and len(labels) in (0, classes)
+    if fits and all(map(_is_label, labels)):
         return tuple(labels)
     return tuple(str(index) for index in range(classes))
 

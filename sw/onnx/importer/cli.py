@@ -11,6 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--onnx", type=Path, required=True, help="ONNX model to read")
     parser.add_argument("--out", type=Path, required=True, help="quantized network to write (.npz)")
     parser.add_argument("--name", help="name of the network (default: the graph's)")
+    parser.add_argument(
+        "--raw", action="store_true", help="outputs are numbers, not logits of classes: no label"
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
@@ -23,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.onnx.importer.graph import BYTES_MAX
     from twofold.sw.onnx.importer.summary import lines, summary
 
-    quantized = import_onnx(read_bytes(args.onnx, BYTES_MAX), args.name)
+    quantized = import_onnx(read_bytes(args.onnx, BYTES_MAX), args.name, raw=args.raw)
     quantized.save(args.out)
     found = summary(quantized)
     if args.json:

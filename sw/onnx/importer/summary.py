@@ -13,6 +13,8 @@ def summary(quantized: QuantizedNetwork) -> dict[str, Any]:
         "network": quantized.network.name,
         "input_shape": list(quantized.network.input_shape),
         "zero_point": quantized.network.zero_point,
+        "outputs": quantized.network.outputs,
+        "labelled": quantized.network.labelled,
         "layers": [
             _layer(stage, note) for stage, note in zip(quantized.network.stages, notes, strict=True)
         ],

@@ -2,6 +2,8 @@
 
 from dataclasses import fields, replace
 
+import pytest
+
 from twofold.hw.contract import fingerprint as fingerprints
 from twofold.hw.contract import presets
 from twofold.hw.contract.fingerprint import fingerprint
@@ -31,6 +33,41 @@ def test_is_32_bytes_and_repeats():
 def test_names_do_not_count():
     renamed = replace(NETWORK, name="other", labels=tuple("abcdefghijkl"))
     assert fingerprint(renamed, FOLDING) == PRINT
+
+
+def test_raw_outputs_count():
+    assert fingerprint(replace(NETWORK, labels=()), FOLDING) != PRINT
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "size", "start"),
+    [
+        ("gsc", "dense", "small", "e3ddedcc302c8951"),
+        ("gsc", "dense", "full", "15d6c3199d19afdf"),
+        ("gsc", "pruned", "small", "e3ddedcc302c8951"),
+        ("gsc", "pruned", "full", "15d6c3199d19afdf"),
+        ("gsc", "sparse-dense", "small", "516bd4f5096b5229"),
+        ("gsc", "sparse-dense", "full", "c1918719bb13c0d4"),
+        ("gsc", "fast", "small", "70c8ad3bf5a5d4ab"),
+        ("gsc", "fast", "full", "0eaf1c690222e049"),
+        ("gsc", "accurate", "small", "1a80cc606242d935"),
+        ("gsc", "accurate", "full", "eaf233cb0b7c291f"),
+        ("tiny", "dense", "small", "e41db3813404eadb"),
+        ("tiny", "dense", "full", "8595509f0e78ad17"),
+        ("tiny", "pruned", "small", "e41db3813404eadb"),
+        ("tiny", "pruned", "full", "8595509f0e78ad17"),
+        ("tiny", "sparse-dense", "small", "627036116beef7b4"),
+        ("tiny", "sparse-dense", "full", "a719254f92da9800"),
+        ("tiny", "fast", "small", "09352697d1bb636a"),
+        ("tiny", "fast", "full", "1dd62c44742018bd"),
+        ("tiny", "accurate", "small", "6e2df84c6d758270"),
+        ("tiny", "accurate", "full", "7fe453d4a6240e3e"),
+    ],
+)
+def test_shipped_machines_keep_their_fingerprint(name, variant, size, start):
+    """Images packed long ago, and bitstreams that took hours, stay good."""
+    machine = presets.network(name, variant), presets.folding(name, variant, size)
+    assert fingerprint(*machine).hex().startswith(start)
 
 
 def test_every_number_of_a_convolution_counts():

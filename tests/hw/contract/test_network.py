@@ -136,11 +136,23 @@ def test_fields_have_their_exact_type(field, value):
         ),
         (lambda: small(layers=(Linear(out_features=2, multiplier=True),)), "no multiplier"),
         (lambda: small(input_shape=(1, 256, 256)), "65536 products a logit"),
+        (lambda: small(layers=(Linear(out_features=8193),), labels=()), "8193 outputs"),
+        (lambda: small(layers=(Linear(out_features=16),)), "2 labels for 16 logits.*none for raw"),
+        (lambda: small(input_shape=(65537, 1, 1)), "input of 65537 channels, 65536 at most"),
+        (lambda: small(input_shape=(1, 8193, 8192)), "67117056 bytes, 67108864 at most"),
     ],
 )
 def test_impossible_networks_are_refused(build, message):
     with pytest.raises(NetworkError, match=message):
         build()
+
+
+@pytest.mark.parametrize("outputs", [1, 15, 16, 35, 640, 8192])
+def test_outputs_with_and_without_labels(outputs):
+    for labels in (tuple(map(str, range(outputs))), ()):
+        network = small(layers=(Linear(out_features=outputs),), labels=labels)
+        assert (network.outputs, network.labelled) == (outputs, bool(labels))
+        assert network_from_json(json.loads(json.dumps(network.to_json()))) == network
 
 
 def test_stages_of_the_speech_network():

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twofold.hw.contract import parameters, presets
-from twofold.hw.contract.errors import ParameterError
+from twofold.hw.contract.errors import FoldingError, ParameterError
 from twofold.hw.contract.fingerprint import fingerprint
-from twofold.hw.contract.folding import plans
+from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding, plans
+from twofold.hw.contract.network import Conv2d, Linear, Network
 from twofold.hw.contract.tables import TableKind, tables
+from twofold.hw.machine.core import Core
 from twofold.sim.workloads.random_network import random_folding, random_network
 
 SEEDS = st.integers(0, 1 << 30)
@@ -51,6 +53,33 @@ def test_round_trip(seed, source):
     content = parameters.pack(written, mark)
     assert len(content) % parameters.ALIGN_BYTES == 0
     assert parameters.unpack(content, machine, mark) == written
+
+
+@given(SEEDS)
+def test_length_is_known_before(seed):
+    network = random_network(seed)
+    folding = random_folding(network, seed)
+    machine, mark = plans(network, folding), fingerprint(network, folding)
+    content = parameters.pack(sections(machine, lambda low, _: low), mark)
+    assert len(content) == parameters.parameter_bytes(machine)
+
+
+def test_a_machine_that_no_image_could_be_loaded_into_is_refused():
+    network = Network(
+        "big",
+        (1, 1, 1),
+        (Conv2d(out_channels=8000, kernel=(1, 1)), Linear(out_features=8000)),
+        (),
+    )
+    folding = Folding((GatherFolding(), ScatterFolding(lanes=8000)), input_bytes=1)
+    machine = plans(network, folding)
+    with pytest.raises(
+        FoldingError, match=r"parameter image would be \d{9} bytes long, at most 6710"
+    ):
+        parameters.check_image_fits(machine)
+    with pytest.raises(FoldingError, match="parameter image"):
+        Core(network, folding)
+    parameters.check_image_fits(PLANS)
 
 
 def test_layout_is_as_documented():

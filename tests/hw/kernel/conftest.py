@@ -16,7 +16,8 @@ from twofold.hw.contract import regs
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Linear, Network
 from twofold.hw.contract.parameters import MAGIC, ParameterStatus
-from twofold.hw.engines.links import parameter_stream, result_layout, result_stream
+from twofold.hw.contract.results import ResultRow
+from twofold.hw.engines.links import parameter_stream, result_stream
 from twofold.hw.kernel.axi import INCR, Response
 
 PAGE = 4096
@@ -217,8 +218,9 @@ class SumCore(wiring.Component):
     """Stands in for the machine: sums the bytes of each sample, ``pause`` cycles a sample.
 
     An image is good when it starts with the magic and the exclusive or of its samples is 0; the
-    sample behind the magic is the image's key. Logits are the sum, its negative, the number of the
-    sample since the image was loaded, and the key.
+    sample behind the magic is the image's key. Outputs are the sum, its negative, the number of the
+    sample since the image was loaded, the key, and from the fourth on the sum plus the output's
+    number. The label is the sum modulo 4.
     """
 
     counters = False
@@ -229,8 +231,10 @@ class SumCore(wiring.Component):
     i: Any
     o: Any
 
-    def __init__(self, *, pixels=256, input_bytes=64, pause=3):
-        self.network = Network("sums", (1, 1, pixels), (Linear(out_features=4),), tuple("abcd"))
+    def __init__(self, *, pixels=256, input_bytes=64, pause=3, outputs=4, labelled=True):
+        labels = tuple(map(str, range(outputs))) if labelled else ()
+        self.network = Network("sums", (1, 1, pixels), (Linear(out_features=outputs),), labels)
+        self.row = ResultRow(outputs, labelled)
         self.folding = Folding((), input_bytes)
         self.pause = pause
         super().__init__(
@@ -239,24 +243,21 @@ class SumCore(wiring.Component):
                 "busy": Out(1),
                 "status": Out(ParameterStatus),
                 "i": In(stream.Signature(8 * input_bytes)),
-                "o": Out(result_stream(4)),
+                "o": Out(result_stream(self.row)),
             }
         )
 
     def elaborate(self, _platform):
         m = Module()
         key, number = self._load(m), Signal(32)
-        m.submodules.results = fifo = SyncFIFOBuffered(width=result_layout(4).size, depth=4)
+        m.submodules.results = fifo = SyncFIFOBuffered(width=3 * 32, depth=4)
         piece = self.folding.input_bytes
         pieces = regs.sample_bytes(self.network) // piece
         total, at, wait = Signal(32), Signal(range(pieces + 1)), Signal(range(self.pause + 2))
         here = sum((self.i.payload[8 * byte : 8 * byte + 8] for byte in range(piece)), Const(0))
         m.d.comb += [
-            self.o.valid.eq(fifo.r_rdy),
-            Value.cast(self.o.payload).eq(fifo.r_data),
-            fifo.r_en.eq(self.o.ready),
             self.i.ready.eq((self.status == ParameterStatus.OK) & (at != pieces)),
-            fifo.w_data.eq(Cat(total, (-total)[:32], number, key, total[:2])),
+            fifo.w_data.eq(Cat(total, number, key)),
             fifo.w_en.eq((at == pieces) & (wait == self.pause)),
         ]
         with m.If(self.i.valid & self.i.ready):
@@ -268,7 +269,34 @@ class SumCore(wiring.Component):
                 m.d.sync += [number.eq(number + 1), total.eq(0), at.eq(0), wait.eq(0)]
         with m.If(self.busy):
             m.d.sync += number.eq(0)
+        self._give(m, fifo)
         return m
+
+    def _give(self, m, fifo):
+        """Results as their layout says, a beat a cycle."""
+        total, number, key = (fifo.r_data[at : at + 32] for at in (0, 32, 64))
+        outputs = [total, (-total)[:32], number, key]
+        outputs += [(total + at)[:32] for at in range(4, self.row.outputs)]
+        m.d.comb += self.o.valid.eq(fifo.r_rdy)
+        if self.row.beats == 1:
+            m.d.comb += [
+                Value.cast(self.o.payload.logits).eq(Cat(*outputs)),
+                fifo.r_en.eq(self.o.ready),
+            ]
+            if self.row.labelled:
+                m.d.comb += self.o.payload.label.eq(total[:2])
+            return
+        filling = [Const(0, 32)] * (16 * self.row.beats - len(outputs) - self.row.labelled)
+        row = Cat(*outputs, *filling, *([Cat(total[:2], Const(0, 30))] * self.row.labelled))
+        beat = Signal(range(self.row.beats))
+        last = beat == self.row.beats - 1
+        m.d.comb += [
+            self.o.payload.data.eq(row.word_select(beat, 512)),
+            self.o.payload.last.eq(last),
+            fifo.r_en.eq(self.o.ready & last),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += beat.eq(Mux(last, 0, beat + 1))
 
     def _load(self, m):
         key, parity, count, late = Signal(32), Signal(32), Signal(8), Signal()

@@ -1,5 +1,6 @@
 """The register block as the runtime sees it."""
 
+import pytest
 from amaranth.sim import Simulator
 
 from twofold.hw.contract import regs
@@ -37,6 +38,47 @@ def test_every_register_is_where_the_table_says(axi_host):
             assert await host.read(ctx, one.name) == wanted, one
             if one.access == Access.ARGUMENT:
                 assert ctx.get(dut.arguments[one.name]) == wanted
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("between", [(), ("status", "control", "words")])
+@pytest.mark.parametrize("name", ["cycles", "output_stalls", "busy", "total_cycles"])
+def test_a_counter_that_runs_on_is_read_whole(axi_host, name, between):
+    """The low half is read, the counter goes on into its high half, and then that is read."""
+    dut = ControlBlock()
+    host = axi_host(dut.bus)
+    one = regs.register(name)
+    counts = one in regs.COUNTERS
+    source = dut.counter_total if counts else dut.values[name]
+
+    async def bench(ctx):
+        for before, after in ((0xFFFF_FFFF, 1 << 32), (5 << 32 | 0xFFFF_FFFE, 6 << 32)):
+            ctx.set(source, before)
+            low = await host.read_word(ctx, one.offset)
+            ctx.set(source, after)
+            for other in between:
+                await host.read(ctx, other)
+            high = await host.read_word(ctx, one.offset + 4)
+            assert high << 32 | low == before
+            assert await host.read_word(ctx, one.offset + 4) == after >> 32, "kept for too long"
+
+    simulate(dut, bench)
+
+
+def test_a_high_half_is_kept_for_its_own_register_alone(axi_host):
+    dut = ControlBlock()
+    host = axi_host(dut.bus)
+    cycles, results = regs.register("cycles"), regs.register("results")
+
+    async def bench(ctx):
+        ctx.set(dut.values.cycles, 7 << 32)
+        ctx.set(dut.values.results, 9 << 32)
+        await host.read_word(ctx, cycles.offset)
+        ctx.set(dut.values.results, 11 << 32)
+        assert await host.read_word(ctx, results.offset + 4) == 11
+        ctx.set(dut.values.cycles, 8 << 32)
+        assert await host.read_word(ctx, cycles.offset + 4) == 7
 
     simulate(dut, bench)
 

@@ -62,12 +62,17 @@ class Bench:
         """The results in memory are those of ``count`` samples, numbered from ``first``."""
         network = self.core.network
         size, stride = regs.sample_bytes(network), regs.sample_stride(network)
+        count_of, labels = network.outputs, bool(network.labels)
+        length = 64 * -(-(count_of + labels) // 16)
         for index in range(count):
             at = source + index * stride
             total = sum(self.memory.bytes[at : at + size])
-            beat = self.memory.bytes[output + 64 * index : output + 64 * index + 64]
-            assert regs.result(bytes(beat), 4) == ((total, -total, first + index, KEY), total % 4)
-            assert not any(beat[16:60])
+            wanted = [total, -total, first + index, KEY, *(total + at for at in range(4, count_of))]
+            row = struct.pack(f"<{count_of}i", *wanted)
+            tail = struct.pack("<I", total % 4) if labels else b""
+            begin = output + length * index
+            found = self.memory.bytes[begin : begin + length]
+            assert found == row.ljust(length - len(tail), b"\0") + tail
 
 
 @pytest.fixture
@@ -105,6 +110,28 @@ def test_samples_go_from_memory_to_memory(make_bench, memory, core):
     bench.play(play)
 
 
+@pytest.mark.parametrize("memory", [{}, {"latency": 60, "busy": 0.5}])
+@pytest.mark.parametrize(
+    ("outputs", "labelled"), [(15, True), (16, True), (16, False), (35, True), (100, False)]
+)
+def test_results_take_as_many_beats_as_they_need(make_bench, memory, outputs, labelled):
+    """Runs begin anywhere in a page; rows cross pages, bursts do not, which the memory checks."""
+    bench = make_bench(memory=memory, pixels=64, pause=0, outputs=outputs, labelled=labelled)
+
+    async def play(ctx):
+        assert await bench.host.read(ctx, "outputs") == outputs | (0 if labelled else 1 << 31)
+        assert await bench.load(ctx) == Status.OK
+        assert await bench.run(ctx, 21) == Status.OK
+        bench.check(21)
+        assert await bench.host.read(ctx, "results") == 21
+        assert await bench.run(ctx, 2, output=OUTPUT + 8192 + 64) == Status.OK
+        bench.check(2, first=21, output=OUTPUT + 8192 + 64)
+        assert await bench.host.read(ctx, "results") == 2
+        assert await bench.host.read(ctx, "failures") == 0
+
+    bench.play(play)
+
+
 def test_identity_is_told(make_bench):
     bench = make_bench(pixels=72, input_bytes=8)
     core = bench.core
@@ -113,7 +140,8 @@ def test_identity_is_told(make_bench):
         told = await bench.host.read(ctx, "fingerprint")
         assert told.to_bytes(32, "little") == fingerprint(core.network, core.folding)
         assert await bench.host.read(ctx, "version") == regs.KERNEL_VERSION
-        assert await bench.host.read(ctx, "geometry") == 4 | 72 << 8
+        assert await bench.host.read(ctx, "geometry") == 72
+        assert await bench.host.read(ctx, "outputs") == 4
         assert await bench.host.read(ctx, "status") == Status.NONE
 
     bench.play(play)

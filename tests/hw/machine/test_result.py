@@ -2,15 +2,34 @@
 """Result gives every sample's logits and its label, whatever the rows and the sink do."""
 
 import random
+import struct
 
 import pytest
 from amaranth.sim import Simulator
 
 from twofold.hw.contract.arith import argmax
-from twofold.hw.machine.result import Result
+from twofold.hw.contract.results import ResultRow
+from twofold.hw.machine.result import Result, WideResult, result_of
 
 LOW, HIGH = -(1 << 31), (1 << 31) - 1
-SHAPES = [(1, 1), (2, 1), (10, 10), (12, 1), (12, 4), (7, 3), (5, 8), (33, 16)]
+SHAPES = [(1, 1), (2, 1), (10, 10), (12, 1), (12, 4), (7, 3), (5, 8), (15, 15)]
+RAW = [(1, 1), (5, 8), (12, 4), (16, 1), (16, 16)]
+WIDE = [
+    (16, 1, True),
+    (16, 4, True),
+    (16, 16, True),
+    (31, 31, True),
+    (32, 32, False),
+    (33, 11, True),
+    (35, 5, True),
+    (35, 7, False),
+    (48, 24, True),
+    (64, 64, True),
+    (100, 20, True),
+    (640, 4, False),
+    (640, 80, True),
+]
+"""Outputs, drain, labelled: whole and broken last beats, queues in LUTs and in block memory."""
 
 
 def _samples(rng: random.Random, classes: int) -> list[list[int]]:
@@ -24,11 +43,11 @@ def _samples(rng: random.Random, classes: int) -> list[list[int]]:
     return found
 
 
-def _run(dut: Result, samples: list[list[int]], *, gap: float, stall: float, seed: int = 1):
-    """Results, cycles of their samples' last rows, and cycles of the results."""
+def _run(dut: Result | WideResult, samples: list[list[int]], *, gap: float, stall: float, seed=1):
+    """Results in bytes, cycles of their samples' last rows, and cycles of the results."""
     rng = random.Random(seed)
-    state = {"credits": Result.SAMPLES}
-    results: list[tuple[list[int], int]] = []
+    state = {"credits": dut.samples}
+    results: list[bytes] = []
     lasts: list[int] = []
     ends: list[int] = []
 
@@ -58,7 +77,7 @@ def _run(dut: Result, samples: list[list[int]], *, gap: float, stall: float, see
         await ctx.tick().repeat(20)
 
     async def take(ctx):
-        cycle, waiting = 0, None
+        cycle, waiting, row = 0, None, b""
         while True:
             ready = rng.random() >= stall
             ctx.set(dut.o.ready, ready)
@@ -66,12 +85,16 @@ def _run(dut: Result, samples: list[list[int]], *, gap: float, stall: float, see
                 dut.o.valid, dut.o.payload, dut.i.release
             )
             state["credits"] += release
-            found = [payload.logits[at] for at in range(dut.classes)], payload.label
+            beat, last = _beat(dut, payload)
+            found = beat, last
             assert waiting is None or (valid and found == waiting), "result changed while it waited"
             waiting = found if valid and not ready else None
             if valid and ready:
-                results.append(found)
-                ends.append(cycle)
+                row += beat
+                if last:
+                    results.append(row)
+                    ends.append(cycle)
+                    row = b""
             cycle += 1
 
     sim = Simulator(dut)
@@ -79,8 +102,28 @@ def _run(dut: Result, samples: list[list[int]], *, gap: float, stall: float, see
     sim.add_testbench(drive)
     sim.add_testbench(take, background=True)
     sim.run()
-    assert state["credits"] == Result.SAMPLES
+    assert state["credits"] == dut.samples
     return results, lasts, ends
+
+
+def _beat(dut: Result | WideResult, payload) -> tuple[bytes, bool]:
+    """Bytes of a beat of memory, and whether it is the last one of its result."""
+    if isinstance(dut, WideResult):
+        return payload.data.to_bytes(64, "little"), bool(payload.last)
+    logits = struct.pack(f"<{dut.classes}i", *(payload.logits[at] for at in range(dut.classes)))
+    if not dut.labelled:
+        return logits.ljust(64, b"\0"), True
+    return logits.ljust(60, b"\0") + struct.pack("<I", payload.label), True
+
+
+def _wanted(sample: list[int], labelled: bool) -> bytes:
+    """A result as it lies in memory, by its description and not by its code."""
+    numbers = len(sample) + labelled
+    size = 64 * -(-numbers // 16)
+    row = struct.pack(f"<{len(sample)}i", *sample)
+    if labelled:
+        return row.ljust(size - 4, b"\0") + struct.pack("<I", argmax(sample))
+    return row.ljust(size, b"\0")
 
 
 @pytest.mark.parametrize(("classes", "drain"), SHAPES)
@@ -88,7 +131,46 @@ def _run(dut: Result, samples: list[list[int]], *, gap: float, stall: float, see
 def test_equals_the_law(classes: int, drain: int, gap: float, stall: float) -> None:
     samples = _samples(random.Random(f"{classes} {drain}"), classes)
     results, _, _ = _run(Result(classes, drain), samples, gap=gap, stall=stall)
-    assert results == [(sample, argmax(sample)) for sample in samples]
+    assert results == [_wanted(sample, True) for sample in samples]
+
+
+@pytest.mark.parametrize(("classes", "drain"), RAW)
+@pytest.mark.parametrize(("gap", "stall"), [(0.0, 0.0), (0.4, 0.3)])
+def test_raw_outputs_have_no_label(classes: int, drain: int, gap: float, stall: float) -> None:
+    samples = _samples(random.Random(f"{classes} {drain}"), classes)
+    dut = Result(classes, drain, labelled=False)
+    assert "label" not in dut.o.payload.shape().members
+    results, lasts, ends = _run(dut, samples, gap=gap, stall=stall)
+    assert results == [_wanted(sample, False) for sample in samples]
+    if not stall:
+        assert {end - last for end, last in zip(ends, lasts, strict=True)} == {dut.latency}
+
+
+@pytest.mark.parametrize(("outputs", "drain", "labelled"), WIDE)
+@pytest.mark.parametrize(("gap", "stall"), [(0.0, 0.0), (0.4, 0.3), (0.0, 0.9)])
+def test_wide_results_are_rows_of_beats(
+    outputs: int, drain: int, labelled: bool, gap: float, stall: float
+) -> None:
+    samples = _samples(random.Random(f"{outputs} {drain}"), outputs)[: max(8, 1200 // outputs)]
+    dut = result_of(ResultRow(outputs, labelled), drain)
+    assert isinstance(dut, WideResult)
+    results, _, _ = _run(dut, samples, gap=gap, stall=stall)
+    assert results == [_wanted(sample, labelled) for sample in samples]
+
+
+@pytest.mark.parametrize(("outputs", "drain", "labelled"), WIDE)
+def test_wide_results_keep_pace_with_any_plan(outputs: int, drain: int, labelled: bool) -> None:
+    """A layer is planned to take a cycle for each output at least."""
+    dut = WideResult(outputs, drain, labelled=labelled)
+    samples = _samples(random.Random(2), outputs)[:40]
+    _, _, ends = _run(dut, samples, gap=0.0, stall=0.0)
+    assert (ends[-1] - ends[4]) / (len(ends) - 5) <= outputs
+
+
+def test_memory_of_wide_results_is_bounded() -> None:
+    assert [WideResult.samples_of(outputs) for outputs in (16, 640, 1024, 1025, 4096, 8192)] == [
+        16, 16, 16, 8, 4, 2,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("classes", "drain"), SHAPES)
@@ -106,3 +188,12 @@ def test_latency_and_rate(classes: int, drain: int) -> None:
 def test_arguments_are_checked(classes: int, drain: int) -> None:
     with pytest.raises(ValueError, match=f"{classes} classes, {drain} of them"):
         Result(classes, drain)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "drain", "why"),
+    [(32, 0, "rows of 0"), (33, 2, "33 outputs in rows of 2"), (15, 5, "take one beat")],
+)
+def test_arguments_of_wide_results_are_checked(outputs: int, drain: int, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        WideResult(outputs, drain)

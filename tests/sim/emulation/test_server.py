@@ -12,15 +12,20 @@ from pathlib import Path
 import pytest
 
 from twofold.hw.contract import regs
+from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding
+from twofold.hw.contract.network import Conv2d, Linear, Network
 from twofold.hw.contract.presets import folding, network
-from twofold.hw.contract.regs import Control, Operation, Status
+from twofold.hw.contract.regs import KERNEL_NAME, Control, Operation, Status
+from twofold.hw.verilog.kernel import machine_kernel
 from twofold.hw.xclbin.xclbin import decode
-from twofold.sim.emulation.card import Card, CardError, CardPlan, read_plan
+from twofold.sim.emulation.bitstream import HARNESS
+from twofold.sim.emulation.card import Card, CardError, CardPlan, UnitPlace, read_plan
 from twofold.sim.emulation.protocol import Api, Fields, Message, ProtocolError, call
 from twofold.sim.emulation.server import LIBRARY, PLAN, Server, connect
+from twofold.sim.rtl.library import shared_library
 from twofold.sim.testbenches.kernel_job import KernelJob
 from twofold.sim.testbenches.kernel_runner import create_job
-from twofold.sim.workloads.random_network import random_inputs, random_quantized
+from twofold.sim.workloads.random_network import random_inputs, random_quantized, with_outputs
 
 NO_PROCESS = 2**22 + 1
 """Above the highest process number of Linux."""
@@ -120,6 +125,29 @@ def test_samples_through_calls(card: Card, job: KernelJob, unit: int):
     assert card.beats == (beats, job.count)
     assert host.get("runs") == 2
     assert host.get("cycles") < card.cycles
+
+
+@pytest.mark.parametrize(("outputs", "labelled"), [(35, True), (100, False)])
+def test_results_of_any_size(build: Path, tmp_path: Path, outputs: int, labelled: bool):
+    """A card with a single unit of another machine, in the same device process; without XRT."""
+    conv = Conv2d(out_channels=4, kernel=(2, 2), stride=2, k=3)
+    shape = Network("other", (1, 4, 4), (conv, Linear(out_features=2)), ("a", "b"))
+    quantized = random_quantized(with_outputs(shape, outputs, labelled=labelled), 7)
+    machine = Folding((GatherFolding(cols=2), ScatterFolding(lanes=5)), input_bytes=4)
+    kernel = machine_kernel(quantized.network, machine, build)
+    library = shared_library(kernel, HARNESS, build / "library", top=KERNEL_NAME, optimise=False)
+    place = UnitPlace("twofold_1", base=1 << 24, size=1 << 16, memories=((0, 1 << 24),))
+    job = create_job(quantized, machine, random_inputs(quantized.network, 30, 5), tmp_path)
+    card = Card(library, CardPlan(units=(place,), patience=20_000))
+    try:
+        host = Host(card, 0)
+        assert host.get("outputs") == outputs | (0 if labelled else 1 << 31)
+        assert host.load(job) == Status.OK
+        assert host.samples(job) == job.results
+        assert host.get("results") == job.count
+        assert card.beats[1] == job.count * -(-(outputs + labelled) // 16)
+    finally:
+        card.close()
 
 
 def test_time_stands_still_without_work(card: Card, job: KernelJob):

@@ -9,9 +9,15 @@ import pytest
 import soundfile
 
 from twofold.hw.contract import presets
+from twofold.hw.contract.errors import NetworkError
 from twofold.sim.evaluate import backends, cli
 from twofold.sim.evaluate.densities import densities
-from twofold.sim.workloads.random_network import random_inputs, random_quantized
+from twofold.sim.workloads.random_network import (
+    random_inputs,
+    random_network,
+    random_quantized,
+    with_outputs,
+)
 from twofold.sw.errors import DatasetError
 from twofold.sw.evaluate.perturb import PERTURBATIONS
 from twofold.sw.golden import forward
@@ -85,3 +91,10 @@ def test_needs_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(cli.DATA_VARIABLE, raising=False)
     with pytest.raises(DatasetError, match="no data: give --data DIR"):
         cli.run(parse("--net", "gsc"))
+
+
+def test_raw_outputs_have_no_classes_to_count():
+    network = with_outputs(random_network(3), 4, labelled=False)
+    inputs = random_inputs(network, 2, 3)
+    with pytest.raises(NetworkError, match="random-3-4-raw gives raw outputs, no classes to count"):
+        cli.measure(random_quantized(network, 3), backends.golden, inputs, np.zeros(2, np.int64))

@@ -12,6 +12,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.results import ResultRow
 from twofold.hw.engines.links import parameter_stream, result_layout
 from twofold.hw.verilog.writer import Verilog, write_verilog
 from twofold.sim.rtl.beats import parameter_beats
@@ -56,7 +57,7 @@ class SmallCore(wiring.Component):
                 "busy": Out(1),
                 "status": Out(3),
                 "i": In(stream.Signature(8 * INPUT_BYTES)),
-                "o": Out(stream.Signature(result_layout(CLASSES))),
+                "o": Out(stream.Signature(result_layout(ResultRow(CLASSES)))),
                 "probe_0": Out(wiring.Signature({"valid": Out(1), "payload": Out(WIDE)})),
                 "probe_1": Out(wiring.Signature({"valid": Out(1), "payload": Out(11)})),
             }
@@ -134,7 +135,7 @@ def test_samples_survive_gaps_and_stalls(model: Model, gap: float, stall: float)
     sums = beats.reshape(50, -1).sum(axis=1)
     logits = unpack_field(results, 0, CLASSES, 32)
     assert logits.tolist() == [[total, total - 12, 12] for total in sums]
-    label = result_layout(CLASSES)["label"]
+    label = result_layout(ResultRow(CLASSES))["label"]
     assert unpack_field(results, label.offset, 1, label.width)[:, 0].tolist() == (sums % 4).tolist()
     assert (finished > started).all()
     assert (np.diff(finished.astype(np.int64)) >= BEATS).all()

@@ -1,12 +1,13 @@
-"""The whole kernel of the tiny network, from memory to memory, against the golden model."""
+"""Whole kernels, from memory to memory, against the golden model."""
 
 import pytest
 
-from twofold.hw.contract.folding import plans
+from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding, plans
+from twofold.hw.contract.network import Conv2d, Linear, Network
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.kernel.kernel import Kernel
 from twofold.sim.testbenches.kernel_runner import run_kernel_bench
-from twofold.sim.workloads.random_network import random_inputs, random_quantized
+from twofold.sim.workloads.random_network import random_inputs, random_quantized, with_outputs
 
 SAMPLES = 30
 
@@ -19,5 +20,21 @@ def test_the_tiny_kernel_passes_its_bench(tmp_path):
     assert outcome.failures == {}
     assert outcome.measured is not None
     assert outcome.measured.bus_latency - outcome.measured.latency == Kernel.INWARD + Kernel.OUTWARD
+    slowest = max(plan.cycles for plan in plans(quantized.network, machine))
+    assert outcome.measured.interval == pytest.approx(slowest, rel=0.02)
+
+
+@pytest.mark.parametrize(("outputs", "labelled", "lanes"), [(16, False, 4), (35, True, 7)])
+def test_kernels_of_other_results_pass_it_too(tmp_path, outputs, labelled, lanes):
+    """Raw outputs, and rows of three beats that bursts and pages part anywhere."""
+    conv, last = Conv2d(out_channels=4, kernel=(2, 2), stride=2, k=3), Linear(out_features=2)
+    shape = Network("other", (1, 4, 4), (conv, last), ("a", "b"))
+    quantized = random_quantized(with_outputs(shape, outputs, labelled=labelled), 3)
+    layers = GatherFolding(cols=2), ScatterFolding(lanes=lanes, drain=lanes)
+    machine = Folding(layers, input_bytes=4, frames=4)
+    inputs = random_inputs(quantized.network, SAMPLES, 5)
+    outcome = run_kernel_bench(quantized, machine, inputs, tmp_path)
+    assert outcome.failures == {}
+    assert outcome.measured is not None
     slowest = max(plan.cycles for plan in plans(quantized.network, machine))
     assert outcome.measured.interval == pytest.approx(slowest, rel=0.02)

@@ -10,8 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.hw.contract import presets
-from twofold.hw.contract.errors import ToolError
-from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
+from twofold.hw.contract.errors import NetworkError, ToolError
+from twofold.hw.contract.network import (
+    CHANNELS_MAX,
+    Complementary,
+    Conv2d,
+    Linear,
+    Network,
+    Taps,
+)
 from twofold.sim.workloads.random_network import random_inputs, random_network, random_quantized
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.cpu import CpuEngine, available_isas
@@ -31,6 +38,7 @@ def check(quantized: QuantizedNetwork, inputs: np.ndarray, counts: tuple[int, ..
                 logits, labels = engine.infer(inputs[:count])
                 where = f"{quantized.network.name}, {isa}, {count} samples"
                 np.testing.assert_array_equal(logits, golden.logits[:count], where)
+                assert labels is not None and golden.labels is not None
                 np.testing.assert_array_equal(labels, golden.labels[:count], where)
                 assert (logits.dtype, labels.dtype) == (np.int32, np.int64)
 
@@ -44,6 +52,19 @@ def classes(count: int) -> tuple[str, ...]:
 def test_random_networks(seed: int, machine: bool, samples: int):
     quantized = random_quantized(random_network(seed, machine=machine), seed)
     check(quantized, random_inputs(quantized.network, samples, seed), (samples, 1))
+
+
+@pytest.mark.parametrize("channels", [65_535, CHANNELS_MAX])
+def test_a_first_layer_of_as_many_channels_as_there_can_be(channels: int):
+    """Sparse and linear: the kernels of the engine that number channels in 16 bits."""
+    hidden = Linear(out_features=6, sparsity=Complementary(2))
+    network = Network("long", (channels, 1, 1), (hidden, Linear(out_features=3)), classes(3))
+    quantized = random_quantized(network, 2)
+    inputs = random_inputs(network, 3, 2)
+    inputs[:, -1] = 255
+    check(quantized, inputs, (3, 1))
+    with pytest.raises(NetworkError, match=f"input of {CHANNELS_MAX + 1} channels, {CHANNELS_MAX}"):
+        replace(network, input_shape=(CHANNELS_MAX + 1, 1, 1))
 
 
 @given(seed=st.integers(0, 2**31), data=st.data())

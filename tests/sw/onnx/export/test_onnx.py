@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from twofold.hw.contract import presets
 from twofold.hw.contract.arith import requantise
 from twofold.hw.contract.network import Conv2d, Linear, Network
-from twofold.sim.workloads.random_network import random_inputs, random_network, random_quantized
+from twofold.sim.workloads.random_network import (
+    random_inputs,
+    random_network,
+    random_quantized,
+    with_outputs,
+)
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.errors import OnnxError
 from twofold.sw.golden import forward
@@ -145,6 +150,21 @@ def test_sums_of_a_single_channel_beyond_float32_are_refused():
     quantized = saturated(network, 127, random_inputs(network, 1))
     with pytest.raises(OnnxError, match="linear1: sums over input channel 0 can reach 3238"):
         export(quantized)
+
+
+@pytest.mark.parametrize("outputs", [3, 35])
+def test_raw_outputs_have_values_and_no_probabilities(outputs):
+    network = with_outputs(random_network(4), outputs, labelled=False)
+    quantized, inputs = random_quantized(network, 4), random_inputs(network, 9, 4)
+    model = export(quantized)
+    assert [value.name for value in model.graph.output] == ["logits", "values"]
+    assert not {node.op_type for node in model.graph.node} & {"Softmax", "ArgMax"}
+    session = OnnxNetwork(model.SerializeToString())
+    golden = forward(quantized, inputs)
+    assert golden.labels is None
+    assert np.array_equal(session.logits(inputs), golden.logits)
+    values = session._run("values", inputs)
+    assert np.array_equal(values, golden.logits * np.float32(quantized.logit_scale))
 
 
 def test_other_models_are_refused(tmp_path):

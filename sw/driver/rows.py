@@ -1,0 +1,36 @@
+"""Results in arrays: the rows of `twofold.hw.contract.results` as numbers."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twofold.hw.contract.results import ResultRow
+
+Rows = NDArray[np.int32]
+"""int32 ``[samples, columns of a row]``, as they lie in memory."""
+Results = tuple[NDArray[np.int32], NDArray[np.int32] | None]
+"""Logits ``[samples, outputs]``, and labels ``[samples]``, which raw outputs do not have."""
+
+
+def rows_of(memory: NDArray[np.uint8], row: ResultRow, samples: int) -> Rows:
+    """The first ``samples`` results in memory, as a view of it."""
+    return memory[: samples * row.bytes].view(np.int32).reshape(samples, row.columns)
+
+
+def split_rows(rows: Rows, row: ResultRow) -> Results:
+    """Logits and labels, as views of the rows."""
+    labels = None if row.label_column is None else rows[:, row.label_column]
+    return rows[:, : row.outputs], labels
+
+
+def fill_rows(
+    rows: Rows, row: ResultRow, logits: NDArray[np.int32], labels: NDArray[np.integer] | None
+) -> None:
+    """Write results, every column of them. Raises ValueError for labels with raw outputs, and for
+    none without.
+    """
+    if (labels is None) == row.labelled:
+        raise ValueError(f"labels with raw outputs, or none without: {row}")
+    rows[:, : row.outputs] = logits
+    rows[:, row.outputs :] = 0
+    if row.label_column is not None:
+        rows[:, row.label_column] = labels
