@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from twofold.hw.contract.layers import MAX
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.errors import OnnxError
@@ -18,12 +19,17 @@ def weight_scale(stage: Stage, layer: QuantizedLayer) -> float:
 def integer_bias(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
     """Bias in steps of the accumulator, int64 ``[channels]``, of inputs less their zero point.
 
-    Raises OnnxError for a layer with a multiplier.
+    Raises OnnxError for a layer with a multiplier, or with another pooling than maxima.
     """
     if layer.mul is not None:
         raise OnnxError(
             f"{stage.name}: has a multiplier for each channel; the benchmark takes networks "
             "without, such as those of `twofold train`"
+        )
+    if stage.pooling is not MAX and stage.positions > 1:
+        raise OnnxError(
+            f"{stage.name}: pools by {stage.pooling.name}; the benchmark takes networks with "
+            "max-pooling, which commutes with requantisation"
         )
     centre = zero_point * layer.weight.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64)
     return layer.add.astype(np.int64) - ((1 << layer.shift) >> 1) + centre

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from twofold.hw.contract.network import Conv2d, Network, Stage
+from twofold.hw.contract.network import Network, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.bench.floats import ACTIVATION_SCALE, float_layers, integer_bias, weight_scale
 from twofold.sw.onnx.export.graph import Graph
@@ -50,7 +50,7 @@ def int8_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> o
         if stage.last:
             break
         x = _requantised(graph, f"{name}.out", x)  # saturates at 0, which is the ReLU
-        if stage.pool > 1:
+        if stage.positions > 1:
             x = _requantised(graph, f"{name}.pooled", pooled(graph, stage, x))
         if stage.k < stage.channels:
             x = _requantised(graph, f"{name}.winners", _winners(graph, stage, x))
@@ -75,14 +75,14 @@ def _requantised(graph: Graph, name: str, x: str) -> str:
 
 def _flat(graph: Graph, network: Network, stage: Stage, x: str) -> str:
     """Input of a linear layer behind a convolution, as a vector."""
-    before = network.layers[max(stage.index - 1, 0)]
-    if isinstance(stage.layer, Conv2d) or not isinstance(before, Conv2d):
+    before = network.stages[max(stage.index - 1, 0)]
+    if not (stage.layer.FLATTENS and before.per_pixel):
         return x
     return graph.node("Flatten", [x], f"{stage.name}.flat", axis=1)
 
 
 def _product(graph: Graph, stage: Stage, inputs: list[str]) -> str:
-    if not isinstance(stage.layer, Conv2d):
+    if stage.layer.FLATTENS:
         return graph.node("Gemm", inputs, _product_name(stage), transB=1)
     return graph.node(
         "Conv",
@@ -100,9 +100,9 @@ def _product_name(stage: Stage) -> str:
 
 def pooled(graph: Graph, stage: Stage, x: str) -> str:
     """Append the layer's max-pooling, if it has any."""
-    if stage.pool == 1:
+    if stage.positions == 1:
         return x
-    pool = [stage.pool] * 2
+    pool = list(stage.pool_window)
     return graph.node("MaxPool", [x], f"{stage.name}.pool", kernel_shape=pool, strides=pool)
 
 

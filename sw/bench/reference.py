@@ -7,7 +7,7 @@ rounding: the exact law rounds halves up, the QDQ form rounds them to even.
 import numpy as np
 
 from twofold.hw.contract.arith import ACT_MAX
-from twofold.hw.contract.network import Conv2d, Stage
+from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.bench.floats import float_inputs, float_layers, integer_bias
 
@@ -19,7 +19,7 @@ def float_logits(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
     for stage, (weight, bias) in zip(quantized.network.stages, layers, strict=True):
         x = _sums(stage, x, weight, bias)
         if not stage.last:
-            x = np.maximum(_pooled(x, stage.pool), 0)
+            x = np.maximum(_pooled(x, stage.pool_window), 0)
     return x.reshape(len(x), -1)
 
 
@@ -37,7 +37,7 @@ def integer_logits(
         zero_point = 0
         if stage.last:
             break
-        x = _pooled(x, stage.pool) / (1 << layer.shift)
+        x = _pooled(x, stage.pool_window) / (1 << layer.shift)
         x = np.clip(np.floor(x + 0.5) if halves_up else np.rint(x), 0, ACT_MAX)
         x = _winners(x, stage.k)
     return x.reshape(len(x), -1)
@@ -55,8 +55,6 @@ def _windows(stage: Stage, x: np.ndarray) -> np.ndarray:
     """Inputs of every output: ``[samples, rows, columns, channels, kernel rows, kernel
     columns]``.
     """
-    if not isinstance(stage.layer, Conv2d):
-        return x.reshape(len(x), 1, 1, -1, 1, 1)
     side = (stage.padding, stage.padding)
     x = np.pad(x, ((0, 0), (0, 0), side, side))
     down, across = stage.kernel
@@ -65,10 +63,12 @@ def _windows(stage: Stage, x: np.ndarray) -> np.ndarray:
     return windows.transpose(0, 2, 3, 1, 4, 5)
 
 
-def _pooled(x: np.ndarray, pool: int) -> np.ndarray:
+def _pooled(x: np.ndarray, window: tuple[int, int]) -> np.ndarray:
     samples, channels, rows, cols = x.shape
-    x = x[:, :, : rows // pool * pool, : cols // pool * pool]
-    return x.reshape(samples, channels, rows // pool, pool, cols // pool, pool).max(axis=(3, 5))
+    down, across = window
+    x = x[:, :, : rows // down * down, : cols // across * across]
+    x = x.reshape(samples, channels, rows // down, down, cols // across, across)
+    return x.max(axis=(3, 5))
 
 
 def _winners(x: np.ndarray, k: int) -> np.ndarray:

@@ -14,7 +14,7 @@ namespace twofold {
 // A layer as Python describes it; `weight` is [kernel][channel][tap], whatever the kind.
 struct LayerDescription {
     int32_t linear, in_channels, in_rows, in_cols, kernels, kernel_rows, kernel_cols, stride,
-        padding, pool, winners, shift, last, narrow, most_active, sets;
+        padding, pool_rows, pool_cols, pooling, winners, shift, last, narrow, most_active, sets;
     const int8_t *weight;
     const int32_t *add;
     const uint16_t *mul; // null without multipliers

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from twofold.hw.contract.arith import ACT_MAX
-from twofold.hw.contract.network import Conv2d, Dense, Stage
+from twofold.hw.contract.network import Conv2d, Layer, Linear, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.errors import ArtefactError
 from twofold.sw.golden.count import multiplications
+from twofold.sw.golden.pooling import pooled, pooled_area
 from twofold.sw.golden.winners import keep_winners
 
 CHUNK = 128
@@ -123,26 +124,38 @@ def _forward_chunk(
 
 def _layer(stage: Stage, layer: QuantizedLayer, x: np.ndarray, zero: int) -> np.ndarray:
     """Output of a layer, ``[channels, rows, columns, samples]``; logits for the last one."""
-    wide = stage.layer.multiplier or stage.acc_bits + 2 > 32
+    wide = stage.layer.multiplier or stage.pooled_bits + 2 > 32
     x = x.astype(np.int64 if wide else np.int32)
-    if not isinstance(stage.layer, Conv2d):
-        acc = _linear(stage, layer.weight, x.reshape(stage.inputs, x.shape[3]))
-        acc = acc.reshape(*stage.out_shape, x.shape[3])
-        return _requantise(stage, layer, acc, slice(None))
+    return _RULES[type(stage.layer)](stage, layer, x, zero)
+
+
+def _convolution(stage: Stage, layer: QuantizedLayer, x: np.ndarray, zero: int) -> np.ndarray:
     if stage.padding:
         side = (stage.padding, stage.padding)
         x = np.pad(x, ((0, 0), side, side, (0, 0)), constant_values=zero)
     out = np.empty((*stage.out_shape, x.shape[3]), dtype=np.uint8)
     for kernel in range(stage.channels):
-        acc = _max_pool(_convolve(stage, layer.weight[kernel], x), stage.pool)
+        acc = pooled(stage, _convolve(stage, layer.weight[kernel], x))
         out[kernel] = _requantise(stage, layer, acc, slice(kernel, kernel + 1))
     return out
 
 
+def _fully_connected(stage: Stage, layer: QuantizedLayer, x: np.ndarray, _: int) -> np.ndarray:
+    acc = _linear(stage, layer.weight, x.reshape(stage.inputs, x.shape[3]))
+    acc = acc.reshape(*stage.out_shape, x.shape[3])
+    return _requantise(stage, layer, acc, slice(None))
+
+
+_RULES: dict[type[Layer], Callable[[Stage, QuantizedLayer, np.ndarray, int], np.ndarray]] = {
+    Conv2d: _convolution,
+    Linear: _fully_connected,
+}
+"""Output of a layer from its input and the value of padding, by its kind."""
+
+
 def _convolve(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Accumulators of one kernel at all positions that pooling looks at."""
-    rows, cols = stage.out_shape[1] * stage.pool, stage.out_shape[2] * stage.pool
-    step = stage.stride
+    (rows, cols), step = pooled_area(stage), stage.stride
     acc = np.zeros((rows, cols, x.shape[3]), dtype=x.dtype)
     products = np.empty_like(acc)
     for channel, dy, dx in np.argwhere(weight):
@@ -152,16 +165,9 @@ def _convolve(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
     return acc
 
 
-def _max_pool(acc: np.ndarray, pool: int) -> np.ndarray:
-    best = acc[::pool, ::pool]
-    for at in range(1, pool * pool):
-        best = np.maximum(best, acc[at // pool :: pool, at % pool :: pool])
-    return best
-
-
 def _linear(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Accumulators of all units: ``[units, samples]``."""
-    if isinstance(stage.layer.sparsity, Dense):
+    if stage.fan_in == stage.inputs:
         return weight.astype(x.dtype) @ np.ascontiguousarray(x.T).T
     most = max(int(np.count_nonzero(weight, axis=1).max()), 1)
     order = np.argsort(weight == 0, axis=1, kind="stable")[:, :most]

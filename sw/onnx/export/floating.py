@@ -22,10 +22,10 @@ from twofold.sw.onnx.export.onnx import (
     checked,
     convolve,
     image_input,
-    pool,
     result,
     winners,
 )
+from twofold.sw.onnx.export.pooling import form_of, pool
 
 FloatLayer = tuple[np.ndarray, np.ndarray]
 """Weights float32 ``[out, ...]`` and offsets float32 ``[out]`` of a layer."""
@@ -78,9 +78,14 @@ def _layer(graph: Graph, stage: Stage, weight: np.ndarray, offset: np.ndarray, x
     name = stage.name
     shape = (stage.channels, stage.in_shape[0], *stage.kernel)
     weights = graph.constant(f"{name}.weight", weight.astype(np.float32).reshape(shape))
-    offsets = graph.constant(f"{name}.offset", offset.astype(np.float32))
-    x = convolve(graph, stage, name, [x, weights, offsets])
+    first = form_of(stage).commutes
+    shape = (stage.channels,) if first else (stage.channels, 1, 1)
+    offsets = graph.constant(f"{name}.offset", offset.astype(np.float32).reshape(shape))
+    x = convolve(graph, stage, name, [x, weights, offsets] if first else [x, weights])
     if stage.last:
         return x
-    x = graph.node("Relu", [pool(graph, stage, x)], f"{name}.relu")
+    x = pool(graph, stage, x, name, real=True)
+    if not first:
+        x = graph.node("Add", [x, offsets], f"{name}.shifted")
+    x = graph.node("Relu", [x], f"{name}.relu")
     return winners(graph, stage, x) if stage.k < stage.channels else x

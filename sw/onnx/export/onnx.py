@@ -32,6 +32,7 @@ from twofold.sw.artefacts.files import write_bytes
 from twofold.sw.errors import OnnxError
 from twofold.sw.onnx.export.exact import fits, parts
 from twofold.sw.onnx.export.graph import Graph
+from twofold.sw.onnx.export.pooling import form_of, pool, wide_form_of
 
 OPSET = 13
 IR_VERSION = 8
@@ -103,7 +104,8 @@ def result(name: str, kind: int, classes: int) -> onnx.ValueInfoProto:
 
 def _layer(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point: int) -> str:
     """Output of a layer; its logits as integers, in float or double, if it is the last."""
-    centre = zero_point * layer.weight.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64)
+    sums = layer.weight.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64)
+    centre = zero_point * stage.terms * sums
     half = (1 << layer.shift) >> 1
     bias = layer.add.astype(np.int64) - half + centre
     if layer.mul is None and fits(stage, layer, zero_point, bias):
@@ -122,15 +124,20 @@ def _weight_scale(stage: Stage, layer: QuantizedLayer) -> float:
 
 
 def _narrow(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, bias: np.ndarray) -> str:
-    """A layer in float32: accumulators with bias, maxima, ReLU, half a step, quantization."""
-    name, scale = stage.name, _weight_scale(stage, layer)
-    graph.constant(f"{name}.bias", bias.astype(np.int32))
-    step = ACTIVATION_SCALE * scale
+    """A layer in float32: accumulators with bias, pooling, ReLU, half a step, quantization."""
+    name, form = stage.name, form_of(stage)
+    shape = (stage.channels,) if form.commutes else (stage.channels, 1, 1)
+    graph.constant(f"{name}.bias", bias.astype(np.int32).reshape(shape))
+    step = ACTIVATION_SCALE * _weight_scale(stage, layer)
     offset = graph.dequantize(f"{name}.bias", f"{name}.bias", step, np.int32(0))
-    x = convolve(graph, stage, name, [x, _weights(graph, stage, layer, name), offset])
+    inputs = [x, _weights(graph, stage, layer, name, gain=form.gain(stage.positions))]
+    x = convolve(graph, stage, name, [*inputs, offset] if form.commutes else inputs)
     if stage.last:
         return x
-    x = graph.node("Relu", [pool(graph, stage, x)], f"{name}.relu")
+    x = pool(graph, stage, x, name)
+    if not form.commutes:
+        x = graph.node("Add", [x, offset], f"{name}.shifted")
+    x = graph.node("Relu", [x], f"{name}.relu")
     if layer.shift:
         half = graph.constant(f"{name}.half", np.float32(step / 2))
         x = graph.node("Add", [x, half], f"{name}.rounded")
@@ -144,15 +151,19 @@ def _wide(
 
     Sums over some channels at a time are exact in float32; float64 holds everything behind them.
     """
-    name, shape = stage.name, (1, stage.channels, 1, 1)
-    sums = []
+    name, shape, form = stage.name, (1, stage.channels, 1, 1), wide_form_of(stage)
+    gain, sums = form.gain(stage.positions), []
     for index, channels in enumerate(parts(stage, layer, zero_point)):
         part = f"{name}.part{index}"
-        weight = _weights(graph, stage, layer, part, slice(*channels))
+        weight = _weights(graph, stage, layer, part, slice(*channels), gain=gain)
         source = _slice(graph, part, x, *channels)
         acc = convolve(graph, stage, part, [source, weight])
+        if stage.positions > 1 and not form.commutes:
+            acc = form.exact(graph, stage, acc, part)
         sums.append(graph.node("Cast", [acc], f"{part}.double", to=TensorProto.DOUBLE))
-    x = pool(graph, stage, graph.node("Sum", sums, f"{name}.acc"))
+    x = graph.node("Sum", sums, f"{name}.acc")
+    if form.commutes:
+        x = pool(graph, stage, x, name)
     mul = np.ones(stage.channels) if layer.mul is None else layer.mul.astype(np.float64)
     add = (layer.add + mul * centre) * 2.0**-layer.shift
     mul *= 2.0**-layer.shift / (ACTIVATION_SCALE * _weight_scale(stage, layer))
@@ -165,11 +176,17 @@ def _wide(
 
 
 def _weights(
-    graph: Graph, stage: Stage, layer: QuantizedLayer, name: str, channels: slice = slice(None)
+    graph: Graph,
+    stage: Stage,
+    layer: QuantizedLayer,
+    name: str,
+    channels: slice = slice(None),
+    *,
+    gain: int = 1,
 ) -> str:
     weight = layer.weight.reshape(stage.channels, stage.in_shape[0], *stage.kernel)[:, channels]
     graph.constant(f"{name}.weight", np.ascontiguousarray(weight))
-    scale = _weight_scale(stage, layer)
+    scale = gain * _weight_scale(stage, layer)
     return graph.dequantize(f"{name}.weight", f"{name}.weight", scale, np.int8(0))
 
 
@@ -192,14 +209,6 @@ def convolve(graph: Graph, stage: Stage, name: str, inputs: list[str]) -> str:
         strides=[stage.stride] * 2,
         pads=[stage.padding] * 4,
     )
-
-
-def pool(graph: Graph, stage: Stage, x: str) -> str:
-    """Maxima of ``x`` over the pooling windows of a layer."""
-    side = [stage.pool] * 2
-    if stage.pool == 1:
-        return x
-    return graph.node("MaxPool", [x], f"{stage.name}.pool", kernel_shape=side, strides=side)
 
 
 def winners(graph: Graph, stage: Stage, x: str) -> str:
