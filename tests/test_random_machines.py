@@ -11,8 +11,8 @@ import pytest
 
 from sim.compare import mismatches
 from twofold.hw.contract import presets
-from twofold.hw.contract.folding import Folding
-from twofold.hw.contract.network import Network
+from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding
+from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.solve.timeline import sample_times
 from twofold.sim.rtl.rows import row_counts
@@ -63,6 +63,55 @@ def test_random_machines_equal_the_golden_model(build: Path, seed: int):
     network = random_network(seed)
     found = all_mismatches(network, random_folding(network, seed), seed, build)
     assert not any(found.values()), found
+
+
+def pooling_machine(first: Conv2d, second: Conv2d) -> tuple[Network, Folding]:
+    """Two convolutions over 9 x 8 pixels, and the smallest machine with two streams and engines."""
+    network = Network(
+        "pools", (1, 9, 8), (first, second, Linear(out_features=3)), ("a", "b", "c"), 40
+    )
+    folding = Folding(
+        (
+            GatherFolding(streams=2),
+            ScatterFolding(engines=2, lanes=network.stages[1].sets),
+            ScatterFolding(lanes=3),
+        ),
+        input_bytes=8,
+    )
+    return network, folding
+
+
+SPARSE, DENSE = {"k": 2}, {"k": None}
+SETS = {"sparsity": Complementary(2)}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(
+            {"pool": 2, "pooling": "mean", "sparsity": Taps((5, 4, 2, 1)), **SPARSE},
+            {"pool": (2, 2), "pooling": "sum", "k": 3, **SETS},
+            id="means gathered, sums of the whole map scattered",
+        ),
+        pytest.param(
+            {"pool": (3, 2), "pooling": "sum", "multiplier": True, **DENSE},
+            {"pool": (1, 2), "pooling": "mean", "multiplier": True, **SETS},
+            id="windows of unequal sides, shared rows, multipliers",
+        ),
+        pytest.param(
+            {"pool": (2, 3), "pooling": "mean", **DENSE},
+            {"pool": (2, 1), "pooling": "mean", "k": 4},
+            id="dense weights, the whole map",
+        ),
+    ],
+)
+def test_pooling_machines_equal_the_golden_model(build: Path, first: dict, second: dict):
+    network, folding = pooling_machine(
+        Conv2d(out_channels=4, kernel=(3, 3), **first),
+        Conv2d(out_channels=6, kernel=(2, 2), **second),
+    )
+    assert {stage.pooling.name for stage in network.stages[:2]} & {"mean", "sum"}
+    assert not any(all_mismatches(network, folding, 5, build).values())
 
 
 @pytest.mark.parametrize("size", presets.SIZES)

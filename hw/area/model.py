@@ -7,10 +7,11 @@ component, what synthesis found divided by what the formulas say, over all its l
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from twofold.hw.area.blocks import (
     block_rams,
@@ -22,34 +23,29 @@ from twofold.hw.area.blocks import (
     ultra_rams,
     update_ram_luts,
 )
+from twofold.hw.area.results import result
 from twofold.hw.area.tally import back_counters, front_counters, totals
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, MUL_BITS, SHIFT_MAX
 from twofold.hw.contract.errors import FoldingError
-from twofold.hw.contract.folding import (
-    Folding,
-    GatherFolding,
-    GatherPlan,
-    Plan,
-    ScatterFolding,
-    ScatterPlan,
-)
-from twofold.hw.contract.network import Conv2d
+from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan
+from twofold.hw.contract.network import Output
 from twofold.hw.contract.regs import LAYERS_COUNTED
 from twofold.hw.engines.gather.window import Windows
+from twofold.hw.engines.pooling import pool_bits, pool_luts
 from twofold.hw.engines.scatter.banks import bank_style, ports_by_generator
 from twofold.hw.engines.scatter.constants import DISTRIBUTED_DEPTH
-from twofold.hw.engines.scatter.routing import Routing, engine_spans, routing
+from twofold.hw.engines.scatter.routing import Routing, routing
 from twofold.hw.engines.scatter.weights import (
     ENGINES,
     adds_address,
     memory_depth,
     memory_spans,
+    own_style,
     shared_style,
 )
 from twofold.hw.engines.winners.vector import LUT_RAM_DEPTH, GlobalWinners
 from twofold.hw.primitives.dsp import SPACING, PackedSum
-from twofold.hw.solve.results import result
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 SHIFT_BITS = SHIFT_MAX.bit_length()
@@ -104,29 +100,14 @@ def front(plan: Plan, folding: Folding) -> Iterator[Component]:
     Of ``folding`` only the input and the frames are looked at. Raises FoldingError where no feed
     can be built.
     """
-    name, tiles = plan.stage.name, plan.folding.rows * plan.folding.cols
     yield from _counters(plan, front_counters(plan))
-    if isinstance(plan, GatherPlan):
-        yield Component(name, "gather tile", tiles, _gather_tile(plan))
-        yield Component(name, "gather stage", 1, _gather_stage(plan, folding))
-    else:
-        yield Component(name, *_tile(plan, tiles))
-        yield Component(name, "scatter stage", 1, _scatter_stage(plan, folding.frames))
+    yield from _FRONTS[type(plan)](plan, folding)
 
 
 def back(plan: Plan) -> Iterator[Component]:
     """The other components of a layer, by formula; the layer before does not matter."""
-    name, stage = plan.stage.name, plan.stage
     yield from _counters(plan, back_counters(plan))
-    if isinstance(plan, GatherPlan):
-        return
-    if isinstance(stage.layer, Conv2d):
-        tiles = plan.folding.rows * plan.folding.cols
-        yield Component(name, "pixel tail", tiles, _pixel_tail(plan))
-    elif stage.last:
-        yield Component(name, "result", 1, result(stage.channels, plan.folding.drain))
-    else:
-        yield Component(name, "winners", 1, _winners(plan))
+    yield from _BACKS[type(plan)](plan)
 
 
 def layer_components(plan: Plan, folding: Folding) -> Iterator[Component]:
@@ -171,8 +152,8 @@ def _counters(plan: Plan, found: Resources) -> Iterator[Component]:
 def _control_bits(plan: GatherPlan) -> int:
     """Bits that go to all gather tiles in a cycle."""
     windows = Windows(plan)
-    turn = (plan.phases**2 - 1).bit_length()
-    look = plan.phases * (windows.row_bits + windows.column_bits) + windows.plane_bits + turn
+    rows, columns = plan.row_phases * windows.row_bits, plan.col_phases * windows.column_bits
+    look = rows + columns + windows.plane_bits + (plan.phases - 1).bit_length()
     step = ACT_BITS + look + (windows.copies - 1).bit_length() + 1 + 2 * windows.emptied
     channel = (
         plan.stage.add_bits
@@ -186,16 +167,16 @@ def _control_bits(plan: GatherPlan) -> int:
 
 def _gather_tile(plan: GatherPlan) -> Resources:
     windows, stage, streams = Windows(plan), plan.stage, plan.folding.streams
-    positions, phases, bits = stage.pool**2, plan.phases, windows.sum_bits
-    lut = shared_ram_luts(windows.depth, ACT_BITS, streams * phases**2)
-    lut += streams * positions * ACT_BITS * mux_luts(phases**2)
+    positions, phases, bits = stage.positions, plan.phases, windows.sum_bits
+    lut = shared_ram_luts(windows.depth, ACT_BITS, streams * phases)
+    lut += streams * positions * ACT_BITS * mux_luts(phases)
     lut += windows.emptied * streams * positions * bits
-    lut += positions * bits * mux_luts(streams) + (positions - 1) * 1.5 * bits
-    ff = _control_bits(plan) + ACT_BITS * phases**2 + 10
+    lut += positions * bits * mux_luts(streams) + 1.5 * pool_luts(stage)
+    ff = _control_bits(plan) + ACT_BITS * phases + 10
     ff += windows.emptied * streams * positions * bits
-    ff += positions * bits + (positions - 1) * bits
-    dsp = streams * stage.pool * -(-stage.pool // 2)
-    tail = requantise(bits, stage.add_bits, multiplier=stage.layer.multiplier)
+    ff += positions * bits + pool_bits(stage)
+    dsp = streams * stage.pool_window[0] * -(-stage.pool_window[1] // 2)
+    tail = requantise(stage.pooled_bits, stage.add_bits, multiplier=stage.layer.multiplier)
     return Resources(lut=lut, ff=ff, dsp=dsp) + tail + insertion_list(stage.channels, stage.k)
 
 
@@ -206,10 +187,11 @@ def _gather_stage(plan: GatherPlan, folding: Folding) -> Resources:
     banks, parts = max(1, beat // width), max(1, width // beat)
     lines = -(-planes * height // banks)
     images = 2
-    frame = banks * parts * lut_ram_luts(images * lines, ACT_BITS * min(beat, width)) * plan.phases
+    frame = banks * parts * lut_ram_luts(images * lines, ACT_BITS * min(beat, width))
+    frame *= plan.row_phases
     taps = streams * lut_ram_luts(plan.steps, ACT_BITS + (stage.inputs - 1).bit_length())
     constants = lut_ram_luts(stage.channels, stage.add_bits)
-    pixels = ACT_BITS * width * plan.phases
+    pixels = ACT_BITS * width * plan.row_phases
     lut = GATHER_CONTROL_LUTS + frame + pixels * (mux_luts(banks) + 1) + taps + constants
     ff = GATHER_CONTROL_FFS + 2 * pixels + (1 + plan.folding.rows) * _control_bits(plan)
     return Resources(lut=lut, ff=ff)
@@ -234,7 +216,7 @@ def _tile(plan: ScatterPlan, tiles: int) -> tuple[str, int, Resources]:
 
 def _dense_tile(plan: ScatterPlan) -> Resources:
     bits, lanes, drain = plan.stage.acc_bits, plan.folding.lanes, plan.folding.drain
-    engines, positions = len(engine_spans(plan)), plan.stage.pool**2
+    engines, positions = len(plan.spans), plan.stage.positions
     groups, pairs = lanes // drain, -(-lanes // 2)
     excess = (plan.winner_beats << PackedSum.BIAS_BITS >> SPACING).bit_length() + 2
     pair = Resources(lut=excess + 1, ff=1 + 2 * excess + SPACING + bits, dsp=1)
@@ -249,7 +231,7 @@ def _dense_tile(plan: ScatterPlan) -> Resources:
 def _shared_tile(plan: ScatterPlan) -> Resources:
     """Positions share the registers of addresses too."""
     bits, lanes, drain = plan.stage.acc_bits, plan.folding.lanes, plan.folding.drain
-    engines, positions = len(engine_spans(plan)), plan.stage.pool**2
+    engines, positions = len(plan.spans), plan.stage.positions
     depth, groups = plan.rounds * plan.stage.slots, lanes // drain
     address = (depth - 1).bit_length()
     memory = 2 * update_ram_luts(depth, bits + 1) if depth > 1 else bits
@@ -264,16 +246,16 @@ def _shared_tile(plan: ScatterPlan) -> Resources:
 
 
 def _trees(plan: ScatterPlan) -> Resources:
-    """Sums over the engines, maxima over the positions."""
-    each = plan.folding.drain * plan.stage.acc_bits
-    adders = plan.stage.pool**2 * (len(engine_spans(plan)) - 1) * each
-    maxima = (plan.stage.pool**2 - 1) * each
-    return Resources(lut=adders + 1.6 * maxima, ff=adders + maxima)
+    """Sums over the engines, pooling of the positions."""
+    drain, stage = plan.folding.drain, plan.stage
+    adders = stage.positions * (len(plan.spans) - 1) * drain * stage.acc_bits
+    pooling = 1.6 * drain * pool_luts(stage)
+    return Resources(lut=adders + pooling, ff=adders + drain * pool_bits(stage))
 
 
 def _shared_weights(plan: ScatterPlan) -> Resources:
     """Weight memories that all positions share, with registers in front and behind."""
-    bits, lanes, engines = _element_bits(plan), plan.folding.lanes, len(engine_spans(plan))
+    bits, lanes, engines = _element_bits(plan), plan.folding.lanes, len(plan.spans)
     found = Resources(lut=10 * engines, ff=engines * (16 + bits * lanes))
     for at, span in enumerate(memory_spans(plan)):
         depth, reads = memory_depth(plan, span), min(ENGINES, engines - at * ENGINES)
@@ -287,7 +269,7 @@ def _shared_weights(plan: ScatterPlan) -> Resources:
 
 def _scatter_tile(plan: ScatterPlan) -> Resources:
     stage, folding = plan.stage, plan.folding
-    lanes, engines, positions = folding.lanes, len(engine_spans(plan)), stage.pool**2
+    lanes, engines, positions = folding.lanes, len(plan.spans), stage.positions
     bits, depth = stage.acc_bits, plan.rounds * stage.slots
     address = (depth - 1).bit_length()
     if depth == 1:
@@ -320,11 +302,11 @@ def _choice_registers(groups: int) -> int:
 def _weights(plan: ScatterPlan) -> Resources:
     """Weight memories of a position."""
     bits, lanes = _element_bits(plan), plan.folding.lanes
-    engines = len(engine_spans(plan))
+    engines = len(plan.spans)
     found = Resources()
     for at, span in enumerate(memory_spans(plan)):
         depth, reads = memory_depth(plan, span), min(ENGINES, engines - at * ENGINES)
-        if isinstance(plan.stage.layer, Conv2d):
+        if own_style(plan) == "ultra":
             found += Resources(uram=ultra_rams(depth, bits, lanes))
         else:
             found += Resources(bram36=block_rams(depth, bits, lanes, reads))
@@ -335,7 +317,7 @@ def _weights(plan: ScatterPlan) -> Resources:
 
 def _pixel_tail(plan: ScatterPlan) -> Resources:
     stage = plan.stage
-    tail = requantise(stage.acc_bits, stage.add_bits, multiplier=stage.layer.multiplier)
+    tail = requantise(stage.pooled_bits, stage.add_bits, multiplier=stage.layer.multiplier)
     registers = Resources(ff=stage.add_bits + SHIFT_BITS + (stage.channels - 1).bit_length() + 3)
     return tail + registers + insertion_list(stage.channels, stage.k)
 
@@ -349,24 +331,10 @@ def _routing(plan: ScatterPlan) -> Routing | None:
         return None
 
 
-def _routing_key(plan: ScatterPlan) -> ScatterPlan:
-    """The same plan as far as routing looks at it, so that equal ones are enumerated once."""
-    folding, source = plan.folding, plan.source
-    plain: Plan
-    if isinstance(source, GatherPlan):
-        tiles = GatherFolding(rows=source.folding.rows, cols=source.folding.cols)
-        plain = GatherPlan(source.stage, tiles)
-    else:
-        layer = ScatterFolding(rows=source.folding.rows, cols=source.folding.cols)
-        plain = ScatterPlan(source.stage, layer, source.source)
-    layer = ScatterFolding(rows=folding.rows, cols=folding.cols, engines=folding.engines)
-    return ScatterPlan(plan.stage, layer, plain)
-
-
 def _feed(plan: ScatterPlan, frames: int) -> Resources:
     """Banks of winner lists and the multiplexers in front of the engines."""
     stage = plan.stage
-    found = _routing(_routing_key(plan))
+    found = _routing(plan.routed())
     if found is None:
         routing(plan)
         raise FoldingError(f"{stage.name}: its input cannot be routed")
@@ -409,12 +377,7 @@ def _scatter_stage(plan: ScatterPlan, frames: int) -> Resources:
         found += Resources(lut=drain * lut_ram_luts(plan.drain_steps, bits), ff=drain * bits)
     else:
         found += Resources(bram36=block_rams(plan.drain_steps, bits, drain, 1))
-    if stage.last:
-        found += Resources(lut=LOGIT_BITS, ff=LOGIT_BITS) * drain
-    elif not isinstance(stage.layer, Conv2d):
-        multiplier = stage.layer.multiplier
-        found += requantise(stage.acc_bits, stage.add_bits, multiplier=multiplier) * drain
-    return found
+    return found + _ROWS[stage.output](plan)
 
 
 def _winners(plan: ScatterPlan) -> Resources:
@@ -435,3 +398,53 @@ def _winners(plan: ScatterPlan) -> Resources:
         bram36=memories * block_rams(depth, ACT_BITS * drain, 1, 1),
         ff=memories * ACT_BITS * drain,
     )
+
+
+def _gather_front(plan: GatherPlan, folding: Folding) -> Iterator[Component]:
+    name = plan.stage.name
+    yield Component(name, "gather tile", plan.folding.tiles, _gather_tile(plan))
+    yield Component(name, "gather stage", 1, _gather_stage(plan, folding))
+
+
+def _scatter_front(plan: ScatterPlan, folding: Folding) -> Iterator[Component]:
+    name = plan.stage.name
+    yield Component(name, *_tile(plan, plan.folding.tiles))
+    yield Component(name, "scatter stage", 1, _scatter_stage(plan, folding.frames))
+
+
+def _scatter_back(plan: ScatterPlan) -> Iterator[Component]:
+    kind, count, each = _ENDS[plan.stage.output](plan)
+    yield Component(plan.stage.name, kind, count, each)
+
+
+def _requantised_row(plan: ScatterPlan) -> Resources:
+    """Requantisation of the channels that leave a cycle."""
+    stage, multiplier = plan.stage, plan.stage.layer.multiplier
+    return requantise(stage.pooled_bits, stage.add_bits, multiplier=multiplier) * plan.drain
+
+
+_FRONTS: dict[type[Plan], Callable[[Any, Folding], Iterator[Component]]] = {
+    GatherPlan: _gather_front,
+    ScatterPlan: _scatter_front,
+}
+"""Components up to the accumulators, for each engine; a gather tile has all that is behind, too."""
+
+_BACKS: dict[type[Plan], Callable[[Any], Iterable[Component]]] = {
+    GatherPlan: lambda _: (),
+    ScatterPlan: _scatter_back,
+}
+"""Components behind the accumulators, for each engine."""
+
+_ROWS: dict[Output, Callable[[ScatterPlan], Resources]] = {
+    Output.PIXELS: lambda _: Resources(),
+    Output.WINNERS: _requantised_row,
+    Output.LOGITS: lambda plan: Resources(lut=LOGIT_BITS, ff=LOGIT_BITS) * plan.drain,
+}
+"""What makes activations or logits of sums in the stage itself, for each form of output."""
+
+_ENDS: dict[Output, Callable[[ScatterPlan], tuple[str, int, Resources]]] = {
+    Output.PIXELS: lambda plan: ("pixel tail", plan.folding.tiles, _pixel_tail(plan)),
+    Output.WINNERS: lambda plan: ("winners", 1, _winners(plan)),
+    Output.LOGITS: lambda plan: ("result", 1, result(plan.stage.channels, plan.drain)),
+}
+"""Kind and number of the components behind the accumulators, for each form of output."""

@@ -4,7 +4,7 @@ from twofold.hw.area.blocks import lut_ram_luts, pop_count
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.folding import Plan
 from twofold.hw.contract.regs import COUNTER_BITS
-from twofold.hw.machine.counters import NUMBERS, Counters, entries_of, looks_of, products_of_look
+from twofold.hw.machine.counters import NUMBERS, Counters
 
 ACTIVITIES = 3
 
@@ -20,14 +20,14 @@ def _tally(width: int, weight: int = 1) -> Resources:
 
 def front_counters(plan: Plan) -> Resources:
     """What a layer does, and its looks."""
-    return _tally(1) * ACTIVITIES + _tally(looks_of(plan), products_of_look(plan))
+    return _tally(1) * ACTIVITIES + _tally(plan.looks, plan.products_of_look)
 
 
 def back_counters(plan: Plan) -> Resources:
     """What leaves a layer."""
     if plan.stage.last:
         return Resources()
-    return _tally(entries_of(plan)) + Resources(lut=2 * entries_of(plan))
+    return _tally(plan.entries) + Resources(lut=2 * plan.entries)
 
 
 def totals() -> Resources:

@@ -1,9 +1,9 @@
 """Description of a network: shapes, sparsity structure and winners, without any weights.
 
-A network is a chain of layers; each layer is a convolution or a fully connected layer, followed on
-the spot by optional max-pooling, requantisation (whose lower clamp is the ReLU) and optional
-k-winners. BatchNorm is folded into weights and biases before a network gets here. The last layer is
-linear and returns raw logits.
+A network is a chain of layers, each of a kind of `twofold.hw.contract.layers`: a convolution or a
+fully connected layer, followed on the spot by optional pooling, requantisation (whose lower clamp
+is the ReLU) and optional k-winners. BatchNorm is folded into weights and biases before a network
+gets here. The last layer is linear and returns raw logits.
 
 Kernel order is canonical: of a layer with complementary sets, kernel ``o`` belongs to set
 ``o % sets`` and is number ``o // sets`` within it. Exporters permute output channels to get there,
@@ -14,16 +14,28 @@ reader.
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import Any
 
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, accumulator_bits, add_bits
-from twofold.hw.contract.errors import NetworkError
+from twofold.hw.contract.layers import (
+    Complementary,
+    Conv2d,
+    Dense,
+    Layer,
+    Linear,
+    Output,
+    Pooling,
+    Shape,
+    Size,
+    Sparsity,
+    Taps,
+)
+from twofold.hw.contract.layers.description import require as _require
+from twofold.hw.contract.layers.pooling import sides
 
-Shape = tuple[int, int, int]
-"""Channels, height, width."""
 OUTPUTS_MAX = 1 << 13
 """Outputs of a network at most: as many as the core has room for (`twofold.hw.machine.result`), and
 as the CPU engine keeps on its stack.
@@ -35,92 +47,11 @@ CHANNELS_MAX = 1 << 16
 
 
 @dataclass(frozen=True)
-class Dense:
-    """Every weight may be non-zero."""
-
-
-@dataclass(frozen=True)
-class Taps:
-    """Each kernel has its own few taps, anywhere in its window.
-
-    ``counts[o]`` is the number of non-zero weights of kernel ``o``. Uneven counts are allowed;
-    keeping them descending lets the gather engine pair kernels of equal length.
-    """
-
-    counts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Complementary:
-    """Kernels in ``sets``: inside a set an input position belongs to at most one kernel.
-
-    The weight density is about one over the kernels of a set. ``fan_in`` bounds the non-zero
-    weights of one kernel; ``None`` stands for an equal share of the input positions, rounded up.
-    """
-
-    sets: int
-    fan_in: int | None = None
-
-
-Sparsity = Dense | Taps | Complementary
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conv2d:
-    """A convolution, square pooling, requantisation and winners per pixel over the channels.
-
-    Parameters
-    ----------
-    out_channels: number of kernels, >= 1.
-    kernel: height and width of the window.
-    stride, padding: the same in both directions; padded pixels hold the input's zero point (0 for
-        hidden layers).
-    pool: side of the max-pooling window and its stride; 1 for none. Rows and columns left over are
-        dropped.
-    sparsity: structure of the non-zero weights.
-    k: winners kept of every pixel's channels; ``None`` keeps all.
-    multiplier: requantise with a multiplier per channel besides the shift.
-    """
-
-    out_channels: int
-    kernel: tuple[int, int]
-    stride: int = 1
-    padding: int = 0
-    pool: int = 1
-    sparsity: Sparsity = field(default_factory=Dense)
-    k: int | None = None
-    multiplier: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Linear:
-    """A fully connected layer, and winners over the whole vector.
-
-    Its input is flattened in the order channel, row, column.
-
-    Parameters
-    ----------
-    out_features: number of units, >= 1.
-    sparsity: structure of the non-zero weights (``Dense`` or ``Complementary``).
-    k: winners kept of the whole vector; ``None`` keeps all.
-    multiplier: requantise with a multiplier per unit besides the shift.
-    """
-
-    out_features: int
-    sparsity: Sparsity = field(default_factory=Dense)
-    k: int | None = None
-    multiplier: bool = False
-
-
-Layer = Conv2d | Linear
-
-
-@dataclass(frozen=True)
 class Stage:
     """A layer in its place in the network, with everything that follows from the two.
 
-    A linear layer is seen as a convolution whose window is the whole input, so both kinds share
-    every field.
+    Every kind is seen as a convolution, a linear layer as one whose window is the whole input; so
+    all of them share every field.
 
     Attributes
     ----------
@@ -129,7 +60,7 @@ class Stage:
     layer: the description it was made from.
     in_shape: channels, height, width of the input.
     in_k: non-zero activations at most per input pixel (channels where the input is dense).
-    kernel, stride, padding, pool: of the window; a linear layer has its input's size, 1, 0, 1.
+    kernel, stride, padding, pool: of the window (see `twofold.hw.contract.layers.Window`).
     conv_shape: shape before pooling.
     out_shape: shape after pooling.
     last: whether its output are the logits.
@@ -143,7 +74,7 @@ class Stage:
     kernel: tuple[int, int]
     stride: int
     padding: int
-    pool: int
+    pool: Size
     conv_shape: Shape
     out_shape: Shape
     last: bool
@@ -151,7 +82,7 @@ class Stage:
     @property
     def name(self) -> str:
         """Name in reports: kind and number among its kind, as in ``conv1`` or ``linear2``."""
-        return f"{_kind_name(self.layer)}{self.number}"
+        return f"{self.layer.NAME}{self.number}"
 
     @property
     def channels(self) -> int:
@@ -174,13 +105,40 @@ class Stage:
         return self.layer.k if self.layer.k is not None else self.channels
 
     @property
+    def output(self) -> Output:
+        """In what form its activations leave."""
+        return Output.LOGITS if self.last else self.layer.OUTPUT
+
+    @property
+    def per_pixel(self) -> bool:
+        """Whether winners are chosen pixel by pixel, not from the whole output."""
+        return self.output is Output.PIXELS
+
+    @property
+    def pooling(self) -> Pooling:
+        """Kind of the pooling."""
+        return self.layer.pools
+
+    @property
+    def pool_window(self) -> tuple[int, int]:
+        """Height and width of the pooling window."""
+        return sides(self.pool)
+
+    @property
+    def positions(self) -> int:
+        """Positions of the convolution that make up a pixel of the output."""
+        rows, cols = self.pool_window
+        return rows * cols
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the array of weights."""
+        return self.layer.weight_shape(self.in_shape)
+
+    @property
     def sets(self) -> int:
         """Complementary sets; a layer of dense weights or of taps counts one for each kernel."""
-        return (
-            self.layer.sparsity.sets
-            if isinstance(self.layer.sparsity, Complementary)
-            else self.channels
-        )
+        return self.layer.sparsity.sets_of(self.channels)
 
     @property
     def slots(self) -> int:
@@ -190,15 +148,12 @@ class Stage:
     @property
     def fan_in(self) -> int:
         """Non-zero weights of one kernel at most."""
-        match self.layer.sparsity:
-            case Dense():
-                return self.inputs
-            case Taps(counts):
-                return max(counts)
-            case Complementary(fan_in=int(fan_in)):
-                return fan_in
-            case Complementary():
-                return -(-self.inputs // self.slots)
+        return self.layer.sparsity.fan_in_of(self.channels, self.inputs)
+
+    @property
+    def fan_ins(self) -> tuple[int, ...]:
+        """Non-zero weights of each kernel at most."""
+        return self.layer.sparsity.fan_ins_of(self.channels, self.inputs)
 
     @property
     def products(self) -> int:
@@ -207,13 +162,28 @@ class Stage:
 
     @property
     def acc_bits(self) -> int:
-        """Width of the accumulator, from `products`."""
+        """Width of the accumulator of a position, from `products`."""
         return accumulator_bits(self.products)
+
+    @property
+    def terms(self) -> int:
+        """Accumulators of positions that are added up in the accumulator of a pooled pixel."""
+        return self.pooling.terms(self.positions)
+
+    @property
+    def share(self) -> float:
+        """Real value of a pooled pixel over that of its accumulator, in the scale of a position."""
+        return self.pooling.share(self.positions)
+
+    @property
+    def pooled_bits(self) -> int:
+        """Width of the accumulator of a pooled pixel."""
+        return accumulator_bits(self.products * self.terms)
 
     @property
     def add_bits(self) -> int:
         """Width of the additive constant of requantisation, or of a logit's bias."""
-        return add_bits(self.products, self.layer.multiplier)
+        return add_bits(self.products * self.terms, self.layer.multiplier)
 
     @property
     def multiplications_dense(self) -> int:
@@ -223,11 +193,7 @@ class Stage:
     @property
     def weights(self) -> int:
         """Weights that may be non-zero."""
-        match self.layer.sparsity:
-            case Taps(counts):
-                return sum(counts)
-            case _:
-                return min(self.sets * self.inputs, self.channels * self.fan_in)
+        return self.layer.sparsity.weights_of(self.channels, self.inputs)
 
 
 @dataclass(frozen=True)
@@ -285,57 +251,47 @@ class Network:
             "input_shape": list(self.input_shape),
             "zero_point": self.zero_point,
             "labels": list(self.labels),
-            "layers": [_layer_to_json(layer) for layer in self.layers],
+            "layers": [layer.to_json() for layer in self.layers],
         }
-
-
-def _kind_name(layer: Layer) -> str:
-    return "conv" if isinstance(layer, Conv2d) else "linear"
 
 
 def _stages(network: Network) -> Iterable[Stage]:
     shape, in_k = network.input_shape, network.input_shape[0]
-    numbers: Counter[type] = Counter()
+    numbers: Counter[str] = Counter()
     for index, layer in enumerate(network.layers):
-        numbers[type(layer)] += 1
-        if isinstance(layer, Conv2d):
-            kernel, stride, padding, pool = layer.kernel, layer.stride, layer.padding, layer.pool
-            channels = layer.out_channels
-        else:
-            kernel, stride, padding, pool, channels = shape[1:], 1, 0, 1, layer.out_features
+        numbers[layer.NAME] += 1
+        window = layer.window(shape)
         rows, cols = (
-            (size + 2 * padding - window) // stride + 1
-            for size, window in zip(shape[1:], kernel, strict=True)
+            (size + 2 * window.padding - side) // window.stride + 1
+            for size, side in zip(shape[1:], window.kernel, strict=True)
         )
+        pool_rows, pool_cols = sides(window.pool)
         stage = Stage(
-            index=index, number=numbers[type(layer)], layer=layer, in_shape=shape, in_k=in_k,
-            kernel=kernel, stride=stride, padding=padding, pool=pool,
-            conv_shape=(channels, rows, cols), out_shape=(channels, rows // pool, cols // pool),
+            index=index, number=numbers[layer.NAME], layer=layer, in_shape=shape, in_k=in_k,
+            kernel=window.kernel, stride=window.stride, padding=window.padding, pool=window.pool,
+            conv_shape=(window.channels, rows, cols),
+            out_shape=(window.channels, rows // pool_rows, cols // pool_cols),
             last=index == len(network.layers) - 1,
         )  # fmt: skip
         yield stage
         shape, in_k = stage.out_shape, stage.k
 
 
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise NetworkError(message)
-
-
 def _check_network(network: Network) -> None:
     _check_frame(network)
     for layer in network.layers:
-        _check_sizes(layer)
-    kinds = [_kind_name(layer) for layer in network.layers]
+        layer.check_sizes()
+    flat = [layer.FLATTENS for layer in network.layers]
     _require(
-        kinds == sorted(kinds),
-        f"network: convolutions come before linear layers, not {' '.join(kinds)}",
+        flat == sorted(flat),
+        "network: convolutions come before linear layers, not "
+        + " ".join(layer.NAME for layer in network.layers),
     )
     for stage in network.stages:
         _check_stage(stage)
     final, logits = network.layers[-1], network.stages[-1]
     _require(
-        isinstance(final, Linear) and final.k is None,
+        final.ENDS and final.k is None,
         "network: the last layer must be linear without winners",
     )
     _require(not final.multiplier, "network: logits are not requantised, so no multiplier")
@@ -385,20 +341,6 @@ def _check_frame(network: Network) -> None:
     )
 
 
-def _check_sizes(layer: Layer) -> None:
-    if isinstance(layer, Linear):
-        _require(
-            layer.out_features >= 1,
-            f"network: linear layer has {layer.out_features} units, needs >= 1",
-        )
-        return
-    _require(
-        len(layer.kernel) == 2, f"network: kernel is {layer.kernel}, needs a height and a width"
-    )
-    smallest = min(layer.out_channels, *layer.kernel, layer.stride, layer.pool, layer.padding + 1)
-    _require(smallest >= 1, f"network: {layer} has a size below 1")
-
-
 def _check_stage(stage: Stage) -> None:
     name, layer = stage.name, stage.layer
     _require(
@@ -410,34 +352,11 @@ def _check_stage(stage: Stage) -> None:
             1 <= layer.k <= stage.channels,
             f"{name}: k is {layer.k}, needs 1..{stage.channels} (its channels)",
         )
-    match layer.sparsity:
-        case Taps(counts):
-            _require(
-                isinstance(layer, Conv2d),
-                f"{name}: taps are for convolutions; use complementary sets",
-            )
-            _require(
-                len(counts) == stage.channels,
-                f"{name}: {len(counts)} tap counts for {stage.channels} kernels",
-            )
-            _require(
-                all(1 <= count <= stage.inputs for count in counts),
-                f"{name}: taps per kernel are {min(counts)}..{max(counts)}, need 1..{stage.inputs}",
-            )
-        case Complementary(sets, fan_in):
-            _require(
-                1 <= sets <= stage.channels,
-                f"{name}: {sets} sets, needs 1..{stage.channels} (its kernels)",
-            )
-            _require(
-                fan_in is None or 1 <= fan_in <= stage.inputs,
-                f"{name}: fan_in is {fan_in}, needs 1..{stage.inputs}",
-            )
-        case Dense():
-            pass
+    layer.check_structure(name)
+    layer.sparsity.check(name, stage.channels, stage.inputs)
 
 
-def _layer_to_json(layer: Layer) -> dict[str, Any]:
-    fields = asdict(layer)
-    fields["sparsity"] = {"kind": type(layer.sparsity).__name__, **asdict(layer.sparsity)}
-    return {"kind": type(layer).__name__, **fields}
+__all__ = [
+    "Complementary", "Conv2d", "Dense", "Layer", "Linear", "Network", "Output", "Shape",
+    "Sparsity", "Stage", "Taps",
+]  # fmt: skip

@@ -3,25 +3,14 @@
 import json
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twofold.hw.contract.errors import FileError, NetworkError
 from twofold.hw.contract.files import reading
-from twofold.hw.contract.network import (
-    Complementary,
-    Conv2d,
-    Dense,
-    Linear,
-    Network,
-    Shape,
-    Taps,
-)
-
-_KINDS: dict[str, type] = {
-    kind.__name__: kind for kind in (Conv2d, Linear, Dense, Taps, Complementary)
-}
+from twofold.hw.contract.layers import LAYERS
+from twofold.hw.contract.layers.description import integer, integers, kind_of, typed
+from twofold.hw.contract.network import Network, Shape
 
 
 def network_from_json(tree: Any) -> Network:
@@ -31,13 +20,13 @@ def network_from_json(tree: Any) -> Network:
     networks.
     """
     try:
-        layers = tuple(_object(item, (Conv2d, Linear)) for item in tree["layers"])
+        layers = tuple(kind_of(item, LAYERS) for item in tree["layers"])
         return Network(
-            name=_typed(tree["name"], str),
+            name=typed(tree["name"], str),
             input_shape=_shape(tree["input_shape"]),
             layers=layers,
-            labels=tuple(_typed(label, str) for label in tree["labels"]),
-            zero_point=_typed(tree["zero_point"], int),
+            labels=tuple(typed(label, str) for label in tree["labels"]),
+            zero_point=integer(tree["zero_point"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NetworkError(f"network description: {type(error).__name__}: {error}") from error
@@ -74,45 +63,6 @@ def network_of_file(path: Path) -> Network:
         ) from error
 
 
-def _typed(value: Any, kind: type) -> Any:
-    if type(value) is not kind:
-        raise TypeError(f"expected {kind.__name__}, found {value!r}")
-    return value
-
-
-def _integers(values: Any) -> tuple[int, ...]:
-    return tuple(_typed(value, int) for value in values)
-
-
 def _shape(values: Any) -> Shape:
-    channels, height, width = _integers(values)
+    channels, height, width = integers(values)
     return channels, height, width
-
-
-def _optional_integer(value: Any) -> int | None:
-    return None if value is None else _typed(value, int)
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "kernel": _integers,
-    "counts": _integers,
-    "k": _optional_integer,
-    "fan_in": _optional_integer,
-    "multiplier": lambda value: _typed(value, bool),
-    "sparsity": lambda value: _object(value, (Dense, Taps, Complementary)),
-}
-"""Readers of the fields that are not plain integers."""
-
-
-def _object(tree: dict[str, Any], kinds: tuple[type, ...]) -> Any:
-    fields = dict(tree)
-    kind = _KINDS[fields.pop("kind")]
-    if kind not in kinds:
-        raise TypeError(f"{kind.__name__} does not belong here")
-    for key, value in fields.items():
-        try:
-            reader = _READERS.get(key)
-            fields[key] = _typed(value, int) if reader is None else reader(value)
-        except TypeError as error:
-            raise TypeError(f"{key}: {error}") from error
-    return kind(**fields)

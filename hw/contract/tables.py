@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from twofold.hw.contract.arith import MUL_BITS, WEIGHT_BITS
-from twofold.hw.contract.folding import GatherPlan, Plan, ScatterPlan
+from twofold.hw.contract.folding import Plan, ScatterPlan
 
 
 class TableKind(IntEnum):
@@ -90,30 +90,14 @@ def channels_in(plan: ScatterPlan) -> int:
 
 def weights_table(plan: Plan) -> Table:
     """Shape of the weight table of a layer."""
-    if isinstance(plan, GatherPlan):
-        tap_bits = max(1, (plan.stage.inputs - 1).bit_length())
-        return Table(
-            plan.stage.index,
-            TableKind.WEIGHTS,
-            plan.folding.streams,
-            plan.weight_rows,
-            WEIGHT_BITS + tap_bits,
-        )
-    slot_bits = (plan.stage.slots - 1).bit_length()
-    return Table(
-        plan.stage.index,
-        TableKind.WEIGHTS,
-        plan.folding.lanes,
-        plan.weight_rows,
-        WEIGHT_BITS + slot_bits,
-    )
+    bits = WEIGHT_BITS + plan.weight_tag_bits
+    return Table(plan.stage.index, TableKind.WEIGHTS, plan.weight_lanes, plan.weight_rows, bits)
 
 
 def tables(plan: Plan) -> tuple[Table, ...]:
     """Shapes of all tables of a layer, in the order in which the parameter image holds them."""
     stage = plan.stage
-    lanes = 1 if isinstance(plan, GatherPlan) else plan.folding.drain
-    depth = plan.channel_rows
+    lanes, depth = plan.drain, plan.channel_rows
     found = [
         weights_table(plan),
         Table(stage.index, TableKind.ADD, lanes, depth, stage.add_bits, signed=True),

@@ -5,6 +5,8 @@ that are never refused either, because the producer holds a credit (see `Credits
 a sample. The winner and result streams have valid and ready.
 """
 
+from typing import Any
+
 from amaranth.hdl import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -12,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS
 from twofold.hw.contract.regs import BEAT_BYTES
 from twofold.hw.contract.results import ResultRow
+from twofold.hw.contract.tables import TableKind
 from twofold.hw.primitives.tile import vendor_cells
 
 
@@ -41,6 +44,11 @@ class ConfigBus(wiring.Signature):
                 "data": Out(32),
             }
         )
+
+
+def addressed(config: Any, stage: int, kind: TableKind) -> Value:
+    """Whether the bus writes to this table of a layer."""
+    return config.valid & (config.stage == stage) & (config.kind == int(kind))
 
 
 def entry_layout(channels: int) -> data.StructLayout:

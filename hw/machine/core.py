@@ -1,6 +1,6 @@
 """The core: every stage of a network chained on streams, from image beats to results."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import *
@@ -10,47 +10,30 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from twofold.hw.contract.arith import ACT_BITS
 from twofold.hw.contract.fingerprint import fingerprint
-from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
-from twofold.hw.contract.network import Conv2d, Network
+from twofold.hw.contract.folding import Folding, Plan, plans
+from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ParameterStatus, check_image_fits
 from twofold.hw.contract.regs import COUNTER_BITS
 from twofold.hw.contract.results import result_row
-from twofold.hw.engines.gather.stage import GatherStage
 from twofold.hw.engines.links import (
     ConfigBus,
-    entry_layout,
     last_beat,
     parameter_stream,
     result_stream,
-    winner_layout,
 )
-from twofold.hw.engines.scatter.stage import ScatterStage
-from twofold.hw.engines.winners.vector import GlobalWinners
 from twofold.hw.machine.counters import NUMBERS, Counters
 from twofold.hw.machine.loader import ParameterLoader
-from twofold.hw.machine.result import Result, WideResult, result_of
+from twofold.hw.machine.stages import Part, part_of, probe_layout
 
 SAMPLES_BITS = 16
 """More samples than fit into any machine can be counted."""
 
 
-def tiles_of(plan: Plan) -> int:
-    """Tiles of a convolution: entries in a beat of its `PixelLink`."""
-    return plan.folding.rows * plan.folding.cols
-
-
 def probe_layouts(found: Sequence[Plan]) -> list[data.Layout]:
-    """What the probe behind each layer but the last observes: a beat of its pixel lists or of its
-    winner stream.
+    """What the probe behind each layer but the last observes (see
+    `twofold.hw.machine.stages.probe_layout`).
     """
-    layouts: list[data.Layout] = []
-    for plan in found[:-1]:
-        channels = plan.stage.channels
-        if isinstance(plan, ScatterPlan) and not isinstance(plan.stage.layer, Conv2d):
-            layouts.append(winner_layout(channels, plan.emit))
-        else:
-            layouts.append(data.ArrayLayout(entry_layout(channels), tiles_of(plan)))
-    return layouts
+    return [probe_layout(plan) for plan in found[:-1]]
 
 
 class Core(wiring.Component):
@@ -135,25 +118,24 @@ class Core(wiring.Component):
                 self.counter_total.eq(counters.total),
             ]
         link = flipped(self.i)
-        for stage, tail in self._stages():
-            plan = stage.plan
-            if isinstance(stage, GatherStage):
+        for part in (part_of(plan, self.network, self.folding) for plan in self.plans):
+            plan, stage = part.plan, part.stage
+            if plan.stage.index == 0:
                 m.d.comb += stage.shut.eq(shut)
             m.submodules[plan.stage.name] = stage
             connect(m, link, stage.i)
             config = _registered(m, config)
             _copy(m, config, stage.config)
             link = stage.o
-            if tail is not None:
-                m.submodules[f"{plan.stage.name}_{'result' if plan.stage.last else 'winners'}"] = (
-                    tail
-                )
+            if part.tail is not None:
+                name, tail = part.tail
+                m.submodules[f"{plan.stage.name}_{name}"] = tail
                 connect(m, stage.o, tail.i)
                 link = tail.o
             if self.probes and not plan.stage.last:
                 self._observe(m, link, getattr(self, f"probe_{plan.stage.index}"))
             if counters is not None and plan in counters.plans:
-                _count(m, counters, stage, link)
+                _count(m, counters, part, link)
         connect(m, link, flipped(self.o))
         return m
 
@@ -219,24 +201,6 @@ class Core(wiring.Component):
             m.d.sync += [samples.eq(samples - 1), inside.eq(samples != 1)]
         return inside, begun_next
 
-    def _stages(
-        self,
-    ) -> Iterator[tuple[GatherStage | ScatterStage, GlobalWinners | Result | WideResult | None]]:
-        """Every stage, with its global winners or the result where it has no pixel link."""
-        frames = self.folding.frames
-        for plan in self.plans:
-            stage, drain = plan.stage, plan.folding.drain if isinstance(plan, ScatterPlan) else 1
-            if isinstance(plan, GatherPlan):
-                yield GatherStage(plan, input_bytes=self.folding.input_bytes, credits=frames), None
-            elif stage.last:
-                result = result_of(result_row(self.network), drain)
-                yield ScatterStage(plan, frames=frames, credits=result.samples), result
-            elif isinstance(stage.layer, Conv2d):
-                yield ScatterStage(plan, frames=frames, credits=frames), None
-            else:
-                winners = GlobalWinners(stage.channels, drain, stage.k, plan.emit)
-                yield ScatterStage(plan, frames=frames, credits=GlobalWinners.SAMPLES), winners
-
     def _observe(self, m: Module, link, probe) -> None:
         seen = link.valid & link.ready if hasattr(link, "ready") else link.valid
         m.d.comb += [probe.valid.eq(seen), probe.payload.eq(link.payload)]
@@ -246,14 +210,14 @@ def _probe(layout: ShapeLike) -> wiring.Signature:
     return wiring.Signature({"valid": Out(1), "payload": Out(layout)})
 
 
-def _count(m: Module, counters: Counters, stage: GatherStage | ScatterStage, link: Any) -> None:
+def _count(m: Module, counters: Counters, part: Part, link: Any) -> None:
     """What a stage does, and what leaves it, to the counters."""
-    index = stage.plan.stage.index
+    stage, index = part.stage, part.plan.stage.index
     m.d.comb += [
         getattr(counters, f"activity{index}").eq(stage.activity),
         getattr(counters, f"looks{index}").eq(stage.looks),
     ]
-    if stage.plan.stage.last:
+    if part.plan.stage.last:
         return
     streamed = hasattr(link, "ready")
     leaves = link.valid & link.ready if streamed else link.valid

@@ -11,10 +11,8 @@ from amaranth.hdl import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from twofold.hw.contract.folding import GatherPlan, Plan, ScatterPlan
-from twofold.hw.contract.network import Conv2d
+from twofold.hw.contract.folding import GatherPlan, Plan
 from twofold.hw.contract.regs import COUNTER_BITS, COUNTERS, LAYERS_COUNTED, counter_number
-from twofold.hw.engines.scatter.routing import engine_spans
 from twofold.hw.engines.winners.count import PopCount
 from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.memory import LutRam
@@ -25,28 +23,6 @@ ACTIVITY = data.StructLayout({"busy": 1, "starved": 1, "blocked": 1})
 between passes, as results take longer to leave than to be computed.
 """
 NUMBERS = sum(register.values for register in COUNTERS)
-
-
-def looks_of(plan: Plan) -> int:
-    """Looks that a layer can have in a cycle: streams of a gather layer, readers of winners."""
-    if isinstance(plan, GatherPlan):
-        return plan.folding.streams
-    tiles = plan.folding.rows * plan.folding.cols
-    return tiles * plan.stage.pool**2 * len(engine_spans(plan))
-
-
-def products_of_look(plan: Plan) -> int:
-    """Multiplications of a look: positions of a gather layer, lanes of a scatter engine."""
-    if isinstance(plan, GatherPlan):
-        return plan.folding.rows * plan.folding.cols * plan.stage.pool**2
-    return plan.folding.lanes
-
-
-def entries_of(plan: Plan) -> int:
-    """Activations that leave a layer in a cycle."""
-    if isinstance(plan, ScatterPlan) and not isinstance(plan.stage.layer, Conv2d):
-        return plan.emit
-    return plan.folding.rows * plan.folding.cols
 
 
 class TapLooks(wiring.Component):
@@ -165,7 +141,7 @@ class Counters(wiring.Component):
     Members
     -------
     working: there are samples in the machine.
-    activity<n>, looks<n>: of layer ``n`` (see `ACTIVITY`, `looks_of`).
+    activity<n>, looks<n>: of layer ``n`` (see `ACTIVITY`, `twofold.hw.contract.engines.Plan`).
     entries<n>: of the activations that leave layer ``n``, those that are not 0; not for the last.
     number: of a total, as `twofold.hw.contract.regs.counter_number` says.
     total: the total of ``number``, `LATENCY` cycles later; 0 where there is no such counter.
@@ -189,9 +165,9 @@ class Counters(wiring.Component):
         }
         for index, plan in enumerate(self.plans):
             ports[f"activity{index}"] = In(ACTIVITY)
-            ports[f"looks{index}"] = In(looks_of(plan))
+            ports[f"looks{index}"] = In(plan.looks)
             if not plan.stage.last:
-                ports[f"entries{index}"] = In(entries_of(plan))
+                ports[f"entries{index}"] = In(plan.entries)
         super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
@@ -220,7 +196,7 @@ class Counters(wiring.Component):
             yield ("starved", index), (activity.starved & self.working, 1)
             yield ("blocked", index), (activity.blocked, 1)
             looks = getattr(self, f"looks{index}")
-            yield ("multiplications", index), (looks, products_of_look(plan))
+            yield ("multiplications", index), (looks, plan.products_of_look)
             if not plan.stage.last:
                 yield ("nonzero", index), (getattr(self, f"entries{index}"), 1)
 

@@ -12,21 +12,33 @@ def tree_levels(count: int) -> int:
 
 def sum_of(m: Module, values: Sequence[Value]) -> Value:
     """Sum of values of one shape, which it fits, `tree_levels` cycles later."""
-    return _tree(m, values, lambda first, second: first + second)
+    shape = values[0].shape()
+    return tree_of(m, values, lambda first, second: first + second, lambda _: shape)
 
 
-def maximum_of(m: Module, values: Sequence[Value]) -> Value:
-    """Largest of values of one shape, `tree_levels` cycles later."""
-    return _tree(m, values, lambda first, second: Mux(first > second, first, second))
+def tree_of(
+    m: Module,
+    values: Sequence[Value],
+    combine: Callable[[Value, Value], Value],
+    shape_of: Callable[[int], Shape],
+    name: str = "level",
+) -> Value:
+    """``values`` combined, `tree_levels` cycles later.
 
-
-def _tree(m: Module, values: Sequence[Value], combine: Callable[[Value, Value], Value]) -> Value:
+    Parameters
+    ----------
+    combine: of two of them.
+    shape_of: shape of a combination of so many.
+    name: of the registers; ``{level}`` and ``{at}`` stand for their place.
+    """
+    level = 0
     while len(values) > 1:
-        level: list[Value] = []
+        level += 1
+        shape, combined = shape_of(1 << level), list[Value]()
         for at in range(0, len(values), 2):
             pair = values[at : at + 2]
-            stage = Signal(values[0].shape(), name="level", reset_less=True)
+            stage = Signal(shape, name=name.format(level=level - 1, at=at), reset_less=True)
             m.d.sync += stage.eq(combine(*pair) if len(pair) == 2 else pair[0])
-            level.append(stage)
-        values = level
+            combined.append(stage)
+        values = combined
     return values[0]

@@ -1,9 +1,10 @@
 """Foldings of a layer that are worth trying, every one valid by construction."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from twofold.hw.contract.engines import engine_of
 from twofold.hw.contract.folding import DEPTH_MAX, GatherFolding, LayerFolding, ScatterFolding
-from twofold.hw.contract.network import Conv2d, Network, Stage
+from twofold.hw.contract.network import Network, Stage
 
 EMIT_MAX = 16
 """Global winners taken a cycle at most."""
@@ -24,16 +25,26 @@ def fewest_for_each_share(total: int, limit: int) -> list[int]:
 
 def candidates(network: Network, stage: Stage) -> Iterator[LayerFolding]:
     """Foldings of one layer of a network."""
+    return _CANDIDATES[engine_of(stage)](network, stage)
+
+
+def _blocks(stage: Stage) -> list[tuple[int, int]]:
+    """Rows and columns of tiles."""
     _, rows, cols = stage.out_shape
-    blocks = [(row, col) for row in divisors(rows) for col in divisors(cols)]
-    if stage.index == 0:
-        for row, col in blocks:
-            for streams in range(1, stage.channels + 1):
-                yield GatherFolding(rows=row, cols=col, streams=streams)
-        return
+    return [(row, col) for row in divisors(rows) for col in divisors(cols)]
+
+
+def _gather(_: Network, stage: Stage) -> Iterator[LayerFolding]:
+    for row, col in _blocks(stage):
+        for streams in range(1, stage.channels + 1):
+            yield GatherFolding(rows=row, cols=col, streams=streams)
+
+
+def _scatter(network: Network, stage: Stage) -> Iterator[LayerFolding]:
+    blocks = _blocks(stage)
     for engines in _engines(network, stage):
         for lanes in _lanes(stage):
-            for drain in [1] if isinstance(stage.layer, Conv2d) else divisors(lanes):
+            for drain in [1] if stage.per_pixel else divisors(lanes):
                 for row, col in blocks:
                     yield ScatterFolding(
                         rows=row, cols=col, engines=engines, lanes=lanes, drain=drain
@@ -42,9 +53,7 @@ def candidates(network: Network, stage: Stage) -> Iterator[LayerFolding]:
 
 def widest(network: Network) -> tuple[LayerFolding, ...]:
     """A folding of the least depth; where this one is refused for a layer, all are."""
-    layers: list[LayerFolding] = [GatherFolding()]
-    layers += [ScatterFolding(lanes=stage.sets) for stage in network.stages[1:]]
-    return tuple(layers)
+    return tuple(_WIDEST[engine_of(stage)](stage) for stage in network.stages)
 
 
 def _lanes(stage: Stage) -> list[int]:
@@ -55,6 +64,17 @@ def _lanes(stage: Stage) -> list[int]:
 
 def _engines(network: Network, stage: Stage) -> list[int]:
     source = network.stages[stage.index - 1]
-    if isinstance(source.layer, Conv2d):
+    if source.per_pixel:
         return fewest_for_each_share(stage.taps, stage.taps)
     return list(range(1, min(source.k, EMIT_MAX) + 1))
+
+
+_CANDIDATES: dict[type[LayerFolding], Callable[[Network, Stage], Iterator[LayerFolding]]] = {
+    GatherFolding: _gather,
+    ScatterFolding: _scatter,
+}
+
+_WIDEST: dict[type[LayerFolding], Callable[[Stage], LayerFolding]] = {
+    GatherFolding: lambda _: GatherFolding(),
+    ScatterFolding: lambda stage: ScatterFolding(lanes=stage.sets),
+}

@@ -5,35 +5,18 @@ from typing import Any
 from rich.table import Column, Table
 
 from twofold.hw.boards.resources import NAMES, Resources, share
-from twofold.hw.contract.folding import GatherPlan, Plan
+from twofold.hw.contract.folding import Plan
 from twofold.hw.solve.solver import Solution
-
-
-def multipliers(plan: Plan) -> int:
-    """Products that a layer can compute in a cycle."""
-    folding, positions = plan.folding, plan.stage.pool**2
-    tiles = folding.rows * folding.cols * positions
-    if isinstance(plan, GatherPlan):
-        return tiles * plan.folding.streams
-    return tiles * plan.folding.engines * plan.folding.lanes
-
-
-def products(plan: Plan) -> int:
-    """Products that a sample needs of a layer, at most."""
-    _, rows, cols = plan.stage.conv_shape
-    if isinstance(plan, GatherPlan):
-        return rows * cols * sum(plan.counts)
-    return rows * cols * plan.stage.taps * plan.stage.in_k * plan.stage.sets
 
 
 def utilisation(plan: Plan, cycles: int) -> float:
     """Share of a layer's multipliers that are of use, over the cycles of a sample."""
-    return products(plan) / (multipliers(plan) * cycles)
+    return plan.products / (plan.multipliers * cycles)
 
 
 def of_roofline(solution: Solution) -> float:
     """Share of use of all that the DSPs of a machine can multiply."""
-    needed = sum(products(plan) for plan in solution.plans)
+    needed = sum(plan.products for plan in solution.plans)
     most = solution.board.family.products_per_dsp * solution.resources.dsp
     return needed / (most * solution.cycles)
 
@@ -44,15 +27,6 @@ def layer_resources(solution: Solution) -> dict[str, Resources]:
     for one in solution.components:
         found[one.layer] = found.get(one.layer, Resources()) + one.total
     return found
-
-
-def shape_text(plan: Plan) -> str:
-    """A layer's folding in a few characters: tiles, and streams or engines x lanes > drain."""
-    folding = plan.folding
-    tiles = f"{folding.rows}x{folding.cols}"
-    if isinstance(plan, GatherPlan):
-        return f"{tiles} {plan.folding.streams}s"
-    return f"{tiles} {plan.folding.engines}x{plan.folding.lanes}>{plan.folding.drain}"
 
 
 LEGEND = "folding: tiles, then streams (s), or engines x lanes > channels drained a cycle"
@@ -68,8 +42,8 @@ def layer_table(solution: Solution) -> Table:
     for plan in solution.plans:
         table.add_row(
             plan.stage.name,
-            shape_text(plan),
-            f"{multipliers(plan)}",
+            plan.folding.text(),
+            f"{plan.multipliers}",
             f"{plan.cycles}",
             f"{100 * utilisation(plan, solution.cycles):.0f} %",
             *_figures(taken[plan.stage.name]),
@@ -128,7 +102,7 @@ def as_json(solution: Solution, faster: Solution | None) -> dict[str, Any]:
         "of_roofline": round(of_roofline(solution), 4),
         "layers": {
             plan.stage.name: {
-                "multipliers": multipliers(plan),
+                "multipliers": plan.multipliers,
                 "cycles": plan.cycles,
                 "utilisation": round(utilisation(plan, solution.cycles), 4),
                 **taken[plan.stage.name].as_dict(),

@@ -18,15 +18,11 @@ from twofold.hw.boards.resources import Resources, share
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.folding import (
     Folding,
-    GatherFolding,
-    GatherPlan,
     LayerFolding,
     Plan,
-    ScatterFolding,
-    ScatterPlan,
     plans,
 )
-from twofold.hw.contract.network import Conv2d, Network, Stage
+from twofold.hw.contract.network import Network, Stage
 from twofold.hw.contract.parameters import check_image_fits
 from twofold.hw.contract.regs import sample_bytes
 from twofold.hw.solve.candidates import candidates, widest
@@ -199,23 +195,20 @@ class _Search:
     def _first(self, stage: Stage) -> Iterator[_Partial]:
         start = _sum(shared_components(len(self.network.stages)))
         for layer in candidates(self.network, stage):
-            if isinstance(layer, GatherFolding):
-                plan = GatherPlan(stage, layer)
-                if plan.cycles <= self.cycles:
-                    yield _Partial((layer,), start + _sum(front(plan, self.shape)), self.board)
+            plan = layer.plan(stage, None)
+            if plan.cycles <= self.cycles:
+                yield _Partial((layer,), start + _sum(front(plan, self.shape)), self.board)
 
     def _next(self, stage: Stage, before: Iterable[_Partial]) -> Iterator[_Partial]:
-        layers = [one for one in candidates(self.network, stage) if isinstance(one, ScatterFolding)]
+        layers = list(candidates(self.network, stage))
         for partial in before:
-            sources = {
-                one: self._plan(partial.layers, one) for one in {at.engines for at in layers}
-            }
+            sources = {one: self._plan(partial.layers, one) for one in {at.takes for at in layers}}
             for layer in layers:
-                source = sources[layer.engines]
-                plan = ScatterPlan(stage, layer, source)
-                if plan.runs * plan.run_busy > self.cycles or not self._emits(source):
+                source = sources[layer.takes]
+                plan = layer.plan(stage, source)
+                if plan.busy > self.cycles or not self._emits(source):
                     continue
-                more = self._front(plan)
+                more = self._front(plan, source)
                 if more is not None:
                     taken = partial.taken + self._back(source) + more
                     yield _Partial((*partial.layers, layer), taken, self.board)
@@ -226,10 +219,9 @@ class _Search:
             if self._emits(plan):
                 yield replace(partial, taken=partial.taken + self._back(plan))
 
-    def _front(self, plan: ScatterPlan) -> Resources | None:
+    def _front(self, plan: Plan, source: Plan) -> Resources | None:
         """What a layer takes up to its accumulators, None where it cannot be fed."""
-        source = plan.source
-        key = plan.stage.index, plan.folding, _end(source.folding, source.stage)
+        key = plan.stage.index, plan.folding, source.folding.end(source.stage)
         if key not in self.fronts:
             try:
                 self.fronts[key] = _sum(front(plan, self.shape))
@@ -239,8 +231,7 @@ class _Search:
 
     def _back(self, plan: Plan) -> Resources:
         """What a layer takes behind its accumulators."""
-        emit = plan.emit if isinstance(plan, ScatterPlan) else 1
-        key = plan.stage.index, plan.folding, emit
+        key = plan.stage.index, plan.folding, plan.emitted
         if key not in self.backs:
             self.backs[key] = _sum(back(plan))
         return self.backs[key]
@@ -252,13 +243,10 @@ class _Search:
     def _plan(self, layers: tuple[LayerFolding, ...], emit: int) -> Plan:
         """Plan of the last of some layers, with ``emit`` winners taken a cycle behind it."""
         plan: Plan | None = None
-        behind = [one.engines for one in layers[1:] if isinstance(one, ScatterFolding)]
+        behind = [one.takes for one in layers[1:]]
         stages = self.network.stages
-        for stage, layer, engines in zip(stages, layers, [*behind, emit], strict=False):
-            if isinstance(layer, GatherFolding):
-                plan = GatherPlan(stage, layer)
-            elif plan is not None:
-                plan = ScatterPlan(stage, layer, plan, engines)
+        for stage, layer, takes in zip(stages, layers, [*behind, emit], strict=False):
+            plan = layer.plan(stage, plan, emit=takes)
         if plan is None:
             raise FoldingError(f"{self.network.name}: no layers, needs at least one")
         return plan
@@ -269,7 +257,7 @@ class _Search:
         for partial in found:
             if self.thorough and not fits(partial.taken, self.budget):
                 continue
-            rivals = ends.setdefault(_end(partial.layers[-1], stage), [])
+            rivals = ends.setdefault(partial.layers[-1].end(stage), [])
             if not any(self._beats(rival, partial) for rival in rivals):
                 rivals[:] = [one for one in rivals if not self._beats(partial, one)]
                 rivals.append(partial)
@@ -285,13 +273,6 @@ class _Search:
         if self.thorough:
             return fits(one.taken, other.taken)
         return one.cost <= other.cost
-
-
-def _end(layer: LayerFolding, stage: Stage) -> tuple[int, ...]:
-    """What the layers behind see of a layer."""
-    if isinstance(stage.layer, Conv2d):
-        return layer.rows, layer.cols
-    return (layer.drain,) if isinstance(layer, ScatterFolding) else ()
 
 
 def _sum(parts: Iterable[Component]) -> Resources:

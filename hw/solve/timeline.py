@@ -11,13 +11,14 @@ Without them a layer is taken to have as many as it keeps, as early as they can 
 sample takes at least when its beats are full.
 """
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import gcd
 
 from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
-from twofold.hw.contract.network import Conv2d, Network
+from twofold.hw.contract.network import Network, Output
 from twofold.hw.contract.results import BEAT_COLUMNS, ResultRow, result_row
 from twofold.hw.engines.gather.frame import FrameShape
 from twofold.hw.engines.gather.loader import load_line
@@ -91,15 +92,12 @@ def latency(network: Network, folding: Folding) -> int:
 
 def emits(plan: Plan) -> bool:
     """Whether a layer gives global winners."""
-    linear = isinstance(plan, ScatterPlan) and not isinstance(plan.stage.layer, Conv2d)
-    return linear and not plan.stage.last
+    return plan.stage.output is Output.WINNERS
 
 
 def full_rows(plan: Plan) -> list[int]:
     """All winners of a linear layer, in its first rows."""
-    if not isinstance(plan, ScatterPlan):
-        return []
-    drain, left, found = plan.folding.drain, plan.stage.k, []
+    drain, left, found = plan.drain, plan.stage.k, []
     for first in range(0, plan.stage.channels, drain):
         found.append(min(left, drain, plan.stage.channels - first))
         left -= found[-1]
@@ -110,16 +108,11 @@ class _Machine:
     """All parts, each with what it remembers of the samples before."""
 
     def __init__(self, found: Sequence[Plan], folding: Folding, row: ResultRow) -> None:
-        self.stages: list[_Gather | _Scatter | _Linear] = []
+        self.stages: list[_Part] = []
         for plan in found:
-            if isinstance(plan, GatherPlan):
-                self.stages.append(_Gather(plan, folding))
-            elif isinstance(plan.stage.layer, Conv2d):
-                self.stages.append(_Scatter(plan, folding.frames))
-            else:
-                source = self.stages[-1]
-                before = source if isinstance(source, _Linear) else None
-                self.stages.append(_Linear(plan, before, row))
+            source = self.stages[-1] if self.stages else None
+            part = _PARTS[type(plan), plan.stage.output]
+            self.stages.append(part(plan, folding, source, row))
 
     def sample(self, counts: Sequence[RowCounts]) -> SampleTimes:
         """Take one more sample through all stages."""
@@ -141,20 +134,52 @@ def _earliest(released: Sequence[int], held: int, *, delay: int = 1) -> int:
     return released[-held] + delay if len(released) >= held else 0
 
 
-class _Gather:
+class _Part(ABC):
+    """A stage with all that it remembers of the samples before.
+
+    Attributes
+    ----------
+    released: cycles in which frames of the input, or samples, were given back.
+    given: cycles in which samples have left winners or a result.
+    emission: the global winners behind it, where it has any.
+    """
+
+    def __init__(self) -> None:
+        self.released: list[int] = []
+        self.given: list[int] = []
+        self.emission: _Emission | None = None
+
+    @abstractmethod
+    def sample(
+        self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
+    ) -> int:
+        """Take one more sample.
+
+        Parameters
+        ----------
+        ready: cycle in which its input is complete.
+        room: what the stage behind has released.
+        counts: winners in the rows of the linear layers that are still to come.
+        spans: taken down here.
+
+        Returns the cycle in which it leaves.
+        """
+
+
+class _Gather(_Part):
     """A gather layer: image buffer, loader, sequencer."""
 
-    def __init__(self, plan: GatherPlan, folding: Folding) -> None:
+    def __init__(self, plan: GatherPlan, folding: Folding, _: _Part | None, __: ResultRow) -> None:
+        super().__init__()
         self.plan, self.windows, self.frames = plan, Windows(plan), folding.frames
         planes, height, width = plan.stage.in_shape
         self.frame = FrameShape(height=planes * height, width=width, beat=folding.input_bytes)
         self.images = images_kept(plan, self.frame.beats)
         self.input_free = self.loader_free = self.compute_free = 0
-        self.released: list[int] = []  # images
         self.copies: list[int] = []  # of windows, released
 
     def sample(
-        self, _: int, room: Sequence[int], __: Iterator[RowCounts], spans: list[Span]
+        self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
     ) -> int:
         plan, name = self.plan, self.plan.stage.name
         first = max(self.input_free, _earliest(self.released, self.images))
@@ -189,7 +214,7 @@ class _Gather:
         begun = None
         levels = range(top, top + plan.load_groups)
         for plane, level in product(range(plan.planes), levels):
-            line = load_line(plan, frame, plane, level * plan.phases)
+            line = load_line(plan, frame, plane, level * plan.row_phases)
             if (plane, level) == (plan.planes - 1, final):
                 line = frame.lines - 1
             start = max(self.loader_free, first + (line + 1) * frame.parts)
@@ -199,13 +224,13 @@ class _Gather:
         return begun or 0
 
 
-class _Fields:
+class _Fields(_Part):
     """What both kinds of scatter layers have: pass after pass into the accumulators, and out."""
 
     def __init__(self, plan: ScatterPlan) -> None:
+        super().__init__()
         self.plan = plan
         self.free = 0
-        self.released: list[int] = []  # frames of the input, or samples
         self.rows = -(-plan.stage.channels // plan.folding.drain)
 
     def walk(self, start: int, spans: list[Span]) -> int:
@@ -228,12 +253,12 @@ class _Fields:
 class _Scatter(_Fields):
     """A convolution behind another one."""
 
-    def __init__(self, plan: ScatterPlan, frames: int) -> None:
+    def __init__(self, plan: ScatterPlan, folding: Folding, _: _Part | None, __: ResultRow) -> None:
         super().__init__(plan)
-        self.frames = frames
+        self.frames = folding.frames
 
     def sample(
-        self, ready: int, room: Sequence[int], _: Iterator[RowCounts], spans: list[Span]
+        self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
     ) -> int:
         start = max(ready + 1, self.free, _earliest(room, self.frames))
         drained = self.drained(self.walk(start, spans), spans)
@@ -247,7 +272,7 @@ class _Scatter(_Fields):
 class _Linear(_Fields):
     """A linear layer, with its global winners or the result."""
 
-    def __init__(self, plan: ScatterPlan, source: "_Linear | None", row: ResultRow) -> None:
+    def __init__(self, plan: ScatterPlan, _: Folding, source: _Part | None, row: ResultRow) -> None:
         super().__init__(plan)
         self.labelled, self.samples, self.wide = row.labelled, Result.SAMPLES, None
         if plan.stage.last and row.beats > 1:
@@ -256,12 +281,11 @@ class _Linear(_Fields):
         self.source = source
         self.started = False
         self.taken = self.done = self.begun = -1
-        self.given: list[int] = []  # samples that have left winners or result
         self.emission = _Emission(plan) if emits(plan) else None
         self.result = -1
 
     def sample(
-        self, ready: int, _: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
+        self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
     ) -> int:
         name = self.plan.stage.name
         if self.source is None or self.source.emission is None:
@@ -271,7 +295,7 @@ class _Linear(_Fields):
             self.source.emission.sample(ready, next(counts), self)
             self.source.given = self.source.emission.released
             begun, done = self.begun, self.done
-            spans.append(Span(f"{self.source.plan.stage.name} winners", ready + 1, begun - 1))
+            spans.append(Span(f"{self.source.emission.name} winners", ready + 1, begun - 1))
             spans.append(Span(f"{name} compute", begun, done))
         last = self.drained(done, spans) + drain_latency(self.plan)
         if self.emission is not None:
@@ -354,7 +378,7 @@ class _Emission:
 
     def __init__(self, plan: ScatterPlan) -> None:
         channels, drain = plan.stage.channels, plan.folding.drain
-        self.emit, self.rows = plan.emit, -(-channels // drain)
+        self.name, self.emit, self.rows = plan.stage.name, plan.emit, -(-channels // drain)
         level, self.select = LevelSearch.latency_of(drain), Select.latency_of(drain)
         searching = plan.stage.k < channels
         second = level + self.rows + TableRam.LATENCY + GlobalWinners.COMPARE + level
@@ -385,3 +409,12 @@ class _Emission:
                 begun += 1
             self.left.append(begun - 1)
         self.released.append(self.read + 1)
+
+
+_PARTS: dict[tuple[type[Plan], Output], Callable[..., _Part]] = {
+    (GatherPlan, Output.PIXELS): _Gather,
+    (ScatterPlan, Output.PIXELS): _Scatter,
+    (ScatterPlan, Output.WINNERS): _Linear,
+    (ScatterPlan, Output.LOGITS): _Linear,
+}
+"""Rules of a stage, by its engine and the form of its output."""

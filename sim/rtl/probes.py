@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.hw.contract.arith import ACT_BITS
-from twofold.hw.contract.folding import Plan, ScatterPlan
-from twofold.hw.contract.network import Conv2d
+from twofold.hw.contract.folding import Plan
+from twofold.hw.contract.network import Output
 from twofold.hw.engines.links import entry_layout, winner_layout
 
 Bytes = NDArray[np.uint8]
@@ -45,10 +45,7 @@ def decode_probes(plans: Sequence[Plan], beats: Sequence[Bytes]) -> list[Bytes]:
     linear layer; losers are 0.
     """
     return [
-        decode_winners(plan, seen)
-        if isinstance(plan, ScatterPlan) and not isinstance(plan.stage.layer, Conv2d)
-        else decode_lists(plan, seen)
-        for plan, seen in zip(plans, beats, strict=False)
+        _DECODERS[plan.stage.output](plan, seen) for plan, seen in zip(plans, beats, strict=False)
     ]
 
 
@@ -70,14 +67,17 @@ def decode_lists(plan: Plan, beats: Bytes) -> Bytes:
     return dense
 
 
-def decode_winners(plan: ScatterPlan, beats: Bytes) -> Bytes:
+def decode_winners(plan: Plan, beats: Bytes) -> Bytes:
     """Activations of a linear layer from the beats of its winner stream."""
     channels = plan.stage.channels
-    layout = winner_layout(channels, plan.emit)
-    index, value = unpack_entries(beats, plan.emit, channels)
+    layout = winner_layout(channels, plan.emitted)
+    index, value = unpack_entries(beats, plan.emitted, channels)
     last = unpack_field(beats, layout["last"].offset, 1, 1)[:, 0]
     sample = np.cumsum(last) - last
     dense = np.zeros((int(last.sum()), channels), np.uint8)
     beat, entry = np.nonzero(value)
     dense[sample[beat], index[beat, entry]] = value[beat, entry]
     return dense
+
+
+_DECODERS = {Output.PIXELS: decode_lists, Output.WINNERS: decode_winners}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from twofold.hw.contract.folding import Folding, ScatterPlan, plans
+from twofold.hw.contract.folding import Folding, plans
 from twofold.hw.contract.network import Network
 from twofold.hw.solve.timeline import emits
 from twofold.sw.golden.model import Golden
@@ -14,9 +14,9 @@ def row_counts(network: Network, folding: Folding, golden: Golden) -> list[list[
     """
     found: list[list[list[int]]] = [[] for _ in golden.logits]
     for plan, layer in zip(plans(network, folding), golden.activations, strict=False):
-        if not (isinstance(plan, ScatterPlan) and emits(plan)):
+        if not emits(plan):
             continue
-        starts = np.arange(0, plan.stage.channels, plan.folding.drain)
+        starts = np.arange(0, plan.stage.channels, plan.drain)
         counts = np.add.reduceat(layer.reshape(len(layer), -1) != 0, starts, axis=1)
         for sample, rows in enumerate(counts.tolist()):
             found[sample].append(rows)

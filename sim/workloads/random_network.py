@@ -10,6 +10,8 @@ import numpy as np
 
 from twofold.hw.contract.arith import ACT_MAX, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN
 from twofold.hw.contract.folding import Folding, GatherFolding, LayerFolding, ScatterFolding, plans
+from twofold.hw.contract.layers import POOLINGS
+from twofold.hw.contract.layers.pooling import sides
 from twofold.hw.contract.network import (
     Complementary,
     Conv2d,
@@ -21,13 +23,14 @@ from twofold.hw.contract.network import (
     Stage,
     Taps,
 )
-from twofold.hw.solve.report import multipliers
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 
 SPREAD = 96
 """Standard deviation that hidden activations aim at before the clamps."""
 
 
+POSITIONS = 12
+"""Most positions of a map that is pooled as a whole."""
 MULTIPLIERS = 48
 """Most multipliers of a random machine, which bounds what building it costs."""
 
@@ -57,42 +60,50 @@ def _random_layer(stage: Stage, generator: np.random.Generator) -> QuantizedLaye
     used = _random_structure(stage, generator)
     weight = generator.integers(WEIGHT_MIN, WEIGHT_MAX, used.shape, dtype=np.int64)
     weight = ((weight + (weight >= 0)) * used).astype(np.int8)  # never 0, so the structure shows
-    spread = 74.0 * 100.0 * stage.products**0.5
+    spread = 74.0 * 100.0 * (stage.products * stage.terms) ** 0.5
     shift, mul = 0, None
     if not stage.last:
         shift = min(max(round(np.log2(spread / SPREAD)), 0), SHIFT_MAX)
     if stage.layer.multiplier:
-        mul = generator.integers(1 << 10, 1 << 12, stage.channels, dtype=np.uint16)
-        shift = min(shift + 11, SHIFT_MAX)
+        bits = max(12 - stage.terms.bit_length() + 1, 4)  # so that constants stay within theirs
+        mul = generator.integers(1 << (bits - 2), 1 << bits, stage.channels, dtype=np.uint16)
+        shift = min(shift + bits - 1, SHIFT_MAX)
     limit = 1 << (stage.add_bits - 1)
-    centre = 100 * weight.reshape(stage.channels, -1).astype(np.int64).sum(axis=1)
+    centre = 100 * stage.terms * weight.reshape(stage.channels, -1).astype(np.int64).sum(axis=1)
     noise = generator.normal(0.0, spread / 2, stage.channels).round().astype(np.int64)
     add = (noise - centre) * (1 if mul is None else mul.astype(np.int64))
     if shift:
         add += 1 << (shift - 1)
     add = np.clip(add, -limit, limit - 1).astype(np.int32)
-    shape = (stage.channels, stage.in_shape[0], *stage.kernel)
-    if isinstance(stage.layer, Conv2d):
-        weight = weight.reshape(shape)
-    return QuantizedLayer(weight=weight, add=add, shift=shift, mul=mul)
+    return QuantizedLayer(weight=weight.reshape(stage.weight_shape), add=add, shift=shift, mul=mul)
 
 
 def _random_structure(stage: Stage, generator: np.random.Generator) -> np.ndarray:
     """Where weights may be non-zero: bool ``[out, inputs]``."""
     used = np.zeros((stage.channels, stage.inputs), dtype=bool)
-    match stage.layer.sparsity:
-        case Dense():
-            used[:] = True
-        case Taps(counts):
-            for kernel, count in enumerate(counts):
-                used[kernel, generator.permutation(stage.inputs)[:count]] = True
-        case Complementary(sets):
-            for group in range(sets):
-                members = np.arange(group, stage.channels, sets)
-                inputs = generator.permutation(stage.inputs)
-                for at, member in enumerate(members):
-                    used[member, inputs[at :: len(members)][: stage.fan_in]] = True
+    _STRUCTURES[type(stage.layer.sparsity)](stage, used, generator)
     return used
+
+
+def _all(_: Stage, used: np.ndarray, __: np.random.Generator) -> None:
+    used[:] = True
+
+
+def _taps(stage: Stage, used: np.ndarray, generator: np.random.Generator) -> None:
+    for kernel, count in enumerate(stage.fan_ins):
+        used[kernel, generator.permutation(stage.inputs)[:count]] = True
+
+
+def _sets(stage: Stage, used: np.ndarray, generator: np.random.Generator) -> None:
+    for group in range(stage.sets):
+        members = np.arange(group, stage.channels, stage.sets)
+        inputs = generator.permutation(stage.inputs)
+        for at, member in enumerate(members):
+            used[member, inputs[at :: len(members)][: stage.fan_in]] = True
+
+
+_STRUCTURES = {Dense: _all, Taps: _taps, Complementary: _sets}
+"""Where weights go, by the structure."""
 
 
 def random_network(seed: int = 0, *, machine: bool = True) -> Network:
@@ -103,21 +114,25 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     in its convolutions.
     """
     source, image = random.Random(seed), random.Random(f"image {seed}")
+    pooling = random.Random(f"pooling {seed}")
     shape = (
         image.choice((1, 1, 2, 3)) if machine else source.randint(1, 3),
         source.randint(6, 12),
         source.choice((8, 12, 16)) if machine else source.randint(6, 12),
     )
     layers: list[Layer] = []
-    size = min(shape[1:])
+    size, area = min(shape[1:]), shape[1:]
     for index in range(source.randint(1, 2)):
         layer = _random_convolution(source, index, shape[0] if not layers else 0, size, machine)
         if layer is None:
             break
         if machine and not index and image.random() < 0.2:
             layer = replace(layer, sparsity=_random_sets(image, layer.out_channels))
-        layers.append(layer)
         size = _output_size(layer, size)
+        layer = _random_pooling(pooling, layer, area)
+        layers.append(layer)
+        area = _pooled(layer, area)
+        size = min(size, *area)
     for _ in range(source.randint(0, 2)):
         layers.append(_random_linear(source))
     classes = source.randint(2, 6)
@@ -147,7 +162,34 @@ def with_outputs(network: Network, outputs: int, *, labelled: bool = True) -> Ne
 
 def _output_size(layer: Conv2d, size: int) -> int:
     side = max(layer.kernel)
-    return ((size + 2 * layer.padding - side) // layer.stride + 1) // layer.pool
+    return ((size + 2 * layer.padding - side) // layer.stride + 1) // max(sides(layer.pool))
+
+
+def _positions(layer: Conv2d, area: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of a convolution in front of pooling."""
+    rows, cols = (
+        (size + 2 * layer.padding - side) // layer.stride + 1
+        for size, side in zip(area, layer.kernel, strict=True)
+    )
+    return rows, cols
+
+
+def _pooled(layer: Conv2d, area: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of the output of a convolution."""
+    (rows, cols), (down, across) = _positions(layer, area), sides(layer.pool)
+    return rows // down, cols // across
+
+
+def _random_pooling(source: random.Random, layer: Conv2d, area: tuple[int, int]) -> Conv2d:
+    """The layer, or one with another kind and window of pooling, at times over the whole map."""
+    if source.random() < 0.5:
+        return layer
+    rows, cols = _positions(layer, area)
+    down, across = (range(1, min(size, 3) + 1) for size in (rows, cols))
+    windows = [(row, col) for row in down for col in across]
+    if rows * cols <= POSITIONS:
+        windows += [(rows, cols)] * 3
+    return replace(layer, pool=source.choice(windows), pooling=source.choice(sorted(POOLINGS)))
 
 
 def _random_convolution(
@@ -203,7 +245,7 @@ def random_folding(network: Network, seed: int = 0) -> Folding:
     source = random.Random(seed)
     while True:
         folding = _random_folding(source, network)
-        if sum(multipliers(plan) for plan in plans(network, folding)) <= MULTIPLIERS:
+        if sum(plan.multipliers for plan in plans(network, folding)) <= MULTIPLIERS:
             return folding
 
 
@@ -236,12 +278,11 @@ def _random_gather(source: random.Random, stage: Stage) -> GatherFolding:
 def _random_scatter(source: random.Random, stage: Stage) -> ScatterFolding:
     _, rows, cols = stage.out_shape
     lanes = source.choice(_divisors(stage.sets))
-    convolution = isinstance(stage.layer, Conv2d)
-    streamed = stage.number > 1 and not convolution
+    streamed = stage.number > 1 and not stage.per_pixel
     return ScatterFolding(
         rows=source.choice(_divisors(rows)),
         cols=source.choice(_divisors(cols)),
         engines=source.randint(1, 3 if streamed else min(3, stage.taps)),
         lanes=lanes,
-        drain=1 if convolution else source.choice(_divisors(lanes)),
+        drain=1 if stage.per_pixel else source.choice(_divisors(lanes)),
     )

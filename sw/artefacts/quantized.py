@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from twofold.hw.contract.arith import MUL_BITS, SHIFT_MAX
 from twofold.hw.contract.errors import NetworkError
-from twofold.hw.contract.network import Complementary, Conv2d, Network, Stage, Taps
+from twofold.hw.contract.network import Complementary, Dense, Network, Sparsity, Stage, Taps
 from twofold.hw.contract.reading import network_from_json
 from twofold.sw.artefacts.container import ArraySpec, read, write
 from twofold.sw.artefacts.input import ARRAY, check_input, input_of_older_file
@@ -134,9 +134,7 @@ def _require(condition: bool, message: str) -> None:
 def _specs(stage: Stage) -> dict[str, ArraySpec]:
     """Arrays of a layer by the name of their field."""
     kernels = (stage.channels,)
-    inner = (stage.in_shape[0], *stage.kernel)
-    shape = inner if isinstance(stage.layer, Conv2d) else (stage.inputs,)
-    specs = {"weight": ArraySpec("int8", kernels + shape), "add": ArraySpec("int32", kernels)}
+    specs = {"weight": ArraySpec("int8", stage.weight_shape), "add": ArraySpec("int32", kernels)}
     if stage.layer.multiplier:
         specs["mul"] = ArraySpec("uint16", kernels)
     return specs
@@ -205,24 +203,28 @@ def _check_structure(stage: Stage, layer: QuantizedLayer) -> None:
     """Non-zero weights only where the sparsity structure has room for them."""
     used = layer.weight.reshape(stage.channels, stage.inputs) != 0
     counts = np.count_nonzero(used, axis=1)
-    match stage.layer.sparsity:
-        case Taps(allowed):
-            over = np.flatnonzero(counts > np.array(allowed))
-            if len(over):
-                kernel = int(over[0])
-                raise ArtefactError(
-                    f"{stage.name}: kernel {kernel} has {counts[kernel]} taps, "
-                    f"needs at most {allowed[kernel]}"
-                )
-        case Complementary(sets):
-            widest = int(counts.max())
-            _require(
-                widest <= stage.fan_in,
-                f"{stage.name}: kernel {int(counts.argmax())} has {widest} weights, "
-                f"fan_in is {stage.fan_in}",
-            )
-            for group in range(sets):
-                _check_set(stage, group, used[group::sets])
+    _STRUCTURES[type(stage.layer.sparsity)](stage, used, counts)
+
+
+def _check_taps(stage: Stage, _: np.ndarray, counts: np.ndarray) -> None:
+    over = np.flatnonzero(counts > np.array(stage.fan_ins))
+    if len(over):
+        kernel = int(over[0])
+        raise ArtefactError(
+            f"{stage.name}: kernel {kernel} has {counts[kernel]} taps, "
+            f"needs at most {stage.fan_ins[kernel]}"
+        )
+
+
+def _check_sets(stage: Stage, used: np.ndarray, counts: np.ndarray) -> None:
+    widest = int(counts.max())
+    _require(
+        widest <= stage.fan_in,
+        f"{stage.name}: kernel {int(counts.argmax())} has {widest} weights, "
+        f"fan_in is {stage.fan_in}",
+    )
+    for group in range(stage.sets):
+        _check_set(stage, group, used[group :: stage.sets])
 
 
 def _check_set(stage: Stage, group: int, used: np.ndarray) -> None:
@@ -234,3 +236,11 @@ def _check_set(stage: Stage, group: int, used: np.ndarray) -> None:
             f"{stage.name}: kernels {first} and {second} of set {group} both use input "
             f"{int(clashes[0])}; a set is complementary (kernel o is in set o % {stage.sets})"
         )
+
+
+_STRUCTURES: dict[type[Sparsity], Callable[[Stage, np.ndarray, np.ndarray], None]] = {
+    Dense: lambda *_: None,
+    Taps: _check_taps,
+    Complementary: _check_sets,
+}
+"""Checks of non-zero weights ``[kernels, inputs]`` and their counts, by the structure."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from twofold.hw.contract.layers import MAX
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.errors import OnnxError
@@ -11,12 +12,17 @@ from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, bias_of, weight_scale
 def integer_bias(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
     """Bias in steps of the accumulator, int64 ``[channels]``, of inputs less their zero point.
 
-    Raises OnnxError for a layer with a multiplier.
+    Raises OnnxError for a layer with a multiplier, or with another pooling than maxima.
     """
     if layer.mul is not None:
         raise OnnxError(
             f"{stage.name}: has a multiplier for each channel; the benchmark takes networks "
             "without, such as those of `twofold train`"
+        )
+    if stage.pooling is not MAX and stage.positions > 1:
+        raise OnnxError(
+            f"{stage.name}: pools by {stage.pooling.name}; the benchmark takes networks with "
+            "max-pooling, which commutes with requantisation"
         )
     return bias_of(stage, layer, zero_point)
 

@@ -13,10 +13,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from twofold.hw.contract.network import Conv2d, Network, Stage
+from twofold.hw.contract.network import Network, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.bench.floats import float_layers, integer_bias
 from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, Graph, weight_scale
+from twofold.sw.onnx.export.pooling import pool
 
 RESULTS = (("logits", TensorProto.FLOAT),)
 
@@ -31,7 +32,7 @@ def float_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> 
         inputs = [graph.constant(f"{name}.weight", weight), graph.constant(f"{name}.bias", bias)]
         x = _product(graph, stage, [x, *inputs])
         if not stage.last:
-            x = graph.pool(stage, graph.node("Relu", [x], f"{name}.relu"))
+            x = pool(graph, stage, graph.node("Relu", [x], f"{name}.relu"), name)
     return graph.model(quantized.network, RESULTS, image=TensorProto.FLOAT, samples=samples)
 
 
@@ -49,8 +50,8 @@ def int8_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> o
         if stage.last:
             break
         x = _requantised(graph, f"{name}.out", x)  # saturates at 0, which is the ReLU
-        if stage.pool > 1:
-            x = _requantised(graph, f"{name}.pooled", graph.pool(stage, x))
+        if stage.positions > 1:
+            x = _requantised(graph, f"{name}.pooled", pool(graph, stage, x, name))
         if stage.k < stage.channels:
             x = _requantised(graph, f"{name}.chosen", graph.winners(stage, x))
     return graph.model(quantized.network, RESULTS, samples=samples)
@@ -74,14 +75,14 @@ def _requantised(graph: Graph, name: str, x: str) -> str:
 
 def _flat(graph: Graph, network: Network, stage: Stage, x: str) -> str:
     """Input of a linear layer behind a convolution, as a vector."""
-    before = network.layers[max(stage.index - 1, 0)]
-    if isinstance(stage.layer, Conv2d) or not isinstance(before, Conv2d):
+    before = network.stages[max(stage.index - 1, 0)]
+    if not (stage.layer.FLATTENS and before.per_pixel):
         return x
     return graph.node("Flatten", [x], f"{stage.name}.flat", axis=1)
 
 
 def _product(graph: Graph, stage: Stage, inputs: list[str]) -> str:
     name = "logits" if stage.last else f"{stage.name}.product"
-    if not isinstance(stage.layer, Conv2d):
+    if stage.layer.FLATTENS:
         return graph.node("Gemm", inputs, name, transB=1)
     return graph.convolve(stage, inputs, name)

@@ -30,7 +30,7 @@ def operator_model(quantized: QuantizedNetwork, samples: int | str = "samples") 
             _logits(graph, stage, layer, [x, zero], bias)
             break
         x = _convolution(graph, stage, layer, [x, zero], bias)
-        if stage.pool > 1:
+        if stage.positions > 1:
             x = graph.node("DequantizeLinear", [x, "step", "nothing"], f"{stage.name}.float")
             x = graph.pool(stage, x)
             x = graph.node("QuantizeLinear", [x, "step", "nothing"], f"{stage.name}.pooled")

@@ -19,6 +19,7 @@
 namespace twofold {
 namespace {
 #include "winners.hpp"
+#include "pooling.hpp"
 #include "packed.hpp"
 #include "groups.hpp"
 #include "tiles.hpp"

@@ -14,6 +14,7 @@
 namespace twofold {
 namespace {
 #include "winners.hpp"
+#include "pooling.hpp"
 #include "generic.hpp"
 } // namespace
 

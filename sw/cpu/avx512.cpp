@@ -19,6 +19,7 @@
 namespace twofold {
 namespace {
 #include "winners.hpp"
+#include "pooling.hpp"
 #include "generic.hpp"
 #include "packed.hpp"
 #include "patch.hpp"

@@ -7,7 +7,8 @@ import numpy as np
 
 from twofold.hw.contract.closing import Closing
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.contract.network import OUTPUTS_MAX, Complementary, Linear, Stage
+from twofold.hw.contract.layers import POOLINGS
+from twofold.hw.contract.network import OUTPUTS_MAX, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.artefacts.inputs import checked_inputs
 from twofold.sw.cpu.library import ISAS, LayerDescription, available_isas, library
@@ -146,10 +147,10 @@ def _checked_isa(isa: str | None) -> str:
 
 def _describe(stage: Stage, layer: QuantizedLayer, kept: list[np.ndarray]) -> LayerDescription:
     """Description of a layer; ``kept`` keeps its arrays alive."""
-    if stage.channels > MOST_KERNELS or stage.acc_bits > 32:
+    if stage.channels > MOST_KERNELS or stage.pooled_bits > 32:
         raise ArtefactError(
-            f"{stage.name}: {stage.channels} kernels with accumulators of {stage.acc_bits} bits, "
-            f"the CPU engine takes {MOST_KERNELS} of 32 bits"
+            f"{stage.name}: {stage.channels} kernels with accumulators of {stage.pooled_bits} "
+            f"bits, the CPU engine takes {MOST_KERNELS} of 32 bits"
         )
 
     def pointer(array: np.ndarray | None) -> int | None:
@@ -160,13 +161,15 @@ def _describe(stage: Stage, layer: QuantizedLayer, kept: list[np.ndarray]) -> La
 
     winners = 0 if stage.layer.k is None else stage.layer.k
     return LayerDescription(
-        linear=isinstance(stage.layer, Linear),
+        linear=stage.layer.FLATTENS,
         in_channels=stage.in_shape[0], in_rows=stage.in_shape[1], in_cols=stage.in_shape[2],
         kernels=stage.channels, kernel_rows=stage.kernel[0], kernel_cols=stage.kernel[1],
-        stride=stage.stride, padding=stage.padding, pool=stage.pool,
+        stride=stage.stride, padding=stage.padding,
+        pool_rows=stage.pool_window[0], pool_cols=stage.pool_window[1],
+        pooling=list(POOLINGS).index(stage.pooling.name),
         winners=winners, shift=layer.shift, last=stage.last,
         narrow=layer.mul is None and stage.add_bits < 32,
         most_active=stage.in_k,
-        sets=stage.sets if isinstance(stage.layer.sparsity, Complementary) else 0,
+        sets=stage.sets if stage.slots > 1 else 0,
         weight=pointer(layer.weight), add=pointer(layer.add), mul=pointer(layer.mul),
     )  # fmt: skip

@@ -100,11 +100,6 @@ inline void sum_position(const Layer &layer, const Scratch &scratch, int y, int 
         }
 }
 
-inline void take_larger(int32_t *__restrict best, const int32_t *__restrict acc, int count) {
-    for (int i = 0; i < count; i++)
-        best[i] = best[i] < acc[i] ? acc[i] : best[i];
-}
-
 inline void run_scatter(const Layer &layer, const Call &call) {
     const int width = layer.kernel_blocks() * kBlock;
     int32_t *best = call.scratch->acc, *acc = best + width;
@@ -112,14 +107,14 @@ inline void run_scatter(const Layer &layer, const Call &call) {
         list_entries(layer, call.in, w, *call.scratch);
         for (int y = 0; y < layer.out_rows; y++) {
             for (int x = 0; x < layer.out_cols; x++) {
-                for (int place = 0; place < layer.pool * layer.pool; place++) {
+                for (int place = 0; place < layer.places(); place++) {
                     int32_t *sum = place == 0 ? best : acc;
-                    const int conv_y = y * layer.pool + place / layer.pool;
-                    const int conv_x = x * layer.pool + place % layer.pool;
+                    const int conv_y = y * layer.pool_rows + place / layer.pool_cols;
+                    const int conv_x = x * layer.pool_cols + place % layer.pool_cols;
                     sum_position(layer, *call.scratch, conv_y * layer.stride, conv_x * layer.stride,
                                  sum);
                     if (place > 0)
-                        take_larger(best, acc, width);
+                        pool_rows(layer, best, acc, width);
                 }
                 if (!layer.last) {
                     finish(layer, best, call.out.at(y, x, w));
@@ -155,29 +150,11 @@ inline void sum_positions(const Layer &layer, int kernel, const int16_t *values,
     }
 }
 
-// The largest of each `pool` sums that follow each other; result x goes to to[x * width]. In rows
-// of their own first: a comparison at a time would cost a mispredicted branch each.
-inline void pool_row(const int32_t *__restrict sums, int cols, int pool, int32_t *__restrict most,
-                     int32_t *__restrict to, int width) {
-    for (int x = 0; x < cols; x++)
-        most[x] = sums[x * pool];
-    for (int i = 1; i < pool; i++) {
-        if (pool == 2) // a distance that the compiler knows
-            for (int x = 0; x < cols; x++)
-                most[x] = most[x] < sums[x * 2 + 1] ? sums[x * 2 + 1] : most[x];
-        else
-            for (int x = 0; x < cols; x++)
-                most[x] = most[x] < sums[x * pool + i] ? sums[x * pool + i] : most[x];
-    }
-    for (int x = 0; x < cols; x++)
-        to[x * width] = most[x];
-}
-
 // Dense input of few channels: a kernel's sums over a row of positions at a time. The input of a
 // sample is contiguous: rows, columns, channels.
 inline void run_gather(const Layer &layer, const Call &call) {
-    const int width = layer.kernel_blocks() * kBlock, pool = layer.pool;
-    const int cols = (layer.out_cols * pool + 15) / 16 * 16; // past the last position, too
+    const int width = layer.kernel_blocks() * kBlock, down = layer.pool_rows;
+    const int cols = (layer.out_cols * layer.pool_cols + 15) / 16 * 16; // past the last position
     const int pitch = layer.in_cols * layer.in_channels, size = layer.in_rows * pitch;
     const int step = layer.stride * layer.in_channels;
     int32_t *pooled = call.scratch->acc; // [column][kernel]
@@ -189,13 +166,13 @@ inline void run_gather(const Layer &layer, const Call &call) {
             wide[i] = image[i];
         for (int y = 0; y < layer.out_rows; y++) {
             for (int o = 0; o < width; o++) { // kernels that only fill a block get zeros
-                for (int below = 0; below < pool; below++) {
-                    const int16_t *top = wide + (y * pool + below) * layer.stride * pitch;
+                for (int below = 0; below < down; below++) {
+                    const int16_t *top = wide + (y * down + below) * layer.stride * pitch;
                     sum_positions(layer, o, top, cols, step, below == 0 ? best : row);
                     if (below > 0)
-                        take_larger(best, row, cols);
+                        pool_rows(layer, best, row, cols);
                 }
-                pool_row(best, layer.out_cols, pool, row, pooled + o, width);
+                pool_cols(layer, best, row, pooled + o, width);
             }
             for (int x = 0; x < layer.out_cols; x++)
                 finish(layer, pooled + x * width, call.out.at(y, x, w));

@@ -18,17 +18,18 @@ struct Group {
 
 // Plans groups of rows x cols outputs; false when they need too many tiles.
 inline bool plan_group(const Layer &layer, int samples, int rows, int cols, Group &group) {
-    const int pool = layer.pool, places = pool * pool, line = layer.in_cols * samples;
+    const int down = layer.pool_rows, across = layer.pool_cols;
+    const int places = layer.places(), line = layer.in_cols * samples;
     if (rows * cols * places * samples > kGroupItems)
         return false;
     group.tiles = 0;
     group.rows = rows;
     group.cols = cols;
-    for (int y = 0; y < rows * pool; y++) {
-        int *to = group.item + (y / pool * cols * places + y % pool * pool) * samples;
+    for (int y = 0; y < rows * down; y++) {
+        int *to = group.item + (y / down * cols * places + y % down * across) * samples;
         int at = y * layer.stride * line;
         for (int col = 0; col < cols; col++, to += places * samples)
-            for (int x = 0; x < pool; x++, at += layer.stride * samples)
+            for (int x = 0; x < across; x++, at += layer.stride * samples)
                 for (int w = 0; w < samples; w++) {
                     if (group.tiles == 0 || at + w >= group.start[group.tiles - 1] + 16) {
                         if (group.tiles == kMostTiles)
@@ -47,7 +48,7 @@ inline void finish_group(const Layer &layer, const Call &call, const Group &grou
                          int block, const int32_t *acc, WinnerQueue &queue) {
     const __m128i shift = _mm_cvtsi32_si128(layer.shift);
     const Sums add = load_sums(layer.packed_add + block * kBlock);
-    const int places = layer.pool * layer.pool, samples = call.samples;
+    const int places = layer.places(), samples = call.samples;
     const bool single = layer.kernel_blocks() == 1;
     const int *item = group.item;
     for (int row = 0; row < group.rows; row++)
@@ -56,7 +57,7 @@ inline void finish_group(const Layer &layer, const Call &call, const Group &grou
             for (int w = 0; w < samples; w++, out += call.out.sample) {
                 Sums best = load_sums(acc + item[w] * kBlock);
                 for (int place = 1; place < places; place++)
-                    take_larger(best, load_sums(acc + item[place * samples + w] * kBlock));
+                    pool_sums(layer, best, load_sums(acc + item[place * samples + w] * kBlock));
 #pragma GCC unroll 4
                 for (int g = 0; g < 4; g++)
                     best.group[g] = _mm512_add_epi32(best.group[g], add.group[g]);
@@ -72,7 +73,8 @@ inline void finish_group(const Layer &layer, const Call &call, const Group &grou
 // block of 64 kernels in acc[item][64], in packed order.
 template <class Compute>
 inline void run_groups(const Layer &layer, const Call &call, Compute compute) {
-    const int blocks = layer.kernel_blocks(), step = layer.pool * layer.stride;
+    const int blocks = layer.kernel_blocks();
+    const int down = layer.pool_rows * layer.stride, across = layer.pool_cols * layer.stride;
     int32_t *acc = call.scratch->acc;
     WinnerQueue queue(layer.winners);
     Group group;
@@ -87,7 +89,7 @@ inline void run_groups(const Layer &layer, const Call &call, Compute compute) {
             if (high != group.rows || wide != group.cols)
                 plan_group(layer, call.samples, high, wide, group);
             for (int block = 0; block < blocks; block++) {
-                compute(group, y * step, x * step, block, acc);
+                compute(group, y * down, x * across, block, acc);
                 finish_group(layer, call, group, y, x, block, acc, queue);
             }
         }

@@ -15,6 +15,7 @@ constexpr int kBlockSamples = 16;  // samples that convolutions take at a time
 constexpr int kChunkSamples = 128; // samples that linear layers take at a time
 constexpr int kFewSamples = 48;    // below which a linear layer's weights are not worth streaming
 constexpr int kMaxBlocks = 128;  // of the channels of a layer with winners
+constexpr int kMaximum = 0;      // among the kinds of pooling, see pooling.hpp
 
 inline int blocks_of(int channels) {
     return (channels + kBlock - 1) / kBlock;
@@ -35,7 +36,8 @@ struct Entry {
 
 struct Layer {
     int in_channels, in_rows, in_cols; // rows and columns include the padding
-    int kernels, kernel_rows, kernel_cols, stride, pool;
+    int kernels, kernel_rows, kernel_cols, stride, pool_rows, pool_cols;
+    int pooling;            // kind
     int out_rows, out_cols; // after pooling
     int winners;            // kept per pixel; 0 keeps all
     int shift;
@@ -85,6 +87,7 @@ struct Layer {
 
     int taps() const { return kernel_rows * kernel_cols; }
     int positions() const { return taps() * in_channels; }
+    int places() const { return pool_rows * pool_cols; } // in a pooling window
     int channel_blocks() const { return blocks_of(in_channels); }
     int kernel_blocks() const { return blocks_of(kernels); }
 };

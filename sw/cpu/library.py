@@ -16,7 +16,8 @@ ISAS = ("portable", "avx2", "avx512", "amx")
 
 _INTEGERS = (
     "linear", "in_channels", "in_rows", "in_cols", "kernels", "kernel_rows", "kernel_cols",
-    "stride", "padding", "pool", "winners", "shift", "last", "narrow", "most_active", "sets",
+    "stride", "padding", "pool_rows", "pool_cols", "pooling", "winners", "shift", "last", "narrow",
+    "most_active", "sets",
 )  # fmt: skip
 
 

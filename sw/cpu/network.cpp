@@ -43,9 +43,11 @@ Layer make_view(const LayerDescription &from) {
     to.kernel_rows = from.kernel_rows;
     to.kernel_cols = from.kernel_cols;
     to.stride = from.stride;
-    to.pool = from.pool;
-    to.out_rows = ((to.in_rows - to.kernel_rows) / to.stride + 1) / to.pool;
-    to.out_cols = ((to.in_cols - to.kernel_cols) / to.stride + 1) / to.pool;
+    to.pool_rows = from.pool_rows;
+    to.pool_cols = from.pool_cols;
+    to.pooling = from.pooling;
+    to.out_rows = ((to.in_rows - to.kernel_rows) / to.stride + 1) / to.pool_rows;
+    to.out_cols = ((to.in_cols - to.kernel_cols) / to.stride + 1) / to.pool_cols;
     to.winners = from.winners < from.kernels ? from.winners : 0;
     to.shift = from.shift;
     to.last = from.last != 0;
@@ -69,15 +71,17 @@ const Kernels &kernels_of(Isa isa) {
     return kPortable;
 }
 
-// A pooling window's view fits the eight rows of eight bytes of a patch.
+// A pooling window's view fits the eight rows of eight bytes of a patch. Its sums start with `add`,
+// which a maximum lets pass.
 bool fits_patch(const Layer &layer) {
-    const int move = (layer.pool - 1) * layer.stride;
-    return layer.narrow && !layer.last && move + layer.kernel_rows <= 8 &&
-           (move + layer.kernel_cols) * layer.in_channels <= 8;
+    const int rows = (layer.pool_rows - 1) * layer.stride + layer.kernel_rows;
+    const int cols = (layer.pool_cols - 1) * layer.stride + layer.kernel_cols;
+    return layer.narrow && !layer.last && layer.pooling == kMaximum && rows <= 8 &&
+           cols * layer.in_channels <= 8;
 }
 
 bool fits_tiles(const Layer &layer) {
-    return layer.narrow && !layer.last && layer.pool <= 4;
+    return layer.narrow && !layer.last && layer.places() <= 16;
 }
 
 bool fits_lookup(const Layer &layer) {

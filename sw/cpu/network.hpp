@@ -16,8 +16,9 @@ namespace twofold {
 #define TWOFOLD_LAYER_FIELDS(X) \
     X(int32_t, linear) X(int32_t, in_channels) X(int32_t, in_rows) X(int32_t, in_cols) \
     X(int32_t, kernels) X(int32_t, kernel_rows) X(int32_t, kernel_cols) X(int32_t, stride) \
-    X(int32_t, padding) X(int32_t, pool) X(int32_t, winners) X(int32_t, shift) X(int32_t, last) \
-    X(int32_t, narrow) X(int32_t, most_active) X(int32_t, sets) \
+    X(int32_t, padding) X(int32_t, pool_rows) X(int32_t, pool_cols) X(int32_t, pooling) \
+    X(int32_t, winners) X(int32_t, shift) X(int32_t, last) X(int32_t, narrow) \
+    X(int32_t, most_active) X(int32_t, sets) \
     X(const int8_t *, weight) X(const int32_t *, add) X(const uint16_t *, mul)
 
 // A layer as Python describes it; `weight` is [kernel][channel][tap], whatever the kind. `mul` is

@@ -19,6 +19,14 @@ inline void take_larger(Sums &best, const Sums &other) {
         best.group[g] = _mm512_max_epi32(best.group[g], other.group[g]);
 }
 
+inline void pool_sums(const Layer &layer, Sums &best, const Sums &other) {
+    with_rule(layer.pooling, [&](auto rule) {
+#pragma GCC unroll 4
+        for (int g = 0; g < 4; g++)
+            best.group[g] = rule(best.group[g], other.group[g]);
+    });
+}
+
 // Shift, clamp to 0..255 and bring into kernel order: both packs saturate.
 inline __m512i pack(const Sums &sums, __m128i shift) {
     const __m512i low = _mm512_packs_epi32(_mm512_sra_epi32(sums.group[0], shift),

@@ -6,6 +6,7 @@
 namespace twofold {
 namespace {
 #include "winners.hpp"
+#include "pooling.hpp"
 #include "generic.hpp"
 } // namespace
 

@@ -105,10 +105,11 @@ void make_patches(const LayerDescription &from, PlannedLayer &to) {
                 }
         longest = std::max(longest, taps[kernel].size());
     }
-    const int steps = static_cast<int>(longest + 3) / 4, places = from.pool * from.pool;
+    const int steps = static_cast<int>(longest + 3) / 4, places = to.view.places();
     for (int block = 0; block < width / kBlock; block++)
         for (int place = 0; place < places; place++) {
-            const int y = place / from.pool * from.stride, x = place % from.pool * from.stride;
+            const int y = place / from.pool_cols * from.stride;
+            const int x = place % from.pool_cols * from.stride;
             const int corner = 8 * x * from.in_channels + y;
             for (int byte = 0; byte < steps * 256; byte++) {
                 const int step = byte / 256, group = byte / 64 % 4, lane = byte / 4 % 16;

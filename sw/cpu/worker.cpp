@@ -38,7 +38,7 @@ Worker::Worker(const Layers &layers, int zero_point)
         const Layer &view = layer.view;
         const size_t count = static_cast<size_t>(view.in_rows) * view.in_cols;
         const size_t width = static_cast<size_t>(view.kernel_blocks()) * kBlock;
-        const size_t row = static_cast<size_t>(view.out_cols) * view.pool + 16;
+        const size_t row = static_cast<size_t>(view.out_cols) * view.pool_cols + 16;
         convolutions_ += !layer.linear;
         pixels = std::max(pixels, count);
         entries = std::max(entries, count * view.in_channels);
@@ -54,7 +54,7 @@ Worker::Worker(const Layers &layers, int zero_point)
             acc = std::max(acc, slots * kBlock + (count * view.in_channels + 4) / 4 * 8 * 16);
         }
         acc = std::max({acc, 2 * width, (view.out_cols + 1) * width + 2 * row,
-                        row * view.pool * kBlockSamples * kBlock});
+                        row * view.pool_rows * kBlockSamples * kBlock});
         inputs_.emplace_back(count * samples_of(layer) * pixel_bytes(layer, i) + kSlack);
     }
     acc_.resize(acc);

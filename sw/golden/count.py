@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from twofold.hw.contract.network import Complementary, Stage, Taps
+from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer
+from twofold.sw.golden.pooling import pooled_area
 
 
 def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.ndarray:
@@ -16,11 +17,9 @@ def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.nd
     Positions that pooling drops are not computed.
     """
     samples = x.shape[3]
-    rows, cols = stage.out_shape[1] * stage.pool, stage.out_shape[2] * stage.pool
+    rows, cols = pooled_area(stage)
     if stage.index == 0:
-        sets = isinstance(stage.layer.sparsity, Complementary)
-        stored = stage.channels * stage.fan_in if sets else stage.weights
-        return np.full(samples, rows * cols * stored, dtype=np.int64)
+        return np.full(samples, rows * cols * sum(stage.fan_ins), dtype=np.int64)
     side = (stage.padding, stage.padding)
     active = np.pad(x != 0, ((0, 0), side, side, (0, 0)))
     stored, step = _stored_weights(stage, layer), stage.stride
@@ -35,6 +34,6 @@ def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.nd
 def _stored_weights(stage: Stage, layer: QuantizedLayer) -> np.ndarray:
     """Weights stored for each position of a window: int64 ``[channels, *kernel]``."""
     shape = (stage.in_shape[0], *stage.kernel)
-    if isinstance(stage.layer.sparsity, Taps):
-        return np.count_nonzero(layer.weight, axis=0).reshape(shape).astype(np.int64)
-    return np.full(shape, stage.sets, dtype=np.int64)
+    if stage.layer.sparsity.IN_ROWS:
+        return np.full(shape, stage.sets, dtype=np.int64)
+    return np.count_nonzero(layer.weight, axis=0).reshape(shape).astype(np.int64)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from twofold.hw.contract.arith import ACT_MAX
-from twofold.hw.contract.network import Conv2d, Dense, Stage
+from twofold.hw.contract.network import Conv2d, Layer, Linear, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.artefacts.inputs import checked_inputs
 from twofold.sw.golden.count import multiplications
+from twofold.sw.golden.pooling import pooled, pooled_area
 from twofold.sw.golden.winners import keep_winners
 
 Finish = Callable[[np.ndarray, slice], np.ndarray]
@@ -114,7 +115,7 @@ def _forward_chunk(
 
 def _layer(stage: Stage, layer: QuantizedLayer, x: np.ndarray, zero: int) -> np.ndarray:
     """Output of a layer, ``[channels, rows, columns, samples]``; logits for the last one."""
-    wide = stage.layer.multiplier or stage.acc_bits + 2 > 32
+    wide = stage.layer.multiplier or stage.pooled_bits + 2 > 32
     x = x.astype(np.int64 if wide else np.int32)
     return layer_output(
         stage, layer.weight, x, lambda acc, channels: _requantise(stage, layer, acc, channels), zero
@@ -133,23 +134,39 @@ def layer_output(
     finish: what becomes of the sums after pooling, and the slice of channels that they are of.
     zero: what stands in the padding.
     """
-    if not isinstance(stage.layer, Conv2d):
-        acc = _linear(stage, weight, x.reshape(stage.inputs, x.shape[3]))
-        return finish(acc.reshape(*stage.out_shape, x.shape[3]), slice(None))
+    return _RULES[type(stage.layer)](stage, weight, x, finish, zero)
+
+
+def _convolution(
+    stage: Stage, weight: np.ndarray, x: np.ndarray, finish: Finish, zero: float
+) -> np.ndarray:
     if stage.padding:
         side = (stage.padding, stage.padding)
         x = np.pad(x, ((0, 0), side, side, (0, 0)), constant_values=zero)
     out = []
     for kernel in range(stage.channels):
-        acc = _max_pool(_convolve(stage, weight[kernel], x), stage.pool)
+        acc = pooled(stage, _convolve(stage, weight[kernel], x))
         out.append(finish(acc[np.newaxis], slice(kernel, kernel + 1)))
     return np.concatenate(out)
 
 
+def _fully_connected(
+    stage: Stage, weight: np.ndarray, x: np.ndarray, finish: Finish, _: float
+) -> np.ndarray:
+    acc = _linear(stage, weight, x.reshape(stage.inputs, x.shape[3]))
+    return finish(acc.reshape(*stage.out_shape, x.shape[3]), slice(None))
+
+
+_RULES: dict[type[Layer], Callable[[Stage, np.ndarray, np.ndarray, Finish, float], np.ndarray]] = {
+    Conv2d: _convolution,
+    Linear: _fully_connected,
+}
+"""Output of a layer, by its kind: see `layer_output`."""
+
+
 def _convolve(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Accumulators of one kernel at all positions that pooling looks at."""
-    rows, cols = stage.out_shape[1] * stage.pool, stage.out_shape[2] * stage.pool
-    step = stage.stride
+    (rows, cols), step = pooled_area(stage), stage.stride
     acc = np.zeros((rows, cols, x.shape[3]), dtype=x.dtype)
     products = np.empty_like(acc)
     for channel, dy, dx in np.argwhere(weight):
@@ -159,16 +176,9 @@ def _convolve(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
     return acc
 
 
-def _max_pool(acc: np.ndarray, pool: int) -> np.ndarray:
-    best = acc[::pool, ::pool]
-    for at in range(1, pool * pool):
-        best = np.maximum(best, acc[at // pool :: pool, at % pool :: pool])
-    return best
-
-
 def _linear(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Accumulators of all units: ``[units, samples]``."""
-    if isinstance(stage.layer.sparsity, Dense):
+    if stage.fan_in == stage.inputs:
         return weight.astype(x.dtype) @ np.ascontiguousarray(x.T).T
     most = max(int(np.count_nonzero(weight, axis=1).max()), 1)
     order = np.argsort(weight == 0, axis=1, kind="stable")[:, :most]

@@ -1,7 +1,7 @@
 """Layers of a network in training: masked weights, normalisation, ReLU and k-winners.
 
 Activations between layers are [samples, rows, cols, channels] or [samples, units]; the order inside
-a layer is multiplication, max-pooling, BatchNorm, ReLU, k-winners, which equals normalising before
+a layer is multiplication, pooling, BatchNorm, ReLU, k-winners, which equals normalising before
 pooling as long as every gain is positive.
 """
 
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from twofold.hw.contract.network import Conv2d, Stage
+from twofold.hw.contract.network import Conv2d, Linear, Stage
 from twofold.sw.model import native
+from twofold.sw.model.pooling import REAL, pooled, square_maximum
 
 GAIN_MIN = 0.01
 """Gains are kept above this, so that pooling and normalisation commute."""
@@ -117,11 +118,7 @@ class Layer(nn.Module):
     def __init__(self, stage: Stage) -> None:
         super().__init__()
         self.stage = stage
-        self.convolution = isinstance(stage.layer, Conv2d)
-        shape = (stage.channels, stage.in_shape[0], *stage.kernel)
-        self.weight = nn.Parameter(
-            torch.empty(shape if self.convolution else (shape[0], stage.inputs))
-        )
+        self.weight = nn.Parameter(torch.empty(stage.weight_shape))
         nn.init.normal_(self.weight, std=math.sqrt(2 / stage.inputs))
         self.register_buffer("mask", torch.ones_like(self.weight))
         self.bias = nn.Parameter(torch.zeros(stage.channels)) if stage.last else None
@@ -139,22 +136,28 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Next activations of ``x``; float32 or bfloat16 in, the same out while training."""
         half = x.dtype == torch.bfloat16
-        x = self._convolve(x, half) if self.convolution else self._multiply(x, half)
+        x = _PRODUCTS[type(self.stage.layer)](self, x, half)
         return x if self.norm is None else self.norm(x, half)
 
     def _convolve(self, x: Tensor, half: bool) -> Tensor:
         stage = self.stage
         plain = stage.stride == 1 and stage.padding == 0 and stage.channels % native.LANES == 0
+        plain = plain and square_maximum(stage)
         if self.fused and plain and stage.index == 0 and x.shape[-1] == 1:
-            return native.conv_pool(x.float().permute(0, 3, 1, 2), self.effective(), stage.pool)
+            side = stage.pool_window[0]
+            return native.conv_pool(x.float().permute(0, 3, 1, 2), self.effective(), side)
         out = F.conv2d(
             x.permute(0, 3, 1, 2), self.effective(half), stride=stage.stride,
             padding=stage.padding,
         )  # fmt: skip
-        return F.max_pool2d(out, stage.pool).permute(0, 2, 3, 1)
+        return pooled(stage, out, REAL).permute(0, 2, 3, 1)
 
     def _multiply(self, x: Tensor, half: bool) -> Tensor:
         if x.ndim == 4:
             x = x.permute(0, 3, 1, 2).flatten(1)
         out = F.linear(x, self.effective(half))
         return out if self.bias is None else out.float() + self.bias
+
+
+_PRODUCTS = {Conv2d: Layer._convolve, Linear: Layer._multiply}
+"""Sums of products, by the kind of the layer."""

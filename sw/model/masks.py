@@ -1,9 +1,11 @@
 """Masks: which weights of a layer exist, chosen by magnitude within the hardware's structure."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from twofold.hw.contract.network import Complementary, Dense, Stage, Taps
+from twofold.hw.contract.network import Complementary, Dense, Sparsity, Stage, Taps
 from twofold.sw.model import native
 
 FIRST = 4
@@ -19,14 +21,16 @@ def open_share(stage: Stage, openness: float) -> int:
     taps of the largest kernel; of complementary sets, kernels that share a position; of a dense
     layer always 1.
     """
-    match stage.layer.sparsity:
-        case Taps(counts):
-            least, most = max(counts), stage.inputs
-        case Complementary():
-            least, most = 1, stage.slots
-        case Dense():
-            return 1
+    least, most = _OPEN[type(stage.layer.sparsity)](stage)
     return round(least + (most - least) * openness)
+
+
+_OPEN: dict[type[Sparsity], Callable[[Stage], tuple[int, int]]] = {
+    Dense: lambda _: (1, 1),
+    Taps: lambda stage: (stage.fan_in, stage.inputs),
+    Complementary: lambda stage: (1, stage.slots),
+}
+"""Share kept in the final mask and in one with all weights."""
 
 
 @torch.no_grad()
@@ -41,19 +45,33 @@ def choose_mask(
     times that, as it has few; the last layer keeps all.
     """
     flat = weight.reshape(stage.channels, stage.inputs).abs()
-    kept = open_share(stage, openness)
-    match stage.layer.sparsity:
-        case Dense():
-            mask = _largest(flat, _share_kept(stage, openness, density))
-        case Taps(counts):
-            extra = kept - max(counts)
-            mask = _taps(flat, [min(count + extra, stage.inputs) for count in counts])
-        case Complementary(sets):
-            flat = flat / flat.square().mean(1, keepdim=True).sqrt().clamp(min=1e-12)
-            slots = _slots(flat, sets, stage.slots)
-            mask = _most(slots, kept) if kept > 1 else _one(slots, stage.fan_in)
-            mask = mask.reshape(-1, stage.inputs)[: stage.channels]
+    mask = _CHOICES[type(stage.layer.sparsity)](flat, stage, openness, density)
     return mask.reshape(weight.shape).contiguous()
+
+
+def _dense_mask(flat: Tensor, stage: Stage, openness: float, density: float) -> Tensor:
+    return _largest(flat, _share_kept(stage, openness, density))
+
+
+def _taps_mask(flat: Tensor, stage: Stage, openness: float, _: float) -> Tensor:
+    extra = open_share(stage, openness) - stage.fan_in
+    return _taps(flat, [min(count + extra, stage.inputs) for count in stage.fan_ins])
+
+
+def _sets_mask(flat: Tensor, stage: Stage, openness: float, _: float) -> Tensor:
+    kept = open_share(stage, openness)
+    flat = flat / flat.square().mean(1, keepdim=True).sqrt().clamp(min=1e-12)
+    slots = _slots(flat, stage.sets, stage.slots)
+    mask = _most(slots, kept) if kept > 1 else _one(slots, stage.fan_in)
+    return mask.reshape(-1, stage.inputs)[: stage.channels]
+
+
+_CHOICES: dict[type[Sparsity], Callable[[Tensor, Stage, float, float], Tensor]] = {
+    Dense: _dense_mask,
+    Taps: _taps_mask,
+    Complementary: _sets_mask,
+}
+"""Masks ``[out, inputs]`` of magnitudes of weights, by the structure."""
 
 
 def _share_kept(stage: Stage, openness: float, density: float) -> float:

@@ -57,7 +57,7 @@ class SparseNet(nn.Module):
         if half:
             x = x.to(torch.bfloat16)
         for layer in self.each_layer():
-            if not layer.convolution:
+            if layer.stage.layer.FLATTENS:
                 x = self.dropout(x)
             x = layer(x)
         return x.float()

@@ -5,13 +5,17 @@ channel by channel (``channel * taps + tap``, a linear layer's taps being the pi
 a row address of the machine has the tap above the channel.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from twofold.hw.contract import parameters
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
-from twofold.hw.contract.network import Conv2d, Dense, Network, Stage
+from twofold.hw.contract.network import Network, Stage
 from twofold.hw.contract.tables import Table, TableKind, channels_in, tables
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 
@@ -58,9 +62,7 @@ def unpack(content: bytes, network: Network, folding: Folding) -> tuple[Quantize
 def _lanes(plan: Plan, layer: QuantizedLayer, table: Table) -> np.ndarray:
     """Elements of a table: int64 ``[lanes, depth]``."""
     if table.kind is TableKind.WEIGHTS:
-        if isinstance(plan, GatherPlan):
-            return _gather_rows(plan, layer.weight)
-        return _scatter_rows(plan, layer.weight)
+        return _ORDERS[type(plan)].rows(plan, layer.weight)
     if table.kind is TableKind.SHIFT:
         return np.array([[layer.shift]])
     values = layer.add if table.kind is TableKind.ADD else layer.mul
@@ -73,11 +75,9 @@ def _per_channel(values: np.ndarray, table: Table) -> np.ndarray:
     return padded.reshape(table.depth, table.lanes).T
 
 
-def _tap_list(stage: Stage, weights: np.ndarray) -> np.ndarray:
-    """Taps that a gather engine walks for one kernel."""
-    if isinstance(stage.layer.sparsity, Dense):
-        return np.arange(stage.inputs)
-    return np.flatnonzero(weights)
+def _tap_list(weights: np.ndarray, count: int) -> np.ndarray:
+    """Taps that a gather engine walks for a kernel of ``count`` taps at most."""
+    return np.arange(len(weights)) if count == len(weights) else np.flatnonzero(weights)
 
 
 def _gather_rows(plan: GatherPlan, weight: np.ndarray) -> np.ndarray:
@@ -86,8 +86,9 @@ def _gather_rows(plan: GatherPlan, weight: np.ndarray) -> np.ndarray:
     rows = np.zeros((streams, plan.steps), dtype=np.int64)
     start = 0
     for group, steps in enumerate(plan.groups):
-        for stream, kernel in enumerate(kernels[group * streams : (group + 1) * streams]):
-            taps = _tap_list(plan.stage, kernel)
+        first = group * streams
+        for stream, kernel in enumerate(kernels[first : first + streams]):
+            taps = _tap_list(kernel, plan.counts[first + stream])
             rows[stream, start : start + len(taps)] = kernel[taps] & WEIGHT_MASK | taps << 8
         start += steps
     return rows
@@ -113,14 +114,7 @@ def _scatter_rows(plan: ScatterPlan, weight: np.ndarray) -> np.ndarray:
 
 def _layer(plan: Plan, arrays: dict[TableKind, np.ndarray]) -> QuantizedLayer:
     stage, rows = plan.stage, arrays[TableKind.WEIGHTS]
-    weight = (
-        _weights_of_gather(plan, rows)
-        if isinstance(plan, GatherPlan)
-        else _weights_of_scatter(plan, rows)
-    )
-    shape = (stage.in_shape[0], *stage.kernel)
-    if isinstance(stage.layer, Conv2d):
-        weight = weight.reshape(stage.channels, *shape)
+    weight = _ORDERS[type(plan)].weights(plan, rows).reshape(stage.weight_shape)
     channels = {kind: arrays[kind].T.reshape(-1)[: stage.channels] for kind in arrays}
     mul = channels.get(TableKind.MUL)
     return QuantizedLayer(
@@ -166,3 +160,17 @@ def _weights_of_scatter(plan: ScatterPlan, rows: np.ndarray) -> np.ndarray:
     weight = np.zeros((stage.slots, *elements.shape), dtype=np.int8)
     np.put_along_axis(weight, slots[np.newaxis], values[np.newaxis], axis=0)
     return weight.reshape(-1, stage.inputs)[: stage.channels]
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Order of the weights of an engine: from weights ``[out, ...]`` to rows, and back."""
+
+    rows: Callable[[Any, np.ndarray], np.ndarray]
+    weights: Callable[[Any, np.ndarray], np.ndarray]
+
+
+_ORDERS: dict[type[Plan], _Order] = {
+    GatherPlan: _Order(_gather_rows, _weights_of_gather),
+    ScatterPlan: _Order(_scatter_rows, _weights_of_scatter),
+}

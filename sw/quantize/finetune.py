@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from twofold.hw.contract.arith import ACT_MAX, WEIGHT_MAX, WEIGHT_MIN
-from twofold.hw.contract.network import Conv2d, Network, Stage
+from twofold.hw.contract.network import Network, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.model import native
+from twofold.sw.model.pooling import square_maximum
 from twofold.sw.quantize.integer import accumulate, exact_kind, keep_winners
 
 UNIT = 64.0
@@ -35,7 +36,7 @@ class IntegerLayer(nn.Module):
         self.stage, self.shift, self.zero_point = stage, layer.shift, zero_point
         self.rounding = float(1 << (layer.shift - 1)) if layer.shift else 0.0
         bias = torch.from_numpy(layer.add).float() - self.rounding
-        bias += zero_point * whole.flatten(1).sum(1)
+        bias += zero_point * stage.terms * whole.flatten(1).sum(1)
         self.bias_unit = UNIT * 2.0**layer.shift if layer.shift else float(bias.abs().max()) + 1.0
         self.weight = nn.Parameter(whole / UNIT)
         self.bias = nn.Parameter(bias / self.bias_unit)
@@ -46,15 +47,15 @@ class IntegerLayer(nn.Module):
         weight = _straight(self.weight * UNIT, torch.round)
         weight = weight.clamp(WEIGHT_MIN, WEIGHT_MAX) * self.mask
         bias = _straight(self.bias * self.bias_unit, torch.round)
-        add = bias + self.rounding - self.zero_point * weight.flatten(1).sum(1)
+        add = bias + self.rounding - self.zero_point * self.stage.terms * weight.flatten(1).sum(1)
         limit = 2.0 ** (self.stage.add_bits - 1)
         return weight, add.clamp(-limit, limit - 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Next activations [N, channels, rows, cols] or [N, units]: whole numbers in float32."""
         weight, add = self.integers()
-        pixels = (1, 1) if isinstance(self.stage.layer, Conv2d) else ()
-        acc = self._accumulate(x, weight) + add.view(-1, *pixels)
+        acc = self._accumulate(x, weight)
+        acc = acc + add.view(-1, *(1,) * (acc.ndim - 2))
         if self.stage.last:
             return acc
         scaled = _straight(acc / 2.0**self.shift, torch.floor).clamp(0, ACT_MAX)
@@ -64,10 +65,11 @@ class IntegerLayer(nn.Module):
 
     def _accumulate(self, x: Tensor, weight: Tensor) -> Tensor:
         stage = self.stage
-        kind = exact_kind(weight)
+        kind = exact_kind(weight, stage.terms)
         plain = stage.index == 0 and stage.stride == 1 and stage.padding == 0
+        plain = plain and square_maximum(stage)
         if plain and x.shape[1] == 1 and stage.channels % native.LANES == 0:
-            return native.conv_pool(x, weight, stage.pool).permute(0, 3, 1, 2)
+            return native.conv_pool(x, weight, stage.pool_window[0]).permute(0, 3, 1, 2)
         return accumulate(stage, x.to(kind), weight.to(kind), float(self.zero_point))
 
     def quantized(self) -> QuantizedLayer:

@@ -3,7 +3,8 @@
 With ``A`` steps of an activation to 1.0 and ``n`` the shift of a layer, a float layer
 ``y = scale * (W x) + offset`` becomes ``Y = (sum(Wq X) + add) >> n`` where ``Wq = round(W * scale *
 2**n * A_out / A_in)`` and ``add`` is the offset at the scale of the accumulator plus half a step.
-The shift is the largest for which the weights fit into int8.
+The shift is the largest for which the weights fit into int8. Where pooling adds up positions, the
+sum is that of a whole window; what a mean divides by is a part of the scale of the weights.
 """
 
 import math
@@ -67,7 +68,7 @@ def fold(
             logit_scale = 1.0 / (factor * scales[index])
             folded.append(integer_layer(layer.stage, weight * factor, offset / logit_scale, 0, 0))
             continue
-        ratio = scales[index + 1] / scales[index]
+        ratio = scales[index + 1] / scales[index] * layer.stage.share
         shift = weight_shift(weight * ratio)
         folded.append(
             integer_layer(
@@ -103,7 +104,7 @@ def integer_layer(
     """Round scaled weights and offset, and take in half a step and the input's zero point."""
     whole = weight.double().round().clamp(WEIGHT_MIN, WEIGHT_MAX)
     half = 1 << (shift - 1) if shift else 0
-    add = offset.double().round() + half - zero_point * whole.flatten(1).sum(1)
+    add = offset.double().round() + half - zero_point * stage.terms * whole.flatten(1).sum(1)
     limit = 2 ** (stage.add_bits - 1)
     return QuantizedLayer(
         weight=whole.numpy().astype(np.int8),

@@ -5,6 +5,8 @@ whatever order they add. A layer whose weights allow larger sums is computed in 
 `twofold.sw.golden` computes the same independently.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,8 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from twofold.hw.contract.arith import ACT_MAX
-from twofold.hw.contract.network import Conv2d, Stage
+from twofold.hw.contract.network import Conv2d, Layer, Linear, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.model.pooling import EXACT as EXACT_POOLING
+from twofold.sw.model.pooling import pooled
 
 EXACT = 1 << 24
 """Largest magnitude up to which float32 holds every whole number."""
@@ -38,29 +42,42 @@ def _logits(quantized: QuantizedNetwork, images: Tensor) -> Tensor:
     for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
         fill = float(quantized.network.zero_point) if stage.index == 0 else 0.0
         weight = torch.from_numpy(layer.weight).float()
-        kind = exact_kind(weight)
+        kind = exact_kind(weight, stage.terms)
         x = accumulate(stage, x.to(kind), weight.to(kind), fill)
         x = finish(stage, layer, x)
     return x.to(torch.int32)
 
 
-def exact_kind(weight: Tensor) -> torch.dtype:
-    """Floating-point type in which every sum of products with ``weight`` [out, ...] is exact."""
-    largest = float(weight.detach().abs().flatten(1).sum(1).max()) * ACT_MAX
+def exact_kind(weight: Tensor, terms: int = 1) -> torch.dtype:
+    """Floating-point type in which every sum of products with ``weight`` [out, ...] is exact, and
+    the sum of ``terms`` of them.
+    """
+    largest = float(weight.detach().abs().flatten(1).sum(1).max()) * ACT_MAX * terms
     return torch.float32 if largest <= EXACT else torch.float64
 
 
 def accumulate(stage: Stage, x: Tensor, weight: Tensor, fill: float = 0.0) -> Tensor:
-    """Sums of products of a layer, max-pooled; ``x`` is [N, channels, rows, cols] or [N, units].
+    """Sums of products of a layer, pooled; ``x`` is [N, channels, rows, cols] or [N, units].
 
     Padding holds ``fill``. With whole numbers in, the result is exact.
     """
-    if not isinstance(stage.layer, Conv2d):
-        return F.linear(x.flatten(1), weight)
+    return _RULES[type(stage.layer)](stage, x, weight, fill)
+
+
+def _convolution(stage: Stage, x: Tensor, weight: Tensor, fill: float) -> Tensor:
     if stage.padding:
         x = F.pad(x, (stage.padding,) * 4, value=fill)
-    out = F.conv2d(x, weight, stride=stage.stride)
-    return F.max_pool2d(out, stage.pool) if stage.pool > 1 else out
+    return pooled(stage, F.conv2d(x, weight, stride=stage.stride), EXACT_POOLING)
+
+
+def _fully_connected(_: Stage, x: Tensor, weight: Tensor, __: float) -> Tensor:
+    return F.linear(x.flatten(1), weight)
+
+
+_RULES: dict[type[Layer], Callable[[Stage, Tensor, Tensor, float], Tensor]] = {
+    Conv2d: _convolution,
+    Linear: _fully_connected,
+}
 
 
 def finish(stage: Stage, layer: QuantizedLayer, acc: Tensor) -> Tensor:

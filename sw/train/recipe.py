@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from twofold.hw.contract import presets
-from twofold.hw.contract.network import Dense, Network
+from twofold.hw.contract.network import Network
 from twofold.sw.train.loop import Phase
 from twofold.sw.train.point import relabel
 
@@ -76,7 +76,7 @@ def recipe(
     def adapt(phase: Phase) -> Phase:
         return replace(phase, seed=seed, epochs=max(1, round(phase.epochs * scale)))
 
-    sparse = any(not isinstance(stage.layer.sparsity, Dense) for stage in network.stages)
+    sparse = any(stage.fan_in < stage.inputs for stage in network.stages)
     sparse = sparse or student.density < 1
     return Recipe(
         network=network,

@@ -12,7 +12,7 @@ from twofold.hw.contract.folding import GatherPlan
 from twofold.hw.contract.tables import TableKind, weights_table
 from twofold.hw.engines.gather.tile import TileTiming, channel_layout
 from twofold.hw.engines.gather.window import Windows, step_flags
-from twofold.hw.engines.links import ConfigBus
+from twofold.hw.engines.links import ConfigBus, addressed
 from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.memory import TableRam
 
@@ -22,11 +22,6 @@ DISTRIBUTED_DEPTH = 256
 
 def _table(shape: ShapeLike, depth: int) -> TableRam:
     return TableRam(shape, depth, style="distributed" if depth <= DISTRIBUTED_DEPTH else "block")
-
-
-def _writes(config: Any, plan: GatherPlan, kind: TableKind) -> Value:
-    """Whether the bus writes to a table of this layer."""
-    return config.valid & (config.stage == plan.stage.index) & (config.kind == int(kind))
 
 
 def _connect(m: Module, table: TableRam, config: Any, enable: Value) -> None:
@@ -83,7 +78,7 @@ class StepFeed(wiring.Component):
         active = delayed(m, self.active, TableRam.LATENCY, name="active", reset=True)
         copy = delayed(m, self.copy, TableRam.LATENCY, name="copy")
         m.d.comb += self.done.eq(active & flags.last)
-        enable = _writes(self.config, self.plan, TableKind.WEIGHTS)
+        enable = addressed(self.config, self.plan.stage.index, TableKind.WEIGHTS)
         for stream in range(self.plan.folding.streams):
             element = data.StructLayout(
                 {"weight": signed(WEIGHT_BITS), "tap": weights_table(self.plan).bits - WEIGHT_BITS}
@@ -205,11 +200,11 @@ class ChannelFeed(wiring.Component):
         for kind, shape in shapes.items():
             name = kind.name.lower()
             m.submodules[name] = table = _table(shape, stage.channels)
-            _connect(m, table, config, _writes(config, self.plan, kind))
+            _connect(m, table, config, addressed(config, stage.index, kind))
             m.d.comb += table.address[0].eq(number)
             value = delayed(m, Value.cast(table.data[0]), cycles, name=name)
             m.d.comb += channel[name].eq(value)
         shift = Signal(range(SHIFT_MAX + 1))
-        with m.If(_writes(config, self.plan, TableKind.SHIFT)):
+        with m.If(addressed(config, stage.index, TableKind.SHIFT)):
             m.d.sync += shift.eq(config.data)
         m.d.comb += channel.shift.eq(shift)

@@ -15,11 +15,11 @@ from twofold.hw.primitives.delay import delayed
 class WindowLoader(wiring.Component):
     """Fills a copy of all windows, pass after pass, as soon as a copy is free.
 
-    Rows of the image are read as a whole, ``phases`` of them at a time, and shifted along the tile
-    columns, ``phases`` pixels a cycle, so that each column of tiles sees its window go by. A row of
-    tiles writes what falls into its windows. A group of rows is read as soon as it has arrived.
-    Padding is put around the rows on the way: rows are counted from the first padded one, `span`
-    rows for each channel. The channels of a pass are loaded one after the other.
+    Rows of the image are read as a whole, ``row_phases`` of them at a time, and shifted along the
+    tile columns, ``col_phases`` pixels a cycle, so that each column of tiles sees its window go by.
+    A row of tiles writes what falls into its windows. A group of rows is read as soon as it has
+    arrived. Padding is put around the rows on the way: rows are counted from the first padded one,
+    `span` rows for each channel. The channels of a pass are loaded one after the other.
 
     Parameters
     ----------
@@ -68,10 +68,10 @@ class WindowLoader(wiring.Component):
             }
         )
         blocks = range(0, plan.stage.out_shape[1], folding.rows)
-        self.tops = tuple(block * plan.phases for block in blocks)
+        self.tops = tuple(block * plan.row_phases for block in blocks)
         self.across = plan.stage.out_shape[2] // folding.cols
-        self.span = self.tops[-1] + plan.load_groups * plan.phases
-        self.last_row = plan.planes * self.span - plan.phases
+        self.span = self.tops[-1] + plan.load_groups * plan.row_phases
+        self.last_row = plan.planes * self.span - plan.row_phases
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -84,7 +84,7 @@ class WindowLoader(wiring.Component):
         over = column_over & (level == levels - 1)
         # The group that is read next.
         row, next_level = Signal(range(self.last_row + 1)), Signal(range(levels))
-        along, top = Signal(range(self.across)), Signal(range(self.span - self.plan.phases + 1))
+        along, top = Signal(range(self.across)), Signal(range(self.span - self.plan.row_phases + 1))
         # Registers, as whatever starts hangs on them: the last group of the pass, the last block of
         # the row of tiles, the last row of tiles.
         level_over = Signal(init=int(levels == 1))
@@ -113,7 +113,7 @@ class WindowLoader(wiring.Component):
                 m.d.sync += level_over.eq(next_level == levels - 2)
             m.d.sync += row.eq(row + self._advance(next_level))
             with m.If(level_over):
-                below = Mux(lowest, 0, top + self.plan.folding.rows * self.plan.phases)
+                below = Mux(lowest, 0, top + self.plan.folding.rows * self.plan.row_phases)
                 m.d.sync += along.eq(Mux(along_over, 0, along + 1))
                 m.d.sync += row.eq(Mux(along_over, below, top))
                 if self.across > 1:
@@ -131,10 +131,12 @@ class WindowLoader(wiring.Component):
         """Rows from group ``level`` of a pass to the next one."""
         plan = self.plan
         if plan.planes == 1:
-            return plan.phases
+            return plan.row_phases
         lasts = [plane * plan.load_groups - 1 for plane in range(1, plan.planes)]
         return Mux(
-            level.matches(*lasts), self.span - (plan.load_groups - 1) * plan.phases, plan.phases
+            level.matches(*lasts),
+            self.span - (plan.load_groups - 1) * plan.row_phases,
+            plan.row_phases,
         )
 
     def _request(self, m: Module, row: Value, start: Value) -> None:
@@ -148,7 +150,7 @@ class WindowLoader(wiring.Component):
         domain = m.d.sync if self.windows.columns > 1 else m.d.comb
         domain += self.line.eq(Array(lines)[row])
         self._outside: list[Value] = []
-        for phase in range(plan.phases):
+        for phase in range(plan.row_phases):
             rows = [at + phase - padding for _, at in places]
             clipped = [
                 plane * height + min(max(0, at), height - 1)
@@ -166,11 +168,11 @@ class WindowLoader(wiring.Component):
         """Take in the rows of the block of tiles, then shift them column by column."""
         plan, windows = self.plan, self.windows
         cols = plan.folding.cols
-        chunk = ACT_BITS * plan.phases
+        chunk = ACT_BITS * plan.col_phases
         length = chunk * (cols + windows.columns - 1)
         block = delayed(m, block, 1, name="block")
         load = delayed(m, column, 1, name="load") == 0
-        for phase in range(plan.phases):
+        for phase in range(plan.row_phases):
             pixels = self._padded(m, phase)
             blocks = [
                 pixels[at * cols * chunk : at * cols * chunk + length] for at in range(self.across)
@@ -228,5 +230,5 @@ def load_line(plan: GatherPlan, frame: FrameShape, plane: int, row: int) -> int:
     counted from the first padded one.
     """
     height = plan.stage.in_shape[1]
-    last = min(max(0, row + plan.phases - 1 - plan.stage.padding), height - 1)
+    last = min(max(0, row + plan.row_phases - 1 - plan.stage.padding), height - 1)
     return frame.line_of(plane * height + last)

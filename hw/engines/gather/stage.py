@@ -14,7 +14,7 @@ from twofold.hw.engines.gather.loader import WindowLoader
 from twofold.hw.engines.gather.sequencer import StepSequencer
 from twofold.hw.engines.gather.tile import GatherRow, control_layout
 from twofold.hw.engines.links import ConfigBus, Credits, PixelLink
-from twofold.hw.machine.counters import ACTIVITY, TapLooks, looks_of
+from twofold.hw.machine.counters import ACTIVITY, TapLooks
 
 
 class GatherStage(wiring.Component):
@@ -69,7 +69,7 @@ class GatherStage(wiring.Component):
                 "config": In(ConfigBus()),
                 "o": Out(PixelLink(tiles, plan.stage.channels)),
                 "activity": Out(ACTIVITY),
-                "looks": Out(looks_of(plan)),
+                "looks": Out(plan.looks),
             }
         )
 
@@ -82,7 +82,7 @@ class GatherStage(wiring.Component):
             width=width,
             beat=self.input_bytes,
             images=images,
-            reads=self.plan.phases,
+            reads=self.plan.row_phases,
         )
         m.submodules.loader = loader = WindowLoader(self.plan, frame)
         m.submodules.sequencer = sequencer = StepSequencer(self.plan)

@@ -10,12 +10,14 @@ from twofold.hw.contract.arith import ACT_BITS, MUL_BITS, SHIFT_MAX
 from twofold.hw.contract.folding import GatherPlan
 from twofold.hw.engines.gather.window import Windows
 from twofold.hw.engines.links import entry_layout
+from twofold.hw.engines.pooling import pooled
 from twofold.hw.engines.requantise import Requantise
 from twofold.hw.engines.winners import LocalWinners
 from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.dsp import PackedMac
 from twofold.hw.primitives.memory import SharedRam
 from twofold.hw.primitives.tile import Tile
+from twofold.hw.primitives.tree import tree_levels
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,8 @@ class TileTiming:
 
     @property
     def constants(self) -> int:
-        """To the constants of requantisation: the stream is chosen, the maximum is found."""
-        levels = (self.plan.stage.pool**2 - 1).bit_length()
-        return self.select + 1 + levels
+        """To the constants of requantisation: the stream is chosen, its positions are pooled."""
+        return self.select + 1 + tree_levels(self.plan.stage.positions)
 
     @property
     def channel(self) -> int:
@@ -77,7 +78,7 @@ def control_layout(plan: GatherPlan) -> data.StructLayout:
 
 
 class GatherTile(Tile):
-    """Computes one pooled pixel a pass: sums, maximum, requantisation, winners.
+    """Computes one pooled pixel a pass: sums, pooling, requantisation, winners.
 
     All positions of the pooling window work at the same time, for all streams; horizontal
     neighbours share a packed multiplier.
@@ -127,24 +128,25 @@ class GatherTile(Tile):
             self._sums(m, stream, control.steps[stream], memories[stream])
             for stream in range(self.plan.folding.streams)
         ]
-        acc = self._maximum(m, self._chosen(m, control.channel.select, sums))
+        chosen = self._chosen(m, control.channel.select, sums)
+        acc = pooled(m, chosen, self.plan.stage, name="max{level}_{at}")
         self._tail(m, control.channel, valid, acc)
         return m
 
     def _memories(self, m: Module, control: data.View) -> list[list[Value]]:
         """Windows: for each stream what its step finds, for every phase of row and column."""
-        phases, streams = self.plan.phases, self.plan.folding.streams
+        memories, streams = self.plan.phases, self.plan.folding.streams
         plane_of = self.windows.plane_of
         write = Signal.like(self.write, reset_less=True)
         pixels = Signal.like(self.pixels, reset_less=True)
         m.d.sync += [write.eq(self.write), pixels.eq(self.pixels)]
-        m.submodules.window = ram = SharedRam(ACT_BITS, self.windows.depth, phases**2, streams)
+        m.submodules.window = ram = SharedRam(ACT_BITS, self.windows.depth, memories, streams)
         m.d.comb += [
             ram.write_en.eq(write.enable),
             ram.write_address.eq(Cat(write.column, write.row, plane_of(write), write.copy)),
         ]
-        for number in range(phases**2):
-            row, column = divmod(number, phases)
+        for number in range(memories):
+            row, column = divmod(number, self.plan.col_phases)
             m.d.comb += ram.write_data[number].eq(pixels[row][column])
             for stream in range(streams):
                 step = control.steps[stream]
@@ -156,9 +158,9 @@ class GatherTile(Tile):
 
     def _sums(self, m: Module, stream: int, step: data.View, found: list[Value]) -> list[Value]:
         """Sum of a stream at every position, row by row."""
-        pool, sums = self.plan.stage.pool, []
-        for y in range(pool):
-            for x in range(0, pool, 2):
+        (rows, cols), sums = self.plan.stage.pool_window, []
+        for y in range(rows):
+            for x in range(0, cols, 2):
                 m.submodules[f"mac{stream}_{y}_{x}"] = mac = PackedMac()
                 m.d.comb += [
                     mac.low_i.eq(self._pixel(step.look.turn, found, y, x)),
@@ -167,18 +169,18 @@ class GatherTile(Tile):
                     mac.valid.eq(1),
                 ]
                 sums.append(mac.low)
-                if x + 1 < pool:
+                if x + 1 < cols:
                     m.d.comb += mac.high_i.eq(self._pixel(step.look.turn, found, y, x + 1))
                     sums.append(mac.high)
         return self._emptied(m, stream, step, sums) if self.windows.emptied else sums
 
     def _pixel(self, turn: Value, found: list[Value], y: int, x: int) -> Value:
         """Pixel at position ``(y, x)``, from the memory that the turn says."""
-        phases, stride = self.plan.phases, self.plan.stage.stride
+        stride, down, across = self.plan.stage.stride, self.plan.row_phases, self.plan.col_phases
         return Array(
-            found[(row + stride * y) % phases * phases + (column + stride * x) % phases]
-            for row in range(phases)
-            for column in range(phases)
+            found[(row + stride * y) % down * across + (column + stride * x) % across]
+            for row in range(down)
+            for column in range(across)
         )[turn]
 
     def _emptied(self, m: Module, stream: int, step: data.View, sums: list[Value]) -> list[Value]:
@@ -204,25 +206,10 @@ class GatherTile(Tile):
             chosen.append(value)
         return chosen
 
-    def _maximum(self, m: Module, values: list[Value]) -> Value:
-        """Maximum, one level of comparisons a cycle."""
-        level = 0
-        while len(values) > 1:
-            larger: list[Value] = []
-            for at in range(0, len(values), 2):
-                value = Signal(
-                    signed(self.windows.sum_bits), name=f"max{level}_{at}", reset_less=True
-                )
-                pair = values[at : at + 2]
-                m.d.sync += value.eq(Mux(pair[0] > pair[-1], pair[0], pair[-1]))
-                larger.append(value)
-            values, level = larger, level + 1
-        return values[0]
-
     def _tail(self, m: Module, channel: data.View, valid: Value, acc: Value) -> None:
         stage = self.plan.stage
         m.submodules.requantise = requantise = Requantise(
-            self.windows.sum_bits, stage.add_bits, multiplier=stage.layer.multiplier
+            stage.pooled_bits, stage.add_bits, multiplier=stage.layer.multiplier
         )
         m.submodules.winners = winners = LocalWinners(stage.channels, stage.k)
         if stage.layer.multiplier:

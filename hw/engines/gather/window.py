@@ -1,9 +1,10 @@
 """Windows of a gather layer: where a pixel lies in a tile's memories, and when it may be replaced.
 
-A window is split, rows and columns, modulo ``phases`` into ``phases ** 2`` memories. All positions
-of a pooling window look at one tap at the same time, each in a memory of its own, so a memory has
-one address a cycle for each stream. An address is the column and the row, divided by ``phases``,
-the channel, and the number of the copy: some copies are computed on while others load.
+A window is split, its rows modulo ``row_phases`` and its columns modulo ``col_phases``, into a
+memory for each pair of the two. All positions of a pooling window look at one tap at the same time,
+each in a memory of its own, so a memory has one address a cycle for each stream. An address is the
+column and the row, divided by their phases, the channel, and the number of the copy: some copies
+are computed on while others load.
 """
 
 from dataclasses import dataclass
@@ -29,12 +30,12 @@ class Windows:
     @property
     def rows(self) -> int:
         """Rows of one memory."""
-        return -(-self.plan.window[0] // self.plan.phases)
+        return -(-self.plan.window[0] // self.plan.row_phases)
 
     @property
     def columns(self) -> int:
         """Columns of one memory; also the cycles it takes to load rows of the window."""
-        return -(-self.plan.window[1] // self.plan.phases)
+        return -(-self.plan.window[1] // self.plan.col_phases)
 
     @property
     def copies(self) -> int:
@@ -107,16 +108,15 @@ class Windows:
         channel, where there are several; and ``turn``.
 
         Position ``(y, x)`` of the pooling window finds the tap in the memory of row phase
-        ``(turn // phases + stride * y) % phases`` and column phase
-        ``(turn % phases + stride * x) % phases``.
+        ``(turn // col_phases + stride * y) % row_phases`` and column phase
+        ``(turn % col_phases + stride * x) % col_phases``.
         """
-        phases = self.plan.phases
         return data.StructLayout(
             {
-                "rows": data.ArrayLayout(self.row_bits, phases),
-                "columns": data.ArrayLayout(self.column_bits, phases),
+                "rows": data.ArrayLayout(self.row_bits, self.plan.row_phases),
+                "columns": data.ArrayLayout(self.column_bits, self.plan.col_phases),
                 **self._plane,
-                "turn": range(phases**2),
+                "turn": range(self.plan.phases),
             }
         )
 
@@ -141,8 +141,9 @@ class Windows:
 
     @cached_property
     def square_shape(self) -> data.ArrayLayout:
-        """``phases`` neighbouring pixels of ``phases`` rows, a pixel for each memory of a tile."""
-        return data.ArrayLayout(data.ArrayLayout(ACT_BITS, self.plan.phases), self.plan.phases)
+        """``col_phases`` neighbours in ``row_phases`` rows, a pixel for each memory of a tile."""
+        row = data.ArrayLayout(ACT_BITS, self.plan.col_phases)
+        return data.ArrayLayout(row, self.plan.row_phases)
 
     def look(self, tap: int) -> dict[int | str, Any]:
         """Value of `look_layout` for tap ``(channel * height + row) * width + column``, of the
@@ -150,21 +151,23 @@ class Windows:
         """
         plane, place = divmod(tap, self.plan.stage.taps)
         row, column = divmod(place, self.plan.stage.kernel[1])
-        phases = self.plan.phases
+        down, across = self.plan.row_phases, self.plan.col_phases
+        pool_rows, pool_cols = self.plan.stage.pool_window
         return {
-            "rows": self._addresses(row, self.rows),
-            "columns": self._addresses(column, self.columns),
+            "rows": self._addresses(row, self.rows, pool_rows),
+            "columns": self._addresses(column, self.columns, pool_cols),
             **({"plane": plane} if self.plane_bits else {}),
-            "turn": row % phases * phases + column % phases,
+            "turn": row % down * across + column % across,
         }
 
-    def _addresses(self, tap: int, limit: int) -> list[int]:
+    def _addresses(self, tap: int, limit: int, pool: int) -> list[int]:
         """Address of a tap's row or column in the memory of each phase that a position reads.
 
         It is the first one from the tap onwards that belongs to the phase.
         """
-        phases, stride = self.plan.phases, self.plan.stage.stride
-        read = {(tap + stride * at) % phases for at in range(self.plan.stage.pool)}
+        stride = self.plan.stage.stride
+        phases = pool * stride
+        read = {(tap + stride * at) % phases for at in range(pool)}
         found = [
             (tap + (phase - tap) % phases) // phases if phase in read else 0
             for phase in range(phases)

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from twofold.hw.contract.arith import ACT_BITS
 from twofold.hw.contract.folding import ScatterPlan
 from twofold.hw.engines.links import PixelLink, entry_layout
-from twofold.hw.engines.scatter.routing import NOTHING, Routing, engine_spans, routing
+from twofold.hw.engines.scatter.routing import NOTHING, Routing, routing
 from twofold.hw.engines.scatter.sequencer import walk_layout
 from twofold.hw.primitives.choice import picked
 from twofold.hw.primitives.delay import delayed
@@ -223,7 +223,7 @@ class PixelBanks(wiring.Component):
 
     def _live(self, m: Module) -> list[Value]:
         """For every engine, whether it has a tap at the step three cycles before."""
-        spans = engine_spans(self.plan)
+        spans = self.plan.spans
         by_length = {
             length: delayed(
                 m,

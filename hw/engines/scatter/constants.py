@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from twofold.hw.contract.folding import ScatterPlan
 from twofold.hw.contract.tables import Table, TableKind, tables
-from twofold.hw.engines.links import ConfigBus
+from twofold.hw.engines.links import ConfigBus, addressed
 from twofold.hw.primitives.memory import TableRam
 
 DISTRIBUTED_DEPTH = 64
@@ -62,27 +62,20 @@ class Constants(wiring.Component):
             if kind in self.tables:
                 self._rows(m, self.tables[kind])
         if TableKind.SHIFT in self.tables:
-            with m.If(self._addressed(TableKind.SHIFT)):
+            with m.If(addressed(self.config, self.plan.stage.index, TableKind.SHIFT)):
                 m.d.sync += self.shift.eq(self.config.data)
         return m
 
     def _rows(self, m: Module, table: Table) -> None:
         name, shape = table.kind.name.lower(), Shape(table.bits, table.signed)
         style = "distributed" if table.depth <= DISTRIBUTED_DEPTH else "block"
-        addressed = self._addressed(table.kind)
+        mine = addressed(self.config, table.stage, table.kind)
         for lane in range(table.lanes):
             m.submodules[f"{name}{lane}"] = ram = TableRam(shape, table.depth, 1, style)
             m.d.comb += [
-                ram.write_en.eq(addressed & (self.config.lane == lane)),
+                ram.write_en.eq(mine & (self.config.lane == lane)),
                 ram.write_address.eq(self.config.address),
                 ram.write_data.eq(self.config.data),
                 ram.address[0].eq(self.step),
                 getattr(self, name)[lane].eq(ram.data[0]),
             ]
-
-    def _addressed(self, kind: TableKind) -> Value:
-        return (
-            self.config.valid
-            & (self.config.stage == self.plan.stage.index)
-            & (self.config.kind == kind)
-        )

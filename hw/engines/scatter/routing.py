@@ -61,17 +61,6 @@ class Routing:
     readers: tuple[Reader, ...]
 
 
-def engine_spans(plan: ScatterPlan) -> tuple[range, ...]:
-    """Taps of the window that each engine walks, leaving out engines that would have none.
-
-    Behind global winners every engine meets the single tap.
-    """
-    taps, share = plan.stage.taps, plan.engine_taps
-    if plan.streamed:
-        return (range(taps),) * plan.folding.engines
-    return tuple(range(at, min(at + share, taps)) for at in range(0, taps, share))
-
-
 def routing(plan: ScatterPlan) -> Routing:
     """Enumerate the routing of a layer behind a convolution.
 
@@ -110,9 +99,9 @@ def _readers(plan: ScatterPlan) -> Iterator[tuple[int, int, int, int, range]]:
     """Row and column of the tile, row and column of the position, taps of the engine."""
     for row in range(plan.folding.rows):
         for col in range(plan.folding.cols):
-            for position in range(plan.stage.pool**2):
-                for span in engine_spans(plan):
-                    yield row, col, *divmod(position, plan.stage.pool), span
+            for position in range(plan.stage.positions):
+                for span in plan.spans:
+                    yield row, col, *divmod(position, plan.stage.pool_window[1]), span
 
 
 def _places(
@@ -125,10 +114,11 @@ def _places(
     stage, folding, source = plan.stage, plan.folding, plan.source
     blocks = stage.out_shape[2] // folding.cols
     source_blocks = source.stage.out_shape[2] // source.folding.cols
+    pool_rows, pool_cols = stage.pool_window
     for number in range(plan.passes):
         block_row, block_col = divmod(number, blocks)
-        top = ((block_row * folding.rows + row) * stage.pool + position_row) * stage.stride
-        left = ((block_col * folding.cols + col) * stage.pool + position_col) * stage.stride
+        top = ((block_row * folding.rows + row) * pool_rows + position_row) * stage.stride
+        left = ((block_col * folding.cols + col) * pool_cols + position_col) * stage.stride
         for local, tap in enumerate(span):
             y = top + tap // stage.kernel[1] - stage.padding
             x = left + tap % stage.kernel[1] - stage.padding
@@ -185,4 +175,4 @@ def _check_ports(plan: ScatterPlan, bank: int, ports: int) -> None:
         )
 
 
-__all__ = ["NOTHING", "PORTS_MAX", "Port", "Reader", "Routing", "engine_spans", "routing"]
+__all__ = ["NOTHING", "PORTS_MAX", "Port", "Reader", "Routing", "routing"]

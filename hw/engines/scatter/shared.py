@@ -9,19 +9,19 @@ from amaranth.lib.wiring import In, Member, Out
 
 from twofold.hw.contract.arith import ACT_BITS
 from twofold.hw.contract.folding import ScatterPlan
+from twofold.hw.engines.pooling import pooled
 from twofold.hw.engines.scatter.dense import DenseEngine
 from twofold.hw.engines.scatter.engine import ScatterEngine, drain_layout
-from twofold.hw.engines.scatter.routing import engine_spans
 from twofold.hw.engines.scatter.weights import row_layout, step_layout
 from twofold.hw.primitives.tile import Tile
-from twofold.hw.primitives.tree import maximum_of, sum_of
+from twofold.hw.primitives.tree import sum_of
 
 
 def shared_control(plan: ScatterPlan) -> dict[str, Member]:
     """Ports of a tile that are broadcast, and its activations."""
-    engines, groups = len(engine_spans(plan)), plan.folding.lanes // plan.folding.drain
+    engines, groups = len(plan.spans), plan.folding.lanes // plan.folding.drain
     ports: dict[str, Member] = {
-        "values": In(data.ArrayLayout(ACT_BITS, plan.stage.pool**2 * engines)),
+        "values": In(data.ArrayLayout(ACT_BITS, plan.stage.positions * engines)),
         "rows": In(data.ArrayLayout(row_layout(plan), engines)),
     }
     if plan.sums_in_dsp:
@@ -49,7 +49,7 @@ class SharedTile(Tile):
     rows: for each engine: the weight row that goes with its activations.
     drain: see `twofold.hw.engines.scatter.engine.drain_layout`; ``group`` chooses among groups of
         ``drain`` lanes.
-    o: ``drain`` neighbouring channels, each the maximum over the positions.
+    o: ``drain`` neighbouring channels, each pooled over the positions.
 
     Latency: all fixed; one step and one drained row a cycle. ``o`` follows ``drain`` as
     `twofold.hw.engines.scatter.tile.drain_latency` says.
@@ -62,9 +62,9 @@ class SharedTile(Tile):
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
-        self.engines = len(engine_spans(plan))
+        self.engines = len(plan.spans)
         self._ports = shared_control(plan)
-        row = data.ArrayLayout(signed(plan.stage.acc_bits), plan.folding.drain)
+        row = data.ArrayLayout(signed(plan.stage.pooled_bits), plan.folding.drain)
         super().__init__(self._ports | {"o": Out(row)})
 
     @property
@@ -84,8 +84,8 @@ class SharedTile(Tile):
             port = getattr(self, name)
             inputs[name] = Signal.like(port, name=f"{name}_in")
             m.d.sync += inputs[name].eq(port)
-        pooled: list[list[Value]] = []
-        for position in range(self.plan.stage.pool**2):
+        positions: list[list[Value]] = []
+        for position in range(self.plan.stage.positions):
             sums: list[Any] = []
             for at in range(self.engines):
                 value = inputs["values"][position * self.engines + at]
@@ -93,9 +93,9 @@ class SharedTile(Tile):
                 m.submodules[f"engine{position}_{at}"] = engine
                 sums.append(engine.sums)
             lanes = range(len(self.o))
-            pooled.append([sum_of(m, [each[lane] for each in sums]) for lane in lanes])
+            positions.append([sum_of(m, [each[lane] for each in sums]) for lane in lanes])
         for lane, o in enumerate(self.o):
-            m.d.comb += o.eq(maximum_of(m, [each[lane] for each in pooled]))
+            m.d.comb += o.eq(pooled(m, [each[lane] for each in positions], self.plan.stage))
         return m
 
 

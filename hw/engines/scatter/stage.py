@@ -1,6 +1,6 @@
 """The scatter stage: a layer behind another one, from winners to winners, rows or logits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from amaranth.hdl import *
@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS
 from twofold.hw.contract.folding import ScatterPlan
-from twofold.hw.contract.network import Conv2d
+from twofold.hw.contract.network import Output
 from twofold.hw.engines.links import ConfigBus, Credits, PixelLink, RowLink, winner_stream
 from twofold.hw.engines.requantise import Requantise
 from twofold.hw.engines.scatter.constants import Constants
@@ -24,7 +24,7 @@ from twofold.hw.engines.scatter.tile import (
     tile_of,
 )
 from twofold.hw.engines.scatter.weights import SharedRows, WeightWriter
-from twofold.hw.machine.counters import ACTIVITY, looks_of
+from twofold.hw.machine.counters import ACTIVITY
 from twofold.hw.primitives.delay import delayed
 
 
@@ -70,18 +70,14 @@ class ScatterStage(wiring.Component):
         if plan.streamed:
             link = winner_stream(stage.in_shape[0], folding.engines)
         else:
-            link = PixelLink(source.folding.rows * source.folding.cols, stage.in_shape[0])
-        if isinstance(stage.layer, Conv2d):
-            out = PixelLink(folding.rows * folding.cols, stage.channels)
-        else:
-            out = RowLink(folding.drain, signed(LOGIT_BITS) if stage.last else unsigned(ACT_BITS))
+            link = PixelLink(source.folding.tiles, stage.in_shape[0])
         super().__init__(
             {
                 "i": In(link),
                 "config": In(ConfigBus()),
-                "o": Out(out),
+                "o": Out(_LINKS[stage.output](plan)),
                 "activity": Out(ACTIVITY),
-                "looks": Out(looks_of(plan)),
+                "looks": Out(plan.looks),
             }
         )
 
@@ -103,14 +99,9 @@ class ScatterStage(wiring.Component):
             self.activity.eq(feed.activity),
             self.looks.eq(Cat(entry.value.any() for entry in feed.entries)),
         ]
-        if isinstance(plan.stage.layer, Conv2d):
-            pixels = [PixelTile(plan) for _ in range(plan.folding.rows * plan.folding.cols)]
-            self._field(m, feed, drain, writer, pixels)
-            self._pixels(m, drain.channel, constants, pixels)
-        else:
-            tile = tile_of(plan)
-            self._field(m, feed, drain, writer, [tile])
-            self._rows(m, drain.channel, constants, tile)
+        tiles = [_TILES[plan.stage.output](plan) for _ in range(plan.folding.tiles)]
+        self._field(m, feed, drain, writer, tiles)
+        _TAILS[plan.stage.output](self, m, drain.channel, constants, tiles)
         return m
 
     def _field(
@@ -164,7 +155,7 @@ class ScatterStage(wiring.Component):
                 m.d.comb += [tile.step.eq(feed.step), tile.bank.eq(drain.bank)]
 
     def _pixels(
-        self, m: Module, channel: Any, constants: Constants, tiles: list[PixelTile]
+        self, m: Module, channel: Any, constants: Constants, tiles: Sequence[PixelTile]
     ) -> None:
         """Constants and channels to all tiles, their winners to the link."""
         first = tiles[0]
@@ -187,9 +178,14 @@ class ScatterStage(wiring.Component):
         m.d.comb += self.o.valid.eq(first.o_valid)
 
     def _rows(
-        self, m: Module, channel: Any, constants: Constants, tile: ScatterTile | SharedTile
+        self,
+        m: Module,
+        channel: Any,
+        constants: Constants,
+        tiles: Sequence[ScatterTile | SharedTile],
     ) -> None:
-        """Requantised rows, or logits, to the link."""
+        """Requantised rows, or logits, of the one tile to the link."""
+        (tile,) = tiles
         arrival = drain_latency(self.plan)
         early = arrival - Constants.LATENCY
         m.d.comb += constants.step.eq(delayed(m, channel.index, early, name="step"))
@@ -217,7 +213,7 @@ class ScatterStage(wiring.Component):
         """Activation of a lane, and the latency up to it."""
         stage = self.plan.stage
         m.submodules[f"requantise{lane}"] = requantise = Requantise(
-            stage.acc_bits, stage.add_bits, multiplier=stage.layer.multiplier
+            stage.pooled_bits, stage.add_bits, multiplier=stage.layer.multiplier
         )
         m.d.comb += [
             requantise.acc.eq(acc),
@@ -227,3 +223,24 @@ class ScatterStage(wiring.Component):
         if stage.layer.multiplier:
             m.d.comb += requantise.mul.eq(constants.mul[lane])
         return requantise.o, requantise.latency
+
+
+_LINKS: dict[Output, Callable[[ScatterPlan], wiring.Signature]] = {
+    Output.PIXELS: lambda plan: PixelLink(plan.folding.tiles, plan.stage.channels),
+    Output.WINNERS: lambda plan: RowLink(plan.drain, unsigned(ACT_BITS)),
+    Output.LOGITS: lambda plan: RowLink(plan.drain, signed(LOGIT_BITS)),
+}
+"""Link behind the stage."""
+
+_TILES: dict[Output, Callable[[ScatterPlan], Any]] = {
+    Output.PIXELS: PixelTile,
+    Output.WINNERS: tile_of,
+    Output.LOGITS: tile_of,
+}
+
+_TAILS: dict[Output, Callable[..., None]] = {
+    Output.PIXELS: ScatterStage._pixels,
+    Output.WINNERS: ScatterStage._rows,
+    Output.LOGITS: ScatterStage._rows,
+}
+"""From the tiles to the link."""

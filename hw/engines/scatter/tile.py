@@ -9,10 +9,10 @@ from amaranth.lib.wiring import In, Out
 from twofold.hw.contract.arith import MUL_BITS
 from twofold.hw.contract.folding import ScatterPlan
 from twofold.hw.engines.links import entry_layout
+from twofold.hw.engines.pooling import pooled
 from twofold.hw.engines.requantise import SHIFT_BITS, Requantise
 from twofold.hw.engines.scatter.dense import DenseEngine
 from twofold.hw.engines.scatter.engine import ScatterEngine, drain_layout
-from twofold.hw.engines.scatter.routing import engine_spans
 from twofold.hw.engines.scatter.shared import (
     DenseTile,
     SharedScatterTile,
@@ -24,7 +24,7 @@ from twofold.hw.engines.winners import LocalWinners
 from twofold.hw.primitives.choice import choice_levels
 from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.tile import Tile
-from twofold.hw.primitives.tree import maximum_of, sum_of, tree_levels
+from twofold.hw.primitives.tree import sum_of, tree_levels
 
 
 def constants_layout(plan: ScatterPlan) -> data.StructLayout:
@@ -54,10 +54,10 @@ def drain_latency(plan: ScatterPlan) -> int:
     """Cycles from ``drain`` at a `ScatterTile` or `SharedTile` to the row it drains.
 
     Registers at the input and in front of the accumulators, and one for each level of the choice of
-    lanes, of the sum over the engines and of the maximum over the positions; sums in multipliers
+    lanes, of the sum over the engines and of the pooling of the positions; sums in multipliers
     take one to part.
     """
-    levels = tree_levels(len(engine_spans(plan))) + tree_levels(plan.stage.pool**2)
+    levels = tree_levels(len(plan.spans)) + tree_levels(plan.stage.positions)
     groups = plan.folding.lanes // plan.folding.drain
     return 2 + choice_levels(groups) + plan.sums_in_dsp + levels
 
@@ -66,7 +66,7 @@ def _control(plan: ScatterPlan) -> dict[str, wiring.Member]:
     """Ports of a tile that are broadcast, and its entries."""
     if plan.shares_rows:
         return shared_control(plan)
-    readers = plan.stage.pool**2 * len(engine_spans(plan))
+    readers = plan.stage.positions * len(plan.spans)
     groups = plan.folding.lanes // plan.folding.drain
     return {
         "entries": In(data.ArrayLayout(entry_layout(plan.stage.in_shape[0]), readers)),
@@ -94,7 +94,7 @@ class ScatterTile(Tile):
     drain: see `twofold.hw.engines.scatter.engine.drain_layout`; ``group`` chooses among groups of
         ``drain`` lanes.
     write: into the weight memories (see `twofold.hw.engines.scatter.weights.write_layout`).
-    o: ``drain`` neighbouring channels, each the maximum over the positions, `drain_latency` cycles
+    o: ``drain`` neighbouring channels, each pooled over the positions, `drain_latency` cycles
         after ``drain``.
 
     Latency: all fixed; one step and one drained row a cycle.
@@ -109,11 +109,11 @@ class ScatterTile(Tile):
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
-        self.engines = len(engine_spans(plan))
-        self.positions = plan.stage.pool**2
+        self.engines = len(plan.spans)
+        self.positions = plan.stage.positions
         self.bank_delay = bank_delay(plan)
         self.drain_latency = drain_latency(plan)
-        row = data.ArrayLayout(signed(plan.stage.acc_bits), plan.folding.drain)
+        row = data.ArrayLayout(signed(plan.stage.pooled_bits), plan.folding.drain)
         super().__init__(_control(plan) | {"o": Out(row)})
 
     @property
@@ -131,7 +131,7 @@ class ScatterTile(Tile):
                 [sum_of(m, [each[lane] for each in sums]) for lane in range(len(self.o))]
             )
         for lane, o in enumerate(self.o):
-            m.d.comb += o.eq(maximum_of(m, [each[lane] for each in positions]))
+            m.d.comb += o.eq(pooled(m, [each[lane] for each in positions], self.plan.stage))
         return m
 
     def _position(
@@ -230,7 +230,7 @@ class PixelTile(Tile):
         stage = self.plan.stage
         m.submodules.tile = tile = tile_of(self.plan)
         m.submodules.requantise = requantise = Requantise(
-            stage.acc_bits, stage.add_bits, multiplier=stage.layer.multiplier
+            stage.pooled_bits, stage.add_bits, multiplier=stage.layer.multiplier
         )
         m.submodules.winners = winners = LocalWinners(stage.channels, stage.k)
         for name in _control(self.plan):

@@ -8,11 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from twofold.hw.contract.arith import ACT_BITS
 from twofold.hw.contract.folding import ScatterPlan
-from twofold.hw.contract.network import Conv2d
 from twofold.hw.contract.tables import TableKind, channels_in, index_bits
-from twofold.hw.engines.links import ConfigBus, entry_layout
+from twofold.hw.engines.links import ConfigBus, addressed, entry_layout
 from twofold.hw.engines.scatter.engine import element_layout
-from twofold.hw.engines.scatter.routing import engine_spans
 from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.memory import Style, TableRam
 
@@ -24,7 +22,7 @@ BLOCK_DEPTH = 2048
 
 def memory_spans(plan: ScatterPlan) -> tuple[range, ...]:
     """Taps whose weights each memory of a position holds: those of its engines."""
-    spans = engine_spans(plan)
+    spans = plan.spans
     shared = (spans[at : at + ENGINES] for at in range(0, len(spans), ENGINES))
     return tuple(range(group[0].start, group[-1].stop) for group in shared)
 
@@ -67,6 +65,11 @@ def row_layout(plan: ScatterPlan) -> data.ArrayLayout:
     return data.ArrayLayout(element_layout(plan.stage.slots), plan.folding.lanes)
 
 
+def own_style(plan: ScatterPlan) -> Style:
+    """Kind of the memories that a position has of its own: deep ones where it walks a window."""
+    return "ultra" if plan.stage.per_pixel else "block"
+
+
 def shared_style(depth: int) -> Style:
     """Kind of the memories that all positions share."""
     return "ultra" if depth > BLOCK_DEPTH else "block"
@@ -77,7 +80,7 @@ def _memory(
 ) -> tuple[range, TableRam]:
     """Memory number ``at`` of a position, or of all: the engines it serves, and itself."""
     span, lanes = memory_spans(plan)[at], plan.folding.lanes
-    engines = range(at * ENGINES, min((at + 1) * ENGINES, len(engine_spans(plan))))
+    engines = range(at * ENGINES, min((at + 1) * ENGINES, len(plan.spans)))
     depth = memory_depth(plan, span)
     memory = TableRam(row_layout(plan), depth, len(engines), style, lanes=lanes)
     m.submodules[f"memory{at}"] = memory
@@ -115,9 +118,7 @@ class WeightWriter(wiring.Component):
         m = Module()
         plan, config, write = self.plan, self.config, self.write
         mine = Signal()
-        m.d.comb += mine.eq(
-            config.valid & (config.stage == plan.stage.index) & (config.kind == TableKind.WEIGHTS)
-        )
+        m.d.comb += mine.eq(addressed(config, plan.stage.index, TableKind.WEIGHTS))
         m.d.sync += Value.cast(write.element).eq(config.data)
         m.d.sync += write.lanes.eq(Cat(config.lane == lane for lane in range(plan.folding.lanes)))
         for memory, span in zip(write.memories, memory_spans(plan), strict=True):
@@ -156,7 +157,7 @@ class WeightRows(wiring.Component):
 
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
-        self.engines = len(engine_spans(plan))
+        self.engines = len(plan.spans)
         self.row = row_layout(plan)
         entry = entry_layout(plan.stage.in_shape[0])
         super().__init__(
@@ -172,7 +173,7 @@ class WeightRows(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self.plan
-        style = "ultra" if isinstance(plan.stage.layer, Conv2d) else "block"
+        style = own_style(plan)
         for at in range(len(memory_spans(plan))):
             engines, memory = _memory(m, plan, at, style, self.write)
             for port, engine in enumerate(engines):
@@ -228,7 +229,7 @@ class SharedRows(wiring.Component):
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
         self._each = plan.engine_taps * channels_in(plan) * plan.rounds
-        rows = data.ArrayLayout(row_layout(plan), len(engine_spans(plan)))
+        rows = data.ArrayLayout(row_layout(plan), len(plan.spans))
         super().__init__(
             {
                 "row": In(range(max(self._each, 2))),

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from twofold.hw.contract.network import Conv2d, Stage
+from twofold.hw.contract.network import Conv2d, Layer, Linear, Stage
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.bench.floats import float_layers
 from twofold.sw.bench.job import Engine, Job, Run
+from twofold.sw.model.pooling import REAL, pooled
 from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, weight_scale
+from twofold.sw.quantize.integer import keep_winners
 
 _wrapped: Any = torch.__dict__["_make_per_tensor_quantized_tensor"]
 """A quantized tensor of integers, scale and zero point, without rounding anything again."""
@@ -54,11 +57,7 @@ def float_forward(quantized: QuantizedNetwork) -> Callable[[Tensor], Tensor]:
     def forward(x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=last)
         for stage, weight, bias in layers:
-            if isinstance(stage.layer, Conv2d):
-                x = F.conv2d(x, weight, bias, stage.stride, stage.padding)
-                x = F.max_pool2d(x, stage.pool) if stage.pool > 1 else x
-            else:
-                x = F.linear(x.flatten(1), weight, bias)
+            x = _KINDS[type(stage.layer)].real(stage, x, weight, bias)
             x = x if stage.last else F.relu_(x)
         return x.flatten(1)
 
@@ -81,8 +80,7 @@ def _integers(quantized: QuantizedNetwork) -> Callable[[Tensor], Tensor]:
             x = _product(stage, x, packed)
             if stage.last:
                 return x.flatten(1)
-            x = F.max_pool2d(x, stage.pool) if stage.pool > 1 else x
-            x = _winners(x, stage.k)
+            x = _winners(pooled(stage, x, REAL), stage.k)
         return x
 
     return forward
@@ -91,17 +89,28 @@ def _integers(quantized: QuantizedNetwork) -> Callable[[Tensor], Tensor]:
 def _packed(stage: Stage, weight: np.ndarray, scale: float, bias: np.ndarray):
     integers = _wrapped(torch.from_numpy(weight), scale, 0)
     offset = torch.from_numpy(bias)
-    if not isinstance(stage.layer, Conv2d):
-        return torch.ops.quantized.linear_prepack(integers, offset)
+    return _KINDS[type(stage.layer)].pack(stage, integers, offset)
+
+
+def _product(stage: Stage, x: Tensor, packed) -> Tensor:
+    return _KINDS[type(stage.layer)].product(stage, x, packed)
+
+
+def _convolution(stage: Stage, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return pooled(stage, F.conv2d(x, weight, bias, stage.stride, stage.padding), REAL)
+
+
+def _packed_convolution(stage: Stage, integers: Tensor, offset: Tensor):
     sides = [stage.stride] * 2, [stage.padding] * 2, [1, 1]
     return torch.ops.quantized.conv2d_prepack(integers, offset, *sides, 1)
 
 
-def _product(stage: Stage, x: Tensor, packed) -> Tensor:
-    quantized = torch.ops.quantized
-    if isinstance(stage.layer, Conv2d):
-        return quantized.conv2d_relu(x, packed, ACTIVATION_SCALE, 0)
-    x = x.flatten(1)
+def _linear(_: Stage, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.linear(x.flatten(1), weight, bias)
+
+
+def _linear_product(stage: Stage, x: Tensor, packed) -> Tensor:
+    quantized, x = torch.ops.quantized, x.flatten(1)
     if stage.last:
         return quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             x.dequantize(), x.q_scale(), x.q_zero_point(), packed
@@ -109,17 +118,34 @@ def _product(stage: Stage, x: Tensor, packed) -> Tensor:
     return quantized.linear_relu(x, packed, ACTIVATION_SCALE, 0)
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of layer: in floating point, its integers prepared, and their products."""
+
+    real: Callable[[Stage, Tensor, Tensor, Tensor], Tensor]
+    pack: Callable[[Stage, Tensor, Tensor], Any]
+    product: Callable[[Stage, Tensor, Any], Tensor]
+
+
+_KINDS: dict[type[Layer], _Kind] = {
+    Conv2d: _Kind(
+        _convolution,
+        _packed_convolution,
+        lambda _, x, packed: torch.ops.quantized.conv2d_relu(x, packed, ACTIVATION_SCALE, 0),
+    ),
+    Linear: _Kind(
+        _linear,
+        lambda _, integers, offset: torch.ops.quantized.linear_prepack(integers, offset),
+        _linear_product,
+    ),
+}
+
+
 def _winners(x: Tensor, k: int) -> Tensor:
     """``x`` with zeros for all but the ``k`` largest channels, ties to the lower index."""
-    channels = x.shape[1]
-    if k >= channels:
+    if k >= x.shape[1]:
         return x
-    values = x.int_repr()
-    order = torch.arange(channels - 1, -1, -1, dtype=torch.int32).view(-1, *[1] * (x.ndim - 2))
-    keys = values.int() * channels + order
-    least = keys.topk(k, dim=1).values[:, -1:]
-    kept = torch.where(keys >= least, values, torch.zeros((), dtype=values.dtype))
-    return _wrapped(kept, ACTIVATION_SCALE, 0)
+    return _wrapped(keep_winners(x.int_repr(), k), ACTIVATION_SCALE, 0)
 
 
 def engine() -> Engine:

@@ -6,6 +6,7 @@ from twofold.hw.contract.arith import ACT_MAX
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer
 from twofold.sw.errors import OnnxError
+from twofold.sw.onnx.export.pooling import form_of, wide_form_of
 
 EXACT_STEPS = 1 << 24
 """Whole numbers below are exact in float32, and halves below half of it."""
@@ -15,24 +16,27 @@ def reach(stage: Stage, layer: QuantizedLayer, zero_point: int, channels: slice)
     """Largest magnitude of a sum of products over these input channels, for each kernel.
 
     It holds for partial sums in whatever order they are added up, and takes into account that a
-    pixel has winners only on some of its channels.
+    pixel has winners only on some of its channels. Where pooling adds up positions, the sum is that
+    of a pooled pixel.
     """
     shape = (stage.channels, stage.in_shape[0], stage.taps)
     weight = layer.weight.reshape(shape)[:, channels].astype(np.int64)
     if zero_point:
-        return np.abs(weight).sum(axis=(1, 2)) * max(ACT_MAX - zero_point, zero_point)
+        most = max(ACT_MAX - zero_point, zero_point)
+        return np.abs(weight).sum(axis=(1, 2)) * most * stage.terms
     up, down = (
         np.sort(np.maximum(signed, 0), axis=1)[:, -stage.in_k :].sum(axis=(1, 2))
         for signed in (weight, -weight)
     )
-    return np.maximum(up, down) * ACT_MAX
+    return np.maximum(up, down) * ACT_MAX * stage.terms
 
 
 def fits(stage: Stage, layer: QuantizedLayer, zero_point: int, bias: np.ndarray) -> bool:
     """Whether accumulators and ``bias`` (int64 ``[channels]``), and half steps of hidden layers,
     are exact.
     """
-    steps = reach(stage, layer, zero_point, slice(None)) + np.abs(bias)
+    margin = form_of(stage).margin(stage.positions)
+    steps = margin * reach(stage, layer, zero_point, slice(None)) + np.abs(bias)
     return int(steps.max()) < (EXACT_STEPS if stage.last else EXACT_STEPS // 2)
 
 
@@ -59,4 +63,5 @@ def parts(stage: Stage, layer: QuantizedLayer, zero_point: int) -> list[tuple[in
 
 
 def _worst(stage: Stage, layer: QuantizedLayer, zero_point: int, start: int, stop: int) -> int:
-    return int(reach(stage, layer, zero_point, slice(start, stop)).max())
+    margin = wide_form_of(stage).margin(stage.positions)
+    return margin * int(reach(stage, layer, zero_point, slice(start, stop)).max())

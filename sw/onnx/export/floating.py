@@ -16,6 +16,7 @@ from onnx import TensorProto
 from twofold.hw.contract.files import write_bytes
 from twofold.hw.contract.network import Network, Stage
 from twofold.sw.onnx.export.graph import Graph
+from twofold.sw.onnx.export.pooling import form_of, pool
 
 FloatLayer = tuple[np.ndarray, np.ndarray]
 """Weights float32 ``[out, ...]`` and offsets float32 ``[out]`` of a layer."""
@@ -56,8 +57,13 @@ def _layer(graph: Graph, stage: Stage, weight: np.ndarray, offset: np.ndarray, x
     name = stage.name
     shape = (stage.channels, stage.in_shape[0], *stage.kernel)
     weights = graph.constant(f"{name}.weight", weight.astype(np.float32).reshape(shape))
-    offsets = graph.constant(f"{name}.offset", offset.astype(np.float32))
-    x = graph.convolve(stage, [x, weights, offsets], f"{name}.conv")
+    first = form_of(stage).commutes
+    shape = (stage.channels,) if first else (stage.channels, 1, 1)
+    offsets = graph.constant(f"{name}.offset", offset.astype(np.float32).reshape(shape))
+    x = graph.convolve(stage, [x, weights, offsets] if first else [x, weights], f"{name}.conv")
     if stage.last:
         return x
-    return graph.winners(stage, graph.node("Relu", [graph.pool(stage, x)], f"{name}.relu"))
+    x = pool(graph, stage, x, name, real=True)
+    if not first:
+        x = graph.node("Add", [x, offsets], f"{name}.shifted")
+    return graph.winners(stage, graph.node("Relu", [x], f"{name}.relu"))

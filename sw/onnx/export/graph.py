@@ -26,8 +26,9 @@ def weight_scale(stage: Stage, layer: QuantizedLayer) -> float:
 
 
 def centre(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
-    """What the zero point of the inputs adds to every sum, int64 ``[channels]``."""
-    return zero_point * layer.weight.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64)
+    """What the zero point of the inputs adds to every pooled sum, int64 ``[channels]``."""
+    sums = layer.weight.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64)
+    return zero_point * stage.terms * sums
 
 
 def bias_of(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
@@ -97,13 +98,6 @@ class Graph:
             strides=[stage.stride] * 2,
             pads=[stage.padding] * 4,
         )
-
-    def pool(self, stage: Stage, x: str) -> str:
-        """Append the maxima of ``x`` over the pooling windows of a layer, if it has any."""
-        side = [stage.pool] * 2
-        if stage.pool == 1:
-            return x
-        return self.node("MaxPool", [x], f"{stage.name}.pool", kernel_shape=side, strides=side)
 
     def winners(self, stage: Stage, x: str) -> str:
         """Append ``x`` with 0 for all but a layer's winners over the channels, if it has any.

@@ -33,6 +33,7 @@ from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.artefacts.input import INPUT_PROPERTY
 from twofold.sw.onnx.export.exact import fits, parts
 from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, Graph, bias_of, centre, weight_scale
+from twofold.sw.onnx.export.pooling import form_of, pool, wide_form_of
 
 
 def save(quantized: QuantizedNetwork, path: Path) -> int:
@@ -80,15 +81,20 @@ def _layer(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point
 
 
 def _narrow(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, bias: np.ndarray) -> str:
-    """A layer in float32: accumulators with bias, maxima, ReLU, half a step, quantization."""
-    name, scale = stage.name, weight_scale(stage, layer)
-    graph.constant(f"{name}.bias", bias.astype(np.int32))
-    step = ACTIVATION_SCALE * scale
+    """A layer in float32: accumulators with bias, pooling, ReLU, half a step, quantization."""
+    name, form = stage.name, form_of(stage)
+    shape = (stage.channels,) if form.commutes else (stage.channels, 1, 1)
+    graph.constant(f"{name}.bias", bias.astype(np.int32).reshape(shape))
+    step = ACTIVATION_SCALE * weight_scale(stage, layer)
     offset = graph.dequantize(f"{name}.bias", f"{name}.bias", step, np.int32(0))
-    x = graph.convolve(stage, [x, _weights(graph, stage, layer, name), offset], f"{name}.conv")
+    inputs = [x, _weights(graph, stage, layer, name, gain=form.gain(stage.positions))]
+    x = graph.convolve(stage, [*inputs, offset] if form.commutes else inputs, f"{name}.conv")
     if stage.last:
         return x
-    x = graph.node("Relu", [graph.pool(stage, x)], f"{name}.relu")
+    x = pool(graph, stage, x, name)
+    if not form.commutes:
+        x = graph.node("Add", [x, offset], f"{name}.shifted")
+    x = graph.node("Relu", [x], f"{name}.relu")
     if layer.shift:
         half = graph.constant(f"{name}.half", np.float32(step / 2))
         x = graph.node("Add", [x, half], f"{name}.rounded")
@@ -100,15 +106,19 @@ def _wide(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point:
 
     Sums over some channels at a time are exact in float32; float64 holds everything behind them.
     """
-    name, shape = stage.name, (1, stage.channels, 1, 1)
-    sums = []
+    name, shape, form = stage.name, (1, stage.channels, 1, 1), wide_form_of(stage)
+    gain, sums = form.gain(stage.positions), []
     for index, channels in enumerate(parts(stage, layer, zero_point)):
         part = f"{name}.part{index}"
-        weight = _weights(graph, stage, layer, part, slice(*channels))
+        weight = _weights(graph, stage, layer, part, slice(*channels), gain=gain)
         source = _slice(graph, part, x, *channels)
         acc = graph.convolve(stage, [source, weight], f"{part}.conv")
+        if stage.positions > 1 and not form.commutes:
+            acc = form.exact(graph, stage, acc, part)
         sums.append(graph.node("Cast", [acc], f"{part}.double", to=TensorProto.DOUBLE))
-    x = graph.pool(stage, graph.node("Sum", sums, f"{name}.acc"))
+    x = graph.node("Sum", sums, f"{name}.acc")
+    if form.commutes:
+        x = pool(graph, stage, x, name)
     mul = np.ones(stage.channels) if layer.mul is None else layer.mul.astype(np.float64)
     add = (layer.add + mul * centre(stage, layer, zero_point)) * 2.0**-layer.shift
     mul *= 2.0**-layer.shift / (ACTIVATION_SCALE * weight_scale(stage, layer))
@@ -121,11 +131,17 @@ def _wide(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point:
 
 
 def _weights(
-    graph: Graph, stage: Stage, layer: QuantizedLayer, name: str, channels: slice = slice(None)
+    graph: Graph,
+    stage: Stage,
+    layer: QuantizedLayer,
+    name: str,
+    channels: slice = slice(None),
+    *,
+    gain: int = 1,
 ) -> str:
     weight = layer.weight.reshape(stage.channels, stage.in_shape[0], *stage.kernel)[:, channels]
     graph.constant(f"{name}.weight", np.ascontiguousarray(weight))
-    scale = weight_scale(stage, layer)
+    scale = gain * weight_scale(stage, layer)
     return graph.dequantize(f"{name}.weight", f"{name}.weight", scale, np.int8(0))
 
 

@@ -12,10 +12,8 @@ from twofold.hw.contract.arith import MUL_BITS, SHIFT_MAX
 from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.network import (
     Complementary,
-    Conv2d,
     Dense,
     Layer,
-    Linear,
     Network,
     Sparsity,
     Stage,
@@ -160,10 +158,11 @@ def _permuted(layer: RawLayer, order: np.ndarray) -> RawLayer:
 def _scaling(layer: RawLayer, zero_point: int) -> Scaling:
     """Integers that do what ``gain``, ``offset`` and ``step`` say."""
     sums = layer.weight.reshape(layer.channels, -1).sum(axis=1)
+    centre = zero_point * layer.terms * sums
     if layer.step is None:
-        return _logits(layer, zero_point * sums)
+        return _logits(layer, centre)
     gain = layer.gain / layer.step
-    offset = layer.offset / layer.step - gain * zero_point * sums
+    offset = layer.offset / layer.step - gain * centre
     offset = offset + (0.0 if layer.floors else 0.5)
     for shift in range(SHIFT_MAX + 1):
         mul = gain * 2.0**shift
@@ -220,16 +219,7 @@ def _finished(
     )
     k = None if layer.k == layer.channels else layer.k
     multiplier = scaling.mul is not None
-    if layer.convolution:
-        kernel = (int(layer.weight.shape[2]), int(layer.weight.shape[3]))
-        described: Layer = Conv2d(
-            out_channels=layer.channels, kernel=kernel, stride=layer.stride,
-            padding=layer.padding, pool=layer.pool, sparsity=sparsity, k=k, multiplier=multiplier,
-        )  # fmt: skip
-    else:
-        described = Linear(
-            out_features=layer.channels, sparsity=sparsity, k=k, multiplier=multiplier
-        )
+    described = layer.described(sparsity, k=k, multiplier=multiplier)
     note = {"node": layer.name, "exact": scaling.exact, "permuted": permuted}
     return described, integers, note
 
@@ -258,13 +248,7 @@ def _widened(stage: Stage) -> Sparsity | None:
     """Structure with room for more weights; None where there is no more."""
     if stage.fan_in >= stage.inputs:
         return None
-    match stage.layer.sparsity:
-        case Taps(counts):
-            return Taps(tuple(min(2 * count, stage.inputs) for count in counts))
-        case Complementary(sets):
-            return Complementary(sets, min(2 * stage.fan_in, stage.inputs))
-        case Dense():
-            return None
+    return stage.layer.sparsity.widened(stage.channels, stage.inputs)
 
 
 def _slug(name: str) -> str:

@@ -7,8 +7,9 @@ import onnx
 from onnx import TensorProto
 
 from twofold.sw.errors import OnnxError
-from twofold.sw.onnx.importer.graph import NODES_MAX, PASSING, Graph, attributes, refuse, same
+from twofold.sw.onnx.importer.graph import NODES_MAX, PASSING, Graph, attributes, refuse
 from twofold.sw.onnx.importer.layers import RawLayer, multiplying_layer, per_channel, scalar
+from twofold.sw.onnx.importer.pooling import READERS as POOLING
 from twofold.sw.onnx.importer.quantizers import activation
 
 TAIL = (
@@ -92,13 +93,15 @@ class _Walk:
             self._require_scale(node)
             self.layer = multiplying_layer(self.graph, node, self.shape, self.flat, self.scale)
             self.shape = self.layer.out_shape
+        elif node.op_type in POOLING and (self.layer is not None or node.op_type not in LAYERS):
+            self._pool(node)
         else:
             handler = _HANDLERS.get(node.op_type)
             if handler is None:
                 raise refuse(
                     node,
                     "not supported here; the machine takes chains of Conv, Gemm and MatMul between "
-                    "QuantizeLinear and DequantizeLinear, with Relu, MaxPool, TopK",
+                    "QuantizeLinear and DequantizeLinear, with Relu, pooling, TopK",
                 )
             handler(self, node)
         self.name = node.output[0]
@@ -215,24 +218,12 @@ class _Walk:
         flat = self.flat or not layer.convolution
         return layer, per_channel(self.graph, node, other, layer, flat=flat)
 
-    def _max_pool(self, node: onnx.NodeProto) -> None:
+    def _pool(self, node: onnx.NodeProto) -> None:
         layer = self.layer or (self.chain.layers[-1] if self.chain.layers else None)
         if layer is None or not layer.convolution or self.flat or layer.k is not None:
             raise refuse(node, "pools something else than the image behind a convolution")
-        options = attributes(node)
-        side = same(node, "kernel_shape", options.get("kernel_shape", []), 0)
-        stride = same(node, "strides", options.get("strides", []), 1)
-        plain = not any(options.get("pads", [])) and set(options.get("dilations", [])) <= {1}
-        valid = options.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
-        ragged = options.get("ceil_mode", 0) and any(size % side for size in self.shape[1:])
-        if side < 1 or side != stride or not plain or not valid or ragged:
-            raise refuse(
-                node, f"window {side}, stride {stride}: needs the same, no padding, no dilation"
-            )
-        layer.pool *= side
+        POOLING[node.op_type](self.graph, node, layer, self.layer is not None)
         self.shape = layer.out_shape
-        if min(self.shape) < 1:
-            raise refuse(node, "leaves nothing of its input")
 
     def _flatten(self, node: onnx.NodeProto) -> None:
         axis = attributes(node).get("axis", 1)
@@ -262,7 +253,12 @@ class _Walk:
             shape = (int(stop - start), inputs[1], inputs[2])
             part = multiplying_layer(self.graph, convolution, shape, self.flat, self.scale)
             found.append((int(start), part))
-            cast = self._only(convolution.output[0], "Cast")
+            output = convolution.output[0]
+            for pooling in self.graph.consumers(output):
+                if pooling.op_type in POOLING:
+                    POOLING[pooling.op_type](self.graph, pooling, part, True)
+                    output = pooling.output[0]
+            cast = self._only(output, "Cast")
             total.add(self._only(cast.output[0], "Sum").output[0])
         found.sort(key=lambda item: item[0])
         first = found[0][1]
@@ -272,6 +268,7 @@ class _Walk:
             (part.gain == first.gain).all() and not part.offset.any()
             and part.weight.shape[2:] == first.weight.shape[2:]
             and (part.stride, part.padding) == (first.stride, first.padding)
+            and (part.pool, part.pooling) == (first.pool, first.pooling)
             for _, part in found if len(part.gain) == len(first.gain)
         )  # fmt: skip
         same_kernels = {part.channels for _, part in found} == {first.channels}
@@ -279,8 +276,9 @@ class _Walk:
             raise refuse(nodes[0], "parts of channels do not make one layer")
         weight = np.concatenate([part.weight for _, part in found], axis=1)
         self.layer = RawLayer(
-            first.name, weight, first.gain, first.offset, inputs, first.stride, first.padding
-        )
+            first.name, weight, first.gain, first.offset, inputs, first.stride, first.padding,
+            first.pool, first.pooling,
+        )  # fmt: skip
         self.shape, self.name = self.layer.out_shape, total.pop()
 
     def _only(self, name: str, kind: str) -> onnx.NodeProto:
@@ -324,8 +322,8 @@ class _Walk:
         factor = None if self.layer is None else self._tail(self.name, 0)
         if self.layer is None or factor is None:
             return False
-        if self.layer.relu or self.layer.floors or self.layer.pool > 1:
-            raise OnnxError(f"{self.layer.name}: logits behind Relu, rounding or MaxPool")
+        if self.layer.relu or self.layer.floors or self.layer.positions > 1:
+            raise OnnxError(f"{self.layer.name}: logits behind Relu, rounding or pooling")
         self.chain.layers.append(self.layer)
         self.chain.logit_factor = factor
         return True
@@ -363,7 +361,6 @@ _HANDLERS = {
     "Flatten": _Walk._flatten,
     "Floor": _Walk._floor,
     "Identity": _Walk._pass,
-    "MaxPool": _Walk._max_pool,
     "Mul": _Walk._multiply,
     "QuantizeLinear": _Walk._quantize,
     "Relu": _Walk._relu,

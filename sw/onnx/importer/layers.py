@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 
+from twofold.hw.contract.layers import POOLINGS, Conv2d, Layer, Linear, Sparsity
 from twofold.sw.onnx.importer.graph import Graph, attributes, label, refuse, same
 from twofold.sw.onnx.importer.quantizers import Weights, weights
 
@@ -24,7 +25,8 @@ class RawLayer:
     weight: int64 ``[out, in, height, width]``, or ``[out, in]`` for a linear layer.
     gain, offset: float64 ``[out]``.
     in_shape: channels, height, width.
-    stride, padding, pool: as in `twofold.hw.contract.network.Conv2d`.
+    stride, padding, pooling: as in `twofold.hw.contract.network.Conv2d`.
+    pool: height and width of the pooling window. With pooling, ``acc`` is that of a pooled pixel.
     step: of the output integers; None for logits.
     floors: round down instead of to the nearest.
     k: winners kept; None for all.
@@ -39,7 +41,8 @@ class RawLayer:
     in_shape: Shape
     stride: int = 1
     padding: int = 0
-    pool: int = 1
+    pool: tuple[int, int] = (1, 1)
+    pooling: str = "max"
     step: float | None = None
     floors: bool = False
     k: int | None = None
@@ -52,6 +55,16 @@ class RawLayer:
         """Whether it has a window."""
         return self.weight.ndim == 4
 
+    def described(self, sparsity: Sparsity, *, k: int | None, multiplier: bool) -> Layer:
+        """The layer's description, with this structure of its weights."""
+        if not self.convolution:
+            return Linear(out_features=self.channels, sparsity=sparsity, k=k, multiplier=multiplier)
+        kernel = int(self.weight.shape[2]), int(self.weight.shape[3])
+        return Conv2d(
+            out_channels=self.channels, kernel=kernel, stride=self.stride, padding=self.padding,
+            pool=self.pool, pooling=self.pooling, sparsity=sparsity, k=k, multiplier=multiplier,
+        )  # fmt: skip
+
     @property
     def channels(self) -> int:
         """Kernels."""
@@ -63,10 +76,22 @@ class RawLayer:
         if not self.convolution:
             return self.channels, 1, 1
         height, width = (
-            ((size + 2 * self.padding - side) // self.stride + 1) // self.pool
-            for size, side in zip(self.in_shape[1:], self.weight.shape[2:], strict=True)
+            ((size + 2 * self.padding - side) // self.stride + 1) // pool
+            for size, side, pool in zip(
+                self.in_shape[1:], self.weight.shape[2:], self.pool, strict=True
+            )
         )
         return self.channels, height, width
+
+    @property
+    def positions(self) -> int:
+        """Positions that make up a pixel of the output."""
+        return self.pool[0] * self.pool[1]
+
+    @property
+    def terms(self) -> int:
+        """Accumulators of positions that are added up in that of a pooled pixel."""
+        return POOLINGS[self.pooling].terms(self.positions)
 
 
 def multiplying_layer(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from twofold.hw.contract.network import Complementary, Dense, Stage, Taps
+from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedNetwork
 
 
@@ -25,21 +25,11 @@ def _layer(stage: Stage, note: dict[str, Any]) -> dict[str, Any]:
     return {
         "layer": stage.name,
         "out_shape": list(stage.out_shape),
-        "sparsity": _sparsity(stage),
+        "sparsity": stage.layer.sparsity.text(stage.channels, stage.inputs),
         "k": stage.k,
         "multiplier": stage.layer.multiplier,
         **note,
     }
-
-
-def _sparsity(stage: Stage) -> str:
-    match stage.layer.sparsity:
-        case Dense():
-            return "dense"
-        case Taps(counts):
-            return f"{min(counts)}..{max(counts)} of {stage.inputs} taps"
-        case Complementary(sets):
-            return f"{sets} complementary sets of {stage.slots}"
 
 
 def lines(found: dict[str, Any]) -> list[str]:

@@ -1,11 +1,14 @@
 """What a network costs the machine, from its description alone."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from twofold.hw.contract import presets
-from twofold.hw.contract.folding import Folding, LayerFolding, ScatterFolding, plans
-from twofold.hw.contract.network import Complementary, Linear, Network, Stage
+from twofold.hw.contract.engines import engine_of
+from twofold.hw.contract.folding import Folding, GatherFolding, LayerFolding, ScatterFolding, plans
+from twofold.hw.contract.network import Network, Stage
 
 
 def products(network: Network) -> int:
@@ -15,17 +18,15 @@ def products(network: Network) -> int:
     """
     total = 0
     for stage in network.stages:
-        positions = stage.out_shape[1] * stage.out_shape[2] * stage.pool**2
-        total += positions * _products_at(stage, network)
+        positions = stage.out_shape[1] * stage.out_shape[2] * stage.positions
+        total += positions * _products_at(stage)
     return total
 
 
-def _products_at(stage: Stage, network: Network) -> int:
+def _products_at(stage: Stage) -> int:
     if stage.index == 0:
         return stage.weights
-    streamed = isinstance(network.layers[stage.index - 1], Linear)
-    winners = stage.in_k if streamed else stage.taps * stage.in_k
-    return winners * stage.sets
+    return stage.taps * stage.in_k * stage.sets
 
 
 def cycles(network: Network, name: str) -> int:
@@ -42,10 +43,18 @@ def cycles(network: Network, name: str) -> int:
 
 
 def _fitted(stage: Stage, layer: LayerFolding) -> LayerFolding:
-    if not isinstance(layer, ScatterFolding):
-        return layer
+    return _FITS[engine_of(stage)](stage, layer)
+
+
+def _fitted_scatter(stage: Stage, layer: ScatterFolding) -> ScatterFolding:
     lanes = math.gcd(stage.sets, layer.lanes)
-    if not isinstance(stage.layer.sparsity, Complementary):
+    if stage.slots == 1:
         lanes = max(n for n in range(1, layer.lanes + 1) if stage.sets % n == 0)
     engines = max(1, layer.engines * layer.lanes // lanes)
     return replace(layer, lanes=lanes, engines=engines, drain=math.gcd(layer.drain, lanes))
+
+
+_FITS: dict[type[LayerFolding], Callable[[Stage, Any], LayerFolding]] = {
+    GatherFolding: lambda _, layer: layer,
+    ScatterFolding: _fitted_scatter,
+}

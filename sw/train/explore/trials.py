@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from twofold.hw.contract import presets
-from twofold.hw.contract.network import Complementary, Conv2d, Dense, Network
+from twofold.hw.contract.network import Complementary, Dense, Network
 from twofold.sw.model.net import SparseNet
 from twofold.sw.train.explore.cost import cycles, products
 from twofold.sw.train.loop import Phase, Trainer, accuracy
@@ -113,7 +113,7 @@ def describe(network: Network) -> str:
     taps = network.stages[0].weights / network.stages[0].channels
     sets = [str(layer.sparsity.sets) for layer in rest if isinstance(layer.sparsity, Complementary)]
     winners = [str(layer.k or "all") for layer in network.layers[:-1]]
-    kind = "taps" if isinstance(first, Conv2d) else "weights"
+    kind = "weights" if first.FLATTENS else "taps"
     return f"{taps:g} {kind}, sets {'/'.join(sets)}, k {'/'.join(winners)}"
 
 

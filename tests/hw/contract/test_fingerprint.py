@@ -75,6 +75,7 @@ def test_every_number_of_a_convolution_counts():
         "kernel": (5, 3),
         "stride": 2,
         "pool": 1,
+        "pooling": "mean",
         "padding": 1,
         "k": 7,
         "multiplier": True,

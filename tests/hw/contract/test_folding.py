@@ -45,7 +45,7 @@ def test_random_foldings_give_consistent_plans(seed):
 
 def multipliers(plan: Plan) -> int:
     """Multipliers built for a layer."""
-    built = plan.folding.rows * plan.folding.cols * plan.stage.pool**2
+    built = plan.folding.rows * plan.folding.cols * plan.stage.positions
     if isinstance(plan, GatherPlan):
         return built * plan.folding.streams
     return built * plan.folding.engines * plan.folding.lanes
@@ -54,7 +54,7 @@ def multipliers(plan: Plan) -> int:
 def most_products(plan: Plan) -> int:
     """Products of a sample at most."""
     stage = plan.stage
-    positions = stage.out_shape[1] * stage.out_shape[2] * stage.pool**2
+    positions = stage.out_shape[1] * stage.out_shape[2] * stage.positions
     if isinstance(plan, GatherPlan):
         return positions * sum(plan.counts)
     winners = plan.source.stage.k if plan.streamed else stage.in_k * stage.taps

@@ -10,7 +10,7 @@ from amaranth.sim import Simulator
 from twofold.hw.contract.folding import GatherPlan, plans
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.regs import COUNTERS, LAYERS_COUNTED, counter_number
-from twofold.hw.machine.counters import NUMBERS, Counters, Tally, TapLooks, products_of_look, times
+from twofold.hw.machine.counters import NUMBERS, Counters, Tally, TapLooks, times
 
 
 def run(dut, testbench) -> None:
@@ -95,7 +95,7 @@ def test_totals_are_the_sums_of_the_events():
                 ctx.set(getattr(dut, f"activity{index}"), activity)
                 looks = offer(ctx, getattr(dut, f"looks{index}"))
                 activity["starved"] &= working
-                activity["multiplications"] = looks * products_of_look(plan)
+                activity["multiplications"] = looks * plan.products_of_look
                 if not plan.stage.last:
                     activity["nonzero"] = offer(ctx, getattr(dut, f"entries{index}"))
                 for name, count in activity.items():

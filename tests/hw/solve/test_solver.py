@@ -18,7 +18,7 @@ from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, 
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.solve import cli
 from twofold.hw.solve.candidates import candidates, divisors, fewest_for_each_share
-from twofold.hw.solve.report import multipliers, of_roofline, products, shares, utilisation
+from twofold.hw.solve.report import of_roofline, shares, utilisation
 from twofold.hw.solve.solver import Solution, cost, fits, keeps_pace, solve
 from twofold.sim.workloads.random_network import random_quantized
 
@@ -103,13 +103,13 @@ def test_reference_network() -> None:
 def test_figures_of_layers() -> None:
     solution = Solution(network("gsc", "fast"), folding("gsc", "fast", "full"))
     conv1, conv2, linear1, linear2 = solution.plans
-    assert [products(plan) for plan in (conv1, conv2, linear1, linear2)] == [
+    assert [plan.products for plan in (conv1, conv2, linear1, linear2)] == [
         28 * 28 * 64 * 4,
         100 * 25 * 6 * 4,
         25 * 8 * 60,
         150 * 12,
     ]
-    assert multipliers(linear1) == 180
+    assert linear1.multipliers == 180
     assert all(0 < utilisation(plan, solution.cycles) <= 1 for plan in solution.plans)
 
 
@@ -226,7 +226,7 @@ def test_full_machines_of_the_other_variants(variant: str, cycles: int) -> None:
     found = Solution(network("gsc", variant), folding("gsc", variant, "full"))
     assert found.cycles == cycles
     assert fits(found.resources, default().budget)
-    assert sum(products(plan) for plan in found.plans) == pytest.approx(
+    assert sum(plan.products for plan in found.plans) == pytest.approx(
         of_roofline(found) * 2 * found.resources.dsp * cycles
     )
     assert of_roofline(found) > 0.9

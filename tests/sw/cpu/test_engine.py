@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from twofold.hw.contract import presets
 from twofold.hw.contract.errors import NetworkError, ToolError
-from twofold.hw.contract.network import (
-    CHANNELS_MAX,
-    Complementary,
-    Conv2d,
-    Linear,
-    Network,
-    Taps,
-)
+from twofold.hw.contract.layers import POOLINGS
+from twofold.hw.contract.network import CHANNELS_MAX, Complementary, Conv2d, Linear, Network, Taps
 from twofold.sim.workloads.random_network import random_inputs, random_network, random_quantized
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.cpu import CpuEngine, available_isas
@@ -76,7 +70,8 @@ def test_wide_layers(seed: int, data: st.DataObject):
         Conv2d(
             out_channels=draw(st.sampled_from((40, 64, 70, 130))),
             kernel=(draw(st.integers(1, 5 - 3 * index)), draw(st.integers(1, 5 - 3 * index))),
-            pool=draw(st.integers(1, 3 - index)),
+            pool=(draw(st.integers(1, 3 - index)), draw(st.integers(1, 3 - index))),
+            pooling=draw(st.sampled_from(sorted(POOLINGS))),
             stride=draw(st.integers(1, 2 - index)),
             padding=draw(st.integers(0, 2)),
         )
@@ -117,6 +112,24 @@ def test_shipped_network():
 def test_more_samples_than_a_chunk():
     quantized = random_quantized(presets.network("tiny"), 3)
     check(quantized, random_inputs(quantized.network, 600, 3), (600, 257, 0))
+
+
+@pytest.mark.parametrize("pooling", sorted(POOLINGS))
+def test_pooling_of_whole_maps(pooling: str):
+    """More places than kernels with registers for them take, and sums of hundreds of positions."""
+    network = Network(
+        name="whole",
+        input_shape=(1, 24, 19),
+        layers=(
+            Conv2d(out_channels=70, kernel=(3, 2), k=9),
+            Conv2d(out_channels=64, kernel=(3, 3), pool=(20, 16), pooling=pooling),
+            Linear(out_features=3),
+        ),
+        labels=classes(3),
+    )
+    assert network.stages[1].positions == 320
+    quantized = random_quantized(network, 1)
+    check(quantized, random_inputs(network, 21, 1), (21, 1))
 
 
 def test_extreme_integers():

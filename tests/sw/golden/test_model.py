@@ -14,6 +14,9 @@ from twofold.sw.artefacts import QuantizedLayer
 from twofold.sw.errors import ArtefactError
 from twofold.sw.golden import forward
 
+POOLED = {"max": max, "sum": sum, "mean": sum}
+"""What a mean divides by is in the constants of its layer."""
+
 
 def accumulate(stage, weight, x, zero, kernel, row, col):
     """Sum of products at one position."""
@@ -33,17 +36,21 @@ def accumulate(stage, weight, x, zero, kernel, row, col):
 def scalar_layer(stage: Stage, layer: QuantizedLayer, x, zero: int):
     """Output of a layer as nested lists ``[channel][row][column]``, with Python integers only."""
     channels, rows, cols = stage.out_shape
+    down, across = stage.pool_window
     weight = layer.weight.reshape(stage.channels, stage.in_shape[0], *stage.kernel).tolist()
     out = [[[0] * cols for _ in range(rows)] for _ in range(channels)]
     for o in range(channels):
         for r in range(rows):
             for c in range(cols):
-                acc = max(
-                    accumulate(stage, weight, x, zero, o, r * stage.pool + py, c * stage.pool + px)
-                    for py in range(stage.pool)
-                    for px in range(stage.pool)
-                )
-                assert acc.bit_length() < stage.acc_bits
+                positions = [
+                    accumulate(stage, weight, x, zero, o, r * down + py, c * across + px)
+                    for py in range(down)
+                    for px in range(across)
+                ]
+                assert all(acc.bit_length() < stage.acc_bits for acc in positions)
+                acc = POOLED[stage.pooling.name](positions)
+                assert acc == stage.pooling.pooled(positions)
+                assert acc.bit_length() < stage.pooled_bits
                 add, mul = int(layer.add[o]), 1 if layer.mul is None else int(layer.mul[o])
                 value = acc + add if stage.last else arith.requantise(acc, add, layer.shift, mul)
                 out[o][r][c] = value
@@ -62,8 +69,9 @@ def scalar_count(stage: Stage, layer: QuantizedLayer, x) -> int:
     count = 0
     channels, height, width = stage.in_shape
     stored = (layer.weight.reshape(stage.channels, channels, *stage.kernel) != 0).sum(axis=0)
-    for row in range(stage.out_shape[1] * stage.pool):
-        for col in range(stage.out_shape[2] * stage.pool):
+    down, across = stage.pool_window
+    for row in range(stage.out_shape[1] * down):
+        for col in range(stage.out_shape[2] * across):
             if stage.index == 0:
                 sets = isinstance(stage.layer.sparsity, Complementary)
                 count += stage.channels * stage.fan_in if sets else stage.weights

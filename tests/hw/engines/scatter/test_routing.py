@@ -8,7 +8,7 @@ from twofold.hw.contract import presets
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding, ScatterPlan, plans
 from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network
-from twofold.hw.engines.scatter.routing import NOTHING, engine_spans, routing
+from twofold.hw.engines.scatter.routing import NOTHING, routing
 
 
 def plan_of(
@@ -75,8 +75,8 @@ def test_every_reader_sees_its_pixel_at_every_step(plan: ScatterPlan) -> None:
     readers = iter(found.readers)
     blocks = stage.out_shape[2] // folding.cols
     for tile in range(folding.rows * folding.cols):
-        for position in range(stage.pool**2):
-            for span in engine_spans(plan):
+        for position in range(stage.positions):
+            for span in plan.spans:
                 reader = next(readers)
                 for number in range(plan.passes):
                     row = number // blocks * folding.rows + tile // folding.cols
@@ -100,7 +100,7 @@ def test_every_reader_sees_its_pixel_at_every_step(plan: ScatterPlan) -> None:
 @given(random_plans())
 @settings(max_examples=50, deadline=None)
 def test_engines_share_out_the_taps(plan: ScatterPlan) -> None:
-    spans = engine_spans(plan)
+    spans = plan.spans
     assert [tap for span in spans for tap in span] == list(range(plan.stage.taps))
     assert all(1 <= len(span) <= plan.engine_taps for span in spans)
 

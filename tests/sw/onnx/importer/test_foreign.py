@@ -169,7 +169,8 @@ def loop(model: Model) -> None:
 
 
 REFUSED = {
-    "operator": (operator("pool1", "AveragePool"), r"'pool1' \(AveragePool\): not supported"),
+    "operator": (operator("pool1", "LpPool"), r"'pool1' \(LpPool\): not supported"),
+    "late mean": (operator("pool1", "AveragePool"), r"'pool1' \(AveragePool\): adds up quantized"),
     "groups": (attribute("conv2", "group", 2), "'conv2' .Conv.: 2 groups"),
     "dilations": (attribute("conv2", "dilations", [2, 2]), "dilations are"),
     "strides": (attribute("conv2", "strides", [1, 2]), "strides is .1, 2., needs one value"),

@@ -1,0 +1,28 @@
+"""The engines that serve layers: their foldings, and plans of layers folded onto them; a file each.
+
+A plan carries everything that follows from shape and folding: passes, cycles, tables, rules. What
+needs hardware to be known registers by the class of a plan: `hw.stages` (what is built),
+`twofold.hw.area.model`, `twofold.hw.solve.candidates`, `twofold.hw.solve.timeline` and
+`twofold.sw.pack.packer`.
+"""
+
+from twofold.hw.contract.engines.base import LayerFolding, Plan
+from twofold.hw.contract.engines.gather import GatherFolding, GatherPlan
+from twofold.hw.contract.engines.scatter import DSP_SUM_BITS, ScatterFolding, ScatterPlan
+from twofold.hw.contract.network import Stage
+
+ENGINES: dict[str, type[LayerFolding]] = {
+    kind.__name__: kind for kind in (GatherFolding, ScatterFolding)
+}
+"""Foldings of a layer by their name in JSON."""
+
+
+def engine_of(stage: Stage) -> type[LayerFolding]:
+    """Folding of the engine that serves a layer: gather for the first, scatter for all others."""
+    return ScatterFolding if stage.index else GatherFolding
+
+
+__all__ = [
+    "DSP_SUM_BITS", "ENGINES", "GatherFolding", "GatherPlan", "LayerFolding", "Plan",
+    "ScatterFolding", "ScatterPlan", "engine_of",
+]  # fmt: skip

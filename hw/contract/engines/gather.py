@@ -1,0 +1,168 @@
+"""Gather: a convolution over a dense image, by walking the tap list of each kernel."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+from twofold.hw.contract.engines.base import LayerFolding, Plan, require
+from twofold.hw.contract.network import Stage
+
+TAPS_MAX = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatherFolding(LayerFolding):
+    """Folding of a gather layer.
+
+    Parameters
+    ----------
+    streams: kernels computed at a time, at most all; where they do not divide the number of
+        kernels, the last group has fewer.
+    """
+
+    streams: int = 1
+
+    def plan(
+        self, stage: Stage, source: Plan | None, *, zero_point: int = 0, emit: int = 1
+    ) -> "GatherPlan":
+        return GatherPlan(stage, self, zero_point if stage.padding else 0)
+
+    def text(self) -> str:
+        return f"{self.rows}x{self.cols} {self.streams}s"
+
+
+@dataclass(frozen=True)
+class GatherPlan(Plan):
+    """A gather layer with its folding, and everything that follows from the two.
+
+    Attributes
+    ----------
+    groups: for each group of ``streams`` neighbouring kernels (the last may have fewer), the steps
+        it takes: the longest tap list in the group, and at least ``streams`` so that results leave
+        one a cycle.
+    fill: pixel that stands in the padding.
+    """
+
+    folding: GatherFolding
+    fill: int = 0
+
+    MORE: ClassVar[str] = "streams"
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Taps of every kernel, each a position in the window and a channel of the image."""
+        return self.stage.fan_ins
+
+    @cached_property
+    def groups(self) -> tuple[int, ...]:
+        streams, counts = self.folding.streams, self.counts
+        return tuple(
+            max(streams, *counts[at : at + streams]) for at in range(0, len(counts), streams)
+        )
+
+    @property
+    def steps(self) -> int:
+        return sum(self.groups)
+
+    @property
+    def weight_lanes(self) -> int:
+        return self.folding.streams
+
+    @property
+    def weight_rows(self) -> int:
+        return self.steps
+
+    @property
+    def weight_tag_bits(self) -> int:
+        """Bits of the number of a tap."""
+        return max(1, (self.stage.inputs - 1).bit_length())
+
+    @property
+    def channel_rows(self) -> int:
+        return self.stage.channels
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Height and width of the input window of a tile."""
+        height, width = (
+            side + (pool - 1) * self.stage.stride
+            for side, pool in zip(self.stage.kernel, self.stage.pool_window, strict=True)
+        )
+        return height, width
+
+    @property
+    def row_phases(self) -> int:
+        """Window rows loaded at a time, and memories that its rows are split into."""
+        return self.stage.pool_window[0] * self.stage.stride
+
+    @property
+    def col_phases(self) -> int:
+        """Window columns loaded a cycle, and memories that its columns are split into."""
+        return self.stage.pool_window[1] * self.stage.stride
+
+    @property
+    def phases(self) -> int:
+        """Memories a window is split into."""
+        return self.row_phases * self.col_phases
+
+    @property
+    def planes(self) -> int:
+        """Channels of the image, which arrive and are loaded one after the other."""
+        return self.stage.in_shape[0]
+
+    @property
+    def load_groups(self) -> int:
+        """Groups of ``row_phases`` rows of a channel that the tiles of a pass look at."""
+        return self.folding.rows - 1 + -(-self.window[0] // self.row_phases)
+
+    @property
+    def load_steps(self) -> int:
+        """Cycles it takes to load the windows of a pass, one group of rows after another."""
+        return self.planes * self.load_groups * -(-self.window[1] // self.col_phases)
+
+    @property
+    def interval(self) -> int:
+        """Cycles from pass to pass: the longest of steps, loading and emission."""
+        return max(self.steps, self.load_steps, self.emission)
+
+    @property
+    def emission(self) -> int:
+        return self.stage.k
+
+    @property
+    def looks(self) -> int:
+        """Streams."""
+        return self.folding.streams
+
+    @property
+    def products_of_look(self) -> int:
+        """Positions that look at the tap of a stream."""
+        return self.folding.tiles * self.stage.positions
+
+    @property
+    def multipliers(self) -> int:
+        return self.folding.tiles * self.stage.positions * self.folding.streams
+
+    @property
+    def products(self) -> int:
+        _, rows, cols = self.stage.conv_shape
+        return rows * cols * sum(self.counts)
+
+    def as_source(self) -> "GatherPlan":
+        return GatherPlan(self.stage, self.folding.tiles_only())
+
+    def check_engine(self) -> None:
+        stage, folding = self.stage, self.folding
+        require(
+            stage.index == 0 and stage.per_pixel,
+            f"{stage.name}: the gather engine serves a first convolution, over the image",
+        )
+        require(
+            folding.streams <= stage.channels,
+            f"{stage.name}: {folding.streams} streams for {stage.channels} kernels, "
+            "at most one each",
+        )
+        require(
+            stage.inputs <= TAPS_MAX,
+            f"{stage.name}: {stage.inputs} taps in a window, the packed format takes {TAPS_MAX}",
+        )

@@ -1,0 +1,27 @@
+"""What a network is made of: layer kinds, structures of weights, and pooling; a file a kind.
+
+A kind is a class. It carries its shape rules, its checks and the fields of its JSON form, and
+everything else reads them there: the hardware, the parameter image, the golden model and the
+importers ask a stage (`twofold.hw.contract.network.Stage`) for shapes and counts instead of asking
+which kind it is. `LAYERS`, `SPARSITIES` and `POOLINGS` are the registries by name.
+"""
+
+from twofold.hw.contract.layers.base import Layer, Output, Shape, Window
+from twofold.hw.contract.layers.conv2d import Conv2d
+from twofold.hw.contract.layers.linear import Linear
+from twofold.hw.contract.layers.pooling import MAX, POOLINGS, Pooling, Size
+from twofold.hw.contract.layers.sparsity import (
+    SPARSITIES,
+    Complementary,
+    Dense,
+    Sparsity,
+    Taps,
+)
+
+LAYERS: dict[str, type[Layer]] = {kind.__name__: kind for kind in (Conv2d, Linear)}
+"""Layer kinds by their name in JSON."""
+
+__all__ = [
+    "LAYERS", "MAX", "POOLINGS", "SPARSITIES", "Complementary", "Conv2d", "Dense", "Layer",
+    "Linear", "Output", "Pooling", "Shape", "Size", "Sparsity", "Taps", "Window",
+]  # fmt: skip

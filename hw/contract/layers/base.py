@@ -1,0 +1,103 @@
+"""What all layer kinds have in common, and what each of them says about itself."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar
+
+from twofold.hw.contract.layers.description import (
+    Description,
+    boolean,
+    kind_of,
+    optional_integer,
+)
+from twofold.hw.contract.layers.pooling import MAX, Pooling, Size
+from twofold.hw.contract.layers.sparsity import SPARSITIES, Dense, Sparsity
+
+Shape = tuple[int, int, int]
+"""Channels, height, width."""
+
+
+class Output(Enum):
+    """In what form activations leave a layer.
+
+    ``PIXELS``: a list of winners for each pixel, chosen over its channels. ``WINNERS``: the winners
+    of the whole vector, as a stream. ``LOGITS``: raw sums, the result of the network.
+    """
+
+    PIXELS = "pixels"
+    WINNERS = "winners"
+    LOGITS = "logits"
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the kernels of a layer see of an input.
+
+    Attributes
+    ----------
+    channels: kernels.
+    kernel, stride, padding: of the window that moves over the input.
+    pool: window that is pooled, and its stride.
+    """
+
+    channels: int
+    kernel: tuple[int, int]
+    stride: int = 1
+    padding: int = 0
+    pool: Size = 1
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Layer(Description):
+    """A layer: sums of products, requantisation and k-winners.
+
+    Parameters
+    ----------
+    sparsity: structure of the non-zero weights.
+    k: winners kept; ``None`` keeps all.
+    multiplier: requantise with a multiplier per kernel besides the shift.
+
+    Attributes
+    ----------
+    NAME: the kind in the names of layers, as in ``conv1``.
+    OUTPUT: form of the activations of a hidden layer of this kind.
+    FLATTENS: the input is a vector, whatever shape it came in; no layer over pixels may follow.
+    ENDS: may be the last layer, whose sums are the logits.
+    """
+
+    NAME: ClassVar[str]
+    OUTPUT: ClassVar[Output]
+    FLATTENS: ClassVar[bool] = False
+    ENDS: ClassVar[bool] = False
+    READERS: ClassVar[Mapping[str, Any]] = {
+        "k": optional_integer,
+        "multiplier": boolean,
+        "sparsity": lambda value: kind_of(value, SPARSITIES),
+    }
+
+    sparsity: Sparsity = field(default_factory=Dense)
+    k: int | None = None
+    multiplier: bool = False
+
+    @abstractmethod
+    def window(self, in_shape: Shape) -> Window:
+        """What the kernels see of an input of this shape."""
+
+    @property
+    def pools(self) -> Pooling:
+        """Kind of the pooling."""
+        return MAX
+
+    @abstractmethod
+    def check_sizes(self) -> None:
+        """Raise NetworkError unless every number is in the range that any input allows."""
+
+    def check_structure(self, name: str) -> None:
+        """Raise NetworkError when layer ``name`` of this kind cannot have its structure."""
+
+    def weight_shape(self, in_shape: Shape) -> tuple[int, ...]:
+        """Shape of the array of weights."""
+        window = self.window(in_shape)
+        return window.channels, in_shape[0], *window.kernel

@@ -1,0 +1,76 @@
+"""Convolution."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from twofold.hw.contract.layers.base import Layer, Output, Shape, Window
+from twofold.hw.contract.layers.description import LATER, integer, integers, require, typed
+from twofold.hw.contract.layers.pooling import POOLINGS, Pooling, Size, plain, sides
+
+
+def _size(value: Any) -> Size:
+    """A side, or a list of height and width."""
+    if isinstance(value, int):
+        return integer(value)
+    height, width = integers(value)
+    return height, width
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Conv2d(Layer):
+    """A convolution, pooling, requantisation and winners per pixel over the channels.
+
+    Parameters
+    ----------
+    out_channels: number of kernels, >= 1.
+    kernel: height and width of the window.
+    stride, padding: the same in both directions; padded pixels hold the input's zero point (0 for
+        hidden layers).
+    pool: side of the pooling window, or its height and width, and its stride; 1 for none. Rows and
+        columns left over are dropped. The size of the whole map makes the pooling global.
+    pooling: ``max``, or another of `twofold.hw.contract.layers.pooling.POOLINGS`.
+    sparsity: structure of the non-zero weights.
+    k: winners kept of every pixel's channels; ``None`` keeps all.
+    multiplier: requantise with a multiplier per channel besides the shift.
+    """
+
+    NAME: ClassVar[str] = "conv"
+    OUTPUT: ClassVar[Output] = Output.PIXELS
+    READERS: ClassVar[Mapping[str, Any]] = {
+        **Layer.READERS,
+        "kernel": integers,
+        "pool": _size,
+        "pooling": lambda value: typed(value, str),
+    }
+
+    out_channels: int
+    kernel: tuple[int, int]
+    stride: int = 1
+    padding: int = 0
+    pool: Size = 1
+    pooling: str = field(default="max", metadata=LATER)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pool", plain(self.pool))
+
+    def window(self, in_shape: Shape) -> Window:
+        return Window(self.out_channels, self.kernel, self.stride, self.padding, self.pool)
+
+    @property
+    def pools(self) -> Pooling:
+        return POOLINGS[self.pooling]
+
+    def check_sizes(self) -> None:
+        require(
+            len(self.kernel) == 2,
+            f"network: kernel is {self.kernel}, needs a height and a width",
+        )
+        smallest = min(
+            self.out_channels, *self.kernel, self.stride, *sides(self.pool), self.padding + 1
+        )
+        require(smallest >= 1, f"network: {self} has a size below 1")
+        require(
+            self.pooling in POOLINGS,
+            f"network: pooling is {self.pooling!r}, choose one of {', '.join(POOLINGS)}",
+        )

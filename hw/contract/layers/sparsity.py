@@ -1,0 +1,147 @@
+"""Structures of the non-zero weights of a layer; a class each."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from twofold.hw.contract.layers.description import Description, integers, optional_integer, require
+
+
+@dataclass(frozen=True, repr=False)
+class Sparsity(Description):
+    """Where a layer's weights may be other than 0.
+
+    Every method takes ``channels``, the kernels of the layer, and ``inputs``, the input positions
+    of a kernel.
+
+    Attributes
+    ----------
+    IN_ROWS: the kernels of a set share out the input positions, so that the weights of a position
+        make up a row, a weight for each set; what the scatter engine takes.
+    """
+
+    IN_ROWS: ClassVar[bool] = True
+
+    def sets_of(self, channels: int) -> int:
+        """Sets of kernels of which at most one has a weight at any input position."""
+        return channels
+
+    @abstractmethod
+    def fan_in_of(self, channels: int, inputs: int) -> int:
+        """Non-zero weights of a kernel at most."""
+
+    def fan_ins_of(self, channels: int, inputs: int) -> tuple[int, ...]:
+        """Non-zero weights of each kernel at most."""
+        return (self.fan_in_of(channels, inputs),) * channels
+
+    def weights_of(self, channels: int, inputs: int) -> int:
+        """Weights of all kernels that may be other than 0."""
+        return min(self.sets_of(channels) * inputs, sum(self.fan_ins_of(channels, inputs)))
+
+    def check(self, name: str, channels: int, inputs: int) -> None:
+        """Raise NetworkError when layer ``name`` cannot have this structure."""
+
+    @abstractmethod
+    def text(self, channels: int, inputs: int) -> str:
+        """The structure in a few samples."""
+
+    @abstractmethod
+    def widened(self, channels: int, inputs: int) -> "Sparsity":
+        """The structure with room for twice as many weights a kernel, at most all."""
+
+
+@dataclass(frozen=True, repr=False)
+class Dense(Sparsity):
+    """Every weight may be non-zero."""
+
+    def fan_in_of(self, channels: int, inputs: int) -> int:
+        return inputs
+
+    def text(self, channels: int, inputs: int) -> str:
+        return "dense"
+
+    def widened(self, channels: int, inputs: int) -> Sparsity:
+        return self
+
+
+@dataclass(frozen=True, repr=False)
+class Taps(Sparsity):
+    """Each kernel has its own few taps, anywhere in its window.
+
+    ``counts[o]`` is the number of non-zero weights of kernel ``o``. Uneven counts are allowed;
+    keeping them descending lets the gather engine pair kernels of equal length.
+    """
+
+    IN_ROWS: ClassVar[bool] = False
+    READERS: ClassVar[Mapping[str, Any]] = {"counts": integers}
+
+    counts: tuple[int, ...]
+
+    def fan_in_of(self, channels: int, inputs: int) -> int:
+        return max(self.counts)
+
+    def fan_ins_of(self, channels: int, inputs: int) -> tuple[int, ...]:
+        return self.counts
+
+    def weights_of(self, channels: int, inputs: int) -> int:
+        return sum(self.counts)
+
+    def check(self, name: str, channels: int, inputs: int) -> None:
+        counts = self.counts
+        require(
+            len(counts) == channels,
+            f"{name}: {len(counts)} tap counts for {channels} kernels",
+        )
+        require(
+            all(1 <= count <= inputs for count in counts),
+            f"{name}: taps per kernel are {min(counts)}..{max(counts)}, need 1..{inputs}",
+        )
+
+    def text(self, channels: int, inputs: int) -> str:
+        return f"{min(self.counts)}..{max(self.counts)} of {inputs} taps"
+
+    def widened(self, channels: int, inputs: int) -> Sparsity:
+        return Taps(tuple(min(2 * count, inputs) for count in self.counts))
+
+
+@dataclass(frozen=True, repr=False)
+class Complementary(Sparsity):
+    """Kernels in ``sets``: inside a set an input position belongs to at most one kernel.
+
+    The weight density is about one over the kernels of a set. ``fan_in`` bounds the non-zero
+    weights of one kernel; ``None`` stands for an equal share of the input positions, rounded up.
+    """
+
+    READERS: ClassVar[Mapping[str, Any]] = {"fan_in": optional_integer}
+
+    sets: int
+    fan_in: int | None = None
+
+    def sets_of(self, channels: int) -> int:
+        return self.sets
+
+    def fan_in_of(self, channels: int, inputs: int) -> int:
+        return -(-inputs // -(-channels // self.sets)) if self.fan_in is None else self.fan_in
+
+    def check(self, name: str, channels: int, inputs: int) -> None:
+        require(
+            1 <= self.sets <= channels,
+            f"{name}: {self.sets} sets, needs 1..{channels} (its kernels)",
+        )
+        require(
+            self.fan_in is None or 1 <= self.fan_in <= inputs,
+            f"{name}: fan_in is {self.fan_in}, needs 1..{inputs}",
+        )
+
+    def text(self, channels: int, inputs: int) -> str:
+        return f"{self.sets} complementary sets of {-(-channels // self.sets)}"
+
+    def widened(self, channels: int, inputs: int) -> Sparsity:
+        return Complementary(self.sets, min(2 * self.fan_in_of(channels, inputs), inputs))
+
+
+SPARSITIES: dict[str, type[Sparsity]] = {
+    kind.__name__: kind for kind in (Dense, Taps, Complementary)
+}
+"""Structures by their name in JSON."""

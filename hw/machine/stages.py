@@ -1,0 +1,108 @@
+"""From plans to hardware: what each engine builds for a layer, and what stands behind it.
+
+`part_of` is what the core knows of engines; a new one is a row of `_STAGES`, a new form of output a
+row of `_TAILS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.lib import data, wiring
+
+from twofold.hw.contract.engines import GatherPlan, Plan, ScatterPlan
+from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.network import Network, Output
+from twofold.hw.contract.results import result_row
+from twofold.hw.engines.gather.stage import GatherStage
+from twofold.hw.engines.links import entry_layout, winner_layout
+from twofold.hw.engines.scatter.stage import ScatterStage
+from twofold.hw.engines.winners.vector import GlobalWinners
+from twofold.hw.machine.result import result_of
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer in hardware.
+
+    Attributes
+    ----------
+    plan: the layer.
+    stage: a component with ``i``, ``config``, ``o``, ``activity`` and ``looks``; the first of a
+        machine also has ``shut``.
+    tail: a component with ``i`` and ``o`` behind it, and the end of its name; None where the stage
+        is linked to the next one.
+    """
+
+    plan: Plan
+    stage: Any
+    tail: tuple[str, Any] | None
+
+
+Named = tuple[str, Any]
+"""A component, and the end of its name."""
+
+
+@dataclass(frozen=True)
+class _Tail:
+    """What stands behind a stage with some form of output.
+
+    Attributes
+    ----------
+    build: the component for a layer of a network; None where the stage is linked to the next one.
+    credits: samples that it has room for; without a component, the frames of the next stage.
+    probe: what a probe behind it observes.
+    """
+
+    build: Callable[[Plan, Network], Named | None]
+    credits: Callable[[Any, Folding], int]
+    probe: Callable[[Plan], data.Layout]
+
+
+def _winners(plan: Plan, _: Network) -> Named:
+    return "winners", GlobalWinners(plan.stage.channels, plan.drain, plan.stage.k, plan.emitted)
+
+
+def _result(plan: Plan, network: Network) -> Named:
+    return "result", result_of(result_row(network), plan.drain)
+
+
+_TAILS = {
+    Output.PIXELS: _Tail(
+        build=lambda *_: None,
+        credits=lambda _, folding: folding.frames,
+        probe=lambda plan: data.ArrayLayout(entry_layout(plan.stage.channels), plan.folding.tiles),
+    ),
+    Output.WINNERS: _Tail(
+        build=_winners,
+        credits=lambda winners, _: winners.SAMPLES,
+        probe=lambda plan: winner_layout(plan.stage.channels, plan.emitted),
+    ),
+    Output.LOGITS: _Tail(
+        build=_result,
+        credits=lambda result, _: result.samples,
+        probe=lambda _: data.StructLayout({}),
+    ),
+}
+
+_STAGES: dict[type[Plan], Callable[[Any, Folding, int], wiring.Component]] = {
+    GatherPlan: lambda plan, folding, credits: GatherStage(
+        plan, input_bytes=folding.input_bytes, credits=credits
+    ),
+    ScatterPlan: lambda plan, folding, credits: ScatterStage(
+        plan, frames=folding.frames, credits=credits
+    ),
+}
+
+
+def part_of(plan: Plan, network: Network, folding: Folding) -> Part:
+    """The hardware of a layer of a machine. Raises FoldingError where it cannot be built."""
+    tail = _TAILS[plan.stage.output]
+    behind = tail.build(plan, network)
+    credits = tail.credits(None if behind is None else behind[1], folding)
+    return Part(plan, _STAGES[type(plan)](plan, folding, credits), behind)
+
+
+def probe_layout(plan: Plan) -> data.Layout:
+    """What a probe behind a hidden layer observes: a beat of its pixel lists or its winners."""
+    return _TAILS[plan.stage.output].probe(plan)

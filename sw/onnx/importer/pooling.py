@@ -1,0 +1,122 @@
+"""Pooling nodes: windows that do not overlap, taken into the layer in front of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import onnx
+
+from twofold.hw.contract.layers.pooling import MAX, MEAN, SUM
+from twofold.sw.onnx.importer.graph import Graph, attributes, refuse
+from twofold.sw.onnx.importer.layers import RawLayer
+
+Reader = Callable[[Graph, onnx.NodeProto, RawLayer, bool], None]
+"""Takes a node into a layer; the last argument tells whether the layer's sums are still to be
+quantized. Raises OnnxError.
+"""
+
+
+def window(node: onnx.NodeProto, shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Window of a pooling node over an input of this shape. Raises OnnxError unless it is plain."""
+    options = attributes(node)
+    sides, pads, dilations = (
+        _integers(node, key, options.get(key, [])) for key in ("kernel_shape", "pads", "dilations")
+    )
+    strides = _integers(node, "strides", options.get("strides", [1] * len(sides)))
+    plain = not any(pads) and set(dilations) <= {1}
+    valid = options.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
+    if len(sides) != 2 or min(sides) < 1 or sides != strides or not plain or not valid:
+        raise refuse(
+            node,
+            f"window {_text(sides)}, stride {_text(strides)}: needs the same, no padding, "
+            "no dilation",
+        )
+    left = [size % side for size, side in zip(shape[1:], sides, strict=True)]
+    if options.get("ceil_mode", 0) and any(left):
+        raise refuse(node, f"window {_text(sides)} leaves a rest of {_text(list(shape[1:]))}")
+    return sides[0], sides[1]
+
+
+def _integers(node: onnx.NodeProto, key: str, values: Any) -> list[int]:
+    if not isinstance(values, list) or not all(isinstance(value, int) for value in values):
+        raise refuse(node, f"damaged attribute: {key} is no list of integers")
+    return values
+
+
+def _text(sides: list[int]) -> str:
+    return "x".join(map(str, sides)) or "without a size"
+
+
+def take(node: onnx.NodeProto, layer: RawLayer, pooling: str, sides: tuple[int, int]) -> None:
+    """Let ``layer`` pool windows of these sides, on top of what it pools already."""
+    if layer.positions > 1 and layer.pooling != pooling:
+        raise refuse(
+            node, f"{pooling} pooling behind {layer.pooling} pooling: a layer has one of them"
+        )
+    layer.pooling = pooling
+    layer.pool = layer.pool[0] * sides[0], layer.pool[1] * sides[1]
+    if min(layer.out_shape) < 1:
+        raise refuse(node, "leaves nothing of its input")
+
+
+def _maxima(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: bool) -> None:
+    del graph, is_open  # maxima commute with requantisation
+    take(node, layer, MAX.name, window(node, layer.out_shape))
+
+
+def _additive(node: onnx.NodeProto, layer: RawLayer, is_open: bool) -> None:
+    """Refuse sums and means of anything but the sums of a layer."""
+    if not is_open:
+        raise refuse(
+            node,
+            "adds up quantized activations; the machine pools the sums of a convolution, so this "
+            "is exact only in front of QuantizeLinear",
+        )
+    if layer.relu or layer.floors or layer.late:
+        raise refuse(
+            node,
+            "adds up what Relu or rounding has changed; the machine pools the sums of a "
+            "convolution, so this is exact only in front of Relu",
+        )
+
+
+def _means(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: bool) -> None:
+    del graph
+    _additive(node, layer, is_open)
+    _mean(node, layer, window(node, layer.out_shape))
+
+
+def _global_mean(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: bool) -> None:
+    del graph
+    _additive(node, layer, is_open)
+    _mean(node, layer, layer.out_shape[1:])
+
+
+def _mean(node: onnx.NodeProto, layer: RawLayer, sides: tuple[int, int]) -> None:
+    take(node, layer, MEAN.name, sides)
+    layer.gain /= sides[0] * sides[1]
+
+
+def _sums(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: bool) -> None:
+    """A convolution of each channel with ones."""
+    _additive(node, layer, is_open)
+    ones = graph.constant(node.input[1]) if len(node.input) > 1 else None
+    channels = attributes(node).get("group", 1)
+    plain = ones is not None and ones.ndim == 4 and ones.shape[:2] == (layer.channels, 1)
+    if ones is None or not plain or channels != layer.channels or (ones != 1).any():
+        raise refuse(node, "a convolution behind a convolution, before it is quantized")
+    if len(node.input) > 2 and node.input[2]:
+        raise refuse(node, "an offset in a sum; add it behind")
+    sides = window(node, layer.out_shape)
+    if sides != ones.shape[2:]:
+        raise refuse(node, f"kernel_shape {list(sides)} for weights {list(ones.shape)}")
+    take(node, layer, SUM.name, sides)
+    layer.offset *= sides[0] * sides[1]
+
+
+READERS: dict[str, Reader] = {
+    "MaxPool": _maxima,
+    "AveragePool": _means,
+    "GlobalAveragePool": _global_mean,
+    "Conv": _sums,
+}
+"""Readers by the operator."""
