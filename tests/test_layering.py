@@ -20,7 +20,8 @@ BELOW = {
     "hw/contract/": ("hw.contract",),
     "hw/boards/": ("hw.boards", "hw.contract"),
     "hw/xclbin/": ("hw.xclbin", "hw.contract"),
-    "hw/primitives/": ("hw.primitives", "hw.contract"),
+    "hw/tools/": ("hw.tools", "hw.contract"),
+    "hw/primitives/": ("hw.primitives", "hw.tools", "hw.contract"),
     "hw/engines/": ("hw.engines", "hw.primitives", "hw.contract"),
     "hw/machine/": ("hw.machine", "hw.engines", "hw.primitives", "hw.contract"),
     "hw/kernel/": (

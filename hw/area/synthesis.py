@@ -13,7 +13,7 @@ from twofold.hw.boards.family import XCUP, Family
 from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.files import appending, write_bytes, write_text
-from twofold.hw.verilog.text import NUMBER, renumbered
+from twofold.hw.tools.text import NUMBER, renumbered
 
 PACKAGE = "pyosys"
 NETLIST = "netlist.json.gz"

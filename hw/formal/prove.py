@@ -15,7 +15,7 @@ from amaranth.lib import wiring
 
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.files import write_text
-from twofold.hw.verilog.yosys import PACKAGE, find_tool, reason, run_tool
+from twofold.hw.tools.yosys import PACKAGE, find_tool, reason, run_tool
 
 YOSYS, CHECKER, SOLVER = PACKAGE, f"{PACKAGE}-smtbmc", "yices-smt2"
 SCRIPT = """read_rtlil bench.il

@@ -17,7 +17,7 @@ from amaranth.hdl import *
 from amaranth.lib import wiring
 
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.verilog.yosys import find_yosys, reason, run_yosys
+from twofold.hw.tools.yosys import find_yosys, reason, run_yosys
 
 rtlil = import_module("amaranth.back.rtlil")  # the type stubs leave it out
 

@@ -12,8 +12,8 @@ from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.machine.core import Core
+from twofold.hw.tools.yosys import identity
 from twofold.hw.verilog.writer import Verilog, read_verilog, write_verilog
-from twofold.hw.verilog.yosys import identity
 
 OUTSIDE = ("boards", "kernel", "package")
 """Packages of ``hw`` that the core does not know."""

@@ -22,7 +22,7 @@ from twofold.hw.contract.closing import Closing
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.files import write_text
 from twofold.hw.contract.progress import Report, silent
-from twofold.hw.verilog.text import renumbered
+from twofold.hw.tools.text import renumbered
 from twofold.hw.verilog.writer import Port, Verilog
 from twofold.sim.rtl.verilate import FLAGS, Program, verilate
 

@@ -18,7 +18,7 @@ from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.files import write_bytes, write_text
 from twofold.hw.contract.progress import Report, silent
-from twofold.hw.verilog.text import renumbered
+from twofold.hw.tools.text import renumbered
 from twofold.hw.verilog.writer import Verilog
 from twofold.sim.rtl.verilate import FLAGS, MAKE_VARIABLES, Program, verilate
 from twofold.sim.testbenches.job import VARIABLE, Finding, Job

@@ -10,7 +10,7 @@ from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.layers import POOLINGS
 from twofold.hw.contract.network import OUTPUTS_MAX, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
-from twofold.sw.artefacts.inputs import checked_inputs
+from twofold.sw.artefacts.arrays import checked_inputs
 from twofold.sw.cpu.library import ISAS, LayerDescription, available_isas, library
 from twofold.sw.errors import ArtefactError
 

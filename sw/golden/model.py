@@ -13,7 +13,7 @@ import numpy as np
 from twofold.hw.contract.arith import ACT_MAX
 from twofold.hw.contract.network import Conv2d, Layer, Linear, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
-from twofold.sw.artefacts.inputs import checked_inputs
+from twofold.sw.artefacts.arrays import checked_inputs
 from twofold.sw.golden.count import multiplications
 from twofold.sw.golden.pooling import pooled, pooled_area
 from twofold.sw.golden.winners import keep_winners

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from twofold.hw.verilog.yosys import run_yosys
+from twofold.hw.tools.yosys import run_yosys
 
 Proof = Callable[..., subprocess.CompletedProcess[str]]
 

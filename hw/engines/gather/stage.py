@@ -8,13 +8,13 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from twofold.hw.contract.arith import ACT_BITS
 from twofold.hw.contract.folding import GatherPlan
+from twofold.hw.engines.activity import ACTIVITY, TapLooks
 from twofold.hw.engines.gather.feed import ChannelFeed, StepFeed
 from twofold.hw.engines.gather.frame import InputFrame, check_beat
 from twofold.hw.engines.gather.loader import WindowLoader
 from twofold.hw.engines.gather.sequencer import StepSequencer
 from twofold.hw.engines.gather.tile import GatherRow, control_layout
 from twofold.hw.engines.links import ConfigBus, Credits, PixelLink
-from twofold.hw.machine.counters import ACTIVITY, TapLooks
 
 
 class GatherStage(wiring.Component):
@@ -36,7 +36,7 @@ class GatherStage(wiring.Component):
     shut: no beat may enter.
     config: writes of the tables.
     o: lists of winners (see `PixelLink`).
-    activity, looks: what counters see (see `twofold.hw.machine.counters`); a look is a stored
+    activity, looks: what counters see (see `twofold.hw.engines.activity`); a look is a stored
         weight of a stream, for all positions.
 
     Throughput: ``plan.cycles`` a sample while pixels and credits are there, unless the beats of an

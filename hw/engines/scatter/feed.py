@@ -11,11 +11,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from twofold.hw.contract.folding import ScatterPlan
+from twofold.hw.engines.activity import ACTIVITY
 from twofold.hw.engines.links import PixelLink, entry_layout, winner_stream
 from twofold.hw.engines.scatter.banks import PixelBanks
 from twofold.hw.engines.scatter.sequencer import PassSequencer, walk_layout
 from twofold.hw.engines.scatter.weights import step_layout
-from twofold.hw.machine.counters import ACTIVITY
 from twofold.hw.primitives.delay import delayed
 
 

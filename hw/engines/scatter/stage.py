@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS
 from twofold.hw.contract.folding import ScatterPlan
 from twofold.hw.contract.network import Output
+from twofold.hw.engines.activity import ACTIVITY
 from twofold.hw.engines.links import ConfigBus, Credits, PixelLink, RowLink, winner_stream
 from twofold.hw.engines.requantise import Requantise
 from twofold.hw.engines.scatter.constants import Constants
@@ -24,7 +25,6 @@ from twofold.hw.engines.scatter.tile import (
     tile_of,
 )
 from twofold.hw.engines.scatter.weights import SharedRows, WeightWriter
-from twofold.hw.machine.counters import ACTIVITY
 from twofold.hw.primitives.delay import delayed
 
 
@@ -49,7 +49,7 @@ class ScatterStage(wiring.Component):
     o: `twofold.hw.engines.links.PixelLink` behind a convolution; otherwise
         `twofold.hw.engines.links.RowLink`, of uint8, or of signed 32-bit logits for the last layer.
         Channels that do not exist are 0.
-    activity, looks: what counters see (see `twofold.hw.machine.counters`); a look is an entry that
+    activity, looks: what counters see (see `twofold.hw.engines.activity`); a look is an entry that
         is not 0, of an engine.
 
     Latency: fixed, from shape and folding.

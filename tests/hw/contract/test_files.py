@@ -332,7 +332,7 @@ def test_growing_files_take_whole_lines_of_many_threads(tmp_path: Path):
 
 
 def test_every_failure_has_a_documented_exit_code():
-    assert issubclass(FileError, TwofoldError) and FileError.exit_code == 13
+    assert issubclass(FileError, TwofoldError) and FileError.exit_code == 14
     assert "| 13 |" in (ROOT / "README.md").read_text()
 
 

@@ -10,7 +10,8 @@ from amaranth.sim import Simulator
 from twofold.hw.contract.folding import GatherPlan, plans
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.regs import COUNTERS, LAYERS_COUNTED, counter_number
-from twofold.hw.machine.counters import NUMBERS, Counters, Tally, TapLooks, times
+from twofold.hw.engines.activity import TapLooks
+from twofold.hw.machine.counters import NUMBERS, Counters, Tally, times
 
 
 def run(dut, testbench) -> None:

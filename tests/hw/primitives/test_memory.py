@@ -13,7 +13,7 @@ from amaranth.sim import Simulator
 
 from twofold.hw.primitives.memory import LutRam, SharedRam, TableRam
 from twofold.hw.primitives.tile import emit
-from twofold.hw.verilog.yosys import run_yosys
+from twofold.hw.tools.yosys import run_yosys
 
 
 @pytest.mark.parametrize(("depth", "reads"), [(1, 1), (5, 2), (64, 3)])

@@ -12,7 +12,7 @@ from amaranth.sim import Simulator
 
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.primitives.tile import Tile, VerilogPlatform, emit, vendor_cells
-from twofold.hw.verilog.yosys import run_yosys
+from twofold.hw.tools.yosys import run_yosys
 
 
 class Adder(Tile):

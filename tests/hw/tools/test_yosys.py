@@ -14,9 +14,9 @@ from amaranth.lib.wiring import In, Out
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.primitives.tile import emit
+from twofold.hw.tools.text import renumbered
+from twofold.hw.tools.yosys import CACHE_VARIABLE, PACKAGE, run_yosys
 from twofold.hw.verilog.machine import machine_key
-from twofold.hw.verilog.text import renumbered
-from twofold.hw.verilog.yosys import CACHE_VARIABLE, PACKAGE, run_yosys
 
 ROOT = Path(__file__).parents[3]
 FAKE = """#!/bin/sh
@@ -114,7 +114,7 @@ def test_the_wheel_is_prepared_once_and_never_written_again(tmp_path: Path):
     fake = program(tmp_path / PACKAGE, FAKE.format(log=log))
     variables = os.environ | {"YOSYS": str(fake), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     variables.pop(CACHE_VARIABLE, None)
-    code = "from twofold.hw.verilog.yosys import run_yosys; print(run_yosys('-V').stdout, end='')"
+    code = "from twofold.hw.tools.yosys import run_yosys; print(run_yosys('-V').stdout, end='')"
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", code], cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True

@@ -1,0 +1,94 @@
+"""What an engine tells the counters: what it does in a cycle, which streams have a weight.
+"""
+"""
+
+from amaranth.hdl import *
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.folding import GatherPlan
+
+ACTIVITY = data.StructLayout({"busy": 1, "starved": 1, "blocked": 1})
+"""What
+a
+layer
+does in a
+    cycle:
+        ``busy``,
+    it
+    has
+    a
+    step; ``starved``, none for want of input; ``blocked``,
+none
+although
+input
+is there,
+for want of room
+behind it. None of
+them: it
+    rests
+    between
+passes,
+as
+results
+take
+longer
+to leave than to be computed.
+"""
+
+
+class TapLooks(wiring.Component):
+    """Which
+    streams
+    of
+    a
+    gather
+    layer
+    have a stored weight at a step; the others fill up a group.
+
+    Parameters
+    ----------
+    plan:
+        the
+        layer.
+
+    Members
+    -------
+    active,
+        step:
+            from
+            `twofold.hw.engines.gather.sequencer.StepSequencer`.
+    looks: a
+        bit
+        for
+        each
+        stream, one
+        cycle
+        later.
+    """
+
+    active: Signal
+    step: Signal
+    looks: Signal
+
+    def __init__(self, plan: GatherPlan) -> None:
+        self.plan = plan
+        super().__init__(
+            {"active": In(1), "step": In(range(plan.steps)), "looks": Out(plan.folding.streams)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        streams, counts = self.plan.folding.streams, self.plan.counts
+        rows = [
+            sum((at < count) << stream for stream, count in enumerate(counts[first:][:streams]))
+            for first, steps in zip(range(0, len(counts), streams), self.plan.groups, strict=True)
+            for at in range(steps)
+        ]
+        m.submodules.stored = stored = memory.Memory(shape=streams, depth=len(rows), init=rows)
+        read = stored.read_port()
+        active = Signal()
+        m.d.comb += read.addr.eq(self.step)
+        m.d.sync += active.eq(self.active)
+        m.d.comb += self.looks.eq(read.data & active.replicate(streams))
+        return m

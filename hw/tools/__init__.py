@@ -1,0 +1,1 @@
+"""Tools that the hardware is written with: Yosys, and Verilog as text."""
