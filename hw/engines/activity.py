@@ -1,6 +1,4 @@
-"""What an engine tells the counters: what it does in a cycle, which streams have a weight.
-"""
-"""
+"""What an engine tells the counters: what it does in a cycle, which streams have a weight."""
 
 from amaranth.hdl import *
 from amaranth.lib import data, memory, wiring
@@ -9,62 +7,23 @@ from amaranth.lib.wiring import In, Out
 from twofold.hw.contract.folding import GatherPlan
 
 ACTIVITY = data.StructLayout({"busy": 1, "starved": 1, "blocked": 1})
-"""What
-a
-layer
-does in a
-    cycle:
-        ``busy``,
-    it
-    has
-    a
-    step; ``starved``, none for want of input; ``blocked``,
-none
-although
-input
-is there,
-for want of room
-behind it. None of
-them: it
-    rests
-    between
-passes,
-as
-results
-take
-longer
-to leave than to be computed.
+"""What a layer does in a cycle: ``busy``, it has a step; ``starved``, none for want of input;
+``blocked``, none although input is there, for want of room behind it. None of them: it rests
+between passes, as results take longer to leave than to be computed.
 """
 
 
 class TapLooks(wiring.Component):
-    """Which
-    streams
-    of
-    a
-    gather
-    layer
-    have a stored weight at a step; the others fill up a group.
+    """Which streams of a gather layer have a stored weight at a step; the others fill up a group.
 
     Parameters
     ----------
-    plan:
-        the
-        layer.
+    plan: the layer.
 
     Members
     -------
-    active,
-        step:
-            from
-            `twofold.hw.engines.gather.sequencer.StepSequencer`.
-    looks: a
-        bit
-        for
-        each
-        stream, one
-        cycle
-        later.
+    active, step: from `twofold.hw.engines.gather.sequencer.StepSequencer`.
+    looks: a bit for each stream, one cycle later.
     """
 
     active: Signal
