@@ -112,7 +112,7 @@ def simulate(
     Raises FoldingError, ToolError and the errors of the packer; a mismatch is not an error but a
     result.
     """
-    inputs = workload.inputs[:, None]
+    inputs = workload.inputs
     report("golden model", 0, len(inputs))
     golden = _golden(quantized, inputs, report)
     few = len(inputs) <= BENCH_SAMPLES

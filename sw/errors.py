@@ -2,13 +2,22 @@
 keep.
 """
 
+from collections.abc import Sequence
+
 from twofold.hw.contract.errors import TwofoldError
 
+NAMED = 20
+"""Bad files that a message names at most."""
 
-class AudioError(TwofoldError):
-    """Audio that cannot be read, or whose channels, rate or length are not supported."""
+
+class InputError(TwofoldError):
+    """An input that cannot be used: an array, a picture, or a file of a kind nobody asked for."""
 
     exit_code = 7
+
+
+class AudioError(InputError):
+    """Audio that cannot be read, or whose channels, rate, length or level are not supported."""
 
 
 class DatasetError(TwofoldError):
@@ -67,3 +76,12 @@ class DeviceTimeoutError(DeviceError):
 
 class DeviceRefusedError(DeviceError):
     """The kernel ended a run with a status other than OK."""
+
+
+def refuse_all(bad: Sequence[str], what: str) -> None:
+    """Raise DatasetError that names all of ``bad``, lines about ``what``, if there are any."""
+    if bad:
+        more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+        raise DatasetError(
+            f"{len(bad)} {what} cannot be used, mend or remove them: {'; '.join(bad[:NAMED])}{more}"
+        )

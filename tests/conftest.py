@@ -7,8 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.contract.presets import folding, network
-from twofold.hw.package.folder import Machine
+from twofold.hw.contract.shipped import machine
 from twofold.sim.emulation.bitstream import Target, write_bitstream
 from twofold.sim.emulation.environment import check
 
@@ -57,7 +56,8 @@ def emulated(build_cache: Path) -> Path:
     except ToolError as error:
         pytest.skip(str(error))
     build_cache.mkdir(parents=True, exist_ok=True)
-    machine = Machine(network("tiny"), folding("tiny"), "small")
     with (build_cache / "emulated.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return write_bitstream(Target(machine, 2), build_cache / "bitstreams", build_cache)
+        return write_bitstream(
+            Target(machine("tiny-fast-small"), 2), build_cache / "bitstreams", build_cache
+        )

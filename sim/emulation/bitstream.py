@@ -13,10 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import sim
+from twofold.hw.boards import find
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.machine import Machine
 from twofold.hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME
-from twofold.hw.package.folder import Machine
+from twofold.hw.package.folder import identity_of
 from twofold.hw.package.metadata import embedded_metadata
 from twofold.hw.package.scripts import unit_name
 from twofold.hw.verilog.cache import Report, silent
@@ -95,7 +97,7 @@ class Target:
     latency: int = 100
 
     def __post_init__(self) -> None:
-        most = self.machine.board.units
+        most = find(self.machine.board).units
         if not 1 <= self.units <= most:
             raise FoldingError(f"units is {self.units}, needs 1 to {most}: one for each bank")
 
@@ -123,7 +125,8 @@ def write_bitstream(target: Target, bitstreams: Path, build: Path, report: Repor
 
 def describe(target: Target, library: bytes) -> Xclbin:
     """The ``.xclbin`` around a kernel's library."""
-    machine, units, board = target.machine, target.places(), target.machine.board
+    machine, units = target.machine, target.places()
+    board = find(machine.board)
     taken = [board.bank(index) for index in range(target.units)]
     banks, clocks = _banks(board, taken), _clocks(board)
     pointers = [one.argument for one in ARGUMENTS if one.pointer and one.argument is not None]
@@ -150,7 +153,7 @@ def describe(target: Target, library: bytes) -> Xclbin:
         clocks=clocks,
         metadata=embedded_metadata(units, clocks, _shell(board)),
         bitstream=_archive(plan, library),
-        identity=machine.identity,
+        identity=identity_of(machine),
         build={"dsa": {"feature_roms": []}, "xclbin": {"generated_by": generated}},
     )
 

@@ -6,15 +6,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract import machine as contract
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ParameterStatus
-from twofold.hw.contract.presets import folding_for
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.golden import forward
 
 Inputs = NDArray[np.uint8]
 Logits = NDArray[np.int32]
 Backend = Callable[[QuantizedNetwork, Inputs], Logits]
+MachineFor = Callable[[Network], contract.Machine]
+"""Chooses the machine of a network."""
 
 
 def golden(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
@@ -34,17 +37,17 @@ def onnx(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
     from twofold.sw.onnx.export.onnx import export
     from twofold.sw.onnx.export.runtime import OnnxNetwork
 
-    return OnnxNetwork(export(quantized).SerializeToString()).logits(inputs[:, None])
+    return OnnxNetwork(export(quantized).SerializeToString()).logits(inputs)
 
 
-def rtl(build: Path, size: str) -> Backend:
-    """The machine, cycle by cycle, in the folding ``size``; built under ``build``."""
+def rtl(build: Path, machine_for: MachineFor) -> Backend:
+    """The machine that is chosen for a network, cycle by cycle; built under ``build``."""
 
     def run(quantized: QuantizedNetwork, inputs: Inputs) -> Logits:
         from twofold.sim.rtl.simulated import Machine
         from twofold.sw.pack.packer import pack
 
-        folding = folding_for(quantized.network, size)
+        folding = machine_for(quantized.network).folding
         with Machine.build(quantized.network, folding, build) as machine:
             status = machine.load(pack(quantized, folding))
             if status is not ParameterStatus.OK:
@@ -54,9 +57,10 @@ def rtl(build: Path, size: str) -> Backend:
     return run
 
 
-def backend(name: str, build: Path, size: str) -> Backend:
-    """Backend by its name on the command line."""
-    return {"golden": golden, "torch": pytorch, "onnx": onnx, "rtl": rtl(build, size)}[name]
+def backend(name: str, build: Path, machine_for: MachineFor) -> Backend:
+    """Backend by its name on the command line; ``machine_for`` is asked by that of the RTL."""
+    known = {"golden": golden, "torch": pytorch, "onnx": onnx, "rtl": rtl(build, machine_for)}
+    return known[name]
 
 
 NAMES = ("golden", "torch", "onnx", "rtl")

@@ -1,8 +1,8 @@
 """Samples for a simulation, each with what it is and the class it should get.
 
-Real recordings where there are any, a file that the user names, otherwise speech rendered on the
-spot; digits for the TINY
-preset. Features and classes are computed here every time, nothing is stored beside the inputs.
+Files or a data set that the user names, otherwise speech rendered on the spot for a network that
+takes audio, and the examples that another one's artefact names. Features are computed every time,
+nothing is stored beside the inputs.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,19 +12,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from twofold.hw.contract.errors import NetworkError
-from twofold.hw.contract.network import Network
-from twofold.hw.contract.presets import GSC_LABELS
-from twofold.sw.data.audio import read_clip
-from twofold.sw.data.digits import digits
-from twofold.sw.data.features import log_mel
-from twofold.sw.data.gsc import KEYWORDS, features, open_gsc
-from twofold.sw.data.speech import VOICES, speak
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.errors import InputError
+from twofold.sw.inputs import Labelled, read_inputs, read_labelled, shown
+from twofold.sw.inputs.audio import features
+from twofold.sw.inputs.digits import has_examples
+from twofold.sw.inputs.folders import NOT_SAMPLES
 
 DEFAULT_SAMPLES = 10
 AUDIO_SAMPLES = 8
-"""Times a single audio file is sent."""
-SEED = 2
+"""Times that a single sample is sent."""
 
 Done = Callable[[int, int], None]
 """Told how many samples there are so far, of how many."""
@@ -37,112 +34,94 @@ class Workload:
     Attributes
     ----------
     source: where they come from, for people.
-    inputs: uint8 ``[samples, height, width]``.
+    inputs: uint8 ``[samples, channels, height, width]``.
     spoken: what each sample is, for people.
     labels: the class that each sample should get; None where nobody knows.
+    remarks: what the user should know about what was read; a line each.
     """
 
     source: str
     inputs: NDArray[np.uint8]
     spoken: Sequence[str]
     labels: Sequence[int | None]
-
-
-def balanced(labels: Sequence[int], count: int, seed: int = SEED) -> list[int]:
-    """Positions of ``count`` labels (all, if there are fewer), the classes as even as can be, in
-    random order.
-    """
-    generator = np.random.default_rng(seed)
-    queues: dict[int, list[int]] = {}
-    for at in generator.permutation(len(labels)):
-        queues.setdefault(int(labels[at]), []).append(int(at))
-    order = sorted(
-        (turn, int(generator.integers(1 << 30)), at)
-        for queue in queues.values()
-        for turn, at in enumerate(queue)
-    )
-    return [at for _, _, at in order[:count]]
+    remarks: Sequence[str] = ()
 
 
 def choose(
-    network: Network,
+    quantized: QuantizedNetwork,
     *,
     samples: int | None = DEFAULT_SAMPLES,
     data: Path | None = None,
     wav: Path | None = None,
+    inputs: Sequence[Path] = (),
     done: Done | None = None,
 ) -> Workload:
     """The samples to send.
 
     Parameters
     ----------
-    network: they are features for speech (GSC labels), or digits for a network with those.
+    quantized: its artefact says what its input is.
     samples: how many, None for all there are.
-    data: folder in the layout of Google Speech Commands; its test split (all of it, without lists)
-        is used.
-    wav: an audio file, in place of everything else; sent `AUDIO_SAMPLES` times.
+    data: folder with a class in each folder, for audio in the layout of Google Speech Commands,
+        whose test split is used.
+    wav: a recording for a network that takes audio; sent `AUDIO_SAMPLES` times.
+    inputs: files of any kind that `twofold.sw.inputs.read_inputs` reads; one recording or picture
+        is sent `AUDIO_SAMPLES` times. At most one of ``data``, ``wav`` and ``inputs`` is taken.
     done: told about progress, where reading takes a while.
+
+    Without any of them samples are spoken by eSpeak NG for a network that takes audio, and the
+    examples that the artefact names are taken for another.
 
     Raises
     ------
-    NetworkError: a network with other labels.
-    AudioError, DatasetError: the files are not what they should be.
-    ToolError: what renders speech or holds the digits is missing.
+    InputError: files that cannot be used, or none for a network that has no examples.
+    DatasetError: a folder that is not what it should be.
+    ToolError: what renders speech or holds the examples is missing.
     """
-    if network.labels != GSC_LABELS:
-        return _digits(network, samples)
-    if wav is not None:
-        return _audio(wav)
+    name, audio = quantized.network.name, quantized.input["kind"] == "audio"
+    if sum((data is not None, wav is not None, bool(inputs))) > 1:
+        raise InputError("choose one of a data set, a recording and files of inputs")
+    if wav is not None and not audio:
+        raise InputError(f"{wav}: {name} takes no audio ({quantized.input['kind']})")
+    if wav is not None or inputs:
+        return _named(quantized, [wav] if wav is not None else inputs, samples)
     if data is not None:
-        return _recorded(data, samples, done)
-    return _rendered(samples, done)
+        return _labelled(read_labelled(quantized, [data], count=samples, done=done))
+    if audio:
+        return _rendered(quantized, samples, done)
+    if has_examples(quantized):
+        return _labelled(read_labelled(quantized, count=samples))
+    raise InputError(f"{name}: no samples for it come with Twofold; give files of inputs")
 
 
-def _digits(network: Network, samples: int | None) -> Workload:
-    inputs, labels = digits("test")
-    if inputs.shape[1:] != network.input_shape[1:] or len(network.labels) != 10:
-        raise NetworkError(
-            f"{network.name}: no samples for an input of {network.input_shape} "
-            f"and {len(network.labels)} classes; there is speech and there are digits"
-        )
-    at = balanced(labels.tolist(), len(labels) if samples is None else samples)
-    found = [int(label) for label in labels[at]]
-    return Workload("digits of scikit-learn", inputs[at], [str(label) for label in found], found)
+def _named(quantized: QuantizedNetwork, paths: Sequence[Path], samples: int | None) -> Workload:
+    """Files; a single sample several times, so that there is a steady state to see."""
+    found = read_inputs(quantized, paths).complete()
+    samples, names = found.samples[:samples], list(found.names[:samples])
+    if len(names) == 1:
+        samples, names = np.repeat(samples, AUDIO_SAMPLES, axis=0), names * AUDIO_SAMPLES
+    source = ", ".join(map(shown, paths[:3])) + (", ..." if len(paths) > 3 else "")
+    return Workload(source, samples, names, [None] * len(names), found.remarks)
 
 
-def _audio(wav: Path) -> Workload:
-    """The same sample several times, so that there is a steady state to see."""
-    inputs = np.repeat(log_mel(read_clip(wav))[None], AUDIO_SAMPLES, axis=0)
-    return Workload(str(wav), inputs, [wav.name] * AUDIO_SAMPLES, [None] * AUDIO_SAMPLES)
+def _labelled(found: Labelled) -> Workload:
+    return Workload(found.source, found.samples, found.names, found.labels.tolist())
 
 
-def _recorded(data: Path, samples: int | None, done: Done | None) -> Workload:
-    found = open_gsc(data)
-    split = "test" if found.splits.get("test") else "all"
-    clips = found.clips(split)
-    at = balanced([clip.label for clip in clips], len(clips) if samples is None else samples)
-    chosen = [clips[index] for index in (sorted(at) if samples is None else at)]
-    inputs, step = [], 64
-    for first in range(0, len(chosen), step):
-        inputs.append(features(chosen[first : first + step]))
-        if done is not None:
-            done(min(first + step, len(chosen)), len(chosen))
-    return Workload(
-        f"Google Speech Commands, {split} split",
-        np.concatenate(inputs),
-        [clip.word for clip in chosen],
-        [clip.label for clip in chosen],
-    )
+def _rendered(quantized: QuantizedNetwork, samples: int | None, done: Done | None) -> Workload:
+    from twofold.sw.data.speech import VOICES, speak
 
-
-def _rendered(samples: int | None, done: Done | None) -> Workload:
-    pairs = [(sample, voice) for voice in VOICES for sample in KEYWORDS]
+    labels = quantized.network.labels
+    spoken = [label for label in labels if label not in NOT_SAMPLES]
+    pairs = [(sample, voice) for voice in VOICES for sample in spoken]
     chosen = pairs[: len(pairs) if samples is None else samples]
-    spoken_clips = []
+    sounds = []
     for sample, voice in chosen:
-        spoken_clips.append(speak(sample, voice))
+        sounds.append(speak(sample, voice))
         if done is not None:
-            done(len(spoken_clips), len(chosen))
-    spoken = [sample for sample, _ in chosen]
-    labels = [GSC_LABELS.index(sample) for sample in spoken]
-    return Workload("speech of eSpeak NG", log_mel(np.stack(spoken_clips)), spoken, labels)
+            done(len(sounds), len(chosen))
+    names = [sample for sample, _ in chosen]
+    samples = features(quantized, np.stack(sounds))
+    return Workload(
+        "speech of eSpeak NG", samples, names, [labels.index(sample) for sample in names]
+    )

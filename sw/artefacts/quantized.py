@@ -14,6 +14,7 @@ from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.network import Complementary, Conv2d, Network, Stage, Taps
 from twofold.hw.contract.reading import network_from_json
 from twofold.sw.artefacts.container import ArraySpec, read, write
+from twofold.sw.artefacts.input import ARRAY, check_input, input_of_older_file
 from twofold.sw.errors import ArtefactError
 
 FORMAT = "twofold.quantized"
@@ -51,6 +52,7 @@ class QuantizedNetwork:
     layers: one entry a layer.
     logit_scale: probabilities are ``softmax(logits * logit_scale)``; finite, > 0.
     provenance: where the numbers come from; plain JSON values.
+    input: what the input is, as `twofold.sw.artefacts.input` describes it.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class QuantizedNetwork:
     layers: tuple[QuantizedLayer, ...]
     logit_scale: float
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    input: Mapping[str, Any] = field(default_factory=lambda: dict(ARRAY))
 
     def __post_init__(self) -> None:
         self.validate()
@@ -79,6 +82,7 @@ class QuantizedNetwork:
         for stage, layer in zip(stages, self.layers, strict=True):
             _check_arrays(stage, layer)
             _check_structure(stage, layer)
+        check_input(self.input, self.network)
         try:
             json.dumps(dict(self.provenance), allow_nan=False)
         except (TypeError, ValueError) as error:
@@ -101,6 +105,7 @@ class QuantizedNetwork:
             "shifts": [layer.shift for layer in self.layers],
             "logit_scale": self.logit_scale,
             "provenance": dict(self.provenance),
+            "input": dict(self.input),
         }
         arrays = {}
         for stage, layer in zip(self.network.stages, self.layers, strict=True):
@@ -164,7 +169,8 @@ def _build(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> QuantizedNe
         )
         for stage, shift in zip(network.stages, header["shifts"], strict=True)
     )
-    return QuantizedNetwork(network, layers, header["logit_scale"], provenance)
+    stated = header["input"] if "input" in header else input_of_older_file(network)
+    return QuantizedNetwork(network, layers, header["logit_scale"], provenance, stated)
 
 
 def _check_arrays(stage: Stage, layer: QuantizedLayer) -> None:

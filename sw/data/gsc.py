@@ -7,18 +7,18 @@ the clips of ``_silence_`` where that folder exists and, for training, every sec
 ``_background_noise_``. A folder without lists counts whole as split ``all``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from twofold.hw.contract.presets import GSC_LABELS
-from twofold.sw.data.audio import CLIP, RATE, Samples, fit, read_wav
+from twofold.sw.artefacts.regular import read_regular
+from twofold.sw.data.audio import CLIP, RATE, Samples, fit, opened, read_clip, read_wav
 from twofold.sw.data.features import BANDS, BATCH, FRAMES, log_mel
-from twofold.sw.errors import AudioError, DatasetError
+from twofold.sw.errors import AudioError, DatasetError, refuse_all
 
 SPLITS = ("train", "val", "test", "all")
 SILENCE = GSC_LABELS.index("silence")
@@ -27,8 +27,15 @@ KEYWORDS = GSC_LABELS[2:]
 DIGIT_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
 )  # fmt: skip
+OTHER_WORDS = (
+    "backward", "bed", "bird", "cat", "dog", "follow", "forward", "happy", "house", "learn",
+    "marvin", "sheila", "tree", "visual", "wow",
+)  # fmt: skip
 NOISE_FOLDER = "_background_noise_"
 SILENCE_FOLDER = "_silence_"
+LIST_BYTES_MAX = 1 << 26
+SHOWN = 20
+"""Names that a message lists at most."""
 LISTS = {"val": "validation_list.txt", "test": "testing_list.txt"}
 
 
@@ -54,7 +61,7 @@ class Clip:
     def samples(self) -> Samples:
         """Samples [16000] at 16 kHz. Raises AudioError when the file cannot be used."""
         if self.start is None:
-            return fit(read_wav(self.path))
+            return read_clip(self.path)
         return fit(read_wav(self.path, start=self.start, frames=CLIP))
 
 
@@ -81,25 +88,32 @@ class SpeechCommands:
         return self.splits[split]
 
 
-def open_gsc(root: Path) -> SpeechCommands:
+def open_gsc(root: Path, words: Sequence[str] = KEYWORDS + DIGIT_WORDS) -> SpeechCommands:
     """List the clips of a folder in the data set's layout; no audio is read.
 
-    Raises DatasetError when the folder is missing, holds no keyword, or a list names a file that is
-    not there.
+    At least one of its folders has to be named after one of ``words``.
+
+    Files and folders whose names begin with a dot are no clips. Lists may begin with a byte order
+    mark, and write paths as ``./yes/a.wav`` or ``yes\\a.wav``.
+
+    Raises DatasetError when the folder is missing, holds none of the words, or a list names a file
+    that is not there.
     """
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; give the unpacked Google Speech Commands")
-    words = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+    folders = sorted(
+        entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."
+    )
     clips = {
         clip.name: clip
-        for word in words
-        if word != NOISE_FOLDER
-        for clip in _word_clips(root, word)
+        for folder in folders
+        if folder != NOISE_FOLDER
+        for clip in _word_clips(root, folder)
     }
-    if not any(clip.word in KEYWORDS + DIGIT_WORDS for clip in clips.values()):
+    if not any(clip.word in words for clip in clips.values()):
         raise DatasetError(
-            f"{root}: not Google Speech Commands: no WAV files in a folder named after a keyword "
-            f"({', '.join(KEYWORDS)}) or a digit (zero..nine)"
+            f"{root}: not Google Speech Commands, nor in its layout: no WAV files in a folder "
+            f"named after a word ({_short(words)}); its folders are {_short(folders) or 'none'}"
         )
     listed = {split: _listed(root, file, clips) for split, file in LISTS.items()}
     noise = tuple(_noise_clips(root / NOISE_FOLDER))
@@ -116,37 +130,60 @@ def open_gsc(root: Path) -> SpeechCommands:
     return SpeechCommands(root, splits)
 
 
+def _short(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
 def _word_clips(root: Path, word: str) -> Iterable[Clip]:
     if word == SILENCE_FOLDER:
         spoken, label = "silence", SILENCE
     else:
         spoken, label = word, GSC_LABELS.index(word) if word in KEYWORDS else UNKNOWN
-    for path in sorted((root / word).glob("*.wav")):
+    for path in _sounds(root / word):
         yield Clip(path, f"{word}/{path.name}", spoken, label)
 
 
+def _sounds(folder: Path) -> list[Path]:
+    """WAV files of a folder, without what file managers leave beside them (``._a.wav``)."""
+    return sorted(
+        path
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if path.suffix.lower() == ".wav" and not path.name.startswith(".")
+    )
+
+
 def _noise_clips(folder: Path) -> Iterable[Clip]:
-    """Every whole second of the noise recordings."""
-    for path in sorted(folder.glob("*.wav")):
+    """Every whole second of the noise recordings. Raises DatasetError naming all bad ones."""
+    bad: list[str] = []
+    clips: list[Clip] = []
+    for path in _sounds(folder):
         try:
-            info = soundfile.info(path)
-        except (OSError, soundfile.SoundFileError) as error:
-            raise AudioError(f"{path}: cannot be read as audio") from error
-        if info.samplerate != RATE:
-            raise AudioError(f"{path}: {info.samplerate} samples/s, noise needs {RATE}")
-        for start in range(0, info.frames - CLIP + 1, CLIP):
+            with opened(path) as file:
+                frames, rate = file.frames, file.samplerate
+        except AudioError as error:
+            bad.append(str(error))
+            continue
+        if rate != RATE:
+            bad.append(f"{path}: {rate} samples/s, noise needs {RATE}")
+        for start in range(0, frames - CLIP + 1, CLIP):
             name = f"{folder.name}/{path.name}@{start // CLIP}s"
-            yield Clip(path, name, "silence", SILENCE, start)
+            clips.append(Clip(path, name, "silence", SILENCE, start))
+    refuse_all(bad, "noise recordings")
+    return clips
 
 
 def _listed(root: Path, file: str, clips: dict[str, Clip]) -> frozenset[str] | None:
+    """Clips that a list names, a line each, as editors and other systems write it."""
     path = root / file
     if not path.is_file():
         return None
     try:
-        names = frozenset(path.read_text(encoding="utf-8").split())
+        text = read_regular(path, LIST_BYTES_MAX, DatasetError).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path}: not a text file of clip names") from error
+    lines = (line.strip().replace("\\", "/") for line in text.splitlines())
+    names = frozenset(PurePosixPath(line).as_posix() for line in lines if line)
     missing = sorted(names - clips.keys())
     if missing:
         raise DatasetError(
@@ -171,12 +208,30 @@ def for_task(clips: Iterable[Clip], classes: Sequence[str]) -> tuple[Clip, ...]:
 
 
 def features(clips: Sequence[Clip]) -> NDArray[np.uint8]:
-    """Features [N, 32, 32] of clips, in order; reads the audio in blocks. Raises AudioError."""
-    out = np.empty((len(clips), FRAMES, BANDS), np.uint8)
-    for at in range(0, len(clips), BATCH):
-        block = clips[at : at + BATCH]
-        out[at : at + BATCH] = log_mel(np.stack([clip.samples() for clip in block]))
+    """Features [N, 32, 32] of clips, in order; reads the audio in blocks. Raises DatasetError."""
+    out, at = np.empty((len(clips), FRAMES, BANDS), np.uint8), 0
+    for block in sound(clips):
+        out[at : at + len(block)] = log_mel(block)
+        at += len(block)
     return out
+
+
+def sound(clips: Sequence[Clip], size: int = BATCH) -> Iterator[Samples]:
+    """Samples [up to ``size``, 16000] of clips, in order.
+
+    Raises DatasetError behind the last block, naming all clips that cannot be used.
+    """
+    bad: list[str] = []
+    for at in range(0, len(clips), size):
+        block: list[Samples] = []
+        for clip in clips[at : at + size]:
+            try:
+                block.append(clip.samples())
+            except AudioError as error:
+                bad.append(str(error))
+        if not bad:
+            yield np.stack(block)
+    refuse_all(bad, "clips")
 
 
 def labels(clips: Sequence[Clip]) -> NDArray[np.int64]:

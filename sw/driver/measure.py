@@ -58,13 +58,21 @@ def transfer_rates(accelerator: Accelerator, size: int, turns: int) -> dict[str,
 
 
 class KernelTimer:
-    """Runs of the first unit without transfers: its samples stay on the card."""
+    """Runs of the first unit without transfers: its samples stay on the card.
 
-    def __init__(self, accelerator: Accelerator, samples: int) -> None:
+    The samples are ``samples``, uint8 [n, channels, height, width], over and over, or a pattern.
+    """
+
+    def __init__(
+        self, accelerator: Accelerator, samples: int, samples: NDArray[np.uint8] | None = None
+    ) -> None:
         unit = accelerator.devices[0].units[0]
         self._slot = Slot(unit, accelerator.machine, samples)
         self._patience = accelerator.devices[0].patience
         self._slot.inputs[:] = np.arange(self._slot.inputs.shape[1]) % 251
+        if samples is not None:
+            sent = samples_to_send(accelerator, samples, 0, samples).reshape(samples, -1)
+            self._slot.inputs[:, : sent.shape[1]] = sent
         self._slot.send(samples)
 
     def run(self, samples: int) -> None:
@@ -98,3 +106,16 @@ def random_samples(accelerator: Accelerator, samples: int, seed: int) -> NDArray
     """Noise of the shape of samples, always the same for a seed."""
     shape = (samples, *accelerator.sample_shape)
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def samples_to_send(
+    accelerator: Accelerator, samples: int, seed: int, samples: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
+    """``samples`` of the samples, over and over; noise where there are none.
+
+    ``samples`` are uint8 [n, channels, height, width] with n > 0.
+    """
+    if samples is None:
+        return random_samples(accelerator, samples, seed)
+    flat = samples[np.arange(samples) % len(samples)]
+    return flat.reshape(samples, *accelerator.sample_shape)

@@ -4,7 +4,7 @@ Software devices that are not part of the driver register a function under the e
 ``twofold.devices``; it takes a `Wish` and returns a device.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,12 +13,13 @@ from twofold.hw.contract.errors import ParameterError, ToolError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
-from twofold.hw.contract.presets import SIZES, folding_for
+from twofold.hw.contract.shipped import machines_for
 from twofold.hw.xclbin import xclbin
 from twofold.hw.xclbin.xclbin import Mode
 from twofold.sw.driver.cpu import open_cpu
 from twofold.sw.driver.device import Device
-from twofold.sw.errors import NoCardError
+from twofold.sw.errors import DeviceError, NoCardError
+from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
 from twofold.sw.xrt.cards import Card, cards, check_card
 from twofold.sw.xrt.library import emulated
 
@@ -67,7 +68,8 @@ def available() -> tuple[str, ...]:
 def open_devices(text: str, wish: Wish) -> Choice:
     """Open what ``--device`` asks for: a name of `available`, or ``xrt:n`` and ``pynq:n``.
 
-    ``xrt`` and ``pynq`` without a number take every card that is ready. Raises ToolError for
+    ``xrt`` and ``pynq`` without a number take every card that is ready, and fail where one does not
+    fit. ``auto`` takes the cards that fit, otherwise the CPU, and says why. Raises ToolError for
     another name, and whatever opening raises.
     """
     name, colon, number = text.partition(":")
@@ -96,7 +98,7 @@ def find_bitstream(wish: Wish) -> Path:
     """
     if wish.xclbin is not None:
         return wish.xclbin
-    machines = {fingerprint(wish.network, folding_for(wish.network, size)) for size in SIZES}
+    machines = {machine.fingerprint for machine in machines_for(wish.network)}
     machines.add(fingerprint(wish.network, wish.folding))
     for path in sorted(wish.bitstreams.glob("*/*.xclbin")):
         try:
@@ -113,14 +115,41 @@ def find_bitstream(wish: Wish) -> Path:
 
 
 def _pick(wish: Wish) -> Choice:
-    ready = _ready()
-    if emulated() or ready:
-        indices = list(range(len(ready))) or [0]
-        where = "emulation" if emulated() else f"{len(ready)} cards"
-        return Choice(_on_cards("xrt", indices, wish), f"{where} through XRT")
-    return Choice(
-        (open_cpu(wish.network, wish.folding),), "no card found, so the CPU engine computes"
-    )
+    """The cards that fit, and why others do not; the CPU where none does.
+
+    A bitstream that the user named has to be right; raises what reading it raises.
+    """
+    indices = [0] if emulated() else list(range(len(_ready())))
+    if not indices:
+        return _on_cpu(wish, "no card is ready" if cards() else "no card found")
+    try:
+        bitstream = read_bitstream(find_bitstream(wish))
+    except (ParameterError, DeviceError) as error:
+        if wish.xclbin is not None:
+            raise
+        return _on_cpu(wish, str(error))
+    fitting: list[Device] = []
+    others: list[str] = []
+    try:
+        for index in indices:
+            try:
+                fitting.append(_open_card("xrt", index, bitstream))
+            except DeviceError as error:
+                others.append(str(error))
+    except BaseException:
+        _close(fitting)
+        raise
+    if not fitting:
+        return _on_cpu(wish, "; ".join(others))
+    count = f"{len(fitting)} cards" if not others else f"{len(fitting)} of {len(indices)} cards"
+    reason = f"{'emulation' if emulated() else count} through XRT"
+    if others:
+        reason += f"; not on the others: {'; '.join(others)}"
+    return Choice(tuple(fitting), reason)
+
+
+def _on_cpu(wish: Wish, why: str) -> Choice:
+    return Choice((open_cpu(wish.network, wish.folding),), f"{why}, so the CPU engine computes")
 
 
 def _ready() -> list[Card]:
@@ -138,22 +167,29 @@ def _every_card() -> list[int]:
 
 
 def _on_cards(runtime: str, indices: list[int], wish: Wish) -> tuple[Device, ...]:
-    from twofold.sw.xrt.bitstream import read_bitstream
-    from twofold.sw.xrt.device import XrtDevice
-    from twofold.sw.xrt.overlay import PynqDevice
-
     bitstream = read_bitstream(find_bitstream(wish))
     opened: list[Device] = []
     try:
         for index in indices:
-            if not emulated():
-                check_card(index, bitstream.xclbin.platform)
-            opened.append((XrtDevice if runtime == "xrt" else PynqDevice)(index, bitstream))
+            opened.append(_open_card(runtime, index, bitstream))
     except BaseException:
-        for device in opened:
-            device.close()
+        _close(opened)
         raise
     return tuple(opened)
+
+
+def _open_card(runtime: str, index: int, bitstream: Bitstream) -> Device:
+    from twofold.sw.xrt.device import XrtDevice
+    from twofold.sw.xrt.overlay import PynqDevice
+
+    if not emulated():
+        check_card(index, bitstream.xclbin.platform)
+    return (XrtDevice if runtime == "xrt" else PynqDevice)(index, bitstream)
+
+
+def _close(devices: Iterable[Device]) -> None:
+    for device in devices:
+        device.close()
 
 
 def _plugins():

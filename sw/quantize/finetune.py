@@ -91,7 +91,7 @@ class IntegerNet(nn.Module):
         if any(layer.mul is not None for layer in start.layers):
             raise ValueError("layers with multipliers are not trained in integers")
         self.network: Network = start.network
-        self.logit_scale = start.logit_scale
+        self.logit_scale, self.input = start.logit_scale, start.input
         zero_points = [self.network.zero_point] + [0] * (len(start.layers) - 1)
         self.layers = nn.ModuleList(
             IntegerLayer(stage, layer, zero)
@@ -110,7 +110,9 @@ class IntegerNet(nn.Module):
     def quantized(self, provenance: Mapping[str, Any]) -> QuantizedNetwork:
         """The network as it is now."""
         layers = [layer.quantized() for layer in self.layers if isinstance(layer, IntegerLayer)]
-        return QuantizedNetwork(self.network, tuple(layers), self.logit_scale, provenance)
+        return QuantizedNetwork(
+            self.network, tuple(layers), self.logit_scale, provenance, self.input
+        )
 
 
 def _straight(value: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from twofold.sw.data.features import BANDS, log_power
 from twofold.sw.data.gsc import Clip
 from twofold.sw.data.speech import Voice, speak
+from twofold.sw.errors import AudioError, refuse_all
 from twofold.sw.train.augment import HOP
 
 _VERSION = 1
@@ -61,9 +62,18 @@ def cached_power(
 def _power(
     makers: Sequence[Callable[[], NDArray[np.float32]]], progress: Callable[[int, int], None]
 ) -> NDArray[np.float16]:
+    """Raises DatasetError that names all clips that cannot be used."""
     out = np.empty((len(makers), 16000 // HOP, BANDS), np.float16)
+    bad: list[str] = []
     for at in range(0, len(makers), _BLOCK):
-        block = np.stack([make() for make in makers[at : at + _BLOCK]])
-        out[at : at + _BLOCK] = log_power(block, HOP)
+        block: list[NDArray[np.float32]] = []
+        for make in makers[at : at + _BLOCK]:
+            try:
+                block.append(make())
+            except AudioError as error:
+                bad.append(str(error))
+        if not bad:
+            out[at : at + _BLOCK] = log_power(np.stack(block), HOP)
         progress(min(at + _BLOCK, len(makers)), len(makers))
+    refuse_all(bad, "clips")
     return out

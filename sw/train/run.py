@@ -1,7 +1,7 @@
 """A whole training run: teacher, student, integers, polish; from data to the shipped artefact."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -106,7 +106,7 @@ def measure(net: SparseNet | QuantizedNetwork, source: Source) -> dict[str, floa
 def with_provenance(
     quantized: QuantizedNetwork, recipe: Recipe, source: Source, key: str, right: dict[str, float]
 ) -> QuantizedNetwork:
-    """The same integers, with how they came about."""
+    """The same integers, with how they came about and what they take."""
     phases = (recipe.teacher, recipe.student, recipe.polish)
     provenance: dict[str, Any] = {
         "task": source.name,
@@ -115,7 +115,7 @@ def with_provenance(
         "phases": [asdict(phase) for phase in phases if phase is not None],
         "accuracy": right,
     }
-    return QuantizedNetwork(quantized.network, quantized.layers, quantized.logit_scale, provenance)
+    return replace(quantized, provenance=provenance, input=source.input)
 
 
 def rows(accuracies: dict[str, dict[str, float]]) -> Sequence[tuple[str, str, str]]:

@@ -2,16 +2,17 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from twofold.hw.contract.presets import GSC_LABELS
+from twofold.sw.artefacts.input import DIGIT_PICTURES, SPEECH
 from twofold.sw.data import gsc
 from twofold.sw.data.digits import digits
 from twofold.sw.data.speech import Voice
@@ -34,9 +35,11 @@ class Source(Protocol):
     name: task, for reports.
     key: digest of everything that decides about the data.
     epoch: images that count as an epoch.
+    input: what the images are, as `twofold.sw.artefacts.input` describes it.
     """
 
     name: str
+    input: Mapping[str, Any]
     key: str
     epoch: int
 
@@ -53,6 +56,7 @@ class DigitSource:
     """scikit-learn's digits, shifted by a pixel and with a little noise."""
 
     name = "digits"
+    input = DIGIT_PICTURES
     key = "digits-2"
     epoch = 1280
 
@@ -126,6 +130,7 @@ class SpeechSource:
     """
 
     name = "gsc"
+    input = SPEECH
     epoch = 16_000
 
     def __init__(

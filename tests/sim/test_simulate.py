@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 import twofold.sim.simulate
-from sim import cli
 from twofold.hw.contract.folding import plans
 from twofold.hw.contract.presets import folding
 from twofold.sim.rtl.simulated import Machine
 from twofold.sim.testbenches.core_bench import Bench, Observed
 from twofold.sim.testbenches.job import VARIABLE, Finding, Job
 from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.artefacts.shipped import shipped
+from twofold.sw.cli.options import EXIT_MISMATCH
+from twofold.sw.cli.verbs import sim as cli
 from twofold.sw.errors import ArtefactError
 from twofold.sw.golden.model import Golden, forward
 
@@ -25,7 +27,7 @@ FOLDING = folding("tiny", "fast", "small")
 
 @pytest.fixture(scope="module")
 def tiny() -> QuantizedNetwork:
-    return QuantizedNetwork.load(cli.shipped("tiny", "fast"))
+    return QuantizedNetwork.load(shipped("tiny", "fast"))
 
 
 def run(build: Path, *options: str) -> int:
@@ -78,7 +80,7 @@ def test_a_difference_is_found_and_fails(build: Path, monkeypatch: pytest.Monkey
         return golden
 
     monkeypatch.setattr(twofold.sim.simulate, "forward", other)
-    assert run(build, "--samples", "80") == cli.EXIT_MISMATCH
+    assert run(build, "--samples", "80") == EXIT_MISMATCH
     assert report(build)["mismatches"] == 2
 
 
@@ -143,7 +145,7 @@ def test_a_number_of_samples_that_is_none(samples: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as stopped:
         run(Path("unused"), f"--samples={samples}")
     assert stopped.value.code == 2
-    assert f"samples is '{samples}', needs a number >= 1 or 'all'" in capsys.readouterr().err
+    assert f"'{samples}' is no number >= 1, nor 'all'" in capsys.readouterr().err
 
 
 def test_a_missing_network(tmp_path: Path):
@@ -153,4 +155,4 @@ def test_a_missing_network(tmp_path: Path):
 
 
 def _network():
-    return QuantizedNetwork.load(cli.shipped("tiny", "fast")).network
+    return QuantizedNetwork.load(shipped("tiny", "fast")).network

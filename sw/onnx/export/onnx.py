@@ -29,6 +29,7 @@ from twofold.hw.contract.arith import ACT_MAX
 from twofold.hw.contract.network import Network, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.artefacts.files import write_bytes
+from twofold.sw.artefacts.input import INPUT_PROPERTY
 from twofold.sw.errors import OnnxError
 from twofold.sw.onnx.export.exact import fits, parts
 from twofold.sw.onnx.export.graph import Graph
@@ -75,7 +76,12 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
     helper.set_model_props(
-        model, {"labels": json.dumps(network.labels), "logit_scale": repr(quantized.logit_scale)}
+        model,
+        {
+            INPUT_PROPERTY: json.dumps(dict(quantized.input), sort_keys=True),
+            "labels": json.dumps(network.labels),
+            "logit_scale": repr(quantized.logit_scale),
+        },
     )
     return checked(model)
 

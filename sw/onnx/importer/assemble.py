@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,8 +22,9 @@ from twofold.hw.contract.network import (
     Taps,
 )
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.artefacts.input import ARRAY, INPUT_PROPERTY
 from twofold.sw.errors import ArtefactError, OnnxError
-from twofold.sw.onnx.importer.chain import read_chain
+from twofold.sw.onnx.importer.chain import Chain, read_chain
 from twofold.sw.onnx.importer.graph import Graph
 from twofold.sw.onnx.importer.layers import RawLayer
 from twofold.sw.onnx.importer.structure import WORTH, sets_by_search, sets_in_order
@@ -46,10 +48,14 @@ class Scaling:
     exact: bool
 
 
-def import_onnx(content: bytes, name: str | None = None) -> QuantizedNetwork:
+def import_onnx(
+    content: bytes, name: str | None = None, *, stated: Mapping[str, Any] | None = None
+) -> QuantizedNetwork:
     """Network of an ONNX model, which is untrusted.
 
-    ``name`` is the network's; by default the graph's. Raises OnnxError.
+    ``name`` is the network's; by default the graph's. ``stated`` says what its input is, as
+    `twofold.sw.artefacts.input` describes it; by default what the model carries, else an array.
+    Raises OnnxError.
     """
     graph = Graph(content)
     chain = read_chain(graph)
@@ -82,6 +88,7 @@ def import_onnx(content: bytes, name: str | None = None) -> QuantizedNetwork:
                 "image_scale": chain.scale,
                 "layers": [note for _, _, note in found],
             },
+            _input(graph, chain, stated),
         )
     except (NetworkError, ArtefactError) as error:
         raise OnnxError(f"does not fit the machine's family: {error}") from error
@@ -259,6 +266,21 @@ def _widened(stage: Stage) -> Sparsity | None:
 def _slug(name: str) -> str:
     slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:64].lstrip("-_.")
     return slug or "imported"
+
+
+def _input(graph: Graph, chain: Chain, stated: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What the input is: as stated, else as a model of our own carries it, else an array.
+
+    Where bytes can stand for real values, with the model's type and scale.
+    """
+    if stated is None and (carried := graph.metadata.get(INPUT_PROPERTY)):
+        try:
+            return json.loads(carried)
+        except (ValueError, RecursionError) as error:
+            raise OnnxError(f"its property {INPUT_PROPERTY} is not JSON") from error
+    if stated is not None and stated.get("kind") == "audio":
+        return stated
+    return {**(stated or ARRAY), "dtype": chain.dtype, "scale": chain.scale}
 
 
 def _labels(graph: Graph, classes: int) -> tuple[str, ...]:

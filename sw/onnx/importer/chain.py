@@ -18,7 +18,9 @@ TAIL = (
 """Operators between the logits and the outputs; none changes which is the largest."""
 TAIL_DEPTH = 8
 LAYERS = ("Conv", "Gemm", "MatMul")
-IMAGE_KINDS = (TensorProto.UINT8, TensorProto.INT8, TensorProto.FLOAT)
+IMAGE_KINDS: dict[int, str] = {
+    TensorProto.UINT8: "uint8", TensorProto.INT8: "int8", TensorProto.FLOAT: "float32",
+}  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -28,12 +30,14 @@ class Chain:
     Attributes
     ----------
     scale, zero_point: of the image, as uint8.
+    dtype: what the model takes: uint8, int8 (128 below the machine's bytes) or float32.
     layers: in order.
     logit_factor: between the last layer's output and what goes into softmax.
     """
 
     scale: float = 1.0
     zero_point: int = 0
+    dtype: str = "uint8"
     layers: list[RawLayer] = field(default_factory=list)
     logit_factor: float = 1.0
 
@@ -53,7 +57,7 @@ class _Walk:
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.graph, self.chain = graph, Chain()
+        self.graph, self.chain = graph, Chain(dtype=IMAGE_KINDS[graph.input_kind])
         self.name, self.shape = graph.input, graph.input_shape
         self.flat = graph.input_flat
         self.integers = graph.input_kind != TensorProto.FLOAT

@@ -9,9 +9,10 @@ import pytest
 import soundfile
 
 from twofold.hw.contract import presets
-from twofold.sim.evaluate import backends, cli
+from twofold.sim.evaluate import backends
 from twofold.sim.evaluate.densities import densities
 from twofold.sim.workloads.random_network import random_inputs, random_quantized
+from twofold.sw.cli.verbs import eval as cli
 from twofold.sw.errors import DatasetError
 from twofold.sw.evaluate.perturb import PERTURBATIONS
 from twofold.sw.golden import forward

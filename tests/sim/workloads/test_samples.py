@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.presets import GSC_LABELS, network
-from twofold.sim.workloads.samples import AUDIO_SAMPLES, balanced, choose
-from twofold.sw.errors import AudioError, DatasetError
+from twofold.sim.workloads.random_network import random_quantized
+from twofold.sim.workloads.samples import AUDIO_SAMPLES, choose
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.artefacts.shipped import shipped
+from twofold.sw.data.gsc import DIGIT_WORDS
+from twofold.sw.errors import AudioError, DatasetError, InputError
+from twofold.sw.inputs.labels import balanced
 
-GSC = network("gsc")
-TINY = network("tiny")
+GSC = QuantizedNetwork.load(shipped("gsc", "fast"))
+TINY = QuantizedNetwork.load(shipped("tiny", "fast"))
+OWN = random_quantized(network("tiny"), 3)
 
 
 @pytest.mark.parametrize("count", [1, 6, 13, 100])
@@ -33,7 +38,7 @@ def test_balanced_choices_are_even_and_distinct(count: int):
 def test_rendered_samples_are_the_default():
     done = []
     samples = choose(GSC, samples=12, done=lambda *step: done.append(step))
-    assert samples.inputs.shape == (12, 32, 32)
+    assert samples.inputs.shape == (12, 1, 32, 32)
     assert samples.inputs.dtype == np.uint8
     assert [GSC_LABELS[label or 0] for label in samples.labels[:10]] == list(samples.spoken[:10])
     assert done[-1] == (12, 12)
@@ -42,7 +47,7 @@ def test_rendered_samples_are_the_default():
 
 def test_digits_for_a_small_network():
     samples = choose(TINY, samples=20)
-    assert samples.inputs.shape == (20, 8, 8)
+    assert samples.inputs.shape == (20, 1, 8, 8)
     assert set(Counter(samples.labels).values()) == {2}
     everything = choose(TINY, samples=None)
     assert len(everything.inputs) == len(everything.labels) > 300
@@ -52,8 +57,8 @@ def test_an_audio_file_is_sent_several_times(tmp_path: Path):
     path = tmp_path / "sample.wav"
     soundfile.write(path, np.sin(np.arange(22050) / 20) / 2, 22050)
     samples = choose(GSC, wav=path)
-    assert samples.inputs.shape == (AUDIO_SAMPLES, 32, 32)
-    assert list(samples.spoken) == ["sample.wav"] * AUDIO_SAMPLES
+    assert samples.inputs.shape == (AUDIO_SAMPLES, 1, 32, 32)
+    assert list(samples.spoken) == [str(path)] * AUDIO_SAMPLES
     assert set(samples.labels) == {None}
     with pytest.raises(AudioError):
         choose(GSC, wav=tmp_path / "missing.wav")
@@ -65,9 +70,38 @@ def test_a_folder_that_is_no_data_set(tmp_path: Path):
 
 
 def test_a_network_without_samples():
-    other = replace(TINY, input_shape=(1, 10, 10))
-    with pytest.raises(NetworkError, match="no samples for an input of"):
-        choose(other, samples=1)
+    with pytest.raises(InputError, match="no samples for it come with Twofold; give files"):
+        choose(OWN, samples=1)
+
+
+def test_samples_of_another_task_are_rendered():
+    """Speech is what the artefact says, not what the labels of one task are."""
+    labels = (*DIGIT_WORDS, "silence", "unknown")
+    digits = replace(GSC, network=replace(GSC.network, labels=labels))
+    samples = choose(digits, samples=11)
+    assert list(samples.spoken) == [*DIGIT_WORDS, "zero"]
+    assert samples.labels[:10] == list(range(10))
+
+
+def test_arrays_for_any_network(tmp_path: Path):
+    samples = np.random.default_rng(0).integers(0, 256, (5, 1, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", samples)
+    for quantized in (OWN, TINY):
+        samples = choose(quantized, samples=None, inputs=[tmp_path / "x.npy"])
+        np.testing.assert_array_equal(samples.inputs, samples)
+        assert list(samples.labels) == [None] * 5
+    assert len(choose(OWN, samples=3, inputs=[tmp_path / "x.npy"]).inputs) == 3
+    with pytest.raises(InputError, match=r"shape is \[5, 1, 8, 8\], gsc-fast takes"):
+        choose(GSC, inputs=[tmp_path / "x.npy"])
+
+
+def test_no_option_is_ignored(tmp_path: Path):
+    with pytest.raises(InputError, match=r"hello\.wav: tiny-fast takes no audio \(picture\)"):
+        choose(TINY, wav=tmp_path / "hello.wav")
+    with pytest.raises(InputError, match="choose one of"):
+        choose(GSC, wav=tmp_path / "hello.wav", data=tmp_path)
+    with pytest.raises(DatasetError, match="has no folders for classes"):
+        choose(TINY, data=tmp_path)
 
 
 @pytest.mark.skipif("TWOFOLD_GSC" not in os.environ, reason="TWOFOLD_GSC is not set")

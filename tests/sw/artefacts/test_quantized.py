@@ -33,8 +33,8 @@ QUANTIZED = random_quantized(NETWORK, 3)
 
 def same(first: QuantizedNetwork, second: QuantizedNetwork) -> bool:
     return (
-        (first.network, first.logit_scale, dict(first.provenance))
-        == (second.network, second.logit_scale, dict(second.provenance))
+        (first.network, first.logit_scale, dict(first.provenance), dict(first.input))
+        == (second.network, second.logit_scale, dict(second.provenance), dict(second.input))
         and len(first.layers) == len(second.layers)
         and all(map(same_layer, first.layers, second.layers))
     )

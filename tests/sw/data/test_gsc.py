@@ -95,6 +95,53 @@ def test_refuses_what_is_not_the_data_set(folder: Path, tmp_path: Path) -> None:
         gsc.open_gsc(folder)
 
 
+def test_reads_folders_as_people_have_them(folder: Path) -> None:
+    """What file managers leave, capital suffixes, and lists from other systems and editors."""
+    (folder / "yes/._a_nohash_0.wav").write_bytes(b"\0\5\x16\7")
+    (folder / "_background_noise_/._hum.wav").write_bytes(b"\0\5\x16\7")
+    (folder / ".Trash").mkdir()
+    write(folder / ".Trash/old.wav")
+    write(folder / "yes/d nohash 0.WAV")
+    (folder / "validation_list.txt").write_bytes(
+        b"\xef\xbb\xbf./yes/b_nohash_0.wav \r\n_silence_\\1.wav\r\n\r\n"
+    )
+    (folder / "testing_list.txt").write_text("  go//c_nohash_0.wav\n.\\yes\\d nohash 0.WAV")
+    data = gsc.open_gsc(folder)
+    names = {split: {clip.name for clip in data.clips(split)} for split in gsc.SPLITS}
+    assert names["val"] == {"yes/b_nohash_0.wav", "_silence_/1.wav"}
+    assert names["test"] == {"go/c_nohash_0.wav", "yes/d nohash 0.WAV"}
+    assert len(names["all"]) == 10
+    assert len(gsc.features(data.clips("all"))) == 10
+
+
+def test_all_bad_clips_are_named_together(folder: Path) -> None:
+    (folder / "go/c_nohash_0.wav").write_bytes(b"")
+    soundfile.write(folder / "bed/a_nohash_0.wav", np.zeros(0), 16_000)
+    (folder / "yes/a_nohash_0.wav").write_bytes(b"RIFF" + bytes(9))
+    clips = gsc.open_gsc(folder).clips("all")
+    with pytest.raises(DatasetError, match="3 clips cannot be used") as caught:
+        gsc.features(clips)
+    for name in ("go/c_nohash_0.wav", "bed/a_nohash_0.wav", "yes/a_nohash_0.wav"):
+        assert f"{folder / name}: " in str(caught.value)
+    for at in range(30):
+        (folder / f"go/{at}.wav").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"33 clips cannot be used.*and 13 more$"):
+        gsc.features(gsc.open_gsc(folder).clips("all"))
+
+
+def test_all_bad_noise_is_named_together(folder: Path) -> None:
+    (folder / "_background_noise_/a.wav").write_bytes(b"")
+    soundfile.write(folder / "_background_noise_/b.wav", np.zeros(44_100), 44_100)
+    with pytest.raises(DatasetError, match=r"2 noise .*a\.wav.*b\.wav: 44100 samples/s"):
+        gsc.open_gsc(folder)
+
+
+def test_words_of_another_task(folder: Path) -> None:
+    assert len(gsc.open_gsc(folder, ("bed",)).clips("all")) == 9
+    with pytest.raises(DatasetError, match=r"a word \(lamp, door\); .* bed, go, yes"):
+        gsc.open_gsc(folder, ("lamp", "door"))
+
+
 @pytest.mark.skipif(GSC is None, reason="TWOFOLD_GSC is not set")
 def test_real_data_set() -> None:
     data = gsc.open_gsc(Path(GSC or ""))

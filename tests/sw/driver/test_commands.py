@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from twofold.hw.contract.errors import NetworkError, ParameterError, ToolError
+from twofold.hw.contract.errors import ParameterError, ToolError
 from twofold.hw.contract.presets import GSC_LABELS
-from twofold.sw.driver import opening
-from twofold.sw.driver.cli import check, devices, infer, time
+from twofold.sw.cli.verbs import check, devices, infer, time
+from twofold.sw.driver import measure, opening
 from twofold.sw.driver.software import SoftwareUnit
-from twofold.sw.errors import AudioError, NoCardError
+from twofold.sw.errors import AudioError, InputError, NoCardError
 from twofold.sw.xrt.library import EMULATION_VARIABLE
 
 Run = Callable[..., tuple[int, str]]
@@ -122,7 +122,7 @@ def test_infer(command, sound):
         (["--device", "gpu"], ToolError, "choose one of auto, cpu, golden, rtl, xrt, pynq"),
         (["--device", "cpu:1"], ToolError, "cpu:1"),
         (["--device", "xrt:x"], ToolError, "xrt:x"),
-        (["--net", "tiny"], NetworkError, "choose a network for speech"),
+        (["--net", "tiny"], InputError, r"tone\.wav: cannot be read as a picture"),
         (
             ["--device", "xrt:99", "--xclbin", __file__],
             ParameterError,
@@ -157,3 +157,45 @@ def test_auto_says_what_it_took(capsys, sound, monkeypatch):
     infer.add_arguments(parser)
     assert infer.run(parser.parse_args([str(sound)])) == 0
     assert "no card found, so the CPU engine computes" in capsys.readouterr().err
+
+
+def test_infer_of_arrays(command, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((3, 1, 8, 8), np.uint8))
+    code, text = command(infer, tmp_path / "x.npy", *TINY, "cpu", "--json")
+    rows = json.loads(text)["files"]
+    assert code == 0
+    assert [row["file"] for row in rows] == [f"{tmp_path}/x.npy[{at}]" for at in range(3)]
+    assert rows[0]["logits"] == rows[2]["logits"]
+
+
+def test_one_bad_file_does_not_reject_the_rest(command, sound, tmp_path):
+    """The rest is classified; the exit code is that of the first file that cannot be read."""
+    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    files = (tmp_path / "bad.wav", sound, tmp_path / "none.wav")
+    code, text = command(infer, *files, "--device", "cpu", "--json")
+    rows = json.loads(text)["files"]
+    assert code == AudioError.exit_code
+    assert [row["file"] for row in rows] == [str(sound), str(files[0]), str(files[2])]
+    assert rows[0]["label"] in GSC_LABELS and "label" not in rows[1]
+    assert "no such file" in rows[2]["error"]
+    code, text = command(infer, *files, "--device", "cpu")
+    assert code == AudioError.exit_code and text.count("\n") == 1 and str(sound) in text
+
+
+def test_remarks_are_said(capsys, tmp_path):
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.sin(np.arange(24_000) / 9) / 2, 16_000)
+    parser = argparse.ArgumentParser()
+    infer.add_arguments(parser)
+    assert infer.run(parser.parse_args([str(path), "--device", "cpu"])) == 0
+    assert "note: " in (said := capsys.readouterr().err) and "1.500 s long" in said
+
+
+def test_time_with_samples_of_the_user(command, tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.full((3, 64), 7, np.uint8))
+    monkeypatch.setattr(measure, "random_samples", lambda *_: pytest.fail("noise was asked for"))
+    options = ("--input", tmp_path / "x.npy", "--batch", 100, "--turns", 1, "--json")
+    code, text = command(time, *TINY, "cpu", *options)
+    assert code == 0 and json.loads(text)["batch"] == 100
+    with pytest.raises(InputError, match="no such file"):
+        command(time, *TINY, "cpu", "--input", tmp_path / "none.npy")

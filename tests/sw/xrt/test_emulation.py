@@ -138,7 +138,7 @@ def test_commands(command, emulated, tmp_path):
     """On the emulated card, against the processor."""
     program = f"""
 import argparse
-from twofold.sw.driver.cli import {command}
+from twofold.sw.cli.verbs import {command}
 parser = argparse.ArgumentParser()
 {command}.add_arguments(parser)
 raise SystemExit({command}.run(parser.parse_args()))

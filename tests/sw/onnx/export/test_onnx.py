@@ -14,9 +14,9 @@ from twofold.hw.contract.arith import requantise
 from twofold.hw.contract.network import Conv2d, Linear, Network
 from twofold.sim.workloads.random_network import random_inputs, random_network, random_quantized
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.cli.verbs import export as cli
 from twofold.sw.errors import OnnxError
 from twofold.sw.golden import forward
-from twofold.sw.onnx.export import cli
 from twofold.sw.onnx.export.onnx import export
 from twofold.sw.onnx.export.runtime import OnnxNetwork
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from twofold.hw.contract.network import Complementary, Conv2d, Linear, Taps
 from twofold.sim.workloads.random_network import random_network, random_quantized
+from twofold.sw.artefacts.input import INPUT_PROPERTY, SPEECH
+from twofold.sw.cli.verbs import import_ as cli
 from twofold.sw.errors import OnnxError
 from twofold.sw.golden import forward
 from twofold.sw.onnx.export.onnx import export
-from twofold.sw.onnx.importer import cli
 from twofold.sw.onnx.importer.assemble import import_onnx
 from twofold.sw.onnx.importer.structure import sets_by_search, sets_in_order
 
@@ -273,3 +275,21 @@ def test_command_writes_a_network(tmp_path, capsys):
     summary = json.loads(capsys.readouterr().out)
     assert summary["network"] == "mine" and out.is_file()
     assert len(summary["layers"]) == len(quantized.network.layers)
+
+
+def test_what_the_input_is():
+    """Type and scale of a foreign model; what is stated; what a model of our own carries."""
+    content = Model().proto().SerializeToString()
+    found = import_onnx(content).input
+    assert found["kind"] == "array" and found["dtype"] in ("uint8", "int8", "float32")
+    assert found["scale"] > 0
+    stated = import_onnx(content, stated={"kind": "picture"}).input
+    assert stated == {**found, "kind": "picture"}
+    assert import_onnx(content, stated=SPEECH).input == SPEECH
+    own = replace(random_quantized(random_network(4), 4), input=SPEECH)
+    model = export(own)
+    assert import_onnx(model.SerializeToString()).input == SPEECH
+    for text, message in (("{", "not JSON"), ('{"kind": "x"}', "kind is 'x'"), ("7", "an object")):
+        next(one for one in model.metadata_props if one.key == INPUT_PROPERTY).value = text
+        with pytest.raises(OnnxError, match=message):
+            import_onnx(model.SerializeToString())

@@ -1,0 +1,43 @@
+"""Samples through an accelerator, with names and probabilities: what ``twofold infer`` prints."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.driver.accelerator import Accelerator
+from twofold.sw.inputs import Inputs
+
+
+def classify(
+    accelerator: Accelerator, network: QuantizedNetwork, inputs: Inputs
+) -> list[dict[str, Any]]:
+    """Plain JSON values, one object a sample and behind them one for each file that failed.
+
+    A sample has ``file`` (its name), ``logits``, and where the device tells classes ``label`` and
+    ``score`` (probability, 4 places); a failure has ``file`` and ``error``. The accelerator has the
+    network loaded. Raises what the device raises.
+    """
+    rows: list[dict[str, Any]] = []
+    if len(inputs.samples):
+        logits, labels = accelerator.infer(inputs.samples)
+        rows = [
+            {"file": name, "logits": [int(one) for one in row]}
+            for name, row in zip(inputs.names, logits, strict=True)
+        ]
+        if labels is not None:
+            _add_labels(rows, network, labels, network.probabilities(logits))
+    return rows + [
+        {"file": failure.name, "error": str(failure.error)} for failure in inputs.failures
+    ]
+
+
+def _add_labels(
+    rows: list[dict[str, Any]],
+    network: QuantizedNetwork,
+    labels: NDArray[np.int32],
+    scores: NDArray[np.float64],
+) -> None:
+    for row, label, score in zip(rows, labels.tolist(), scores, strict=True):
+        row |= {"label": network.network.labels[label], "score": round(float(score[label]), 4)}

@@ -1,0 +1,46 @@
+"""Recordings of a word, through the front end that the network was trained behind."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twofold.hw.contract.errors import NetworkError, ToolError
+from twofold.sw.artefacts import QuantizedNetwork
+
+SAYING = "audio needs the Python packages soundfile and soxr; install them: pip install "
+
+
+def read_audio(network: QuantizedNetwork, path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Features uint8 [1, 1, frames, bands] of a recording, and remarks on it.
+
+    Raises AudioError as `twofold.sw.data.audio.read_word`, and what `features` raises.
+    """
+    word = _word(path)
+    return features(network, word[0][None]), word[1]
+
+
+def features(network: QuantizedNetwork, sound: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Features uint8 [n, 1, frames, bands] of clips [n, 16000] by the network's front end.
+
+    Raises ArtefactError where this program does not have it, NetworkError where it does not give
+    what the network takes.
+    """
+    from twofold.sw.data.frontend import front_end
+
+    name = network.input["front_end"]
+    found = front_end(name)(sound)[:, None]
+    if found.shape[1:] != network.network.input_shape:
+        raise NetworkError(
+            f"{network.network.name} takes {list(network.network.input_shape)}, its front end "
+            f"{name!r} gives {list(found.shape[1:])}"
+        )
+    return found
+
+
+def _word(path: Path) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    try:
+        from twofold.sw.data.audio import read_word
+    except ModuleNotFoundError as error:
+        raise ToolError(f"{SAYING}'twofold[audio]'") from error
+    return read_word(path)
