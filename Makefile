@@ -12,15 +12,12 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(VEN
 PYNQ_NUMPY := 1.26.4
 JOBS ?= 2
 
-# options of `make sim`, all optional
-NET ?= gsc
-VARIANT ?= fast
-FOLDING ?= small
-TARGET ?= hw
-UNITS ?= 1
-BOARD ?= u250
-SIM_OPTIONS = --net $(NET) --variant $(VARIANT) --folding $(FOLDING) \
-	$(if $(SAMPLES),--samples $(SAMPLES)) $(if $(WAV),--wav "$(WAV)")
+# What is not given is left to the command line, so that its defaults are those of make.
+CHOSEN = $(if $(NETWORK),--network "$(NETWORK)") $(if $(NET),--net $(NET)) $(if $(VARIANT),--variant $(VARIANT))
+MACHINE_OPTIONS = $(CHOSEN) $(if $(MACHINE),--machine "$(MACHINE)") $(if $(FOLDING),--folding $(FOLDING)) \
+	$(if $(BOARD),--board $(BOARD))
+COUNT = $(or $(SAMPLES),$(SAMPLES))
+SEND = $(if $(COUNT),--samples $(COUNT)) $(if $(INPUT),--input "$(INPUT)")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sim test test-pythons lint rtl train bitstream emulate bench report resources clean distclean
@@ -29,7 +26,7 @@ help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sim: $(VENV)/.sim  ## the network through the RTL, bit for bit (NET=tiny SAMPLES=n|all WAV=file FOLDING=full)
-	@$(BIN)/twofold sim $(SIM_OPTIONS)
+	@$(BIN)/twofold sim $(MACHINE_OPTIONS) $(SEND) $(if $(WAV),--wav "$(WAV)")
 
 test: $(VENV)/.all  ## every test (TWOFOLD_GSC=folder adds those on real audio)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests
@@ -53,28 +50,26 @@ lint: $(VENV)/.all build/typing  ## ruff and pyright
 	@$(BIN)/pyright
 
 rtl: $(VENV)/.sim  ## Verilog of the core under build/rtl
-	@$(BIN)/twofold rtl --net $(NET) --variant $(VARIANT) --folding $(FOLDING)
+	@$(BIN)/twofold rtl $(MACHINE_OPTIONS)
 
 train: $(VENV)/.all  ## train a network (TWOFOLD_GSC=folder VARIANT=fast OUT=file)
-	@$(BIN)/twofold train --net $(NET) --variant $(VARIANT) $(if $(TWOFOLD_GSC),--data "$(TWOFOLD_GSC)") \
-		--out $(or $(OUT),build/train/$(NET)-$(VARIANT).npz)
+	@$(BIN)/twofold train $(CHOSEN) $(if $(TWOFOLD_GSC),--data "$(TWOFOLD_GSC)") \
+		--out $(or $(OUT),build/train/$(or $(NET),gsc)-$(or $(VARIANT),fast).npz)
 
 bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build (BOARD=u55c; TARGET=hw_emu: for emulation)
-	@$(BIN)/twofold bitstream --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --target $(TARGET) --units $(UNITS) \
-		--board $(BOARD)
+	@$(BIN)/twofold bitstream $(MACHINE_OPTIONS) $(if $(TARGET),--target $(TARGET)) $(if $(UNITS),--units $(UNITS))
 
 emulate: $(VENV)/.host  ## samples through PYNQ and XRT on an emulated card (needs libxrt1; NET= SAMPLES= UNITS=)
-	@$(BIN)/twofold emulate --net $(NET) --variant $(VARIANT) --folding $(FOLDING) --units $(UNITS) --board $(BOARD) \
-		$(if $(SAMPLES),--samples $(SAMPLES))
+	@$(BIN)/twofold emulate $(MACHINE_OPTIONS) $(SEND) $(if $(UNITS),--units $(UNITS))
 
 bench: $(VENV)/.bench  ## the networks on CPU engines and on ours (QUICK=1; DEEPSPARSE=1 accepts its licence)
-	@$(BIN)/twofold bench --net $(NET) $(if $(QUICK),--quick) $(if $(DEEPSPARSE),--accept-deepsparse-licence)
+	@$(BIN)/twofold bench $(if $(NETWORK),--network "$(NETWORK)") $(if $(NET),--net $(NET)) $(if $(QUICK),--quick) $(if $(DEEPSPARSE),--accept-deepsparse-licence)
 
 report: $(VENV)/.bench  ## the comparison as one page, build/reports/report.html
-	@$(BIN)/twofold report --net $(NET) --board $(BOARD)
+	@$(BIN)/twofold report $(if $(NET),--net $(NET)) $(if $(BOARD),--board $(BOARD))
 
 resources: $(VENV)/.area  ## area of the machine by Yosys, tile by tile
-	@$(BIN)/twofold resources --net $(NET) --variant $(VARIANT) --board $(BOARD)
+	@$(BIN)/twofold resources $(MACHINE_OPTIONS)
 
 # The package as it is when installed, for tools that follow paths instead of imports.
 build/typing:

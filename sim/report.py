@@ -94,5 +94,5 @@ def _summary(simulation: Simulation) -> str:
         "multiplications": f"{figures['multiplications']:,} a sample, dense / {share:.1f}",
         "simulator": simulator,
     }
-    lines = [f"{figures['network']}, folding {figures['folding']}"]
+    lines = [f"{figures['network']} on machine {figures['machine']}"]
     return "\n".join(lines + [f"  {name:16} {text}" for name, text in rows.items()])

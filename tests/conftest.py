@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from twofold.hw.contract.cache import locked
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.contract.presets import folding, network
-from twofold.hw.package.folder import Machine
+from twofold.hw.contract.shipped import machine
 from twofold.sim.emulation.bitstream import Target, write_bitstream
 from twofold.sim.emulation.environment import check
 
@@ -68,6 +67,7 @@ def emulated(build_cache: Path) -> Path:
         check()
     except ToolError as error:
         pytest.skip(str(error))
-    machine = Machine(network("tiny"), folding("tiny"), "small")
     with locked(build_cache / "emulated"):
-        return write_bitstream(Target(machine, 2), build_cache / "bitstreams", build_cache)
+        return write_bitstream(
+            Target(machine("tiny-fast-small"), 2), build_cache / "bitstreams", build_cache
+        )

@@ -128,3 +128,22 @@ def test_torch_lives_in_the_training_rooms_only():
 def test_vendor_runtime_lives_in_its_rooms_only():
     assert offenders("sw", ("pynq", "pyxrt"), XRT_ROOMS) == []
     assert offenders("sim", ("pynq", "pyxrt")) == []
+
+
+def test_argparse_and_terminals_stay_out_of_the_contract():
+    assert offenders("hw/contract", ("argparse", "rich")) == []
+
+
+def test_commands_import_what_is_heavy_when_they_run():
+    """At the top of a command's file stands the standard library and what costs nothing."""
+    heavy = ("numpy", "rich", "torch", "amaranth", "sim", "cocotb", "onnx")
+    found = []
+    for path in sources("sw/cli/verbs"):
+        for node in ast.parse(path.read_text()).body:
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            found += [f"{path.name}: {name}" for name in names if name.split(".")[0] in heavy]
+    assert found == []

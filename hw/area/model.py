@@ -336,7 +336,6 @@ def _feed(plan: ScatterPlan, frames: int) -> Resources:
     stage = plan.stage
     found = _routing(plan.routed())
     if found is None:
-        routing(plan)
         raise FoldingError(f"{stage.name}: its input cannot be routed")
     entry = ACT_BITS + (0 if plan.shares_rows else max(1, plan.index_bits))
     depth = frames * plan.source.passes * stage.in_k

@@ -1,6 +1,5 @@
 """``resources.json``: what the variants take, how deep their logic is, and how fast they ran."""
 
-from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,13 @@ from typing import Any
 from twofold.hw.area.cells import ASSUMPTIONS
 from twofold.hw.area.estimate import Part, by_engine, total
 from twofold.hw.area.paths import Path as Length
-from twofold.hw.boards import default
+from twofold.hw.boards import default, find
 from twofold.hw.boards.board import Board
 from twofold.hw.boards.resources import NAMES, Resources, share
+from twofold.hw.contract import presets
 from twofold.hw.contract.cache import locked
 from twofold.hw.contract.files import read_json, write_json
-from twofold.hw.contract.folding import Plan
+from twofold.hw.contract.machine import Machine
 
 MEASURED = ("cycles_per_sample", "latency_cycles")
 COLOURS = ["#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#bbbbbb", "#444444"]
@@ -25,29 +25,21 @@ def shares(taken: Resources, board: Board) -> dict[str, float]:
     return {name: round(part, 4) for name, part in each}
 
 
-def variant_figures(
-    parts: list[Part],
-    plans: Iterable[Plan],
-    *,
-    net: str,
-    variant: str,
-    folding: str,
-    reports: Path,
-    board: Board | None = None,
-) -> dict[str, Any]:
-    """Everything that ``resources.json`` says of a variant.
+def variant_figures(parts: list[Part], machine: Machine, *, reports: Path) -> dict[str, Any]:
+    """Everything that ``resources.json`` says of a machine.
 
     ``reports``: directory with the reports of RTL simulations, which cycles and latency are taken
-    from. ``board``: whose regions and clock it is held against; None for the default.
+    from. It is held against the regions and the clock of the machine's board.
     """
-    board = board or default()
+    board = find(machine.board)
     taken = total(parts)
     analysed = [part for part in parts if part.levels is not None and part.slowest is not None]
     deepest = max(analysed, key=lambda part: part.levels or Length())
     slowest = max(analysed, key=lambda part: (part.slowest or Length()).delay)
     return {
-        "network": f"{net}-{variant}",
-        "folding": folding,
+        "network": machine.network.name,
+        "machine": machine.name,
+        "folding": size_of(machine),
         "area": "estimated",
         **taken.as_dict(),
         "share_of_slr": shares(taken, board),
@@ -63,20 +55,26 @@ def variant_figures(
         "clock_ns": round(board.period_ns, 2),
         "modelled_parts": [part.name for part in parts if not part.synthesised],
         "parts": [_part(part) for part in parts],
-        "cycles_per_sample_planned": max(plan.cycles for plan in plans),
-        **measured(reports, net=net, variant=variant, folding=folding),
+        "cycles_per_sample_planned": max(plan.cycles for plan in machine.plans),
+        **measured(reports, machine),
     }
 
 
-def measured(reports: Path, *, net: str, variant: str, folding: str) -> dict[str, Any]:
+def size_of(machine: Machine) -> str:
+    """Size of a shipped machine, the name of another."""
+    known = presets.parts(machine.name)
+    return machine.name if known is None else known[2]
+
+
+def measured(reports: Path, machine: Machine) -> dict[str, Any]:
     """Cycles and latency of an RTL simulation of this machine; the reason where there is none."""
-    wanted = {"net": net, "variant": variant, "folding": folding}
+    mark = machine.fingerprint.hex()
     for path in sorted(reports.glob("*.json")):
         tree = read_json(path)
-        same = all(isinstance(tree, dict) and tree.get(key) == wanted[key] for key in wanted)
+        same = isinstance(tree, dict) and tree.get("fingerprint") == mark and MEASURED[0] in tree
         if same and not tree.get("failures"):
             return {name: tree[name] for name in MEASURED} | {"measured_in": path.name}
-    command = f"twofold sim --net {net} --variant {variant} --folding {folding}"
+    command = f"twofold sim --machine {machine.name}"
     return {"not_measured": f"no report of an RTL simulation in {reports}; run `{command}`"}
 
 

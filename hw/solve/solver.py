@@ -4,10 +4,10 @@ Layers are chosen one after the other. What a layer costs depends on its own fol
 or the emission of the layer before, and on the winners that the layer behind takes a cycle. So of
 all ways to fold the layers up to some point, those that look the same from behind compete, and only
 those that no other beats in every resource are kept. The result is the least of all foldings that
-`twofold.hw.solve.candidates` names.
+`twofold.hw.solve.promising` names: of a small layer all, of a large one those with few multipliers.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -24,8 +24,9 @@ from twofold.hw.contract.folding import (
 )
 from twofold.hw.contract.network import Network, Stage
 from twofold.hw.contract.parameters import check_image_fits
-from twofold.hw.contract.regs import sample_bytes
-from twofold.hw.solve.candidates import candidates, widest
+from twofold.hw.contract.regs import BEAT_BYTES, sample_bytes, sample_stride
+from twofold.hw.solve.candidates import widest
+from twofold.hw.solve.promising import EFFORTS, Effort, promising
 from twofold.hw.solve.timeline import SampleTimes, sample_times
 
 SETTLING = 12
@@ -75,7 +76,7 @@ class Solution:
     @property
     def input_cycles(self) -> int:
         """Cycles in which a sample arrives."""
-        return -(-sample_bytes(self.network) // self.folding.input_bytes)
+        return arrival(self.network, self.folding.input_bytes)
 
     @property
     def cycles(self) -> int:
@@ -94,6 +95,11 @@ class Solution:
         return slowest.stage.name if slowest.cycles >= self.input_cycles else "input"
 
 
+def arrival(network: Network, input_bytes: int) -> int:
+    """Cycles in which a sample arrives, of which memory gives a beat a cycle."""
+    return max(-(-sample_bytes(network) // input_bytes), sample_stride(network) // BEAT_BYTES)
+
+
 def solve(
     network: Network,
     cycles: int,
@@ -101,6 +107,7 @@ def solve(
     board: Board | None = None,
     budget: Resources | None = None,
     input_bytes: int = 64,
+    efforts: Sequence[Effort] = EFFORTS,
 ) -> Solution:
     """Folding of the least `cost` that takes at most ``cycles`` a sample and stays in the budget.
 
@@ -108,30 +115,60 @@ def solve(
     ----------
     board: that it is for; None for the default.
     budget: what may be taken; None for the board's.
+    input_bytes: taken a cycle.
+    efforts: bound the search, one after the other until a folding is found.
 
     Raises FoldingError when there is none, or the engines cannot serve the network.
     """
     board = board or default()
     budget = budget or board.budget
     plans(network, Folding(widest(network), input_bytes=input_bytes))
-    needed = -(-sample_bytes(network) // input_bytes)
+    needed = arrival(network, input_bytes)
     if needed > cycles:
         raise FoldingError(
             f"folding: a sample arrives in {needed} cycles, {cycles} were asked for; "
             "take more bytes a cycle"
         )
-    for frames in range(2, FRAMES_MAX + 1):
+    error: FoldingError | None = None
+    for effort in efforts:
+        try:
+            return _solved(network, cycles, board, budget, input_bytes, effort)
+        except FoldingError as found:
+            error = found
+    raise error or FoldingError("folding: no effort, needs at least one")
+
+
+def _solved(
+    network: Network,
+    cycles: int,
+    board: Board,
+    budget: Resources,
+    input_bytes: int,
+    effort: Effort,
+) -> Solution:
+    frames = 2
+    while frames <= FRAMES_MAX:
         shape = Folding((), input_bytes=input_bytes, frames=frames)
-        found = _Search(network, cycles, shape, board, budget).run()
+        found = _Search(network, cycles, shape, board, budget, effort).run()
         if found is None:
-            found = _Search(network, cycles, shape, board, budget, thorough=True).run()
-        if found is not None and keeps_pace(found):
+            found = _Search(network, cycles, shape, board, budget, effort, thorough=True).run()
+        enough = None if found is None else _frames_needed(found)
+        if found is not None and enough == frames:
             check_image_fits(found.plans)
             return found
+        frames = max(frames + 1, enough or 0)
     raise FoldingError(
         f"folding: samples wait for room in every machine of {cycles} cycles a sample with up to "
         f"{FRAMES_MAX} frames; ask for more cycles"
     )
+
+
+def _frames_needed(found: Solution) -> int | None:
+    """Frames with which the layers keep their pace; None where no number is enough."""
+    for frames in range(found.folding.frames, FRAMES_MAX + 1):
+        if keeps_pace(replace(found, folding=replace(found.folding, frames=frames))):
+            return frames
+    return None
 
 
 def keeps_pace(found: Solution) -> bool:
@@ -172,11 +209,13 @@ class _Search:
         shape: Folding,
         board: Board,
         budget: Resources,
+        effort: Effort,
         *,
         thorough: bool = False,
     ) -> None:
         self.network, self.cycles, self.shape = network, cycles, shape
         self.board, self.budget, self.thorough = board, budget, thorough
+        self.effort = effort
         self.fronts: dict[tuple[object, ...], Resources | None] = {}
         self.backs: dict[tuple[object, ...], Resources] = {}
 
@@ -192,15 +231,18 @@ class _Search:
             return None
         return Solution(self.network, replace(self.shape, layers=least.layers), self.board)
 
+    def _candidates(self, stage: Stage) -> list[LayerFolding]:
+        return promising(self.network, stage, self.cycles, self.effort)
+
     def _first(self, stage: Stage) -> Iterator[_Partial]:
         start = _sum(shared_components(len(self.network.stages)))
-        for layer in candidates(self.network, stage):
+        for layer in self._candidates(stage):
             plan = layer.plan(stage, None)
             if plan.cycles <= self.cycles:
                 yield _Partial((layer,), start + _sum(front(plan, self.shape)), self.board)
 
     def _next(self, stage: Stage, before: Iterable[_Partial]) -> Iterator[_Partial]:
-        layers = list(candidates(self.network, stage))
+        layers = self._candidates(stage)
         for partial in before:
             sources = {one: self._plan(partial.layers, one) for one in {at.takes for at in layers}}
             for layer in layers:

@@ -13,12 +13,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import twofold.sim
+from twofold.hw.boards import find
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.files import write_bytes
+from twofold.hw.contract.machine import Machine
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.contract.regs import ADDRESS_BITS, ARGUMENTS, KERNEL_NAME, c_header
-from twofold.hw.package.folder import Machine
+from twofold.hw.package.folder import identity_of
 from twofold.hw.package.metadata import embedded_metadata
 from twofold.hw.package.scripts import unit_name
 from twofold.hw.verilog.kernel import machine_kernel
@@ -70,7 +72,6 @@ exit $status
 MAIN = """\
 import sys
 
-from twofold.sim.emulation.server import main
 
 sys.exit(main(sys.argv[1:]))
 """
@@ -96,7 +97,7 @@ class Target:
     latency: int = 100
 
     def __post_init__(self) -> None:
-        most = self.machine.board.units
+        most = find(self.machine.board).units
         if not 1 <= self.units <= most:
             raise FoldingError(f"units is {self.units}, needs 1 to {most}: one for each bank")
 
@@ -135,7 +136,8 @@ def card_library(kernel: Verilog, build: Path, report: Report = silent) -> Path:
 
 def describe(target: Target, library: bytes) -> Xclbin:
     """The ``.xclbin`` around a kernel's library."""
-    machine, units, board = target.machine, target.places(), target.machine.board
+    machine, units = target.machine, target.places()
+    board = find(machine.board)
     taken = [board.bank(index) for index in range(target.units)]
     banks, clocks = _banks(board, taken), _clocks(board)
     pointers = [one.argument for one in ARGUMENTS if one.pointer and one.argument is not None]
@@ -162,7 +164,7 @@ def describe(target: Target, library: bytes) -> Xclbin:
         clocks=clocks,
         metadata=embedded_metadata(units, clocks, _shell(board)),
         bitstream=_archive(plan, library),
-        identity=machine.identity,
+        identity=identity_of(machine),
         build={"dsa": {"feature_roms": []}, "xclbin": {"generated_by": generated}},
     )
 

@@ -4,23 +4,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twofold.hw.boards import default
-from twofold.hw.boards.board import Board
+from twofold.hw.boards import find
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.files import read_json, writing
-from twofold.hw.contract.presets import folding_for
+from twofold.hw.contract.machine import Machine
 from twofold.hw.contract.progress import Report, silent
-from twofold.hw.package.folder import Machine
 from twofold.sim.emulation.bitstream import Target, write_bitstream
 from twofold.sim.emulation.environment import emulation, run
-from twofold.sim.emulation.host import COUNTERS, INPUTS, RESULTS, Order
+from twofold.sim.emulation.host import COUNTERS, INPUTS, MACHINE, RESULTS, Order
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.golden.model import forward
 from twofold.sw.xrt.library import RUNTIMES
@@ -81,19 +79,17 @@ class Task:
     Parameters
     ----------
     network: file of a quantized network.
-    folding: size of the machine.
+    machine: that computes it.
     inputs: uint8 ``[samples, channels, height, width]``.
     units: compute units.
-    board: that is emulated.
     backends: of `twofold.sw.xrt.library.RUNTIMES`.
     seconds: that a host may take.
     """
 
     network: Path
-    folding: str
+    machine: Machine
     inputs: NDArray[np.uint8]
     units: int = 1
-    board: Board = field(default_factory=default)
     backends: Sequence[str] = RUNTIMES
     seconds: float = 600.0
 
@@ -104,10 +100,9 @@ def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) 
     Raises FoldingError, ToolError, and the errors of the network file.
     """
     quantized = QuantizedNetwork.load(task.network)
-    folding = folding_for(quantized.network, task.folding)
-    machine = Machine(quantized.network, folding, task.folding, task.board)
+    task.machine.check_network(quantized.network)
     golden = forward(quantized, task.inputs, keep_activations=False)
-    bitstream = write_bitstream(Target(machine, task.units), bitstreams, build, report)
+    bitstream = write_bitstream(Target(task.machine, task.units), bitstreams, build, report)
     outcomes = []
     for done, backend in enumerate(task.backends):
         report("emulate", done, len(task.backends))
@@ -129,9 +124,10 @@ def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) 
     return Emulation(
         {
             "network": quantized.network.name,
-            "folding": task.folding,
+            "machine": task.machine.name,
+            "fingerprint": task.machine.fingerprint.hex(),
             "units": task.units,
-            "board": task.board.name,
+            "board": task.machine.board,
             "bitstream": str(bitstream),
         },
         outcomes,
@@ -142,16 +138,17 @@ def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], fl
     """Results of a host process, and the seconds that it took."""
     with (
         tempfile.TemporaryDirectory(prefix="twofold-host-") as scratch,
-        emulation(board=task.board) as variables,
+        emulation(board=find(task.machine.board)) as variables,
     ):
         directory = Path(scratch)
         with writing(directory / INPUTS) as file:
             np.save(file, task.inputs, allow_pickle=False)
+        task.machine.save(directory / MACHINE)
         order = Order(
             backend=backend,
             bitstream=str(bitstream.absolute()),
             network=str(task.network.absolute()),
-            folding=task.folding,
+            machine=str(directory / MACHINE),
             directory=scratch,
         )
         root = Path(__file__).parents[2]

@@ -14,12 +14,13 @@ import numpy as np
 
 from twofold.hw.contract.errors import TwofoldError
 from twofold.hw.contract.files import write_json, writing
-from twofold.hw.contract.presets import folding_for
+from twofold.hw.contract.machine import Machine
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.driver.accelerator import Accelerator
 from twofold.sw.driver.opening import Wish, open_devices
 
 INPUTS, RESULTS, COUNTERS = "inputs.npy", "results.npz", "counters.json"
+MACHINE = "host.machine.json"
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,14 @@ class Order:
     backend: ``xrt`` or ``pynq``.
     bitstream: for emulation.
     network: quantized network.
-    folding: size of the machine.
+    machine: file of the machine in the bitstream.
     directory: with the inputs; results go there.
     """
 
     backend: str
     bitstream: str
     network: str
-    folding: str
+    machine: str
     directory: str
 
     def to_json(self) -> str:
@@ -59,7 +60,7 @@ def main(text: str) -> int:
 def _run(order: Order) -> None:
     directory = Path(order.directory)
     quantized = QuantizedNetwork.load(Path(order.network))
-    folding = folding_for(quantized.network, order.folding)
+    folding = Machine.load(order.machine).folding
     inputs = np.load(directory / INPUTS, allow_pickle=False)
     wish = Wish(quantized.network, folding, xclbin=Path(order.bitstream))
     opened = open_devices(f"{order.backend}:0", wish)

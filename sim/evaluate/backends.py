@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twofold.hw.contract import machine as contract
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.network import Network
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     Inputs = NDArray[np.uint8]
     Logits = NDArray[np.int32]
     Backend = Callable[[QuantizedNetwork, Inputs], Logits]
+
+MachineFor = Callable[[Network], contract.Machine]
+"""Chooses the machine of a network."""
 
 
 def golden(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
@@ -39,16 +44,15 @@ def onnx(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
     return OnnxNetwork(export(quantized).SerializeToString()).logits(inputs)
 
 
-def rtl(build: Path, size: str) -> "Backend":
-    """The machine, cycle by cycle, in the folding ``size``; built under ``build``."""
+def rtl(build: Path, machine_for: MachineFor) -> "Backend":
+    """The machine that is chosen for a network, cycle by cycle; built under ``build``."""
 
     def run(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
         from twofold.hw.contract.parameters import ParameterStatus
-        from twofold.hw.contract.presets import folding_for
         from twofold.sim.rtl.simulated import Machine
         from twofold.sw.pack.packer import pack
 
-        folding = folding_for(quantized.network, size)
+        folding = machine_for(quantized.network).folding
         with Machine.build(quantized.network, folding, build) as machine:
             status = machine.load(pack(quantized, folding))
             if status is not ParameterStatus.OK:
@@ -58,7 +62,7 @@ def rtl(build: Path, size: str) -> "Backend":
     return run
 
 
-_BACKENDS: "dict[str, Callable[[Path, str], Backend]]" = {
+_BACKENDS: "dict[str, Callable[[Path, MachineFor], Backend]]" = {
     "golden": lambda *_: golden,
     "torch": lambda *_: pytorch,
     "onnx": lambda *_: onnx,
@@ -67,6 +71,6 @@ _BACKENDS: "dict[str, Callable[[Path, str], Backend]]" = {
 NAMES = tuple(_BACKENDS)
 
 
-def backend(name: str, build: Path, size: str) -> "Backend":
-    """Backend by its name on the command line."""
-    return _BACKENDS[name](build, size)
+def backend(name: str, build: Path, machine_for: MachineFor) -> "Backend":
+    """Backend by its name on the command line; ``machine_for`` is asked by that of the RTL."""
+    return _BACKENDS[name](build, machine_for)

@@ -56,7 +56,7 @@ class Subject:
 
 def prepare(net: str, inputs: np.ndarray, folder: Path) -> list[Subject]:
     """Write every network of ``net`` into ``folder``. Raises ArtefactError, OnnxError."""
-    return [_subject(name, *_network(net, name), inputs, folder) for name in VARIANTS]
+    return [subject_of(name, *_network(net, name), inputs, folder) for name in VARIANTS]
 
 
 def samples(net: str, data: Path | None) -> tuple[np.ndarray, str]:
@@ -119,9 +119,13 @@ def _without_small(layer: QuantizedLayer) -> QuantizedLayer:
     return replace(layer, weight=weight.reshape(layer.weight.shape))
 
 
-def _subject(
+def subject_of(
     name: str, quantized: QuantizedNetwork, source: str, inputs: np.ndarray, folder: Path
 ) -> Subject:
+    """A network as a subject; its files go into ``folder``. Raises ArtefactError, OnnxError.
+
+    ``source``: where it comes from; ``inputs``: uint8 ``[samples, channels, rows, columns]``.
+    """
     winners = any(stage.k < stage.channels for stage in quantized.network.stages)
     models = {"int8": int8_model(quantized)}
     logits = {

@@ -1,26 +1,39 @@
 """Entry point of ``twofold``: finds and runs a command; an error is one line and an exit code.
 
-A command is a module registered under the entry point group ``twofold.commands``. It has
+A command is a module of `twofold.sw.cli.verbs`. It has
 
 - ``HELP``: one sentence for the overview,
 - ``add_arguments(parser)``: declares its options,
 - ``run(args) -> int``: does the work and returns the exit code.
 
-Command modules import what they need inside ``run``, so that the overview works with any set of
-extras installed.
+Command modules import what they need inside ``run``, so that the overview is quick and works with
+any set of extras installed. They are the top floor: they may import everything, and nothing but
+tests imports them.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import entry_points
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol, cast
 
 from twofold.hw.contract.errors import ToolError, TwofoldError
 from twofold.hw.contract.files import check_output, protected
+from twofold.sw.cli.former import translated
 
-GROUP = "twofold.commands"
+VERBS = {
+    "import": "import_",
+    **{
+        verb: verb
+        for verb in (
+            "train", "explore", "eval", "export", "solve", "sim", "rtl", "resources", "pack",
+            "bitstream", "emulate", "devices", "check", "infer", "time", "bench", "report",
+        )
+    },
+}  # fmt: skip
+"""Modules of `twofold.sw.cli.verbs` by the name of the command, in the order in which one works."""
 EXIT_INTERRUPTED = 130
 OUTPUTS = ("out", "picture", "float_onnx", "json", "readme")
 """Options that name a file to write; every other path is one to read."""
@@ -36,24 +49,37 @@ class Command(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
+def command(verb: str) -> Command:
+    """Module of a command."""
+    return cast(Command, import_module(f"{__package__}.verbs.{VERBS[verb]}"))
+
+
 def commands() -> dict[str, Command]:
-    """Every registered command by name, in alphabetical order."""
-    found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    return {point.name: cast(Command, point.load()) for point in found}
+    """Every command by name, in the order of work."""
+    return {verb: command(verb) for verb in VERBS}
 
 
 def parser() -> argparse.ArgumentParser:
-    """Parser with a sub-command for each registered command."""
+    """Parser with a sub-command for each command."""
     top = argparse.ArgumentParser(
         prog="twofold",
-        description="Sparse-sparse neural inference: simulate, train, pack, build, run.",
+        description="Sparse-sparse neural inference: from a network to a machine, simulated, built "
+        "and run.",
     )
+    top.add_argument("--version", action="version", version=f"twofold {_version()}")
     subparsers = top.add_subparsers(metavar="COMMAND", required=True)
-    for name, command in commands().items():
-        sub = subparsers.add_parser(name, help=command.HELP, description=command.HELP)
-        command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+    for verb, module in commands().items():
+        sub = subparsers.add_parser(verb, help=module.HELP, description=module.HELP)
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
     return top
+
+
+def _version() -> str:
+    try:
+        return version("twofold")
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -85,7 +111,10 @@ def _paths(value: object) -> Iterator[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``twofold`` with ``argv`` (default: the process's arguments) and return its exit code."""
-    args = parser().parse_args(argv)
+    samples, notes = translated(sys.argv[1:] if argv is None else argv)
+    args = parser().parse_args(samples)
+    for note in notes:
+        print(f"twofold: note: {note}", file=sys.stderr)
     try:
         return run(args)
     except TwofoldError as error:

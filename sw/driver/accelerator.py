@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import count
 from weakref import WeakSet
 
@@ -10,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.hw.contract import parameters as packed
-from twofold.hw.contract.errors import ParameterError, TwofoldError
-from twofold.hw.contract.fingerprint import fingerprint
+from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
-from twofold.hw.contract.presets import SIZES, folding_for
 from twofold.hw.contract.regs import KERNEL_NAME, LAYERS_COUNTED
+from twofold.hw.contract.shipped import machines_for
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.driver.batch import Batch, Part
 from twofold.sw.driver.device import Device, Identity, counters, identity
@@ -258,19 +256,16 @@ class Accelerator:
         return shape[1:] if shape[0] == 1 else shape
 
     def _folding(self, network: Network) -> Folding:
-        """The shipped folding whose machine the devices hold."""
-        found = {}
-        for size in SIZES:
-            with suppress(TwofoldError):
-                folding = folding_for(network, size)
-                found[size] = fingerprint(network, folding)
-                if found[size] == self.machine.fingerprint:
-                    return folding
-        known = ", ".join(f"{size} is {identity.hex()[:12]}" for size, identity in found.items())
+        """Folding of the shipped machine that the devices hold."""
+        machines = machines_for(network)
+        for machine in machines:
+            if machine.fingerprint == self.machine.fingerprint:
+                return machine.folding
+        known = ", ".join(f"{one.name} is {one.fingerprint.hex()[:12]}" for one in machines)
         raise ParameterError(
             f"{self.devices[0].name} holds machine {self.machine.fingerprint.hex()[:12]}, not one "
-            f"of {network.name} ({known or 'no folding is shipped'}); load the bitstream "
-            "built for this network, or give its folding"
+            f"of {network.name} ({known or 'none is shipped'}); load the bitstream "
+            "built for this network, or give the folding of its machine"
         )
 
     def _check_open(self) -> None:

@@ -14,7 +14,7 @@ from twofold.hw.contract.files import read_bytes
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
-from twofold.hw.contract.presets import SIZES, folding_for
+from twofold.hw.contract.shipped import machines_for
 from twofold.hw.xclbin import xclbin
 from twofold.hw.xclbin.xclbin import LARGEST, Mode
 from twofold.sw.driver.cpu import open_cpu
@@ -98,7 +98,7 @@ def find_bitstream(wish: Wish) -> Path:
     """
     if wish.xclbin is not None:
         return wish.xclbin
-    machines = {fingerprint(wish.network, folding_for(wish.network, size)) for size in SIZES}
+    machines = {machine.fingerprint for machine in machines_for(wish.network)}
     machines.add(fingerprint(wish.network, wish.folding))
     for path in sorted(wish.bitstreams.glob("*/*.xclbin")):
         try:

@@ -17,11 +17,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from twofold.hw.boards import default
-from twofold.hw.contract.errors import TwofoldError
-from twofold.hw.contract.fingerprint import fingerprint
-from twofold.hw.contract.presets import folding_for
+from twofold.hw.contract.errors import MachineError, TwofoldError
+from twofold.hw.contract.machine import Machine
+from twofold.hw.contract.network import Network
 from twofold.hw.contract.regs import KERNEL_VERSION, Register, Status, sample_bytes
 from twofold.hw.contract.results import result_row
+from twofold.hw.contract.shipped import machines_for
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.driver.accelerator import Accelerator
 from twofold.sw.driver.device import Arguments
@@ -48,16 +49,15 @@ class IdleLaunch:
 class IdleUnit:
     """A unit that leaves its memory as it is."""
 
-    def __init__(self, name: str, quantized: QuantizedNetwork) -> None:
+    def __init__(self, name: str, machine: Machine) -> None:
         self.name = name
-        network = quantized.network
-        machine = fingerprint(network, folding_for(network))
+        network = machine.network
         self._registers = {
             "version": KERNEL_VERSION,
             "status": Status.OK,
             "geometry": sample_bytes(network),
             "outputs": result_row(network).register,
-            "fingerprint": int.from_bytes(machine, "little"),
+            "fingerprint": int.from_bytes(machine.fingerprint, "little"),
         }
 
     @property
@@ -83,8 +83,8 @@ class IdleDevice:
 
     name, patience = "idle", 1.0
 
-    def __init__(self, quantized: QuantizedNetwork, units: int) -> None:
-        self.units = tuple(IdleUnit(f"idle_{number}", quantized) for number in range(units))
+    def __init__(self, machine: Machine, units: int) -> None:
+        self.units = tuple(IdleUnit(f"idle_{number}", machine) for number in range(units))
 
     def close(self) -> None:
         """Nothing to do."""
@@ -108,13 +108,15 @@ class Cost:
     copy: float
 
 
-def measure(quantized: QuantizedNetwork, batch: int, *, units: int, turns: int) -> Cost:
+def measure(
+    quantized: QuantizedNetwork, machine: Machine, batch: int, *, units: int, turns: int
+) -> Cost:
     """Medians over turns; the three kinds take turns, so that noise hits all of them."""
     shape = (batch, *quantized.network.input_shape)
     inputs = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     aside = np.zeros_like(inputs)
-    with Accelerator(IdleDevice(quantized, units)) as accelerator:
-        accelerator.load(quantized)
+    with Accelerator(IdleDevice(machine, units)) as accelerator:
+        accelerator.load(quantized, machine.folding)
         with accelerator.buffer(batch) as samples:
             samples.write(inputs[:, 0])
             kinds = (
@@ -125,6 +127,16 @@ def measure(quantized: QuantizedNetwork, batch: int, *, units: int, turns: int) 
             times = np.array([[_time(kind) for kind in kinds] for _ in range(turns + 1)])
     in_place, copied, copy = (float(one) for one in np.median(times[1:], axis=0) / batch * 1e9)
     return Cost(batch, round(in_place, 2), round(copied, 2), round(copy, 2))
+
+
+def _machine(network: Network, file: str | None) -> Machine:
+    """The machine in a file, else a shipped one that computes the network."""
+    shipped = machines_for(network)
+    if file is None and not shipped:
+        raise MachineError(f"no machine is shipped for {network.name}: give --machine FILE")
+    machine = shipped[-1] if file is None else Machine.load(file)
+    machine.check_network(network)
+    return machine
 
 
 def _time(work: Callable[[], object]) -> float:
@@ -139,6 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m twofold.sw.driver.overhead", description=__doc__
     )
     parser.add_argument("--network", required=True, help="quantized network (.npz)")
+    parser.add_argument("--machine", help="machine file (default: a shipped one)")
     parser.add_argument("--batch", type=int, default=BATCH, help="samples a call (%(default)s)")
     parser.add_argument(
         "--units", type=int, default=default().units, help="compute units (%(default)s)"
@@ -147,9 +160,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)
     try:
-        cost = measure(
-            QuantizedNetwork.load(args.network), args.batch, units=args.units, turns=args.turns
-        )
+        quantized = QuantizedNetwork.load(args.network)
+        machine = _machine(quantized.network, args.machine)
+        cost = measure(quantized, machine, args.batch, units=args.units, turns=args.turns)
     except TwofoldError as error:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code

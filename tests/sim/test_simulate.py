@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 
 import twofold.sim.simulate
-from sim import cli
 from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding, plans
 from twofold.hw.contract.network import Conv2d, Linear, Network
 from twofold.hw.contract.presets import folding
@@ -26,6 +25,9 @@ from twofold.sim.testbenches.runner import build_bench
 from twofold.sim.workloads.random_network import random_inputs, random_quantized
 from twofold.sim.workloads.samples import Workload
 from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.artefacts.shipped import shipped
+from twofold.sw.cli.options import EXIT_MISMATCH
+from twofold.sw.cli.verbs import sim as cli
 from twofold.sw.errors import ArtefactError
 from twofold.sw.golden.model import Golden, forward
 
@@ -34,7 +36,7 @@ FOLDING = folding("tiny", "fast", "small")
 
 @pytest.fixture(scope="module")
 def tiny() -> QuantizedNetwork:
-    return QuantizedNetwork.load(cli.shipped("tiny", "fast"))
+    return QuantizedNetwork.load(shipped("tiny", "fast"))
 
 
 def run(build: Path, *options: str) -> int:
@@ -87,7 +89,7 @@ def test_a_difference_is_found_and_fails(build: Path, monkeypatch: pytest.Monkey
         return golden
 
     monkeypatch.setattr(twofold.sim.simulate, "forward", other)
-    assert run(build, "--samples", "80") == cli.EXIT_MISMATCH
+    assert run(build, "--samples", "80") == EXIT_MISMATCH
     assert report(build)["mismatches"] == 2
 
 
@@ -153,7 +155,7 @@ def test_a_number_of_samples_that_is_none(samples: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as stopped:
         run(Path("unused"), f"--samples={samples}")
     assert stopped.value.code == 2
-    assert f"samples is '{samples}', needs a number >= 1 or 'all'" in capsys.readouterr().err
+    assert f"'{samples}' is no number >= 1, nor 'all'" in capsys.readouterr().err
 
 
 def test_a_missing_network(tmp_path: Path):
@@ -166,13 +168,13 @@ TWICE = """
 import json, sys
 from pathlib import Path
 from twofold.hw.contract.presets import folding
-from twofold.sim.cli import shipped
+from twofold.sw.artefacts.shipped import shipped
 from twofold.sim.simulate import simulate
 from twofold.sim.workloads.samples import Workload
 from twofold.sw.artefacts import QuantizedNetwork
 
 tiny = QuantizedNetwork.load(shipped("tiny", "fast"))
-inputs = random_inputs(tiny.network, 6, int(sys.argv[2]))[:, 0]
+inputs = random_inputs(tiny.network, 6, int(sys.argv[2]))
 samples = Workload("random", inputs, [""] * 6, [None] * 6)
 found = simulate(tiny, folding("tiny", "fast", "small"), samples, Path(sys.argv[1]))
 print(json.dumps([[sample.label for sample in found.samples], found.failures]))
@@ -207,7 +209,7 @@ def test_two_runs_in_one_build_folder_keep_their_results_apart(build: Path, tiny
 
 
 def _network():
-    return QuantizedNetwork.load(cli.shipped("tiny", "fast")).network
+    return QuantizedNetwork.load(shipped("tiny", "fast")).network
 
 
 def test_raw_outputs_are_simulated_and_shown_without_labels(build: Path):
@@ -218,7 +220,7 @@ def test_raw_outputs_are_simulated_and_shown_without_labels(build: Path):
     quantized, machine = random_quantized(network, 3), Folding(layers, input_bytes=4, frames=4)
     inputs = random_inputs(network, twofold.sim.simulate.BENCH_SAMPLES + 1, 3)
     spoken = [str(at) for at in range(len(inputs))]
-    workload = Workload("noise", inputs[:, 0], spoken, [None] * len(inputs))
+    workload = Workload("noise", inputs, spoken, [None] * len(inputs))
     found = twofold.sim.simulate.simulate(quantized, machine, workload, build)
     assert found.passed and found.figures["mismatches"] == 0
     assert {(sample.label, sample.probability) for sample in found.samples} == {(None, None)}

@@ -35,6 +35,16 @@ class LayerFolding:
         """Global winners that the engine takes a cycle."""
         return 1
 
+    @property
+    def multipliers(self) -> int:
+        """Products of a cycle at each position of the pooling windows that are built."""
+        raise NotImplementedError
+
+    def quickest(self: AnyFolding, stage: Stage) -> AnyFolding:
+        """The same folding of ``stage``, with results that leave as fast as they can."""
+        del stage
+        return self
+
     def tiles_only(self: AnyFolding) -> AnyFolding:
         """The smallest folding with these tiles."""
         return type(self)(rows=self.rows, cols=self.cols)

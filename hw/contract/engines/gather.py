@@ -22,6 +22,10 @@ class GatherFolding(LayerFolding):
 
     streams: int = 1
 
+    @property
+    def multipliers(self) -> int:
+        return self.tiles * self.streams
+
     def plan(
         self, stage: Stage, source: Plan | None, *, zero_point: int = 0, emit: int = 1
     ) -> "GatherPlan":

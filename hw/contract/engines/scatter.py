@@ -1,6 +1,6 @@
 """Scatter: a layer behind another one, by looking up the row of weights of each winner."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from twofold.hw.contract.engines.base import LayerFolding, Plan, require
@@ -32,6 +32,13 @@ class ScatterFolding(LayerFolding):
     @property
     def takes(self) -> int:
         return self.engines
+
+    @property
+    def multipliers(self) -> int:
+        return self.tiles * self.engines * self.lanes
+
+    def quickest(self, stage: Stage) -> "ScatterFolding":
+        return self if stage.per_pixel else replace(self, drain=self.lanes)
 
     def plan(
         self, stage: Stage, source: Plan | None, *, zero_point: int = 0, emit: int = 1

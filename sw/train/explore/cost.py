@@ -29,13 +29,17 @@ def _products_at(stage: Stage) -> int:
     return stage.taps * stage.in_k * stage.sets
 
 
-def cycles(network: Network, name: str) -> int:
-    """Cycles a word on the machine of preset ``name``, variant ``fast``, folding ``full``.
+def shipped_folding(name: str) -> Folding:
+    """Folding of the fastest machine that ships for a task."""
+    return presets.folding(name, "fast", "full")
 
-    The machine keeps its multipliers: where a layer has fewer sets than the preset, its lanes serve
+
+def cycles(network: Network, folding: Folding) -> int:
+    """Cycles a word on a machine of this ``folding``.
+
+    The machine keeps its multipliers: where a layer has fewer sets than its own, its lanes serve
     as engines; where it has more, or dense weights, it looks at each winner more often.
     """
-    folding = presets.folding(name, "fast", "full")
     layers = tuple(
         _fitted(stage, layer) for stage, layer in zip(network.stages, folding.layers, strict=True)
     )

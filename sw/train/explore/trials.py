@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from twofold.hw.contract import presets
+from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Complementary, Dense, Network
 from twofold.sw.model.net import SparseNet
 from twofold.sw.train.explore.cost import cycles, products
@@ -40,7 +41,7 @@ class Figure:
     epochs: of the student.
     val, test: shares of the two splits that are right.
     products: multiplications of a word at most.
-    cycles: of a word on the multipliers of the preset ``fast``.
+    cycles: of a word on the multipliers of a machine.
     """
 
     name: str
@@ -118,23 +119,37 @@ def describe(network: Network) -> str:
 
 
 def run(
-    trials: Iterable[Trial], net: str, trainer: Trainer, told: Callable[[Figure], None]
+    trials: Iterable[Trial],
+    net: str,
+    trainer: Trainer,
+    told: Callable[[Figure], None],
+    folding: Folding,
 ) -> list[Figure]:
-    """Train the teacher of the shipped recipe and every student; ``told`` of each as it is done."""
+    """Train the teacher of the shipped recipe and every student; ``told`` of each as it is done.
+
+    ``folding``: of the machine whose multipliers the cycles are for.
+    """
     plan = recipe(net, "fast")
     teacher, origin = trainer.run(plan.dense, plan.teacher)
     figures = []
     for trial in trials:
         found, _ = trainer.run(trial.network, trial.phase, teacher, origin)
-        figures.append(_figure(trial, found, net, trainer))
+        figures.append(_figure(trial, found, folding, trainer))
         told(figures[-1])
     return figures
 
 
-def seeds(net: str, scale: float, trainer: Trainer, told: Callable[[Figure], None]) -> list[Figure]:
+def seeds(
+    net: str,
+    scale: float,
+    trainer: Trainer,
+    told: Callable[[Figure], None],
+    folding: Folding,
+) -> list[Figure]:
     """Whole recipes, teacher and integers included, of every variant with `SEEDS` seeds each.
 
     ``scale``: factor on the epochs of every phase. ``told`` of each network as it is done.
+    ``folding``: of the machine whose multipliers the cycles are for.
     """
     figures: list[Figure] = []
     for seed in range(SEEDS):
@@ -148,16 +163,16 @@ def seeds(net: str, scale: float, trainer: Trainer, told: Callable[[Figure], Non
                         name=f"{variant} {kind}, seed {seed}",
                         epochs=(plan.student or plan.teacher).epochs,
                         val=right["val"], test=right["test"],
-                        products=products(plan.network), cycles=cycles(plan.network, net),
+                        products=products(plan.network), cycles=cycles(plan.network, folding),
                     )
                 )  # fmt: skip
                 told(figures[-1])
     return figures
 
 
-def _figure(trial: Trial, found: SparseNet, net: str, trainer: Trainer) -> Figure:
+def _figure(trial: Trial, found: SparseNet, folding: Folding, trainer: Trainer) -> Figure:
     val, test = (accuracy(found, *trainer.source.split(name)) for name in ("val", "test"))
     return Figure(
         name=trial.name, epochs=trial.phase.epochs, val=round(val, 5), test=round(test, 5),
-        products=products(trial.network), cycles=cycles(trial.network, net),
+        products=products(trial.network), cycles=cycles(trial.network, folding),
     )  # fmt: skip

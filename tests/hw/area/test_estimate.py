@@ -18,6 +18,7 @@ from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.folding import GatherPlan, plans
 from twofold.hw.contract.presets import folding, network
+from twofold.hw.contract.shipped import machine
 from twofold.hw.engines.gather.tile import GatherTile
 from twofold.hw.engines.scatter.tile import PixelTile
 from twofold.hw.primitives.tile import emit
@@ -100,25 +101,25 @@ def test_timeout_is_taken_from_the_model(tmp_path) -> None:
 
 
 def test_measured_only_where_it_was(tmp_path) -> None:
-    report = {"net": "gsc", "variant": "fast", "folding": "full", "failures": {}}
+    full, small = machine("gsc-fast-full"), machine("gsc-fast-small")
+    report = {"fingerprint": full.fingerprint.hex(), "failures": {}}
     path = tmp_path / "sim.json"
     path.write_text(json.dumps(report | {"cycles_per_sample": 104.0, "latency_cycles": 500}))
-    here = measured(tmp_path, net="gsc", variant="fast", folding="full")
+    here = measured(tmp_path, full)
     assert here == {"cycles_per_sample": 104.0, "latency_cycles": 500, "measured_in": "sim.json"}
-    other = measured(tmp_path, net="gsc", variant="fast", folding="small")
+    other = measured(tmp_path, small)
     assert set(other) == {"not_measured"}
     path.write_text(json.dumps(report | {"failures": {"bench": "broken"}}))
-    assert "not_measured" in measured(tmp_path, net="gsc", variant="fast", folding="full")
+    assert "not_measured" in measured(tmp_path, full)
 
 
 def test_figures_are_held_against_the_board(tmp_path) -> None:
     part = Part("tile", "conv1", "gather tile", 3, Resources(80_000, 0, 1, 0, 800), None, None)
     part = replace(part, levels=Path(), slowest=Path())
-    plan = plans(network("tiny"), folding("tiny"))
     for name, over in (("u250", ["dsp"]), ("u55c", ["lut", "dsp"])):
         board = find(name)
-        machine = {"net": "tiny", "variant": "fast", "folding": "small", "reports": tmp_path}
-        figures = variant_figures([part], plan, **machine, board=board)
+        tiny = replace(machine("tiny-fast-small"), board=name)
+        figures = variant_figures([part], tiny, reports=tmp_path)
         assert figures["over_ceiling"] == over
         assert figures["share_of_slr"]["lut"] == round(240_000 / board.region.lut, 4)
         write(tmp_path / f"{name}.json", "fast", figures, board)
@@ -163,10 +164,8 @@ def test_area_model_of_tiles(index: int, tmp_path) -> None:
 def test_report_of_parts(tmp_path) -> None:
     """The sums of the report are those of its parts, and the picture shows every engine."""
     parts = estimate(CORE, tmp_path)
-    found = plans(network("tiny"), folding("tiny"))
-    figures = variant_figures(
-        parts, found, net="tiny", variant="fast", folding="small", reports=tmp_path
-    )
+    figures = variant_figures(parts, machine("tiny-fast-small"), reports=tmp_path)
+    assert (figures["network"], figures["folding"]) == ("tiny-fast", "small")
     assert figures["ff"] == total(parts).ff == 12
     assert by_engine(parts)["conv1"].ff == 8
     assert by_kind(parts)["conv1", "scatter stage"].ff == 8

@@ -11,9 +11,9 @@ import pytest
 
 from twofold.hw.boards import DEFAULT, default, find, names, suffix
 from twofold.hw.boards.board import Board, Tools
-from twofold.hw.boards.options import add_board
 from twofold.hw.boards.resources import NAMES, Resources, scaled, share
 from twofold.hw.contract.errors import BoardError, TwofoldError
+from twofold.sw.cli.options import add_board
 
 ROOM = Path(__file__).parents[3] / "hw" / "boards"
 BOARDS = [find(name) for name in names()]
@@ -59,7 +59,7 @@ def test_an_unknown_board_is_one_line_with_the_names():
 def test_the_option():
     parser = argparse.ArgumentParser()
     add_board(parser)
-    assert parser.parse_args([]).board == DEFAULT
+    assert parser.parse_args([]).board is None, "that of the machine"
     assert parser.parse_args(["--board", "u55c"]).board == "u55c"
     assert all(name in parser.format_help() for name in names())
 

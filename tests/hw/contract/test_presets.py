@@ -1,7 +1,5 @@
 """Networks and foldings that ship."""
 
-from dataclasses import replace
-
 import pytest
 
 from twofold.hw.contract import presets
@@ -42,12 +40,13 @@ def test_unknown_names_are_refused():
         presets.network("mnist")
     with pytest.raises(NetworkError, match=r"variant is 'slow', choose one of dense"):
         presets.network("gsc", "slow")
-    with pytest.raises(FoldingError, match=r"no folding gsc fast huge; shipped: gsc fast small"):
+    with pytest.raises(
+        FoldingError, match=r"no folding gsc fast huge; shipped: gsc-accurate-full, "
+    ):
         presets.folding("gsc", size="huge")
 
 
-def test_foldings_are_found_by_the_name_of_a_network():
-    network = presets.network("gsc")
-    assert presets.folding_for(network, "full") == presets.folding("gsc", size="full")
-    with pytest.raises(FoldingError, match="no folding mine fast small"):
-        presets.folding_for(replace(network, name="mine-fast"))
+def test_parts_of_a_shipped_machine():
+    assert presets.parts("gsc-sparse-dense-full") == ("gsc", "sparse-dense", "full")
+    assert presets.parts("mine-fast-small") is None
+    assert presets.machine_name("tiny", "sparse-sparse", "full") == "tiny-fast-full"

@@ -12,11 +12,12 @@ import pytest
 from twofold.hw.boards import default, find
 from twofold.hw.contract.errors import BoardError, ToolError
 from twofold.hw.contract.fingerprint import fingerprint
-from twofold.hw.contract.presets import folding, network
-from twofold.hw.package import cli
-from twofold.hw.package.folder import Machine, record_bitstream, write_folder
+from twofold.hw.contract.machine import Machine
+from twofold.hw.contract.shipped import machine as shipped
+from twofold.hw.package.folder import identity_of, record_bitstream, write_folder
 from twofold.hw.package.vendor import build, check_tools
 from twofold.hw.xclbin.xclbin import user_keys
+from twofold.sw.cli.verbs import bitstream as cli
 
 VIVADO = """#!/bin/sh
 [ "$1" = -version ] && { echo "vivado v${VERSION-2022.2} (64-bit)"; exit 0; }
@@ -39,7 +40,7 @@ echo described > "$2"
 
 @pytest.fixture(scope="module")
 def machine():
-    return Machine(network("tiny"), folding("tiny", "fast", "small"), "small")
+    return shipped("tiny-fast-small")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,7 @@ def test_folder_holds_everything_and_a_manifest_of_it(machine, folder):
     assert folder.name == manifest["slug"] == f"tiny-fast-small-{identity[:8]}"
     assert manifest["fingerprint"] == identity
     assert manifest["bitstream"] is None
+    assert Machine.load(folder / "twofold.machine.json") == machine
     assert {path.name for path in folder.iterdir()} == {*manifest["files"], "manifest.json"}
     for name, digest in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
@@ -125,7 +127,7 @@ def test_the_bitstream_is_told_its_machine_where_the_tool_is(machine, folder, to
     given = dict(pairwise(call))
     assert (given["--input"], given["--output"]) == ("linked.xclbin", "twofold.xclbin")
     keys = [sample for option, sample in pairwise(call) if option == "--key-value"]
-    assert keys == [f"USER:{key}:{value}" for key, value in user_keys(machine.identity).items()]
+    assert keys == [f"USER:{key}:{value}" for key, value in user_keys(identity_of(machine)).items()]
 
 
 @pytest.mark.usefixtures("tools")
@@ -140,7 +142,7 @@ def test_a_failing_step_is_named_with_its_error_and_log(folder, monkeypatch):
 
 def test_a_folder_for_another_board(machine, cache, folder):
     board = find("u55c")
-    other = write_folder(replace(machine, board=board), folder.parent, cache)
+    other = write_folder(replace(machine, board=board.name), folder.parent, cache)
     assert other.name == folder.name.replace("-small-", "-small-u55c-")
     assert {path.name for path in other.iterdir()} == {path.name for path in folder.iterdir()}
     for name in ("kernel.sv", "kernel.v", "kernel.xml"):
@@ -162,8 +164,12 @@ def test_a_folder_for_another_board(machine, cache, folder):
     assert "| twofold_3 | SLR2 | HBM[16] |" in page
 
 
-def test_a_board_without_a_platform_is_refused_before_anything_is_written(machine, cache, tmp_path):
-    bare = replace(machine, board=replace(default(), name="desk", shell=None))
+def test_a_board_without_a_platform_is_refused_before_anything_is_written(
+    machine, cache, tmp_path, monkeypatch
+):
+    desk = replace(default(), name="desk", shell=None)
+    monkeypatch.setattr("twofold.hw.package.folder.find", lambda _: desk)
+    bare = replace(machine, board="desk")
     with pytest.raises(BoardError, match="board desk has no platform"):
         write_folder(bare, tmp_path / "bitstreams", cache)
     assert not (tmp_path / "bitstreams").exists()
@@ -184,7 +190,7 @@ def test_tools_that_do_not_support_the_card_are_not_run(folder, monkeypatch, ver
 
 @pytest.mark.usefixtures("tools")
 def test_newer_tools_still_support_the_other_card(machine, cache, tmp_path, monkeypatch):
-    folder = write_folder(replace(machine, board=find("u55c")), tmp_path, cache)
+    folder = write_folder(replace(machine, board="u55c"), tmp_path, cache)
     monkeypatch.setenv("VERSION", "2025.2")
     build(folder, lambda _: None)
     assert f"--platform {find('u55c').platform.platform}" in (folder / "calls").read_text()

@@ -1,7 +1,5 @@
 """The solver against exhaustive search, its limits, and its command."""
 
-import argparse
-import json
 import math
 from dataclasses import replace
 from functools import cache
@@ -16,11 +14,9 @@ from twofold.hw.contract.errors import FoldingError, NetworkError
 from twofold.hw.contract.folding import Folding, ScatterFolding, plans
 from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
 from twofold.hw.contract.presets import folding, network
-from twofold.hw.solve import cli
 from twofold.hw.solve.candidates import candidates, divisors, fewest_for_each_share
 from twofold.hw.solve.report import of_roofline, shares, utilisation
 from twofold.hw.solve.solver import Solution, cost, fits, keeps_pace, solve
-from twofold.sim.workloads.random_network import random_quantized
 
 SMALL = Network(
     name="small",
@@ -180,45 +176,6 @@ def test_the_shipped_full_machines_are_inside_a_region() -> None:
         assert shipped.cycles == cycles
         assert fits(shipped.resources, default().budget)
         assert keeps_pace(shipped)
-
-
-def test_command_with_a_file(tmp_path, capsys) -> None:
-    file = tmp_path / "net.npz"
-    random_quantized(network("tiny")).save(file)
-    parser = argparse.ArgumentParser()
-    cli.add_arguments(parser)
-    arguments = ["--network", str(file), "--cycles", "100", "--latency"]
-    assert cli.run(parser.parse_args(arguments)) == 0
-    printed = capsys.readouterr().out
-    assert "linear2 compute" in printed and "latency" in printed
-    assert max(map(len, printed.splitlines())) <= 80
-    assert "\u2026" not in printed, "something was cut off"
-
-
-@pytest.mark.parametrize("content", [b"", b"PK", b"nothing at all"])
-def test_command_with_a_file_that_is_no_network(tmp_path, content: bytes) -> None:
-    file = tmp_path / "net.npz"
-    file.write_bytes(content)
-    parser = argparse.ArgumentParser()
-    cli.add_arguments(parser)
-    with pytest.raises(NetworkError, match=r"no network in it .* give an .npz artefact"):
-        cli.run(parser.parse_args(["--network", str(file), "--cycles", "100"]))
-
-
-def test_command(tmp_path, capsys) -> None:
-    parser = argparse.ArgumentParser()
-    cli.add_arguments(parser)
-    file = tmp_path / "folding.json"
-    arguments = ["--network", "tiny", "--cycles", "100", "--json", str(file)]
-    assert cli.run(parser.parse_args(arguments)) == 0
-    tree = json.loads(file.read_text())
-    printed = capsys.readouterr().out
-    assert tree["cycles_per_sample"] <= 100
-    assert f"bottleneck: {tree['bottleneck']}" in printed
-    assert tree["next_step"]["cycles_per_sample"] < tree["cycles_per_sample"]
-    assert sum(layer["dsp"] for layer in tree["layers"].values()) == tree["resources"]["dsp"]
-    with pytest.raises(FoldingError, match="cycles is 0"):
-        cli.run(parser.parse_args(["--cycles", "0"]))
 
 
 @pytest.mark.parametrize(("variant", "cycles"), [("dense", 3200), ("sparse-dense", 320)])

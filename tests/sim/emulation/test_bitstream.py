@@ -13,14 +13,13 @@ from twofold.hw.boards import find, names
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.fingerprint import fingerprint
-from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.regs import ARGUMENTS, KERNEL_VERSION
-from twofold.hw.package.folder import Machine
+from twofold.hw.contract.shipped import machine
 from twofold.hw.xclbin.xclbin import Mode, Protocol, Xclbin, decode, encode
 from twofold.sim.emulation.bitstream import MEMORY_KINDS, Target, describe
 from twofold.sim.emulation.server import PLAN
 
-MACHINE = Machine(network("tiny"), folding("tiny"), "small")
+MACHINE = machine("tiny-fast-small")
 BOARDS = [find(name) for name in names()]
 LIBRARY = b"not a library"
 
@@ -45,7 +44,7 @@ def test_it_tells_the_machine_inside():
     identity = decode(encode(made(1))).identity
     assert identity is not None
     assert identity.fingerprint == fingerprint(MACHINE.network, MACHINE.folding)
-    assert (identity.network, identity.folding) == ("tiny-fast", "small")
+    assert (identity.network, identity.folding) == ("tiny-fast", "tiny-fast-small")
     assert identity.kernel_version == KERNEL_VERSION
 
 
@@ -80,7 +79,7 @@ def test_metadata_names_arguments_and_units():
 
 @pytest.mark.parametrize("board", BOARDS, ids=names())
 def test_the_card_is_the_boards(board: Board):
-    made = describe(Target(replace(MACHINE, board=board), board.units), LIBRARY)
+    made = describe(Target(replace(MACHINE, board=board.name), board.units), LIBRARY)
     found = decode(encode(made))
     memory, shell = board.platform.memory, board.platform
     assert found.platform == shell.platform
@@ -105,7 +104,7 @@ def test_the_card_is_the_boards(board: Board):
 def test_impossible_numbers_of_units_are_refused(board: Board):
     for units in (0, board.units + 1):
         with pytest.raises(FoldingError, match=f"units is {units}, needs 1 to {board.units}"):
-            Target(replace(MACHINE, board=board), units)
+            Target(replace(MACHINE, board=board.name), units)
 
 
 def test_the_sample_is_where_a_build_puts_it(emulated: Path):

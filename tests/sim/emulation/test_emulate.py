@@ -11,12 +11,13 @@ import pytest
 
 from twofold.hw.boards import find
 from twofold.hw.contract.errors import ToolError
-from twofold.sim.cli import shipped
-from twofold.sim.emulation import cli
+from twofold.hw.contract.shipped import machine
 from twofold.sim.emulation.bitstream import BINARY
 from twofold.sim.emulation.emulate import Task, emulate
 from twofold.sim.workloads.samples import choose
 from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.artefacts.shipped import shipped
+from twofold.sw.cli.verbs import emulate as cli
 from twofold.sw.xrt.library import RUNTIMES
 
 SAMPLES = 12
@@ -47,8 +48,9 @@ def test_real_samples_through_both_backends(emulated: Path, build: Path, capsys)
 @pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed")
 def test_samples_on_every_unit_of_another_board(emulated: Path, build: Path):
     board = find("u55c")
-    task = dataclasses.replace(tiny_task(SAMPLES_FOR_ALL), board=board, units=board.units)
-    task = dataclasses.replace(task, backends=RUNTIMES)
+    task = tiny_task(SAMPLES_FOR_ALL)
+    other = dataclasses.replace(task.machine, board=board.name)
+    task = dataclasses.replace(task, machine=other, units=board.units, backends=RUNTIMES)
     found = emulate(task, emulated.parents[1], build)
     assert found.passed
     assert f"-{board.name}-" in Path(found.figures["bitstream"]).parent.name
@@ -89,5 +91,9 @@ def tiny_task(samples: int = SAMPLES) -> Task:
     workload = choose(QuantizedNetwork.load(network), samples=samples)
     assert workload.inputs.dtype == np.uint8
     return Task(
-        network=network, folding="small", inputs=workload.inputs, units=2, backends=("xrt",)
+        network=network,
+        machine=machine("tiny-fast-small"),
+        inputs=workload.inputs,
+        units=2,
+        backends=("xrt",),
     )

@@ -10,7 +10,7 @@ import soundfile
 
 from twofold.hw.contract import presets
 from twofold.hw.contract.errors import NetworkError
-from twofold.sim.evaluate import backends, cli
+from twofold.sim.evaluate import backends
 from twofold.sim.evaluate.densities import densities
 from twofold.sim.workloads.random_network import (
     random_inputs,
@@ -18,6 +18,7 @@ from twofold.sim.workloads.random_network import (
     random_quantized,
     with_outputs,
 )
+from twofold.sw.cli.verbs import eval as cli
 from twofold.sw.errors import DatasetError
 from twofold.sw.evaluate.perturb import PERTURBATIONS
 from twofold.sw.golden import forward

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from twofold.sw.bench import cli
+from twofold.sw.cli.verbs import bench as cli
 from twofold.sw.cpu import available_isas
 
 ROW = {
@@ -19,7 +19,8 @@ ROW = {
     "spread", "logits_ok",
 }  # fmt: skip
 RUN = (
-    "import argparse, sys; from twofold.sw.bench import cli; parser = argparse.ArgumentParser(); "
+    "import argparse, sys; from twofold.sw.cli.verbs import bench as cli; "
+    "parser = argparse.ArgumentParser(); "
     "cli.add_arguments(parser); sys.exit(cli.run(parser.parse_args(sys.argv[1:])))"
 )
 

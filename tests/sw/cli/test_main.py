@@ -1,6 +1,10 @@
 """The command line: overview, errors as one line, exit codes."""
 
 import argparse
+import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,9 @@ import pytest
 from twofold.hw.contract.errors import FileError, ParameterError, ToolError, TwofoldError
 from twofold.hw.contract.files import write_text
 from twofold.sw.cli import main as cli
+from twofold.sw.cli.former import translated
+
+ROOT = Path(__file__).parents[3]
 
 
 def arguments(run) -> argparse.Namespace:
@@ -124,3 +131,100 @@ def test_the_importer_keeps_its_model(tmp_path: Path, capsys: pytest.CaptureFixt
     assert cli.main(["build", "--onnx", str(model), "--out", str(model)]) == FileError.exit_code
     assert capsys.readouterr().err.count("\n") == 1
     assert model.read_bytes() == b"model"
+
+
+def test_commands_stand_in_the_order_of_work(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    text = capsys.readouterr().out
+    order = (
+        "import train explore eval export solve sim rtl resources pack bitstream emulate devices "
+        "check infer time bench report"
+    )  # as a user gets to them
+    assert list(cli.VERBS) == order.split()
+    places = [text.index(f"\n    {verb}") for verb in cli.VERBS]
+    assert places == sorted(places)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith("twofold ")
+
+
+def test_json_is_one_kind_of_flag():
+    """Of every command, and it takes no value."""
+    for name, command in cli.commands().items():
+        made = argparse.ArgumentParser()
+        command.add_arguments(made)
+        (flag,) = (action for action in made._actions if "--json" in action.option_strings)
+        assert (flag.nargs, flag.const, flag.default) == (0, True, False), name
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "notes"),
+    [
+        (["sim", "--samples", "3"], ["sim", "--samples", "3"], 1),
+        (["sim", "--samples=all"], ["sim", "--samples=all"], 1),
+        (["build", "--onnx", "a"], ["import", "--onnx", "a"], 1),
+        (
+            ["fold", "--network", "tiny", "--latency", "--json", "f"],
+            ["solve", "--net", "tiny", "--spans", "--figures", "f"],
+            4,
+        ),
+        (["fold", "--network=own.npz"], ["solve", "--network=own.npz"], 1),
+        (["solve", "--latency", "9", "--json"], ["solve", "--latency", "9", "--json"], 0),
+        (["--help"], ["--help"], 0),
+        ([], [], 0),
+    ],
+)
+def test_former_names(before, now, notes):
+    samples, found = translated(before)
+    assert samples == now
+    assert len(found) == notes
+
+
+def test_a_former_name_works_with_a_note(capsys, tmp_path):
+    assert cli.main(["build", "--onnx", str(tmp_path / "no.onnx"), "--out", "x"]) != 0
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first == "twofold: note: `twofold build` is called `twofold import` now"
+
+
+QUICK = """
+import sys, time
+begun = time.process_time()
+from twofold.sw.cli.main import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code
+heavy = sorted({"torch", "amaranth", "onnx", "cocotb", "matplotlib"} & sys.modules.keys())
+print(code, heavy, time.process_time() - begun, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("samples", [["--help"], ["devices"], ["devices", "--json"]])
+def test_what_needs_no_torch_is_fast(samples):
+    """Under a second of processor time, and nothing large is imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", QUICK, *samples],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    code, heavy, seconds = re.fullmatch(r"(\d+) (\[.*\]) (\S+)", done.stderr.strip()).groups()
+    assert (code, heavy) == ("0", "[]")
+    assert float(seconds) < 1
+
+
+def test_devices_without_a_compiled_library(monkeypatch, capsys):
+    def missing():
+        raise ToolError("the CPU engine is not built: install a C++17 compiler")
+
+    monkeypatch.setattr("twofold.sw.cpu.available_isas", missing)
+    assert cli.main(["devices"]) == 0
+    assert "cpu    the CPU engine is not built: install a C++17 compiler" in capsys.readouterr().out
+    assert cli.main(["devices", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cpu"]["isa"] is None

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from twofold.hw.contract.folding import Folding
-from twofold.hw.contract.presets import folding_for
+from twofold.hw.contract.shipped import machine
 from twofold.sim.devices import open_golden, open_rtl
 from twofold.sim.workloads.random_network import random_inputs
 from twofold.sw.artefacts import QuantizedNetwork
@@ -35,8 +35,8 @@ def quantized() -> QuantizedNetwork:
 
 
 @pytest.fixture(scope="session")
-def folding(quantized) -> Folding:
-    return folding_for(quantized.network, "small")
+def folding() -> Folding:
+    return machine("tiny-fast-small").folding
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ import soundfile
 
 from twofold.hw.contract.errors import ParameterError, ToolError
 from twofold.hw.contract.presets import GSC_LABELS
+from twofold.sw.cli.verbs import check, devices, infer, time
 from twofold.sw.driver import measure, opening
-from twofold.sw.driver.cli import check, devices, infer, time
 from twofold.sw.driver.software import SoftwareUnit
 from twofold.sw.errors import AudioError, InputError, NoCardError
 from twofold.sw.xrt.library import EMULATION_VARIABLE

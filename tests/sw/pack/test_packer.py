@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.hw.contract import parameters, presets
-from twofold.hw.contract.errors import FoldingError, NetworkError, ParameterError
+from twofold.hw.contract.errors import FoldingError, MachineError, ParameterError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import (
     Folding,
@@ -24,7 +24,9 @@ from twofold.hw.contract.folding import (
 from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
 from twofold.hw.contract.tables import TableKind, index_bits
 from twofold.sim.workloads.random_network import random_folding, random_network, random_quantized
-from twofold.sw.pack import cli, pack, unpack
+from twofold.sw.cli.options import chosen_machine
+from twofold.sw.cli.verbs import pack as cli
+from twofold.sw.pack import pack, unpack
 
 SEEDS = st.integers(0, 1 << 30)
 
@@ -183,11 +185,30 @@ def test_command_writes_an_image_and_says_so(tiny, tmp_path, capsys):
     assert summary["crc32"] == f"{zlib.crc32(out.read_bytes()[:-4]):08x}"
     parameters.check(out.read_bytes(), fingerprint(network, folding))
     assert run(cli, "--network", tiny, "--out", out) == 0
-    assert "tiny-fast for the small machine" in capsys.readouterr().out
+    assert "tiny-fast for the machine tiny-fast-small" in capsys.readouterr().out
 
 
-def test_command_needs_a_shipped_folding(tmp_path):
+def test_command_packs_for_a_machine_that_is_solved(tmp_path, capsys):
+    """Any network; the file that a machine was saved to packs the same bytes."""
+    network = random_network(1)
+    random_quantized(network).save(tmp_path / "random.npz")
+    out, again = tmp_path / "x.img", tmp_path / "y.img"
+    assert run(cli, "--network", tmp_path / "random.npz", "--out", out, "--json") == 0
+    told = capsys.readouterr()
+    assert "solving a machine for random-1" in told.err
+    assert "variant" not in told.err
+    machine = chosen_machine(network, "small")
+    assert json.loads(told.out)["fingerprint"] == machine.fingerprint.hex()
+    file = tmp_path / "own.machine.json"
+    machine.save(file)
+    options = ("--network", tmp_path / "random.npz", "--machine", file, "--out", again)
+    assert run(cli, *options) == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_command_refuses_a_network_of_another_machine(tmp_path):
     random_quantized(random_network(1)).save(tmp_path / "random.npz")
-    with pytest.raises((FoldingError, NetworkError)):
-        run(cli, "--network", tmp_path / "random.npz", "--out", tmp_path / "x.img")
+    options = ("--network", tmp_path / "random.npz", "--machine", "tiny-fast-small")
+    with pytest.raises(MachineError, match="does not fit the machine tiny-fast-small: input: "):
+        run(cli, *options, "--out", tmp_path / "x.img")
     assert not (tmp_path / "x.img").exists()

@@ -13,8 +13,9 @@ import pytest
 
 from twofold.hw.boards import default, find
 from twofold.hw.contract.errors import BoardError
+from twofold.sw.cli.verbs import report as cli
 from twofold.sw.errors import ArtefactError
-from twofold.sw.report import card, cli, readme
+from twofold.sw.report import card, readme
 from twofold.sw.report.charts import KINDS, Bar, Group, bar_chart
 from twofold.sw.report.inputs import VARIANTS, Inputs, collect
 from twofold.sw.report.page import all_figures, render

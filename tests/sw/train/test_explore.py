@@ -8,9 +8,10 @@ import pytest
 
 from twofold.hw.contract import presets
 from twofold.sim.workloads.random_network import random_inputs, random_quantized
+from twofold.sw.cli.verbs import explore as cli
 from twofold.sw.golden import forward
-from twofold.sw.train.explore import cli, trials
-from twofold.sw.train.explore.cost import cycles, products
+from twofold.sw.train.explore import trials
+from twofold.sw.train.explore.cost import cycles, products, shipped_folding
 from twofold.sw.train.explore.report import as_markdown
 from twofold.sw.train.explore.trials import Figure
 from twofold.sw.train.recipe import Recipe, recipe
@@ -30,8 +31,9 @@ def test_cycles_on_the_same_multipliers() -> None:
     fast, sparse_dense, accurate = (
         presets.network("gsc", variant) for variant in ("fast", "sparse-dense", "accurate")
     )
-    assert cycles(fast, "gsc") <= 112
-    assert cycles(fast, "gsc") < cycles(accurate, "gsc") < cycles(sparse_dense, "gsc")
+    machine = shipped_folding("gsc")
+    assert cycles(fast, machine) <= 112
+    assert cycles(fast, machine) < cycles(accurate, machine) < cycles(sparse_dense, machine)
 
 
 def test_studies_name_their_trials() -> None:
@@ -58,6 +60,8 @@ def test_command(
     arguments = _parse([*options, "--json"])
     assert cli.run(arguments) == 0
     figures = json.loads(capsys.readouterr().out)
+    assert (figures["study"], figures["net"]) == ("pareto", "tiny")
+    figures = figures["figures"]
     assert figures == json.loads((tmp_path / "pareto.json").read_text())
     assert [figure["epochs"] for figure in figures] == [4] * 5
     assert (tmp_path / "pareto.png").read_bytes().startswith(b"\x89PNG")

@@ -21,7 +21,7 @@ import numpy as np
 from twofold.hw.contract.presets import network
 from twofold.sim.workloads.random_network import random_quantized
 from twofold.sw.driver import Accelerator
-from twofold.sw.xrt.device import open_xrt
+from twofold.sw.xrt.device import XrtDevice, open_xrt
 
 def devices():
     for entry in Path("/proc").glob("[0-9]*"):
@@ -44,8 +44,7 @@ with Accelerator(open_xrt(0, Path(sys.argv[1]))) as accelerator:
 NO_SUCH_CARD = """
 import sys
 from pathlib import Path
-from twofold.sw.errors import NoCardError
-from twofold.sw.xrt.device import open_xrt
+from twofold.sw.errors import DeviceBusyError, NoCardError
 from twofold.sw.xrt.overlay import open_pynq
 
 try:
@@ -57,9 +56,7 @@ NO_SUCH_UNIT = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from twofold.sw.errors import DeviceBusyError
 from twofold.sw.xrt.bitstream import read_bitstream
-from twofold.sw.xrt.device import XrtDevice
 
 found = read_bitstream(Path(sys.argv[1]))
 try:
@@ -138,7 +135,7 @@ def test_commands(command, emulated, tmp_path):
     """On the emulated card, against the processor."""
     program = f"""
 import argparse
-from twofold.sw.driver.cli import {command}
+from twofold.sw.cli.verbs import {command}
 parser = argparse.ArgumentParser()
 {command}.add_arguments(parser)
 raise SystemExit({command}.run(parser.parse_args()))

@@ -19,9 +19,9 @@ from twofold.sim.workloads.random_network import (
     with_outputs,
 )
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.cli.verbs import export as cli
 from twofold.sw.errors import OnnxError
 from twofold.sw.golden import forward
-from twofold.sw.onnx.export import cli
 from twofold.sw.onnx.export.onnx import export
 from twofold.sw.onnx.export.runtime import OnnxNetwork
 

@@ -15,10 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 from twofold.hw.contract.network import Complementary, Conv2d, Linear, Taps
 from twofold.sim.workloads.random_network import random_network, random_quantized
 from twofold.sw.artefacts.input import INPUT_PROPERTY, SPEECH
+from twofold.sw.cli.verbs import import_ as cli
 from twofold.sw.errors import OnnxError
 from twofold.sw.golden import forward
 from twofold.sw.onnx.export.onnx import export
-from twofold.sw.onnx.importer import cli
 from twofold.sw.onnx.importer.assemble import import_onnx
 from twofold.sw.onnx.importer.structure import sets_by_search, sets_in_order
 

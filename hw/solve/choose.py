@@ -1,0 +1,155 @@
+"""From a target to a machine: the cycles, the latency, or the fastest that a board holds."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twofold.hw.area.model import front
+from twofold.hw.boards import default
+from twofold.hw.boards.board import Board
+from twofold.hw.boards.resources import Resources
+from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.folding import Folding, GatherFolding, GatherPlan, plans
+from twofold.hw.contract.network import Network
+from twofold.hw.contract.regs import BEAT_BYTES, sample_bytes
+from twofold.hw.solve.candidates import divisors, widest
+from twofold.hw.solve.promising import EFFORTS, QUICK
+from twofold.hw.solve.report import products
+from twofold.hw.solve.solver import Solution, arrival, cost, solve
+
+CLOSE = 1.04
+"""How near the fastest machine is searched for, as a ratio of cycles."""
+STEP = 1.5
+UNLIMITED = Resources(*[math.inf] * 5)
+Step = Callable[[str], None]
+"""Told what is tried."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a machine is to reach; with neither, it is the fastest within the budget.
+
+    Attributes
+    ----------
+    cycles: at most, from sample to sample.
+    latency: cycles at most, from the first beat of a sample to its result.
+    board: that holds the machine.
+    budget: what the machine may take; None for what the board's ceilings leave of a region.
+    input_bytes: taken a cycle; None chooses them.
+    """
+
+    cycles: int | None = None
+    latency: int | None = None
+    board: Board = field(default_factory=default)
+    budget: Resources | None = None
+    input_bytes: int | None = None
+
+
+def choose(network: Network, target: Target, say: Step = lambda _: None) -> Solution:
+    """The least machine that reaches the target, or the fastest of all within the budget.
+
+    Raises FoldingError when there is none, or the engines cannot serve the network.
+    """
+    for what, value in (("cycles", target.cycles), ("latency", target.latency)):
+        if value is not None and value < 1:
+            raise FoldingError(f"folding: {what} is {value}, needs >= 1")
+    # What no engine serves is said at once, before any search.
+    plans(network, Folding(widest(network), input_bytes=min(input_widths(network))))
+    if target.latency is not None:
+        return _in_time(network, target, target.latency, say)
+    if target.cycles is not None:
+        return _least(network, target, target.cycles, say)
+    return _fastest(network, target, say)
+
+
+def input_widths(network: Network) -> list[int]:
+    """Bytes of the input that a machine can take a cycle, ascending.
+
+    They divide a row or are rows, they divide a beat of memory or are beats, and no sample ends
+    within them.
+    """
+    row, size = network.input_shape[2], sample_bytes(network)
+    return [
+        width
+        for width in divisors(size)
+        if (width % row == 0 or row % width == 0)
+        and (width % BEAT_BYTES == 0 or BEAT_BYTES % width == 0)
+    ]
+
+
+def input_width(network: Network, cycles: int) -> int:
+    """Of the widths in which a sample arrives in so many cycles that of the least area.
+
+    The quickest of all where none is quick enough.
+    """
+    widths = input_widths(network)
+    quickest = min(arrival(network, width) for width in widths)
+    fitting = [width for width in widths if arrival(network, width) <= max(cycles, quickest)]
+    return min(fitting, key=lambda width: _area_of_input(network, width))
+
+
+def _area_of_input(network: Network, width: int) -> float:
+    plan = GatherPlan(network.stages[0], GatherFolding())
+    shape = Folding((), input_bytes=width)
+    return cost(sum((one.total for one in front(plan, shape)), Resources()))
+
+
+def _least(
+    network: Network, target: Target, cycles: int, say: Step, *, quick: bool = False
+) -> Solution:
+    say(f"at most {cycles:,} cycles a sample")
+    return solve(
+        network,
+        cycles,
+        board=target.board,
+        budget=target.budget,
+        input_bytes=target.input_bytes or input_width(network, cycles),
+        efforts=(QUICK,) if quick else EFFORTS,
+    )
+
+
+def _fastest(network: Network, target: Target, say: Step) -> Solution:
+    """Gallop up from what cannot be beaten, then halve the last step."""
+    cycles = failed = _bound(network, target)
+    found = None
+    while found is None:
+        try:
+            found = _least(network, target, cycles, say, quick=True)
+        except FoldingError:
+            slowest = plans(network, Folding(widest(network), input_bytes=1))
+            if cycles > 4 * max(one.cycles for one in slowest) * sample_bytes(network):
+                return _least(network, target, cycles, say)  # says what stands in the way
+            failed, cycles = cycles, math.ceil(STEP * cycles)
+    while found.cycles > CLOSE * failed + 1:
+        middle = max(failed + 1, math.isqrt(failed * found.cycles))
+        try:
+            found = _least(network, target, middle, say, quick=True)
+        except FoldingError:
+            failed = middle
+    return found
+
+
+def _bound(network: Network, target: Target) -> int:
+    """Cycles that no machine within the budget can beat."""
+    width = target.input_bytes or input_width(network, 1)
+    needed = sum(products(plan) for plan in plans(network, Folding(widest(network), width)))
+    most = (target.budget or target.board.budget).dsp * target.board.family.products_per_dsp
+    return max(arrival(network, width), 0 if math.isinf(most) else math.ceil(needed / most))
+
+
+def _in_time(network: Network, target: Target, latency: int, say: Step) -> Solution:
+    """Fewer and fewer cycles, until a sample is through in time."""
+    cycles = min(latency, target.cycles or latency)
+    while True:
+        try:
+            found = _least(network, target, cycles, say)
+        except FoldingError as error:
+            raise FoldingError(
+                f"folding: no machine found with a latency of {latency} cycles; the last one "
+                f"tried: {error}"
+            ) from error
+        if found.sample.latency <= latency:
+            return found
+        cycles = min(found.cycles - 1, math.floor(0.85 * cycles))
+        if cycles < 1:
+            raise FoldingError(f"folding: no machine has a latency of {latency} cycles")

@@ -1,0 +1,55 @@
+"""Options of the verbs that run on a device, and the device that they name."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twofold.sw.cli.options import add_build, add_json, add_machine, machine_for
+
+if TYPE_CHECKING:
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.driver import Accelerator
+
+XCLBIN_VARIABLE = "TWOFOLD_XCLBIN"
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Declare which network runs on which device."""
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help="auto, cpu, golden, rtl, xrt[:n] or pynq[:n] (default: a card, else the CPU engine)",
+    )
+    parser.add_argument(
+        "--xclbin",
+        type=Path,
+        default=os.environ.get(XCLBIN_VARIABLE) or None,
+        metavar="FILE",
+        help=f"bitstream (default: ${XCLBIN_VARIABLE}, else one that fits in bitstreams/)",
+    )
+    add_machine(parser, what="machine of a device in software")
+    add_build(parser)
+    add_json(parser)
+
+
+@contextmanager
+def opened(
+    args: argparse.Namespace, network: "QuantizedNetwork", name: str | None = None
+) -> Iterator[tuple["Accelerator", str]]:
+    """Accelerator on the device that the options (or ``name``) ask for, with the network loaded,
+    and why it was picked.
+    """
+    from twofold.sw.driver import Accelerator
+    from twofold.sw.driver.opening import Wish, open_devices
+
+    machine = machine_for(args, network.network)
+    wish = Wish(network.network, machine.folding, xclbin=args.xclbin, build=args.build)
+    choice = open_devices(name or args.device, wish)
+    with Accelerator(*choice.devices) as accelerator:
+        held = accelerator.machine.fingerprint == machine.fingerprint
+        accelerator.load(network, machine.folding if held else None)
+        yield accelerator, choice.reason

@@ -1,0 +1,38 @@
+"""What commands and options were called before; they keep working for a release, with a note."""
+
+from collections.abc import Sequence
+
+VERBS = {"build": "import", "fold": "solve"}
+OPTIONS = {"--samples": "--samples"}
+"""Of every verb."""
+FOLD_OPTIONS = {"--latency": "--spans", "--json": "--figures"}
+"""Of ``fold``: ``--latency`` took no number, ``--json`` a file, ``--network`` a shipped network."""
+
+
+def translated(samples: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A command line in today's names, and a note for each name that was replaced."""
+    if not samples:
+        return [], []
+    verb, *rest = samples
+    notes = []
+    if verb in VERBS:
+        notes.append(f"`twofold {verb}` is called `twofold {VERBS[verb]}` now")
+    table = OPTIONS | (FOLD_OPTIONS if verb == "fold" else {})
+    found = [VERBS.get(verb, verb)]
+    for at, sample in enumerate(rest):
+        option, equals, value = sample.partition("=")
+        new = table.get(option, option)
+        if (
+            verb == "fold"
+            and option == "--network"
+            and not (value or _at(rest, at + 1)).endswith(".npz")
+        ):
+            new = "--net"
+        if new != option:
+            notes.append(f"`{option}` is called `{new}` now")
+        found.append(f"{new}{equals}{value}")
+    return found, notes
+
+
+def _at(samples: Sequence[str], index: int) -> str:
+    return samples[index] if index < len(samples) else ""

@@ -1,0 +1,313 @@
+"""Options that several verbs share: which machine, which network, which samples, where output goes.
+
+A network is one that ships, by its name, or an artefact; a machine likewise is one that ships or a
+file. Where only a network is given, a machine is chosen for it: a shipped one that computes it,
+whatever it is called, else one that is solved on the spot.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twofold.hw.contract.errors import MachineError, NetworkError
+from twofold.hw.contract.machine import BOARD
+from twofold.hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS, canonical_variant
+from twofold.sw.data.options import DATA_VARIABLE
+
+if TYPE_CHECKING:
+    from twofold.hw.contract.machine import Machine
+    from twofold.hw.contract.network import Network
+    from twofold.sw.artefacts import QuantizedNetwork
+
+EXIT_MISMATCH = 1
+VARIANT_CHOICES = (*VARIANTS, *ALIASES)
+NET, VARIANT, SIZE = "gsc", "fast", "small"
+"""What is taken where nothing is said; `make` says nothing either."""
+SMALL_CYCLES = 20_000
+"""Cycles a sample of a ``small`` machine that is solved on the spot."""
+
+
+def add_network(
+    parser: argparse.ArgumentParser, net: str = NET, *, machine: bool = True, required: bool = False
+) -> None:
+    """Declare ``--network``, ``--net`` and ``--variant``; ``net`` is the default of ``--net``.
+
+    ``machine``: whether there is a ``--machine`` that a network can come from as well.
+    """
+    group = parser.add_argument_group("network")
+    group.add_argument(
+        "--network",
+        metavar="NAME|FILE",
+        help="a network that ships, as in gsc-fast, or an artefact (.npz)"
+        + (" (default: that of --machine)" if machine else ""),
+    )
+    group.add_argument(
+        "--net", choices=NETWORKS, help="short for a shipped network" + _else(net, required)
+    )
+    group.add_argument(
+        "--variant", choices=VARIANT_CHOICES, help="of --net" + _else(VARIANT, required)
+    )
+    parser.set_defaults(default_net=net)
+
+
+def _else(value: str, required: bool) -> str:
+    return "" if required else f" (default: {value})"
+
+
+def add_machine(
+    parser: argparse.ArgumentParser, net: str = NET, size: str = SIZE, what: str = "size"
+) -> None:
+    """Declare ``--machine`` and ``--folding``, and the options of `add_network`.
+
+    ``net`` and ``size`` are what is taken where nothing is said; ``what`` says what it is the size
+    of.
+    """
+    add_network(parser, net)
+    group = parser.add_argument_group("machine")
+    group.add_argument(
+        "--machine",
+        metavar="NAME|FILE",
+        help="a machine that ships, as in gsc-fast-full, or a file of `twofold solve` "
+        "(default: one that fits the network)",
+    )
+    group.add_argument(
+        "--folding",
+        choices=SIZES,
+        help=f"{what}: quick to build, or as fast as the board holds (default: {size})",
+    )
+    add_board(parser)
+    parser.set_defaults(default_size=size)
+
+
+def add_board(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--board``."""
+    from twofold.hw.boards import DEFAULT, names
+
+    parser.add_argument(
+        "--board",
+        metavar="NAME",
+        help=f"card that the machine is for: {', '.join(names())} (default: that of --machine, or "
+        f"{DEFAULT})",
+    )
+
+
+def on_board(args: argparse.Namespace, machine: "Machine") -> "Machine":
+    """The machine on the board that the options name. Raises BoardError for an unknown one."""
+    from dataclasses import replace
+
+    from twofold.hw.boards import find
+
+    name = getattr(args, "board", None) or machine.board
+    return replace(machine, board=find(name).name)
+
+
+def add_data(parser: argparse.ArgumentParser, otherwise: str = "rendered speech") -> None:
+    """Declare ``--data``; ``otherwise`` says what is taken without a folder, if anything."""
+    default = f"${DATA_VARIABLE}" + (f", else {otherwise}" if otherwise else "")
+    parser.add_argument(
+        "--data", type=Path, help=f"folder of Google Speech Commands (default: {default})"
+    )
+
+
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--input``."""
+    parser.add_argument(
+        "--input",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="samples to send (.npy, .npz; recordings or pictures for a network that takes them); "
+        "may be repeated",
+    )
+
+
+def add_samples(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--samples``."""
+    parser.add_argument(
+        "--samples", type=sample_count, metavar="N",
+        help="how many, or 'all' (default: 10, or all of --input)",
+    )  # fmt: skip
+
+
+def samples(args: argparse.Namespace) -> int | None:
+    """How many samples ``--samples`` asks for; None for all there are."""
+    if args.samples is None:
+        return None if args.input else 10
+    return None if args.samples == "all" else args.samples
+
+
+def sample_count(text: str) -> int | str:
+    """Number of samples, or ``all``."""
+    if text == "all":
+        return text
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number >= 1, nor 'all'")
+    return int(text)
+
+
+def add_build(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--build``."""
+    parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
+
+
+def add_bitstreams(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--bitstreams``."""
+    parser.add_argument(
+        "--bitstreams", type=Path, default=Path("bitstreams"), help="directory of all builds"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--json``: one object on standard output, nothing else there."""
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object; sw/cli/README.md has its keys"
+    )
+
+
+def network_file(args: argparse.Namespace) -> Path:
+    """File of the network that the options name.
+
+    Raises NetworkError for an unknown name, and where only a machine is named that no shipped
+    network was made for.
+    """
+    if args.network is not None:
+        return named_network(args.network)
+    if getattr(args, "machine", None) is not None:
+        return _network_of(named_machine(args))
+    return named_network(f"{args.net or args.default_net}-{_variant(args)}")
+
+
+def quantized(args: argparse.Namespace) -> "QuantizedNetwork":
+    """The network that the options name, with its integers.
+
+    Raises as `network_file`, and ArtefactError for a damaged file.
+    """
+    from twofold.sw.artefacts import QuantizedNetwork
+
+    return QuantizedNetwork.load(network_file(args))
+
+
+def named_network(name: str) -> Path:
+    """File of a network by the name of a shipped one, or by its path. Raises NetworkError."""
+    from twofold.sw.artefacts.shipped import names, shipped_file
+
+    canonical = _canonical(name)
+    if canonical in names():
+        return shipped_file(canonical)
+    if Path(name).suffix == ".npz" or Path(name).is_file():
+        return Path(name)
+    raise NetworkError(
+        f"no network {name!r} is shipped, nor is it an .npz file; there are {', '.join(names())}"
+    )
+
+
+def _canonical(name: str) -> str:
+    """``gsc-sparse-sparse`` is another name of ``gsc-fast``."""
+    net, _, variant = name.partition("-")
+    return f"{net}-{ALIASES.get(variant, variant)}"
+
+
+def _variant(args: argparse.Namespace) -> str:
+    return canonical_variant(args.variant or VARIANT)
+
+
+def named_machine(args: argparse.Namespace) -> "Machine":
+    """The machine that ``--machine`` names. Raises MachineError."""
+    from twofold.hw.contract import shipped
+    from twofold.hw.contract.machine import Machine
+
+    # ``--net`` and ``--folding`` name another machine; ignoring them would be a wrong guess.
+    for option in ("net", "variant", "folding"):
+        if getattr(args, option, None) is not None:
+            raise MachineError(f"--{option} names a shipped machine; leave it out with --machine")
+    name = args.machine
+    if name in shipped.names():
+        return shipped.machine(name)
+    if not Path(name).exists():
+        raise MachineError(
+            f"no machine {name!r} is shipped, nor is it a file; there are "
+            f"{', '.join(shipped.names())}, and `twofold solve` makes others"
+        )
+    return Machine.load(name)
+
+
+def _network_of(machine: "Machine") -> Path:
+    """Shipped network that a shipped machine is for."""
+    from twofold.sw.artefacts.shipped import names, shipped_file
+
+    if machine.network.name not in names():
+        raise NetworkError(
+            f"the machine {machine.name} is for a network of yours: give --network FILE.npz"
+        )
+    return shipped_file(machine.network.name)
+
+
+def machine_for(args: argparse.Namespace, network: "Network") -> "Machine":
+    """The machine that the options name, for ``network``; one is chosen where they name none.
+
+    Raises MachineError, naming layer and rule, when the network does not fit, and FoldingError when
+    no machine can be solved.
+    """
+    if args.machine is not None:
+        machine = named_machine(args)
+        machine.check_network(network)
+        return on_board(args, machine)
+    from twofold.hw.boards import DEFAULT
+
+    size = args.folding or args.default_size
+    return on_board(args, chosen_machine(network, size, args.board or DEFAULT))
+
+
+def described_machine(args: argparse.Namespace) -> "Machine":
+    """The machine that the options name, where no integers are needed.
+
+    Raises as `machine_for`.
+    """
+    if args.machine is not None and args.network is None:
+        return on_board(args, named_machine(args))
+    from twofold.hw.contract.reading import network_of_file
+
+    return machine_for(args, network_of_file(network_file(args)))
+
+
+def chosen_machine(network: "Network", size: str, board: str = BOARD) -> "Machine":
+    """A shipped machine of this size that computes ``network``; else one is solved.
+
+    A ``small`` one takes at most `SMALL_CYCLES` a sample, a ``full`` one is the fastest within the
+    board's ceilings. Raises FoldingError when there is none.
+    """
+    from twofold.hw.contract.shipped import machines_for
+
+    shipped = [one for one in machines_for(network) if one.name.endswith(f"-{size}")]
+    if shipped:
+        return shipped[0]
+    from twofold.hw.boards import find
+    from twofold.hw.solve.choose import Target
+    from twofold.sw.cli.solving import solved
+
+    def say(text: str) -> None:
+        print(f"solving a machine for {network.name}: {text}", file=sys.stderr)
+
+    target = Target(SMALL_CYCLES if size == "small" else None, board=find(board))
+    machine, solution = solved(network, target, say=say, lenient=True)
+    say(f"{solution.cycles:,} cycles a sample; `twofold solve` writes one to keep")
+    return machine
+
+
+def report_subject(args: argparse.Namespace, machine: "Machine") -> str:
+    """What a report about a run on ``machine`` is called.
+
+    A network or a machine that the user brought is told from others of its name by its content.
+    Raises FileError.
+    """
+    from twofold.hw.contract.files import read_bytes
+    from twofold.hw.contract.reports import subject_of
+    from twofold.sw.artefacts.container import FILE_BYTES_MAX
+
+    named = (getattr(args, name, None) for name in ("network", "machine"))
+    files = [Path(name) for name in named if name is not None and Path(name).is_file()]
+    return subject_of(
+        machine.name, content=b"".join(read_bytes(path, FILE_BYTES_MAX) for path in files)
+    )

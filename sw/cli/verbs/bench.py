@@ -1,0 +1,201 @@
+"""``twofold bench``: other engines and ours on this processor."""
+
+import argparse
+import json
+import sys
+import tempfile
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twofold.hw.contract.presets import NETWORKS
+from twofold.sw.bench.engines import ENGINES
+from twofold.sw.cli.options import (
+    NET,
+    add_build,
+    add_data,
+    add_input,
+    add_json,
+    named_network,
+)
+from twofold.sw.data.options import data_folder
+
+if TYPE_CHECKING:
+    from twofold.sw.bench.measure import Settings
+    from twofold.sw.bench.process import EngineProcess
+    from twofold.sw.bench.subjects import Subject
+
+HELP = "time networks on other engines and on ours: what this processor makes of sparsity"
+LOG = "engines.log"
+"""What the engines print, in ``build/bench``."""
+
+
+def engine_names(text: str) -> list[str]:
+    """Engines in a list separated by commas."""
+    names = text.split(",")
+    unknown = sorted(set(names) - ENGINES.keys())
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"engine is {unknown[0]!r}, choose among {', '.join(ENGINES)}"
+        )
+    return names
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold bench``."""
+    parser.add_argument("--net", choices=NETWORKS, default=NET, help="shipped networks")
+    parser.add_argument(
+        "--network", metavar="NAME|FILE", help="this network (.npz, or one that ships) instead"
+    )
+    add_input(parser)
+    parser.add_argument(
+        "--quick", action="store_true", help="few short turns, no sweep, no tuning; < 3 minutes"
+    )
+    parser.add_argument(
+        "--engines", type=engine_names, default=list(ENGINES), help="some of them, with commas"
+    )
+    parser.add_argument(
+        "--accept-deepsparse-licence",
+        action="store_true",
+        help="install and run DeepSparse, whose licence allows evaluation only",
+    )
+    add_data(parser)
+    add_build(parser)
+    add_json(parser)
+
+
+def settings_of(quick: bool, cores: int) -> "Settings":
+    """How much is measured on a machine of so many cores."""
+    from twofold.sw.bench.measure import Settings
+
+    threads = (1,) if cores == 1 else (1, cores)
+    if quick:
+        return Settings((1, 64), (), threads, rounds=3, seconds=0.1, tuning=0)
+    return Settings((1, 64), (4, 16, 256), threads, rounds=11, seconds=0.3, tuning=192)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, write ``reports/bench.json`` and show it. Raises any TwofoldError."""
+    from rich.console import Console
+
+    from twofold.hw.contract.reports import write_report
+    from twofold.sw.bench import machine
+    from twofold.sw.bench.layers import layer_times
+    from twofold.sw.bench.measure import document, measure
+    from twofold.sw.bench.process import EngineProcess
+    from twofold.sw.bench.show import show
+    from twofold.sw.cli.progress import Steps
+
+    begun, load = datetime.now(timezone.utc), machine.load()
+    cache = (args.build / "bench").absolute()
+    cache.mkdir(parents=True, exist_ok=True)
+    interpreters = _interpreters(args, cache)
+    settings = settings_of(args.quick, machine.describe()["cores"])
+    with ExitStack() as stack:
+        steps = stack.enter_context(Steps(Console(stderr=True)))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=cache, prefix=".run.")))
+        steps("networks, samples", 0, 1)
+        subjects, source = _subjects(args, folder)
+        steps("networks, samples", 1, 1)
+        log = cache / LOG
+        log.unlink(missing_ok=True)
+        engines = [
+            stack.enter_context(EngineProcess(name, log, interpreters.get(name, sys.executable)))
+            for name in args.engines
+        ]
+        _explain_deepsparse(engines, interpreters)
+        rows = measure(engines, subjects, settings, cache, steps)
+        layers = layer_times(subjects, settings.seconds) if "twofold" in args.engines else []
+    report = document(
+        rows,
+        settings,
+        command=_command(args),
+        when=begun.isoformat(timespec="seconds"),
+        minutes=round((datetime.now(timezone.utc) - begun).total_seconds() / 60, 1),
+        quick=args.quick,
+        machine=machine.describe(),
+        load_before=load,
+        energy="measured by RAPL" if machine.joules() is not None else "not measured: no RAPL",
+        samples=source,
+        layers=layers,
+        networks={subject.name: dict(subject.facts) for subject in subjects},
+    )
+    path = write_report(args.build, "bench.json", args.net, json.dumps(report, indent=1) + "\n")
+    if args.json:
+        print(json.dumps(report))
+    else:
+        show(report, Console(width=None if sys.stdout.isatty() else 100))
+        print(f"written to {path}")
+    return 0
+
+
+def _subjects(args: argparse.Namespace, folder: Path) -> "tuple[list[Subject], str]":
+    """The networks under test and where the samples come from. Raises any TwofoldError."""
+    from twofold.sw.bench import subjects
+
+    if args.network is None:
+        inputs, source = subjects.samples(args.net, data_folder(args.data))
+        return subjects.prepare(args.net, inputs, folder), source
+    import numpy as np
+
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.inputs import read_inputs
+
+    path = named_network(args.network)
+    quantized = QuantizedNetwork.load(path)
+    if args.input:
+        inputs = read_inputs(quantized, args.input).complete().samples[: subjects.SAMPLES]
+        source = ", ".join(map(str, args.input))
+    else:
+        shape = (subjects.SAMPLES, *quantized.network.input_shape)
+        inputs, source = np.random.default_rng(1).integers(0, 256, shape, np.uint8), "noise"
+    name = quantized.network.name
+    return [subjects.subject_of(name, quantized, path.name, inputs, folder)], source
+
+
+def _interpreters(args: argparse.Namespace, cache: Path) -> dict[str, str]:
+    """Interpreter of each engine that has its own. Raises ToolError."""
+    from twofold.sw.bench import environment
+
+    if "deepsparse" not in args.engines or not _accepted(args):
+        return {}
+    found = environment.ready(cache)
+    if found is None:
+        print("installing DeepSparse into an environment of its own", file=sys.stderr)
+        found = environment.create(cache)
+    return {"deepsparse": str(found)}
+
+
+def _accepted(args: argparse.Namespace) -> bool:
+    from twofold.sw.bench.environment import LICENCE
+
+    if args.accept_deepsparse_licence:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(LICENCE, file=sys.stderr)
+    print("Install and run it for this evaluation? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _explain_deepsparse(engines: "list[EngineProcess]", interpreters: dict[str, str]) -> None:
+    for engine in engines:
+        if engine.name == "deepsparse" and engine.name not in interpreters:
+            engine.missing = "licence not accepted (--accept-deepsparse-licence)"
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command line that gives this report."""
+    parts: list[Any] = ["twofold bench"]
+    if args.network is not None:
+        parts.append(f"--network {args.network}")
+    elif args.net != NET:
+        parts.append(f"--net {args.net}")
+    if args.quick:
+        parts.append("--quick")
+    if args.engines != list(ENGINES):
+        parts.append(f"--engines {','.join(args.engines)}")
+    if args.accept_deepsparse_licence:
+        parts.append("--accept-deepsparse-licence")
+    return " ".join(parts)

@@ -1,0 +1,88 @@
+"""``twofold bitstream``: the folder of a build for a card, or a bitstream for emulation."""
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from twofold.sw.cli.options import (
+    add_bitstreams,
+    add_build,
+    add_json,
+    add_machine,
+    described_machine,
+)
+
+if TYPE_CHECKING:
+    from twofold.hw.contract.machine import Machine
+
+HELP = "generate a bitstream: for a card (target hw) or for XRT's hardware emulation (hw_emu)"
+TARGETS = ("hw", "hw_emu")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold bitstream``."""
+    add_machine(parser, size="full")
+    parser.add_argument(
+        "--target", choices=TARGETS, default="hw", help="a card (default), or its emulation"
+    )
+    parser.add_argument(
+        "--units", type=int, default=1, help="compute units of the emulation (default: 1)"
+    )
+    add_bitstreams(parser)
+    add_build(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build for the target. Raises MachineError, FoldingError or ToolError."""
+    from rich.console import Console
+
+    from twofold.sim.emulation.bitstream import Target, write_bitstream
+    from twofold.sw.cli.progress import Steps
+
+    machine = described_machine(args)
+    if args.target == "hw":
+        return _for_card(args, machine)
+    with Steps(Console(stderr=True)) as steps:
+        path = write_bitstream(Target(machine, args.units), args.bitstreams, args.build, steps)
+    _tell(args, machine, str(path))
+    return 0
+
+
+def _for_card(args: argparse.Namespace, machine: "Machine") -> int:
+    """Write the folder, then build where the vendor's tools are."""
+    from rich.console import Console
+
+    from twofold.hw.boards import find
+    from twofold.hw.package.folder import record_bitstream, write_folder
+    from twofold.hw.package.support import versions
+    from twofold.hw.package.vendor import build
+    from twofold.sw.cli.progress import Steps
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr if args.json else sys.stdout, flush=True)
+
+    board = find(machine.board)
+    say(versions(board))
+    if not board.built:
+        say(f"no bitstream has been built for the {board.title} yet")
+    say(f"generating {machine.slug}")
+    with Steps(Console(stderr=True)) as steps:
+        folder = write_folder(machine, args.bitstreams, args.build, steps)
+    say(f"generated {folder}")
+    binary = build(folder, say)
+    digest = record_bitstream(folder)["bitstream"]["sha256"]
+    if args.json:
+        _tell(args, machine, str(binary))
+    else:
+        print(f"built {binary} ({digest[:12]})")
+    return 0
+
+
+def _tell(args: argparse.Namespace, machine: "Machine", path: str) -> None:
+    if args.json:
+        tree = {"file": path, "machine": machine.name, "board": machine.board}
+        print(json.dumps(tree | {"fingerprint": machine.fingerprint.hex()}))
+    else:
+        print(path)

@@ -1,0 +1,85 @@
+"""``twofold resources``: area and timing of a machine, estimated by synthesis."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from twofold.sw.cli.options import add_build, add_json, add_machine, described_machine
+
+if TYPE_CHECKING:
+    from twofold.hw.contract.progress import Report
+
+HELP = "estimate area and logic depth of a machine by synthesis of its tiles"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold resources``."""
+    add_machine(parser, size="full")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=3600,
+        help="for the synthesis of one part; one that takes longer is taken from the area model",
+    )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="derive the factors of the area model from everything synthesised instead",
+    )
+    add_build(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Estimate, print and write. Raises FoldingError or ToolError."""
+    from rich.console import Console
+
+    from twofold.hw.area.calibrate import calibrate
+    from twofold.hw.area.estimate import estimate
+    from twofold.hw.area.model import components
+    from twofold.hw.area.report import picture, variant_figures, write
+    from twofold.hw.area.show import table
+    from twofold.hw.boards import find, suffix
+    from twofold.hw.contract.files import write_text
+    from twofold.hw.contract.presets import parts as parts_of
+    from twofold.hw.verilog.machine import core_verilog
+    from twofold.sw.cli.progress import Steps
+
+    if args.calibrate:
+        with Steps(Console(stderr=True)) as steps:
+            print(calibrate(args.build, args.seconds, steps))
+        return 0
+    machine = described_machine(args)
+    board = find(machine.board)
+    with Steps(Console(stderr=True)) as steps:
+        verilog = core_verilog(
+            machine.network, machine.folding, args.build, vendor=True, report=steps
+        )
+        parts = estimate(
+            verilog.text,
+            args.build,
+            model=components(machine.plans, machine.folding),
+            seconds=args.seconds,
+            report=_one_step(steps),
+            family=board.family,
+        )
+    reports = args.build / "reports"
+    figures = variant_figures(parts, machine, reports=reports)
+    known = parts_of(machine.name)
+    whole = known is not None and (known[0], known[2]) == ("gsc", "full")
+    key = known[1] if known is not None and whole else machine.name
+    written = reports / f"resources{suffix(board)}.json"
+    drawn = reports / f"resources{suffix(board)}-{key}.svg"
+    write(written, key, figures, board)
+    write_text(drawn, picture(figures, machine.name, board))
+    if args.json:
+        print(json.dumps(figures))
+        return 0
+    table(figures, board)
+    print(f"written to {written} and {drawn}")
+    return 0
+
+
+def _one_step(steps: "Report") -> "Report":
+    """All parts as one step: its name would change with every part."""
+    return lambda _, done, total: steps("synthesis", done, total)

@@ -1,0 +1,201 @@
+"""``twofold time``: speed of a device, with and without what is around the kernel."""
+
+import argparse
+import json
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twofold.sw.cli.device import add_device, opened
+from twofold.sw.cli.options import quantized
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twofold.sw.driver import Accelerator
+
+    Samples = NDArray[np.uint8]
+
+HELP = "measure a device: kernel alone, with transfers, launches, latency, and power where told"
+BATCH, RUN, TARGET = 65_536, 8192, 1.0
+TURNS = 15
+LATENCIES = 300
+PERCENTILES = (50, 90, 99, 99.9)
+PERIOD = 0.1
+"""Seconds between two looks at the power."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold time``."""
+    add_device(parser)
+    parser.add_argument(
+        "--batch", type=int, help=f"samples of a call (default: a second of them, up to {BATCH:,})"
+    )
+    parser.add_argument(
+        "--input", type=Path, action="append", default=[], metavar="FILE",
+        help="samples to measure with, repeated as often as a batch needs (default: noise)",
+    )  # fmt: skip
+    parser.add_argument("--turns", type=int, default=TURNS, help="of each kind (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print. Raises what the device raises."""
+    from twofold.sw.inputs import read_inputs
+
+    network = quantized(args)
+    samples = read_inputs(network, args.input).complete().samples if args.input else None
+    with opened(args, network) as (accelerator, reason):
+        figures = measure(accelerator, args.batch, max(args.turns, 1), samples)
+    figures |= {"network": network.network.name, "reason": reason}
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        _show(figures)
+    return 0
+
+
+def measure(
+    accelerator: "Accelerator", batch: int | None, turns: int, samples: "Samples | None" = None
+) -> dict[str, Any]:
+    """Medians and quartiles, each over ``turns`` turns after one to warm up.
+
+    ``samples``, uint8 [n, channels, height, width], are repeated as often as needed; without them
+    noise is sent.
+    """
+    from twofold.sw.driver.measure import fitting_samples
+
+    batch = batch or fitting_samples(accelerator, BATCH, TARGET)
+    figures: dict[str, Any] = {
+        "devices": [device.name for device in accelerator.devices],
+        "units": accelerator.units,
+        "batch": batch,
+        "turns": turns,
+    }
+    figures |= _kernel(accelerator, min(batch, RUN), turns, samples)
+    figures |= _batches(accelerator, batch, turns, samples)
+    figures["latency_seconds"] = _latency(accelerator, samples)
+    return figures
+
+
+def _kernel(
+    accelerator: "Accelerator", count: int, turns: int, samples: "Samples | None"
+) -> dict[str, Any]:
+    """Runs of one unit, whose samples stay on the card."""
+    from twofold.sw.driver.measure import KernelTimer, Spread, launch_seconds, seconds
+
+    timer = KernelTimer(accelerator, count, samples)
+    try:
+        many = Spread.of(count / seconds(lambda: timer.run(count), turns))
+    finally:
+        timer.close()
+    return {
+        "kernel_samples": count,
+        "kernel_samples_per_second": asdict(many),
+        "launch_seconds": asdict(launch_seconds(accelerator, min(20 * turns, LATENCIES))),
+    }
+
+
+def _batches(
+    accelerator: "Accelerator", batch: int, turns: int, samples: "Samples | None"
+) -> dict[str, Any]:
+    """Whole batches: written in place, and from an array."""
+    from twofold.sw.driver.measure import Spread, samples_to_send, seconds
+
+    inputs = samples_to_send(accelerator, batch, 1, samples)
+    with accelerator.buffer(batch) as samples, PowerMeter(accelerator) as meter:
+        samples.write(inputs)
+        in_place = seconds(lambda: accelerator.infer(samples), turns)
+    copied = seconds(lambda: accelerator.infer(inputs), turns)
+    rate = Spread.of(batch / in_place)
+    return {
+        "samples_per_second": asdict(rate),
+        "samples_per_second_copied": asdict(Spread.of(batch / copied)),
+        "watts": meter.watts,
+        "samples_per_second_per_watt": rate.median / meter.watts if meter.watts else None,
+    }
+
+
+def _latency(accelerator: "Accelerator", samples: "Samples | None") -> dict[str, float]:
+    """Of single samples, from the call to the result."""
+    import numpy as np
+
+    from twofold.sw.driver.measure import LIMIT, samples_to_send, seconds
+
+    image = samples_to_send(accelerator, 1, 2, samples)
+    times = seconds(lambda: accelerator.infer(image), LATENCIES, LIMIT)
+    found = {f"p{share:g}": float(np.percentile(times, share)) for share in PERCENTILES}
+    return found | {"max": float(times.max()), "samples": len(times)}
+
+
+class PowerMeter:
+    """Looks at the power of all cards while something runs. Use as a context manager.
+
+    Attributes
+    ----------
+    watts: mean of all cards together; None unless the drivers tell it for each device.
+    """
+
+    def __init__(self, accelerator: "Accelerator") -> None:
+        names = [device.name.partition(":") for device in accelerator.devices]
+        self._cards = [int(number) for _, colon, number in names if colon]
+        self._known = len(self._cards) == len(names)
+        self._seen: list[float] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "PowerMeter":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def watts(self) -> float | None:
+        """Mean power, W."""
+        return sum(self._seen) / len(self._seen) if self._seen else None
+
+    def _watch(self) -> None:
+        from twofold.sw.xrt.cards import power
+        from twofold.sw.xrt.library import emulated
+
+        while self._known and not emulated():
+            found = [power(card) for card in self._cards]
+            known = [watts for watts in found if watts is not None]
+            if len(known) == len(self._cards):
+                self._seen.append(sum(known))
+            if self._stop.wait(PERIOD):
+                return
+
+
+def _show(figures: dict[str, Any]) -> None:
+    watts = figures["watts"]
+    lines = {
+        "device": f"{', '.join(figures['devices'])}: {figures['reason']}",
+        "network": f"{figures['network']}, units: {figures['units']}",
+        "kernel alone": f"{_rate(figures['kernel_samples_per_second'])}, one unit, runs of "
+        f"{figures['kernel_samples']:,} samples",
+        "launch": f"{1e6 * figures['launch_seconds']['median']:,.1f} us for a run of one sample",
+        "with transfers": f"{_rate(figures['samples_per_second'])}, "
+        f"batches of {figures['batch']:,}, written in place",
+        "copied": f"{_rate(figures['samples_per_second_copied'])}, from an array",
+        "latency": _percentiles(figures["latency_seconds"]),
+        "power": "not told"
+        if watts is None
+        else f"{watts:.1f} W, {figures['samples_per_second_per_watt']:,.0f} samples/s/W",
+    }
+    for name, text in lines.items():
+        print(f"{name:15} {text}")
+
+
+def _percentiles(latency: dict[str, float]) -> str:
+    shares = ((name, seconds) for name, seconds in latency.items() if name != "samples")
+    text = ", ".join(f"{name} {1e6 * seconds:,.1f} us" for name, seconds in shares)
+    return f"{text}, of {latency['samples']:,} samples alone"
+
+
+def _rate(spread: dict[str, float]) -> str:
+    return f"{spread['median']:,.0f} samples/s ({spread['low']:,.0f} .. {spread['high']:,.0f})"

@@ -1,0 +1,216 @@
+"""``twofold train``: from a folder of audio to a quantized sparse network."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twofold.hw.contract.errors import FileError
+from twofold.hw.contract.files import check_output
+from twofold.hw.contract.presets import NETWORKS, canonical_variant, network
+from twofold.sw.cli.options import (
+    NET,
+    VARIANT,
+    VARIANT_CHOICES,
+    add_json,
+    named_machine,
+    named_network,
+)
+from twofold.sw.errors import DatasetError
+
+if TYPE_CHECKING:
+    from twofold.hw.contract.network import Network
+    from twofold.sw.train.journal import Journal
+    from twofold.sw.train.loop import Record, Report, StepReport
+    from twofold.sw.train.sources import Progress, Source
+
+TASKS = ("commands", "digits10")
+HELP = "train a network and quantize it; a run that was stopped goes on where it was"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_task(parser)
+    parser.add_argument(
+        "--task",
+        choices=TASKS,
+        default="commands",
+        help="of --net gsc: the ten commands, or the digits zero..nine (default %(default)s)",
+    )
+    parser.add_argument(
+        "--variant",
+        choices=VARIANT_CHOICES,
+        default=VARIANT,
+        help="recipe, and description unless another is given (default %(default)s)",
+    )
+    parser.add_argument(
+        "--network", metavar="NAME|FILE",
+        help="description to train: that of a shipped network or of an artefact",
+    )  # fmt: skip
+    parser.add_argument(
+        "--machine", metavar="NAME|FILE", help="description to train: what this machine computes"
+    )
+    add_data_arguments(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="network (.npz)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    parser.add_argument(
+        "--scale", type=_positive, default=1.0, metavar="X", help="factor on the number of epochs"
+    )
+    parser.add_argument("--taps", type=float, metavar="N", help="mean taps of a conv1 kernel")
+    parser.add_argument("--winners", type=_numbers, metavar="K,K,K", help="k of every layer")
+    parser.add_argument("--sets", type=_numbers, metavar="N,N", help="complementary sets")
+    parser.add_argument(
+        "--float-onnx", type=Path, metavar="FILE", help="write the network in float32 there, too"
+    )
+    add_json(parser)
+
+
+def add_task(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--net``."""
+    parser.add_argument("--net", choices=NETWORKS, default=NET, help="task (default %(default)s)")
+
+
+def _description(args: argparse.Namespace, variant: str) -> "Network":
+    """What is trained. Raises NetworkError and MachineError."""
+    if args.machine is not None:
+        return named_machine(argparse.Namespace(machine=args.machine)).network
+    if args.network is not None:
+        from twofold.hw.contract.reading import network_of_file
+
+        return network_of_file(named_network(args.network))
+    return network(args.net, variant)
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare where data and checkpoints are."""
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="unpacked Google Speech Commands (for --net gsc)"
+    )
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", default=Path("build/train"),
+        help="checkpoints and cached features (default %(default)s)",
+    )  # fmt: skip
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0..1000")
+    return value
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; writes the network, its journal (.jsonl) and its curves (.png).
+
+    Raises DatasetError without data, and what the phases raise.
+    """
+    from twofold.sw.data.gsc import DIGIT_WORDS
+    from twofold.sw.model.net import INPUT_SCALE
+    from twofold.sw.onnx.export.floating import save_float
+    from twofold.sw.train.journal import Journal
+    from twofold.sw.train.loop import Trainer
+    from twofold.sw.train.point import move, relabel
+    from twofold.sw.train.recipe import recipe
+    from twofold.sw.train.run import float_layers, rows, train
+
+    variant = canonical_variant(args.variant)
+    wanted = move(_description(args, variant), taps=args.taps, winners=args.winners, sets=args.sets)
+    if args.net == "gsc" and args.task != "commands":
+        wanted = relabel(wanted, args.task, DIGIT_WORDS)
+    plan = recipe(args.net, variant, seed=args.seed, scale=args.scale, network=wanted)
+    journal = Journal(args.out.with_suffix(".jsonl"))
+    curves = args.out.with_suffix(".png")
+    for path in (journal.path, curves):
+        if path == args.out:
+            raise FileError(f"{args.out}: {path.suffix} is for what goes beside it; end it in .npz")
+        check_output(path)
+    journal.clear()
+    with display(journal) as (report, on_step, on_cache):
+        source = data_source(args, wanted.labels, on_cache)
+        trainer = Trainer(source, args.work, report=report, on_step=on_step)
+        outcome = train(plan, source, trainer)
+    provenance = {**outcome.quantized.provenance, "seed": args.seed}
+    replace(outcome.quantized, provenance=provenance).save(args.out)
+    if args.float_onnx:
+        save_float(outcome.net.network, float_layers(outcome.net), INPUT_SCALE, args.float_onnx)
+    journal.draw(curves)
+    if args.json:
+        print(json.dumps({"out": str(args.out), "accuracy": outcome.accuracy}))
+    else:
+        _print_table(rows(outcome.accuracy), args.out)
+    return 0
+
+
+def data_source(
+    args: argparse.Namespace, classes: tuple[str, ...], progress: "Progress"
+) -> "Source":
+    """Data of a task of these ``classes``; ``progress`` is told of features being made.
+
+    Raises DatasetError where there are none.
+    """
+    from twofold.sw.train.sources import DigitSource, SpeechSource
+
+    if args.net == "tiny":
+        return DigitSource()
+    if args.data is None:
+        raise DatasetError(
+            "no data: give --data DIR (or TWOFOLD_GSC=DIR to make), "
+            "a folder in the layout of Google Speech Commands"
+        )
+    return SpeechSource(args.data, args.work, progress=progress, classes=classes)
+
+
+@contextmanager
+def display(journal: "Journal") -> Iterator[tuple["Report", "StepReport", "Progress"]]:
+    """Progress bars on standard error, and the journal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False),
+        TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def on_step(name: str, done: int, total: int) -> None:
+            if name not in bars:
+                bars[name] = progress.add_task(name, total=total, completed=done, note="")
+            progress.update(bars[name], completed=done)
+
+        def report(record: "Record") -> None:
+            journal.add(record)
+            note = f"loss {record.loss:.3f}, val {100 * record.val_accuracy:.2f} %"
+            if record.phase not in bars:  # read back, not run
+                bars[record.phase] = progress.add_task(record.phase, total=record.epochs, note="")
+            bar = progress.tasks[bars[record.phase]]
+            done = (bar.total or 0) * record.epoch / record.epochs
+            progress.update(bar.id, completed=done, note=note)
+
+        yield report, on_step, lambda done, total: on_step("features", done, total)
+
+
+def _print_table(rows: Sequence[tuple[str, str, str]], out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("accuracy, %", "val", "test", title=str(out))
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

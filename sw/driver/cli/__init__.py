@@ -1,1 +1,0 @@
-"""What a user of a card runs: ``twofold devices``, ``check``, ``infer`` and ``time``."""
