@@ -48,7 +48,8 @@ def read_wav(path: Path, *, start: int = 0, frames: int = -1) -> Samples:
             samples = np.asarray(file.read(frames, dtype="float32"), dtype=np.float32)
             rate = file.samplerate
     except FileError as error:
-        raise AudioError(str(error)) from error
+        reason = str(error) if path.exists() else f"{path}: no such file"
+        raise AudioError(f"{reason}; give a file of audio") from error
     except soundfile.SoundFileError as error:
         reason = str(error).splitlines()[0]
         raise AudioError(f"{path}: cannot be read as audio: {reason}") from error

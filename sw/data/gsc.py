@@ -150,7 +150,7 @@ def _listed(root: Path, file: str, clips: dict[str, Clip]) -> frozenset[str] | N
     try:
         names = frozenset(read_text(path, LIST_BYTES_MAX).split())
     except FileError as error:
-        raise DatasetError(f"{error}; it has to be a text file of clip names") from error
+        raise DatasetError(f"{path}: not a text file of clip names ({error})") from error
     missing = sorted(names - clips.keys())
     if missing:
         raise DatasetError(
