@@ -13,6 +13,9 @@ def summary(quantized: QuantizedNetwork) -> dict[str, Any]:
         "network": quantized.network.name,
         "input_shape": list(quantized.network.input_shape),
         "zero_point": quantized.network.zero_point,
+        "image": quantized.provenance["image"],
+        "exact": quantized.provenance["exact"],
+        "dropped": list(quantized.provenance["dropped"]),
         "layers": [
             _layer(stage, note) for stage, note in zip(quantized.network.stages, notes, strict=True)
         ],
@@ -41,10 +44,21 @@ def _sparsity(stage: Stage) -> str:
 
 
 def lines(found: dict[str, Any]) -> list[str]:
-    """A line for each layer."""
-    return [
+    """Lines for people: the image, the layers, what is left out, and whether it is exact."""
+    layers = [
         f"  {layer['layer']}: {' x '.join(map(str, layer['out_shape']))}, {layer['sparsity']}, "
         f"k {layer['k']}{', kernels reordered' if layer['permuted'] else ''}"
-        f"{'' if layer['exact'] else ', requantised to the nearest 15-bit factor'}"
+        f"{'' if layer['exact'] else ', not provably exact: ' + layer['doubt']}"
         for layer in found["layers"]
+    ]
+    proven = (
+        "proven: the integers equal those of the model for every image"
+        if found["exact"]
+        else "not proven: compare with ONNX Runtime on inputs of your own (--verify)"
+    )
+    return [
+        f"  image: {found['image']}",
+        *layers,
+        *(f"  dropped: {text}" for text in found["dropped"]),
+        f"  exactness: {proven}",
     ]
