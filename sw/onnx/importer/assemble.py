@@ -22,10 +22,12 @@ from twofold.hw.contract.network import (
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.artefacts.input import ARRAY, INPUT_PROPERTY
 from twofold.sw.errors import ArtefactError, OnnxError
-from twofold.sw.onnx.importer.chain import Chain, read_chain
+from twofold.sw.onnx.importer.chain import Chain
+from twofold.sw.onnx.importer.exactness import doubt
 from twofold.sw.onnx.importer.graph import Graph
 from twofold.sw.onnx.importer.layers import RawLayer
 from twofold.sw.onnx.importer.structure import WORTH, sets_by_search, sets_in_order
+from twofold.sw.onnx.importer.survey import survey
 
 MUL_MAX = (1 << MUL_BITS) - 1
 EXACT = 1 << 52
@@ -37,13 +39,28 @@ ROUNDED = 0.98
 class Scaling:
     """Requantisation in integers: ``floor((acc * mul + add) >> shift)``.
 
-    ``exact`` tells whether it is what the floats say, and not the nearest that 15 bits allow.
+    It is what the floats say, or the nearest that 15 bits allow.
     """
 
     mul: np.ndarray | None
     shift: int
     add: np.ndarray
-    exact: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A network, and where in the model its layers come from.
+
+    Attributes
+    ----------
+    quantized: the network.
+    chain: what was read.
+    orders: for each layer its kernels in the order of the model, or None for the same order.
+    """
+
+    quantized: QuantizedNetwork
+    chain: Chain
+    orders: tuple[np.ndarray | None, ...]
 
 
 def import_onnx(
@@ -57,43 +74,80 @@ def import_onnx(
 
     ``name`` is the network's; by default the graph's. With ``raw`` its outputs are numbers, not
     logits of classes. ``stated`` says what its input is, as `twofold.sw.artefacts.input` describes
-    it; by default what the model carries, else an array. Raises OnnxError.
+    it; by default what the model carries, else an array. Raises OnnxError that lists all obstacles.
     """
+    return import_with_origin(content, name, raw=raw, stated=stated).quantized
+
+
+def import_with_origin(
+    content: bytes,
+    name: str | None = None,
+    *,
+    raw: bool = False,
+    stated: Mapping[str, Any] | None = None,
+) -> Imported:
+    """As `import_onnx`, with where the layers come from."""
     graph = Graph(content)
-    chain = read_chain(graph)
+    chain = survey(graph)
     layers = _as_machine_kinds(chain.layers)
-    found: list[tuple[Layer, QuantizedLayer, dict[str, Any]]] = []
-    order: np.ndarray | None = None
+    described: list[Layer] = []
+    integers: list[QuantizedLayer] = []
+    orders: list[np.ndarray | None] = [None]
     for index, layer in enumerate(layers):
-        layer.weight = _in_order(layer, order)
-        last = index == len(layers) - 1
-        sparsity, order = _sparsity(layer, index, last)
-        layer = layer if order is None else _permuted(layer, order)
+        layer.weight = _in_order(layer, orders[-1])
+        sparsity, order = _sparsity(layer, index, index == len(layers) - 1)
+        if order is not None:
+            layer = layers[index] = _permuted(layer, order)
+        if orders[-1] is not None:
+            layer.parts = []
         scaling = _scaling(layer, chain.zero_point if index == 0 else 0)
-        found.append(_finished(layer, sparsity, scaling, order is not None))
-    classes = layers[-1].channels
+        orders.append(order)
+        kind, found = _finished(layer, sparsity, scaling)
+        described.append(kind)
+        integers.append(found)
     try:
         network = Network(
             name=_slug(name or graph.name),
             input_shape=layers[0].in_shape,
-            layers=tuple(layer for layer, _, _ in found),
-            labels=() if raw else _labels(graph, classes),
+            layers=tuple(described),
+            labels=() if raw else _labels(graph, layers[-1].channels),
             zero_point=chain.zero_point,
         )
-        network = _roomy(network, [integers for _, integers, _ in found])
-        return QuantizedNetwork(
+        network = _roomy(network, integers)
+        quantized = QuantizedNetwork(
             network,
-            tuple(integers for _, integers, _ in found),
+            tuple(integers),
             _logit_scale(graph, float(layers[-1].gain[0]) * chain.logit_factor),
-            {
-                "source": "onnx",
-                "image_scale": chain.scale,
-                "layers": [note for _, _, note in found],
-            },
+            _provenance(network, integers, layers, chain, orders[1:]),
             _input(graph, chain, stated),
         )
     except (NetworkError, ArtefactError) as error:
         raise OnnxError(f"does not fit the machine's family: {error}") from error
+    return Imported(quantized, chain, tuple(orders[1:]))
+
+
+def _provenance(
+    network: Network,
+    integers: list[QuantizedLayer],
+    layers: list[RawLayer],
+    chain: Chain,
+    orders: list[np.ndarray | None],
+) -> dict[str, Any]:
+    """Where the numbers come from, which provably equal the model's, and what is left out."""
+    notes = []
+    for stage, found, layer, order in zip(network.stages, integers, layers, orders, strict=True):
+        why = doubt(stage, found, layer, 0 if stage.index else chain.zero_point)
+        notes.append(
+            {"node": layer.name, "exact": not why, "doubt": why, "permuted": order is not None}
+        )
+    return {
+        "source": "onnx",
+        "image_scale": chain.scale,
+        "image": chain.image,
+        "exact": all(note["exact"] for note in notes),
+        "dropped": list(chain.dropped),
+        "layers": notes,
+    }
 
 
 def _as_machine_kinds(layers: list[RawLayer]) -> list[RawLayer]:
@@ -151,7 +205,12 @@ def _sparsity(layer: RawLayer, index: int, last: bool) -> tuple[Sparsity, np.nda
 
 def _permuted(layer: RawLayer, order: np.ndarray) -> RawLayer:
     return replace(
-        layer, weight=layer.weight[order], gain=layer.gain[order], offset=layer.offset[order]
+        layer,
+        weight=layer.weight[order],
+        gain=layer.gain[order],
+        offset=layer.offset[order],
+        unit=layer.unit[order],
+        trace=[(operation, values[order]) for operation, values in layer.trace],
     )
 
 
@@ -171,7 +230,7 @@ def _scaling(layer: RawLayer, zero_point: int) -> Scaling:
         if (mul == np.rint(mul)).all():
             add = np.floor(_bounded(layer, offset * 2.0**shift))
             whole = mul.astype(np.uint16)
-            return Scaling(None if (whole == 1).all() else whole, shift, add, True)
+            return Scaling(None if (whole == 1).all() else whole, shift, add)
     if gain.max() > MUL_MAX:
         raise OnnxError(f"{layer.name}: a factor of {gain.max():.3g}, at most {MUL_MAX}")
     return _nearest(layer, gain, offset)
@@ -182,7 +241,7 @@ def _nearest(layer: RawLayer, gain: np.ndarray, offset: np.ndarray) -> Scaling:
     for shift in range(SHIFT_MAX, -1, -1):
         mul, add = np.rint(gain * 2.0**shift), np.floor(offset * 2.0**shift)
         if mul.max() <= MUL_MAX and np.abs(add).max() < 1 << 31:
-            return Scaling(mul.astype(np.uint16), shift, add, False)
+            return Scaling(mul.astype(np.uint16), shift, add)
     raise OnnxError(f"{layer.name}: its bias is too large for 32 bits")
 
 
@@ -195,7 +254,7 @@ def _logits(layer: RawLayer, centre: np.ndarray) -> Scaling:
         )
     bias = layer.offset / gain[0]
     add = np.rint(_bounded(layer, bias)) - centre
-    return Scaling(None, 0, add, bool((np.abs(bias - np.rint(bias)) < 1e-6).all()))
+    return Scaling(None, 0, add)
 
 
 def _bounded(layer: RawLayer, values: np.ndarray) -> np.ndarray:
@@ -205,9 +264,9 @@ def _bounded(layer: RawLayer, values: np.ndarray) -> np.ndarray:
 
 
 def _finished(
-    layer: RawLayer, sparsity: Sparsity, scaling: Scaling, permuted: bool
-) -> tuple[Layer, QuantizedLayer, dict[str, Any]]:
-    """Description, integers, and a note for the provenance."""
+    layer: RawLayer, sparsity: Sparsity, scaling: Scaling
+) -> tuple[Layer, QuantizedLayer]:
+    """Description and integers."""
     limit = 1 << 31
     if np.abs(scaling.add).max() >= limit:
         raise OnnxError(f"{layer.name}: its bias is too large for 32 bits")
@@ -219,9 +278,7 @@ def _finished(
     )
     k = None if layer.k == layer.channels else layer.k
     multiplier = scaling.mul is not None
-    described = layer.described(sparsity, k=k, multiplier=multiplier)
-    note = {"node": layer.name, "exact": scaling.exact, "permuted": permuted}
-    return described, integers, note
+    return layer.described(sparsity, k=k, multiplier=multiplier), integers
 
 
 def _roomy(network: Network, layers: list[QuantizedLayer]) -> Network:

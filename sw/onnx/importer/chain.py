@@ -7,18 +7,22 @@ import onnx
 from onnx import TensorProto
 
 from twofold.sw.errors import OnnxError
-from twofold.sw.onnx.importer.graph import NODES_MAX, PASSING, Graph, attributes, refuse
-from twofold.sw.onnx.importer.layers import RawLayer, multiplying_layer, per_channel, scalar
+from twofold.sw.onnx.importer.graph import NODES_MAX, Graph, attributes, refuse
+from twofold.sw.onnx.importer.layers import (
+    RawLayer,
+    largest,
+    multiplying_layer,
+    per_channel,
+    scalar,
+)
 from twofold.sw.onnx.importer.pooling import READERS as POOLING
-from twofold.sw.onnx.importer.quantizers import activation
+from twofold.sw.onnx.importer.quantizers import Quantizer, activation
+from twofold.sw.onnx.importer.tail import READERS as TAIL
+from twofold.sw.onnx.importer.tail import read_tail
 
-TAIL = (
-    "Flatten", "Reshape", "Squeeze", "Cast", "Mul", "Softmax", "LogSoftmax", "ArgMax",
-    "QuantizeLinear", "DequantizeLinear", *PASSING,
-)  # fmt: skip
-"""Operators between the logits and the outputs; none changes which is the largest."""
-TAIL_DEPTH = 8
 LAYERS = ("Conv", "Gemm", "MatMul")
+WINNERS = ("TopK", "ScatterElements")
+PARTS = ("Slice", "Sum")
 IMAGE_KINDS: dict[int, str] = {
     TensorProto.UINT8: "uint8", TensorProto.INT8: "int8", TensorProto.FLOAT: "float32",
 }  # fmt: skip
@@ -34,6 +38,9 @@ class Chain:
     dtype: what the model takes: uint8, int8 (128 below the machine's bytes) or float32.
     layers: in order.
     logit_factor: between the last layer's output and what goes into softmax.
+    image: what the machine's integers are to the model's input, in samples.
+    dropped: what behind the logits is left out.
+    taps: values in front of each layer but the first, and the logits; with the step of each.
     """
 
     scale: float = 1.0
@@ -41,6 +48,9 @@ class Chain:
     dtype: str = "uint8"
     layers: list[RawLayer] = field(default_factory=list)
     logit_factor: float = 1.0
+    image: str = ""
+    dropped: list[str] = field(default_factory=list)
+    taps: list[tuple[str, float]] = field(default_factory=list)
 
 
 def read_chain(graph: Graph) -> Chain:
@@ -50,11 +60,17 @@ def read_chain(graph: Graph) -> Chain:
     return _Walk(graph).run()
 
 
+def operators() -> set[str]:
+    """Operators that may stand on the way of the image."""
+    return {*LAYERS, *WINNERS, *PARTS, *_HANDLERS, *TAIL}
+
+
 class _Walk:
     """Where we are: value ``name`` of ``shape``.
 
-    ``integers``: it is not dequantized yet. ``layer``: whose sums it holds, until they are
-    quantized. ``scale``: of dequantized activations.
+    ``integers``: it is not dequantized yet; ``kind``: their type. ``layer``: whose sums it holds,
+    until they are quantized. ``scale``: of dequantized activations; ``limit``: their largest
+    integer.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -62,8 +78,13 @@ class _Walk:
         self.name, self.shape = graph.input, graph.input_shape
         self.flat = graph.input_flat
         self.integers = graph.input_kind != TensorProto.FLOAT
+        self.kind = {TensorProto.UINT8: "uint8", TensorProto.INT8: "int8"}.get(graph.input_kind)
+        self.chain.image = {None: "", "uint8": "uint8, as they are", "int8": "int8 plus 128"}[
+            self.kind
+        ]
         self.layer: RawLayer | None = None
         self.scale = 0.0
+        self.limit = 255
         self.steps = 0
 
     def run(self) -> Chain:
@@ -91,6 +112,7 @@ class _Walk:
             raise refuse(node, "activations are not its first input")
         if node.op_type in LAYERS and self.layer is None and not self.integers:
             self._require_scale(node)
+            self._tap()
             self.layer = multiplying_layer(self.graph, node, self.shape, self.flat, self.scale)
             self.shape = self.layer.out_shape
         elif node.op_type in POOLING and (self.layer is not None or node.op_type not in LAYERS):
@@ -110,52 +132,87 @@ class _Walk:
         if not self.scale:
             raise refuse(node, "its input is not quantized; export the model with QDQ")
 
+    def _tap(self) -> None:
+        """A layer starts here, perhaps in several parts."""
+        if self.chain.layers:
+            self.chain.taps.append((self.name, self.scale))
+
     def _pass(self, node: onnx.NodeProto) -> None:
         del node
 
     def _quantize(self, node: onnx.NodeProto) -> None:
         found = activation(self.graph, node)
-        zero = found.zero_point + found.offset
         if self.integers:
             raise refuse(node, "integers are quantized again")
         if self.layer is not None:
-            self._require_hidden(node, zero)
-            self._close(node, found.single_scale)
+            self._close(node, found.single_scale, self._limit(node, found))
         elif not self.chain.layers:
             if self.scale:
                 raise refuse(node, "quantizes the image a second time")
-        elif zero or found.single_scale != self.scale:
-            raise refuse(node, f"scale changes from {self.scale} to {found.single_scale}")
-        self.integers = True
-
-    def _require_hidden(self, node: onnx.NodeProto, zero: int) -> None:
-        if zero:
-            raise refuse(
-                node, f"zero point {zero} above the lowest value: a hidden layer needs ReLU"
+            self.chain.image = (
+                f"round(pixel / {found.single_scale:.8g}) + {found.zero_point + found.offset}, "
+                f"halves to even, limited to 0..255: the model's {node.op_type} is left to you"
             )
+        elif found.single_scale != self.scale or self._limit(node, found) < self.limit:
+            raise refuse(
+                node, f"scale changes from {self.scale} to {found.single_scale}, zero point is "
+                f"{found.zero_point} of {found.kind}; export one quantization behind a layer"
+            )  # fmt: skip
+        else:
+            self.limit = self._limit(node, found)
+        self.integers, self.kind = True, found.kind
+
+    def _limit(self, node: onnx.NodeProto, found: Quantizer) -> int:
+        """Largest integer of a hidden layer above its zero point, which has to stand for 0."""
+        low = found.zero_point + found.offset
+        if low and not (found.kind == "int8" and self._is_positive()):
+            raise refuse(
+                node,
+                f"zero point {found.zero_point} of {found.kind} lies above the lowest value: a "
+                "hidden layer needs ReLU in front of it, and nothing quantized between layer and "
+                "ReLU; fuse them (quantize_static behind quant_pre_process)",
+            )
+        return 255 - low
+
+    def _is_positive(self) -> bool:
+        return self.layer is None or self.layer.relu
 
     def _dequantize(self, node: onnx.NodeProto) -> None:
-        found = activation(self.graph, node)
+        found = activation(self.graph, node, self.kind)
         if not self.integers:
             raise refuse(node, "dequantizes what is not quantized")
-        zero = found.zero_point + found.offset
         if self.chain.layers:
-            self._require_hidden(node, zero)
+            if self._limit(node, found) != self.limit:
+                raise refuse(node, "its zero point is not that of the quantization in front of it")
         else:
-            self.chain.scale, self.chain.zero_point = found.single_scale, zero
+            self.chain.scale = found.single_scale
+            self.chain.zero_point = found.zero_point + found.offset
         self.scale, self.integers = found.single_scale, False
 
-    def _close(self, node: onnx.NodeProto, step: float) -> None:
-        """The sums of a layer become integers."""
+    def _close(self, node: onnx.NodeProto, step: float, limit: int = 255) -> None:
+        """The sums of a layer become integers of 0..``limit``."""
         layer = self._open(node)
-        if layer.ceiling < 254.5 * step:
-            raise refuse(node, f"values end at {layer.ceiling}, below the 255 steps of {step}")
         if layer.late >= step / 2:
             raise refuse(node, f"{layer.late} added behind Relu, needs less than half of {step}")
+        self._require_below(node, layer, layer.ceiling, step)
+        self._require_below(node, layer, limit * step, step)
         layer.step = step
         layer.offset += layer.late
         self.chain.layers.append(layer)
-        self.layer = None
+        self.layer, self.limit = None, limit
+
+    def _require_below(
+        self, node: onnx.NodeProto, layer: RawLayer, ceiling: float, step: float
+    ) -> None:
+        """An upper limit other than the machine's 255 steps must be out of reach."""
+        zero_point = 0 if self.chain.layers else self.chain.zero_point
+        if ceiling < 254.5 * step and largest(layer, zero_point) + layer.late > ceiling:
+            raise refuse(
+                node,
+                f"values end at {ceiling:.6g}, below the 255 steps of {step:.6g} at which the "
+                "machine's do; quantize activations to uint8 with a scale of their largest value "
+                "/ 255 (quantize_static: activation_type=QuantType.QUInt8)",
+            )
 
     def _open(self, node: onnx.NodeProto) -> RawLayer:
         if self.layer is None:
@@ -169,15 +226,34 @@ class _Walk:
             raise refuse(node, "in front of the first layer")
 
     def _clip(self, node: onnx.NodeProto) -> None:
-        layer = self._open(node)
         if len(node.input) > 1:
-            low, high = (scalar(self.graph, node, at) for at in (1, 2))
+            low, high = (self._bound(node, at) for at in (1, 2))
         else:
             low, high = (attributes(node).get(key) for key in ("min", "max"))
         if low != 0:
             raise refuse(node, f"lower limit is {low}, needs 0")
-        layer.relu = True
-        layer.ceiling = min(layer.ceiling, np.inf if high is None else float(high))
+        ceiling = np.inf if high is None else float(high)
+        if self.layer is not None:
+            self.layer.relu = True
+            self.layer.ceiling = min(self.layer.ceiling, ceiling)
+        elif self.chain.layers:
+            step = 1.0 if self.integers else self.scale
+            if ceiling < 254.5 * step:
+                raise refuse(
+                    node, f"upper limit {ceiling:.6g} of quantized values, needs 255 steps of "
+                    f"{step:.6g}; quantize once, behind the limit, with all 8 bits"
+                )  # fmt: skip
+        else:
+            raise refuse(node, "in front of the first layer")
+
+    def _bound(self, node: onnx.NodeProto, at: int) -> float | None:
+        """A limit; None where there is none."""
+        if len(node.input) <= at or not node.input[at]:
+            return None
+        value = scalar(self.graph, node, at)
+        if value is None:
+            raise refuse(node, f"limit {node.input[at]!r} is not a constant number")
+        return value
 
     def _floor(self, node: onnx.NodeProto) -> None:
         self._open(node).floors = True
@@ -185,12 +261,15 @@ class _Walk:
     def _cast(self, node: onnx.NodeProto) -> None:
         to = attributes(node).get("to")
         if to in (TensorProto.FLOAT, TensorProto.DOUBLE) and not self.integers:
+            if self.layer is not None:
+                kind = "double" if to == TensorProto.DOUBLE else "single"
+                self.layer.trace.append((kind, self.layer.unit))
             return
         layer = self._open(node)
         if to != TensorProto.UINT8 or not layer.floors or layer.ceiling != 255:
             raise refuse(node, "makes integers without limits 0 and 255")
         self._close(node, 1.0)
-        self.integers = True
+        self.integers, self.kind = True, "uint8"
 
     def _add(self, node: onnx.NodeProto) -> None:
         layer, values = self._operand(node)
@@ -200,6 +279,7 @@ class _Walk:
             layer.late += float(values[0])
         else:
             layer.offset += values
+        layer.trace.append(("add", values))
 
     def _multiply(self, node: onnx.NodeProto) -> None:
         layer, values = self._operand(node)
@@ -207,6 +287,7 @@ class _Walk:
             raise refuse(node, "a factor below 0, or behind limits")
         layer.gain *= values
         layer.offset *= values
+        layer.trace.append(("multiply", values))
 
     def _operand(self, node: onnx.NodeProto) -> tuple[RawLayer, np.ndarray]:
         layer = self._open(node)
@@ -244,6 +325,7 @@ class _Walk:
         found: list[tuple[int, RawLayer]] = []
         total: set[str] = set()
         inputs = self.shape
+        self._tap()
         for node in nodes:
             start, stop, axis = (scalar(self.graph, node, at) for at in (1, 2, 3))
             if start is None or stop is None or axis != 1 or not 0 <= start < stop <= inputs[0]:
@@ -259,7 +341,11 @@ class _Walk:
                     POOLING[pooling.op_type](self.graph, pooling, part, True)
                     output = pooling.output[0]
             cast = self._only(output, "Cast")
-            total.add(self._only(cast.output[0], "Sum").output[0])
+            sum_of_parts = self._only(cast.output[0], "Sum")
+            wide = attributes(cast)["to"] == TensorProto.DOUBLE
+            if not wide or len(sum_of_parts.input) != len(nodes):
+                raise refuse(sum_of_parts, "adds up something else than parts in double")
+            total.add(sum_of_parts.output[0])
         found.sort(key=lambda item: item[0])
         first = found[0][1]
         ends = [0, *(start + part.in_shape[0] for start, part in found)]
@@ -279,6 +365,8 @@ class _Walk:
             first.name, weight, first.gain, first.offset, inputs, first.stride, first.padding,
             first.pool, first.pooling,
         )  # fmt: skip
+        self.layer.unit, self.layer.trace = first.unit, [("double", first.unit)]
+        self.layer.parts = [(start, start + part.in_shape[0]) for start, part in found]
         self.shape, self.name = self.layer.out_shape, total.pop()
 
     def _only(self, name: str, kind: str) -> onnx.NodeProto:
@@ -319,37 +407,19 @@ class _Walk:
 
     def _finished(self) -> bool:
         """Whether only logits are left; then they are noted."""
-        factor = None if self.layer is None else self._tail(self.name, 0)
-        if self.layer is None or factor is None:
+        layer = self.layer
+        if layer is None or layer.relu or layer.floors:
             return False
-        if self.layer.relu or self.layer.floors or self.layer.positions > 1:
-            raise OnnxError(f"{self.layer.name}: logits behind Relu, rounding or pooling")
-        self.chain.layers.append(self.layer)
-        self.chain.logit_factor = factor
+        rank = 2 if self.flat or not layer.convolution else 4
+        tail = read_tail(self.graph, self.name, rank, layer.channels)
+        if tail is None:
+            return False
+        if layer.positions > 1:
+            raise OnnxError(f"{layer.name}: logits behind pooling")
+        self.chain.layers.append(layer)
+        self.chain.taps.append((self.name, 1.0))
+        self.chain.logit_factor, self.chain.dropped = tail.factor, tail.dropped
         return True
-
-    def _tail(self, name: str, depth: int) -> float | None:
-        """Factor between ``name`` and softmax when nothing but outputs follow; else None."""
-        nodes = self.graph.consumers(name)
-        if depth > TAIL_DEPTH or len(nodes) > 3 or not (nodes or name in self.graph.outputs):
-            return None
-        factors: list[float] = []
-        for node in nodes:
-            factor = _tail_factor(self.graph, node, name)
-            rest = self._tail(node.output[0], depth + 1) if node.output else None
-            if factor is None or rest is None:
-                return None
-            factors.append(factor * rest)
-        return next((factor for factor in factors if factor != 1), 1.0)
-
-
-def _tail_factor(graph: Graph, node: onnx.NodeProto, name: str) -> float | None:
-    if node.op_type not in TAIL:
-        return None
-    if node.op_type != "Mul":
-        return 1.0
-    factor = scalar(graph, node, 1 if node.input[0] == name else 0)
-    return factor if factor is not None and factor > 0 else None
 
 
 _HANDLERS = {

@@ -9,15 +9,26 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from twofold.sw.errors import OnnxError
+from twofold.sw.onnx.importer.checked import NODES_MAX, STANDARD, label, require_sound, shown
+from twofold.sw.onnx.importer.wire import require_bounded
 
-BYTES_MAX = 1 << 28
-NODES_MAX = 1 << 12
+__all__ = ["BYTES_MAX", "NODES_MAX", "PASSING", "Graph", "attributes", "label", "refuse", "same"]
+
+BYTES_MAX = 1 << 27
+SIDE_MAX = 1 << 16
+PIXELS_MAX = 1 << 24
 PASSING = ("Identity", "Dropout")
 """Operators that change nothing at inference."""
+CASTS = {
+    onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64",
+    onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.INT8: "int8",
+    onnx.TensorProto.INT32: "int32", onnx.TensorProto.INT64: "int64",
+}  # fmt: skip
+"""Types that constants are cast to."""
 
 
 class Graph:
-    """Nodes, constants and the one input of a model.
+    """Nodes, constants and the one input of a model whose structure is sound.
 
     Parameters
     ----------
@@ -29,16 +40,18 @@ class Graph:
     input: name of the input that is not a constant; input_shape: its channels, height, width;
         input_flat: it has no such axes; input_kind: its type.
     outputs: names of the outputs.
+    opset: the operator set's version.
 
-    Raises OnnxError when it is not an ONNX model, refers to other files, or is too large.
+    Raises OnnxError when it is not an ONNX model, refers to other files, is too large, or has
+    nodes, constants or an input that break the rules of `twofold.sw.onnx.importer.checked`.
     """
 
     def __init__(self, content: bytes) -> None:
         model = _parsed(content)
+        require_sound(model)
         graph = model.graph
-        if len(graph.node) > NODES_MAX:
-            raise OnnxError(f"model has {len(graph.node)} nodes, at most {NODES_MAX} are read")
         self.name = graph.name
+        self.opset = max(entry.version for entry in model.opset_import if entry.domain in STANDARD)
         self.metadata = {prop.key: prop.value for prop in model.metadata_props}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._producers = {name: node for node in graph.node for name in node.output if name}
@@ -64,23 +77,45 @@ class Graph:
         return self._producers.get(name)
 
     def constant(self, name: str) -> np.ndarray | None:
-        """Value of a constant, through nodes that change nothing; None for anything else."""
+        """Value of a constant, through nodes that change nothing or its type; None for else."""
+        casts: list[onnx.NodeProto] = []
         for _ in range(NODES_MAX):
-            if name in self._constants:
-                return _array(self._constants[name])
             node = self.producer(name)
+            if name in self._constants:
+                return _cast(_array(self._constants[name]), casts)
             if node is None:
                 return None
             if node.op_type == "Constant":
-                value = attributes(node).get("value")
-                return _array(value) if isinstance(value, onnx.TensorProto) else None
-            if node.op_type not in PASSING:
+                value = _value(node)
+                return None if value is None else _cast(value, casts)
+            if node.op_type == "Cast":
+                casts.append(node)
+            elif node.op_type not in PASSING:
                 return None
             name = node.input[0]
         return None
 
 
+def _cast(values: np.ndarray, casts: Sequence[onnx.NodeProto]) -> np.ndarray:
+    """``values`` as the types that these nodes give them, the last one first."""
+    for node in reversed(casts):
+        to = attributes(node)["to"]
+        if to not in CASTS or not np.isfinite(values.astype(np.float64)).all():
+            raise refuse(node, "gives a constant another type than plain integers or floats")
+        kind = np.dtype(CASTS[to])
+        if kind.kind in "iu":
+            limits = np.iinfo(kind)
+            if values.min() < limits.min or values.max() > limits.max:
+                raise refuse(node, f"a constant does not fit {kind}")
+        with np.errstate(over="ignore"):
+            values = values.astype(kind)
+    return values
+
+
 def _parsed(content: bytes) -> onnx.ModelProto:
+    if len(content) > BYTES_MAX:
+        raise OnnxError(f"model has {len(content)} bytes, at most {BYTES_MAX} are read")
+    require_bounded(content)
     try:
         model = onnx.load_model_from_string(content)
     except (DecodeError, ValueError, TypeError) as error:
@@ -91,31 +126,46 @@ def _parsed(content: bytes) -> onnx.ModelProto:
 
 
 def _image_shape(value: onnx.ValueInfoProto) -> tuple[int, int, int]:
-    sizes = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+    sizes = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim[:8]]
     if len(sizes) == 2:
         sizes = [sizes[0], 1, 1, sizes[1]]
     if len(sizes) != 4 or min(sizes[1:]) < 1:
         raise OnnxError(
-            f"input {value.name} has shape {sizes}, needs [samples, channels, height, width] with "
-            "fixed sizes behind the samples"
+            f"input {shown(value.name)} has shape {sizes}, needs [samples, channels, height, "
+            "width] with fixed sizes behind the samples"
         )
     channels, height, width = sizes[1:]
+    if max(sizes[1:]) > SIDE_MAX or channels * height * width > PIXELS_MAX:
+        raise OnnxError(
+            f"input {shown(value.name)} has shape {sizes}, at most {SIDE_MAX} each and "
+            f"{PIXELS_MAX} together"
+        )
     return channels, height, width
 
 
+def _value(node: onnx.NodeProto) -> np.ndarray | None:
+    """What a Constant node holds; None for text."""
+    for key, value in attributes(node).items():
+        match key:
+            case "value":
+                return _array(value)
+            case "value_int" | "value_ints":
+                return np.asarray(value, dtype=np.int64)
+            case "value_float" | "value_floats":
+                return np.asarray(value, dtype=np.float32)
+    return None
+
+
 def _array(tensor: onnx.TensorProto) -> np.ndarray:
-    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-        raise OnnxError(f"constant {tensor.name} lies in another file; save the model as one file")
     try:
-        return numpy_helper.to_array(tensor)
+        values = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-        raise OnnxError(f"constant {tensor.name} is damaged: {error}") from error
-
-
-def label(node: onnx.NodeProto) -> str:
-    """How messages call a node."""
-    name = node.name or (node.output[0] if node.output else "?")
-    return f"node {name[:80]!r} ({node.op_type[:40]})"
+        raise OnnxError(f"constant {shown(tensor.name)} is damaged: {error}") from error
+    if not values.size:
+        raise OnnxError(f"constant {shown(tensor.name)} is empty: shape {list(values.shape)}")
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise OnnxError(f"constant {shown(tensor.name)} holds NaN; export the model again")
+    return values
 
 
 def refuse(node: onnx.NodeProto, why: str) -> OnnxError:

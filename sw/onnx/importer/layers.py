@@ -6,10 +6,12 @@ import numpy as np
 import onnx
 
 from twofold.hw.contract.layers import POOLINGS, Conv2d, Layer, Linear, Sparsity
-from twofold.sw.onnx.importer.graph import Graph, attributes, label, refuse, same
-from twofold.sw.onnx.importer.quantizers import Weights, weights
+from twofold.sw.onnx.importer.graph import SIDE_MAX, Graph, attributes, label, refuse, same
+from twofold.sw.onnx.importer.quantizers import SCALE_MIN, Weights, weights
 
 Shape = tuple[int, int, int]
+GEMM = {"transA": 0, "alpha": 1.0, "beta": 1.0}
+"""Attributes of Gemm that are not supported, and the values that do nothing."""
 
 
 @dataclass(eq=False)
@@ -22,7 +24,7 @@ class RawLayer:
     Attributes
     ----------
     name: of its node, for messages.
-    weight: int64 ``[out, in, height, width]``, or ``[out, in]`` for a linear layer.
+    weight: int8 ``[out, in, height, width]``, or ``[out, in]`` for a linear layer.
     gain, offset: float64 ``[out]``.
     in_shape: channels, height, width.
     stride, padding, pooling: as in `twofold.hw.contract.network.Conv2d`.
@@ -30,6 +32,11 @@ class RawLayer:
     step: of the output integers; None for logits.
     floors: round down instead of to the nearest.
     k: winners kept; None for all.
+    unit: float64 ``[out]``; a step of its sums, before anything is done to them.
+    trace: what the graph does to its sums, in order: "add", "multiply" (float64 ``[out]``),
+        "double" and "single", behind which floats are of 64 and of 32 bits.
+    biased: the first of them is the node's own bias.
+    parts: runs of input channels over which float32 adds up; empty for all at once.
     relu, ceiling, late: while it is read: negative values are gone, values are limited, and what
         was added behind the limit at 0.
     """
@@ -49,6 +56,10 @@ class RawLayer:
     relu: bool = False
     ceiling: float = field(default=np.inf)
     late: float = 0.0
+    unit: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    trace: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    parts: list[tuple[int, int]] = field(default_factory=list)
+    biased: bool = False
 
     @property
     def convolution(self) -> bool:
@@ -109,18 +120,40 @@ def multiplying_layer(
             node, f"weights {found.values.min()}..{found.values.max()} do not fit 8 bits signed"
         )
     gain = np.broadcast_to(found.scale * scale, len(found.values)).copy()
-    layer = RawLayer(
-        label(node), found.values, gain, np.zeros(len(gain)), in_shape, stride, padding
-    )
+    if gain.min() < SCALE_MIN:
+        raise refuse(node, f"a step of its sums is {gain.min():.3g}, 0 in float32; scale the model")
+    weight = found.values.astype(np.int8, copy=False)
+    layer = RawLayer(label(node), weight, gain, np.zeros(len(gain)), in_shape, stride, padding)
+    layer.unit = gain.copy()
     if min(layer.out_shape) < 1:
         raise refuse(node, f"window leaves nothing of input {list(in_shape)}")
     if len(node.input) > 2 and node.input[2]:
         layer.offset += per_channel(graph, node, node.input[2], layer, flat=True)
+        layer.trace.append(("add", layer.offset.copy()))
+        layer.biased = True
     return layer
 
 
-def _convolution(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> tuple[Weights, int, int]:
-    found, options = weights(graph, node.input[1], node, 0), attributes(node)
+def largest(layer: RawLayer, zero_point: int) -> float:
+    """What its sums, scaled, can reach at most for pixels of 0..255 around ``zero_point``."""
+    weight = layer.weight.reshape(layer.channels, -1)
+    up = np.maximum(weight, 0).sum(axis=1, dtype=np.int64) * (255 - zero_point)
+    down = np.minimum(weight, 0).sum(axis=1, dtype=np.int64) * zero_point
+    return float((layer.gain * (up - down) + layer.offset).max())
+
+
+def check_options(graph: Graph, node: onnx.NodeProto) -> Weights:
+    """Weights of a Conv, Gemm or MatMul that is of a supported form, whatever its input is.
+
+    Raises OnnxError for the first thing about it that is not supported.
+    """
+    options = attributes(node)
+    if node.op_type != "Conv":
+        turned = _turned(node)
+        plain = (options.get(key, value) == value for key, value in GEMM.items())
+        if not all(plain):
+            raise refuse(node, "transA, alpha and beta are not supported; export it without them")
+        return weights(graph, node.input[1], node, 1 if turned else 0)
     auto = options.get("auto_pad", b"NOTSET")
     if auto not in (b"NOTSET", b"VALID"):
         raise refuse(node, f"auto_pad is {auto!r}; export with pads")
@@ -128,25 +161,40 @@ def _convolution(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> tuple[W
         raise refuse(node, f"{options['group']} groups, needs 1")
     if same(node, "dilations", options.get("dilations", []), 1) != 1:
         raise refuse(node, f"dilations are {options['dilations']}, needs 1")
+    stride, padding = _stride(node), _padding(node)
+    if not 1 <= stride <= SIDE_MAX or not 0 <= padding <= SIDE_MAX:
+        raise refuse(
+            node, f"stride {stride} and padding {padding}, need 1..{SIDE_MAX} and 0..{SIDE_MAX}"
+        )
+    return weights(graph, node.input[1], node, 0)
+
+
+def _stride(node: onnx.NodeProto) -> int:
+    return same(node, "strides", attributes(node).get("strides", []), 1)
+
+
+def _padding(node: onnx.NodeProto) -> int:
+    return same(node, "pads", attributes(node).get("pads", []), 0)
+
+
+def _turned(node: onnx.NodeProto) -> bool:
+    """Whether weights are [in, out]."""
+    return node.op_type == "MatMul" or not attributes(node).get("transB", 0)
+
+
+def _convolution(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> tuple[Weights, int, int]:
+    found, options = check_options(graph, node), attributes(node)
     shape = found.values.shape
-    if found.values.ndim != 4 or shape[1] != in_shape[0] or min(shape) < 1:
+    if found.values.ndim != 4 or shape[1] != in_shape[0]:
         raise refuse(node, f"weights {list(shape)} for input {list(in_shape)}")
     if list(options.get("kernel_shape", shape[2:])) != list(shape[2:]):
         raise refuse(node, f"kernel_shape {options['kernel_shape']} for weights {list(shape)}")
-    stride = same(node, "strides", options.get("strides", []), 1)
-    padding = same(node, "pads", options.get("pads", []), 0)
-    if stride < 1 or padding < 0:
-        raise refuse(node, f"stride {stride} and padding {padding}, need >= 1 and >= 0")
-    return found, stride, padding
+    return found, _stride(node), _padding(node)
 
 
 def _linear(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> Weights:
-    options = attributes(node)
-    turned = node.op_type == "MatMul" or not options.get("transB", 0)
-    if options.get("transA", 0) or options.get("alpha", 1.0) != 1 or options.get("beta", 1.0) != 1:
-        raise refuse(node, "transA, alpha and beta are not supported")
-    found = weights(graph, node.input[1], node, 1 if turned else 0)
-    if found.values.ndim != 2 or min(found.values.shape) < 1:
+    turned, found = _turned(node), check_options(graph, node)
+    if found.values.ndim != 2:
         raise refuse(node, f"weights {list(found.values.shape)}, needs two axes")
     values = found.values.T if turned else found.values
     inputs = in_shape[0] * in_shape[1] * in_shape[2]

@@ -1,13 +1,22 @@
 """QuantizeLinear and DequantizeLinear: scales, zero points, and weights behind them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
+from onnx import TensorProto
 
 from twofold.sw.onnx.importer.graph import PASSING, Graph, attributes, refuse
 
-KINDS = ("int8", "uint8", "int32")
+LIMITS = {
+    "int4": (-8, 7), "uint4": (0, 15), "int8": (-128, 127), "uint8": (0, 255),
+    "int16": (-(1 << 15), (1 << 15) - 1), "uint16": (0, (1 << 16) - 1),
+    "int32": (-(1 << 31), (1 << 31) - 1),
+}  # fmt: skip
+"""Types of quantized constants, and their values."""
+ACTIVATIONS = ("uint8", "int8")
+SCALE_MIN = float(np.finfo(np.float32).tiny)
+"""Runtimes take float32 below it for 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,39 +46,70 @@ class Quantizer:
 
 
 def quantizer(graph: Graph, node: onnx.NodeProto) -> Quantizer:
-    """Parameters of ``node``. Raises OnnxError unless they are constant, 8 bits and plain."""
-    if attributes(node).get("block_size"):
+    """Parameters of ``node``. Raises OnnxError unless they are constant, integer and plain."""
+    options = attributes(node)
+    if options.get("block_size"):
         raise refuse(node, "scales for blocks are not supported; use one a channel")
     scale = graph.constant(node.input[1]) if len(node.input) > 1 else None
     if scale is None or scale.dtype.kind != "f":
         raise refuse(node, "its scale is not a constant")
     scale = np.asarray(scale, dtype=np.float64)
-    if scale.size < 1 or not np.isfinite(scale).all() or scale.min() <= 0:
+    if not np.isfinite(scale).all() or scale.min() <= 0:
         raise refuse(node, "its scale is not finite and above 0")
+    if scale.min() < SCALE_MIN:
+        raise refuse(node, f"its scale {scale.min():.3g} is 0 for most runtimes; scale the model")
+    stated = _stated(node) if node.op_type == "QuantizeLinear" else None
     if len(node.input) < 3 or not node.input[2]:
-        kind = "uint8" if node.op_type == "QuantizeLinear" else None
+        kind = stated or ("uint8" if node.op_type == "QuantizeLinear" else None)
         return Quantizer(scale.reshape(-1), 0, kind)
     zero_point = graph.constant(node.input[2])
-    if zero_point is None or zero_point.dtype.name not in KINDS or zero_point.size < 1:
-        raise refuse(node, "its zero point is not a constant of 8 bits (int32 for a bias)")
+    if zero_point is None or zero_point.dtype.name not in LIMITS:
+        raise refuse(node, "its zero point is not a constant integer")
+    if stated not in (None, zero_point.dtype.name):
+        raise refuse(node, f"output_dtype {stated} for a zero point of {zero_point.dtype.name}")
+    if zero_point.size not in (1, scale.size):
+        raise refuse(node, f"{zero_point.size} zero points for {scale.size} scales")
     if zero_point.min() != zero_point.max():
         raise refuse(node, "zero points differ from channel to channel")
     return Quantizer(scale.reshape(-1), int(zero_point.reshape(-1)[0]), zero_point.dtype.name)
 
 
-def activation(graph: Graph, node: onnx.NodeProto) -> Quantizer:
-    """Parameters of a node on the way of the activations: one scale, 8 bits."""
+def _stated(node: onnx.NodeProto) -> str | None:
+    """Type that a quantizer's attribute names; None where it leaves it to the zero point."""
+    kind = attributes(node).get("output_dtype", 0)
+    if not kind:
+        return None
+    name = TensorProto.DataType.Name(kind).lower() if kind in TensorProto.DataType.values() else ""
+    if name not in LIMITS:
+        raise refuse(node, f"output_dtype {name or kind}, needs {', '.join(LIMITS)}")
+    return name
+
+
+def activation(graph: Graph, node: onnx.NodeProto, kind: str | None = None) -> Quantizer:
+    """Parameters of a node on the way of the activations: one scale, 8 bits.
+
+    ``kind`` is the type of the integers that it dequantizes, where it is known.
+    """
     found = quantizer(graph, node)
     if found.scale.size != 1:
         raise refuse(node, f"{found.scale.size} scales for activations, needs one")
-    if found.kind == "int32":
-        raise refuse(node, "activations of 32 bits, needs 8")
+    if None not in (kind, found.kind) and kind != found.kind:
+        raise refuse(node, f"zero point of {found.kind} for values of {kind}")
+    found = replace(found, kind=found.kind or kind)
+    if found.kind not in (*ACTIVATIONS, None):
+        raise refuse(
+            node, f"activations are {found.kind}; quantize them to uint8 "
+            "(quantize_static: activation_type=QuantType.QUInt8)"
+        )  # fmt: skip
     return found
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Integers without zero point, and their scales: one value, or one for each of ``axis``."""
+    """Integers without zero point, and their scales: one value, or one for each of ``axis``.
+
+    ``values`` are int8 where they fit.
+    """
 
     values: np.ndarray
     scale: np.ndarray
@@ -89,9 +129,15 @@ def weights(graph: Graph, name: str, node: onnx.NodeProto, axis: int) -> Weights
         source, turned = _behind_passing(graph, source.input[0]), True
     if source is None or source.op_type != "DequantizeLinear":
         raise refuse(node, f"{name!r} is not quantized: no constant behind DequantizeLinear")
-    values, found = _integers(graph, source), quantizer(graph, source)
-    values = values.astype(np.int64) - found.zero_point
+    (values, kind), found = _integers(graph, source), quantizer(graph, source)
+    if found.kind not in (None, kind):
+        raise refuse(source, f"zero point of {found.kind} for values of {kind}")
+    values = values.astype(np.int64 if values.dtype.itemsize > 1 else np.int16) - found.zero_point
+    if values.ndim > 1 and values.min() >= -128 and values.max() <= 127:
+        values = values.astype(np.int8)
     along = int(attributes(source).get("axis", 1)) % max(values.ndim, 1)
+    if turned and values.ndim != 2:
+        raise refuse(source, f"transposes weights {list(values.shape)}, needs two axes")
     if turned:
         values, along = values.T, 1 - along
     if found.scale.size > 1 and (
@@ -112,29 +158,38 @@ def _behind_passing(graph: Graph, name: str) -> onnx.NodeProto | None:
     return node
 
 
-def _integers(graph: Graph, node: onnx.NodeProto) -> np.ndarray:
-    """Integers that ``node`` dequantizes."""
+def _integers(graph: Graph, node: onnx.NodeProto) -> tuple[np.ndarray, str]:
+    """Integers that ``node`` dequantizes, and their type."""
     values = graph.constant(node.input[0])
     if values is None:
         source = _behind_passing(graph, node.input[0])
         floats = graph.constant(source.input[0]) if source is not None else None
         if source is None or source.op_type != "QuantizeLinear" or floats is None:
             raise refuse(node, "what it dequantizes is not a constant")
-        return _quantized(graph, source, np.asarray(floats, dtype=np.float64))
-    if values.dtype.name not in KINDS:
-        raise refuse(node, f"dequantizes {values.dtype.name}, needs {', '.join(KINDS)}")
-    return values
+        return _quantized(graph, source, floats)
+    if values.dtype.name not in LIMITS:
+        raise refuse(node, f"dequantizes {values.dtype.name}, needs {', '.join(LIMITS)}")
+    return values, values.dtype.name
 
 
-def _quantized(graph: Graph, node: onnx.NodeProto, floats: np.ndarray) -> np.ndarray:
+def _quantized(graph: Graph, node: onnx.NodeProto, floats: np.ndarray) -> tuple[np.ndarray, str]:
+    """Weights that the graph quantizes, as ONNX does it: in float32, halves to even."""
     found = quantizer(graph, node)
-    if found.kind not in ("int8", "uint8") or not np.isfinite(floats).all():
+    if found.kind is None or found.kind == "int32" or not np.isfinite(floats).all():
         raise refuse(node, "weights are not finite, or not of 8 bits")
-    scale = found.scale
+    scale = found.scale.astype(np.float32)
     if scale.size > 1:
-        axis = int(attributes(node).get("axis", 1)) % floats.ndim
-        if floats.shape[axis] != scale.size:
+        axis = int(attributes(node).get("axis", 1)) % max(floats.ndim, 1)
+        if floats.shape[axis : axis + 1] != (scale.size,):
             raise refuse(node, f"{scale.size} scales for axis {axis} of {list(floats.shape)}")
         scale = scale.reshape([-1 if at == axis else 1 for at in range(floats.ndim)])
-    limits = np.iinfo(np.dtype(found.kind))
-    return np.clip(np.rint(floats / scale) + found.zero_point, limits.min, limits.max)
+    with np.errstate(over="ignore"):
+        steps = np.rint(floats.astype(np.float32) / scale)
+    low, high = LIMITS[found.kind]
+    values = np.clip(steps, low - found.zero_point, high - found.zero_point)
+    return (values + found.zero_point).astype(_dtype(found.kind)), found.kind
+
+
+def _dtype(kind: str) -> np.dtype:
+    """NumPy's type of this name; of 8 bits for the smaller ones, which NumPy has not."""
+    return np.dtype({"int4": "int8", "uint4": "uint8"}.get(kind, kind))

@@ -4,6 +4,9 @@ Two kernels are *apart* when no input position is used by both. A set is a group
 all apart from each other, so sets are cliques of that relation. Weights pruned into complementary
 sets have true partners that share many further partners, and false ones that share few; a set is
 therefore grown by the kernel that leaves the most candidates.
+
+The search is bounded: by a number of elementary steps, not by time, so that it finds the same sets
+on every machine, and by the largest layer whose table of pairs fits some ten megabytes.
 """
 
 import numpy as np
@@ -13,12 +16,40 @@ WORTH = 0.75
 """Share of a dense layer's cost above which structure is not used."""
 GROWTH = 1.15
 """From one number of sets tried to the next."""
+KERNELS_MAX = 1 << 13
+"""Of a layer that is searched; a larger one has sets in the order of its kernels, or none."""
+STEPS_MAX = 1 << 26
+"""Samples of 64 pairs, or bytes of 8 inputs, compared in a search: some seconds."""
+PRODUCTS_MAX = 1 << 36
+"""Products in a table of pairs: some seconds."""
+BLOCK = 1 << 10
+FIRST = 16
+"""Kernels that rule out most numbers of sets."""
+ONES = np.array([value.bit_count() for value in range(1 << 16)], dtype=np.uint8)
+"""Bits that are set in 16."""
+
+
+class _Steps:
+    """Steps that are left."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, steps: int) -> bool:
+        """Whether that many were left."""
+        self.left -= steps
+        return self.left >= 0
 
 
 def apart(used: np.ndarray) -> np.ndarray:
     """Which kernels share no input: bool ``[kernels, kernels]``, from ``[kernels, inputs]``."""
-    counts = used.astype(np.float32)
-    return counts @ counts.T == 0
+    kernels, inputs = used.shape
+    pairs = np.ones((kernels, kernels), dtype=bool)
+    for column in range(0, inputs, BLOCK):
+        part = used[:, column : column + BLOCK].astype(np.float32)
+        for row in range(0, kernels, BLOCK):
+            pairs[row : row + BLOCK] &= part[row : row + BLOCK] @ part.T == 0
+    return pairs
 
 
 def fewest_sets(used: np.ndarray) -> int:
@@ -28,38 +59,100 @@ def fewest_sets(used: np.ndarray) -> int:
 
 def sets_in_order(used: np.ndarray) -> int | None:
     """Fewest sets such that kernel ``o`` can be in set ``o % sets``; None if not worth it."""
-    pairs, kernels = apart(used), len(used)
-    good = [True, *(bool(np.diagonal(pairs, at).all()) for at in range(1, kernels))]
+    kernels, steps = len(used), _Steps(STEPS_MAX)
+    packed = np.packbits(used, axis=1)
+    possible = _possible(packed)
     for sets in range(fewest_sets(used), int(WORTH * kernels) + 1):
-        if all(good[sets::sets]):
+        found = bool(possible[sets::sets].all()) and _in_order(packed, sets, steps)
+        if found is None:
+            return None
+        if found:
             return sets
     return None
+
+
+def _possible(packed: np.ndarray) -> np.ndarray:
+    """Distances at which none of the first kernels shares an input with another: bool."""
+    possible = np.ones(len(packed), dtype=bool)
+    for kernel, row in enumerate(packed[:FIRST]):
+        possible[: len(packed) - kernel] &= ~(packed[kernel:] & row).any(axis=1)
+    possible[0] = True
+    return possible
+
+
+def _in_order(packed: np.ndarray, sets: int, steps: _Steps) -> bool | None:
+    """Whether the kernels of each set ``o % sets`` are apart; None when no steps are left.
+
+    Some kernels decide for most numbers of sets, so blocks are tried that grow.
+    """
+    kernels, width = packed.shape
+    start, size = 0, 8
+    while start < sets:
+        stop = min(start + size, sets)
+        taken = np.zeros((stop - start, width), dtype=np.uint8)
+        for first in range(start, kernels, sets):
+            slot = packed[first : min(first + stop - start, kernels)]
+            if not steps.take(slot.size + BLOCK):
+                return None
+            if (taken[: len(slot)] & slot).any():
+                return False
+            taken[: len(slot)] |= slot
+        start, size = stop, 4 * size
+    return True
 
 
 def sets_by_search(used: np.ndarray, below: int) -> tuple[int, np.ndarray] | None:
     """Sets, fewer than ``below``, and the order of the kernels that makes them canonical.
 
-    None where no such sets are found.
+    None where no such sets are found within the bounds of the search.
     """
-    pairs, sets = apart(used), fewest_sets(used)
-    while sets < below:
-        order = _order(pairs, sets)
+    kernels, sets = len(used), fewest_sets(used)
+    if sets >= below or kernels > KERNELS_MAX or kernels * used.size > PRODUCTS_MAX:
+        return None
+    pairs, steps = _Pairs(apart(used)), _Steps(STEPS_MAX)
+    while sets < below and steps.left > 0:
+        order = _order(pairs, sets, steps)
         if order is not None:
             return sets, order
         sets = max(sets + 1, int(sets * GROWTH))
     return None
 
 
-def _order(pairs: np.ndarray, sets: int) -> np.ndarray | None:
+class _Pairs:
+    """Which kernels are apart, 64 to a sample."""
+
+    def __init__(self, pairs: np.ndarray) -> None:
+        self.kernels = len(pairs)
+        self.alone = np.diagonal(pairs).copy()
+        np.fill_diagonal(pairs, False)
+        self.samples = np.stack([self.packed(row) for row in pairs])
+        self.partners = self.common(np.arange(self.kernels), self.packed(np.ones(len(pairs), bool)))
+
+    def packed(self, kernels: np.ndarray) -> np.ndarray:
+        """Samples of a set of kernels, given as a mask."""
+        whole = np.zeros(-(-self.kernels // 64) * 64, dtype=bool)
+        whole[: self.kernels] = kernels
+        return np.packbits(whole).view(np.uint64)
+
+    def of(self, kernel: int) -> np.ndarray:
+        """Mask of a kernel's partners."""
+        return np.unpackbits(self.samples[kernel].view(np.uint8))[: self.kernels].astype(bool)
+
+    def common(self, kernels: np.ndarray, among: np.ndarray) -> np.ndarray:
+        """Partners that each of ``kernels`` has ``among`` others, given as samples."""
+        both = (self.samples[kernels] & among).view(np.uint16)
+        return ONES[both].sum(axis=1, dtype=np.int64)
+
+
+def _order(pairs: _Pairs, sets: int, steps: _Steps) -> np.ndarray | None:
     """Kernels in canonical order: set ``o % sets`` at place ``o``; None where a set stays small."""
-    kernels = len(pairs)
+    kernels = pairs.kernels
     slots = -(-kernels // sets)
     free = np.ones(kernels, dtype=bool)
-    degree = (pairs & ~np.eye(kernels, dtype=bool)).sum(axis=1)
     order = np.empty(kernels, dtype=np.int64)
     for group in range(sets):
         size = slots if group < kernels - (slots - 1) * sets else slots - 1
-        members = _grown(pairs, free, degree, size)
+        members = _grown(pairs, free, size, steps)
         if members is None:
             return None
         free[members] = False
@@ -67,19 +160,20 @@ def _order(pairs: np.ndarray, sets: int) -> np.ndarray | None:
     return order
 
 
-def _grown(pairs: np.ndarray, free: np.ndarray, degree: np.ndarray, size: int) -> list[int] | None:
+def _grown(pairs: _Pairs, free: np.ndarray, size: int, steps: _Steps) -> list[int] | None:
     """A set of ``size`` free kernels around the one that has the fewest partners."""
     left = np.flatnonzero(free)
-    start = int(left[degree[left].argmin()])
-    members, candidates = [start], np.flatnonzero(free & pairs[start])
-    candidates = candidates[candidates != start]
+    members = [int(left[pairs.partners[left].argmin()])]
+    alive = free & pairs.of(members[0])
     while len(members) < size:
+        candidates = np.flatnonzero(alive)
         if len(candidates) < size - len(members):
             return None
-        among = pairs[np.ix_(candidates, candidates)]
-        best = int(among.sum(axis=1).argmax())
-        members.append(int(candidates[best]))
-        keep = among[best].copy()
-        keep[best] = False
-        candidates = candidates[keep]
+        if not steps.take(len(candidates) * pairs.samples.shape[1] + BLOCK):
+            return None
+        # A kernel without weights is its own partner: it counts itself.
+        partners = pairs.common(candidates, pairs.packed(alive)) + pairs.alone[candidates]
+        best = int(candidates[partners.argmax()])
+        members.append(best)
+        alive &= pairs.of(best)
     return members

@@ -15,6 +15,9 @@ def summary(quantized: QuantizedNetwork) -> dict[str, Any]:
         "zero_point": quantized.network.zero_point,
         "outputs": quantized.network.outputs,
         "labelled": quantized.network.labelled,
+        "image": quantized.provenance["image"],
+        "exact": quantized.provenance["exact"],
+        "dropped": list(quantized.provenance["dropped"]),
         "layers": [
             _layer(stage, note) for stage, note in zip(quantized.network.stages, notes, strict=True)
         ],
@@ -33,10 +36,21 @@ def _layer(stage: Stage, note: dict[str, Any]) -> dict[str, Any]:
 
 
 def lines(found: dict[str, Any]) -> list[str]:
-    """A line for each layer."""
-    return [
+    """Lines for people: the image, the layers, what is left out, and whether it is exact."""
+    layers = [
         f"  {layer['layer']}: {' x '.join(map(str, layer['out_shape']))}, {layer['sparsity']}, "
         f"k {layer['k']}{', kernels reordered' if layer['permuted'] else ''}"
-        f"{'' if layer['exact'] else ', requantised to the nearest 15-bit factor'}"
+        f"{'' if layer['exact'] else ', not provably exact: ' + layer['doubt']}"
         for layer in found["layers"]
+    ]
+    proven = (
+        "proven: the integers equal those of the model for every image"
+        if found["exact"]
+        else "not proven: compare with ONNX Runtime on inputs of your own (--verify)"
+    )
+    return [
+        f"  image: {found['image']}",
+        *layers,
+        *(f"  dropped: {text}" for text in found["dropped"]),
+        f"  exactness: {proven}",
     ]

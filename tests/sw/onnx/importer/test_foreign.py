@@ -104,7 +104,10 @@ class Model:
 
 
 def logits_of(content: bytes, inputs: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    # Its 8-bit kernels saturate at 16 bits on processors without VNNI; these are not what is meant.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     floats = (inputs.astype(np.float32) - ZERO_POINT) * np.float32(INPUT_SCALE)
     return np.asarray(session.run(None, {"image": floats})[0])
 
@@ -168,6 +171,16 @@ def loop(model: Model) -> None:
     node(model, "pool1").output[0] = "conv1"
 
 
+def five_scales(model: Model) -> None:
+    constant("conv1.ws", np.ones(5, np.float32))(model)
+    constant("conv1.wz", np.zeros(5, np.int8))(model)
+
+
+def float_weights(model: Model) -> None:
+    operator("conv2.wf", "Identity")(model)
+    del node(model, "conv2.wf").input[1:], node(model, "conv2.wf").attribute[:]
+
+
 REFUSED = {
     "operator": (operator("pool1", "LpPool"), r"'pool1' \(LpPool\): not supported"),
     "late mean": (operator("pool1", "AveragePool"), r"'pool1' \(AveragePool\): adds up quantized"),
@@ -175,10 +188,13 @@ REFUSED = {
     "dilations": (attribute("conv2", "dilations", [2, 2]), "dilations are"),
     "strides": (attribute("conv2", "strides", [1, 2]), "strides is .1, 2., needs one value"),
     "auto_pad": (attribute("conv2", "auto_pad", "SAME_UPPER"), "auto_pad"),
-    "zero point": (constant("conv1.out.z", np.uint8(9)), "zero point 9 above the lowest"),
-    "scale": (constant("conv1.ws", np.full(6, np.nan, np.float32)), "not finite and above 0"),
+    "zero point": (
+        constant("conv1.out.z", np.uint8(9)),
+        "zero point 9 of uint8 lies above",
+    ),
+    "scale": (constant("conv1.ws", np.full(6, np.nan, np.float32)), "holds NaN"),
     "scales": (
-        constant("conv1.ws", np.ones(5, np.float32)),
+        five_scales,
         "5 scales along axis 0 of weights .6, 1,",
     ),
     "rescaled": (constant("pool1.s", np.float32(0.5)), "scale changes from"),
@@ -191,7 +207,7 @@ REFUSED = {
     "shape": (constant("conv2.w", np.ones((8, 5, 2, 2), np.int8)), "weights .8, 5, 2, 2. for"),
     "bias": (constant("conv2.b", np.ones(7, np.float32)), "constant .7. for 8 channels"),
     "huge bias": (constant("conv2.b", np.full(8, 1e20, np.float32)), "bias is too large"),
-    "float weights": (operator("conv2.wf", "Identity"), "is not quantized"),
+    "float weights": (float_weights, "is not quantized"),
 }
 
 
