@@ -1,4 +1,4 @@
-"""The kernels of ``kernels.cpp`` as differentiable functions of tensors.
+"""The kernels of ``native.cpp`` as differentiable functions of tensors.
 
 The library is compiled once for this machine's instruction set and kept in the user's cache folder.
 `twofold.sw.model.layers` computes the same with stock PyTorch, which these are tested against.
@@ -19,7 +19,7 @@ from twofold.hw.contract.errors import ToolError
 
 LANES = 16
 """Channels of a convolution must be a multiple of this."""
-_SOURCE = Path(__file__).with_name("kernels.cpp")
+_SOURCE = Path(__file__).with_name("native.cpp")
 _WINDOW = ("samples", "height", "width", "channels", "rows", "cols", "pool", "out_rows", "out_cols")
 _FLAGS = (
     f"-DWINDOW_FIELDS={','.join(_WINDOW)}",
