@@ -62,7 +62,7 @@ def read_chain(graph: Graph) -> Chain:
 
 def operators() -> set[str]:
     """Operators that may stand on the way of the image."""
-    return {*LAYERS, *WINNERS, *PARTS, *_HANDLERS, *TAIL}
+    return {*LAYERS, *WINNERS, *PARTS, *POOLING, *_HANDLERS, *TAIL}
 
 
 class _Walk:
@@ -365,7 +365,7 @@ class _Walk:
             first.name, weight, first.gain, first.offset, inputs, first.stride, first.padding,
             first.pool, first.pooling,
         )  # fmt: skip
-        self.layer.unit, self.layer.trace = first.unit, [("double", first.unit)]
+        self.layer.unit, self.layer.trace = first.unit, [("double", first.unit), *first.trace]
         self.layer.parts = [(start, start + part.in_shape[0]) for start, part in found]
         self.shape, self.name = self.layer.out_shape, total.pop()
 

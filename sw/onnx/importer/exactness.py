@@ -34,8 +34,6 @@ def doubt(stage: Stage, integers: QuantizedLayer, layer: RawLayer, zero_point: i
 
     ``layer`` is what was read, with its kernels in the order of ``integers``.
     """
-    if stage.terms > 1:
-        return f"its {stage.pooling.name} pooling adds up sums, which nothing here follows"
     if not all(map(_is_power, np.unique(layer.unit))):
         return "scales are not powers of two, so that float32 rounds where integers do not"
     if layer.step is not None and not _is_power(layer.step):
@@ -83,6 +81,12 @@ class _Line:
         self.grid *= _low_bit(factor) if factor else 1
         self.check()
 
+    def add_up(self, positions: float) -> None:
+        """Accumulators of so many positions become one, of which ``gain`` then tells."""
+        self.offset *= int(positions)
+        self.most *= int(positions)
+        self.check()
+
     def _operand(self, value: float) -> Fraction:
         if self.bits == FLOAT_BITS and float(np.float32(value)) != value:
             raise _RoundsError("a constant is no float32")
@@ -109,7 +113,7 @@ def _kernel(
     stage: Stage, integers: QuantizedLayer, layer: RawLayer, zero_point: int, kernel: int, most: int
 ) -> str:
     unit = Fraction(float(layer.unit[kernel]))
-    line = _Line(unit, Fraction(0), unit, most * unit)
+    line = _Line(unit, Fraction(0), unit, most // stage.terms * unit)
     try:
         line.check()
         if layer.biased and Fraction(float(layer.trace[0][1][kernel])) % unit:
@@ -124,28 +128,30 @@ def _kernel(
     if not step or line.gain * (1 << integers.shift) != mul * step:
         return "its factor is the nearest of 15 bits"
     shift = integers.shift
-    constant = line.offset / step * (1 << shift) - mul * zero_point * int(weights.sum())
+    centre = zero_point * stage.terms * int(weights.sum())
+    constant = line.offset / step * (1 << shift) - mul * centre
     if stage.last:
         return "" if constant == int(integers.add[kernel]) else "its bias is no whole step"
     half = Fraction(0 if layer.floors else 1 << shift, 2)
     if floor(constant + half) != int(integers.add[kernel]):
         return "its constant is rounded"
-    return "" if layer.floors else _tie(weights, mul, constant, shift)
+    return "" if layer.floors else _tie(weights, stage.terms, mul, constant, shift)
 
 
-def _tie(weights: np.ndarray, mul: int, constant: Fraction, shift: int) -> str:
+def _tie(weights: np.ndarray, terms: int, mul: int, constant: Fraction, shift: int) -> str:
     """Whether some accumulator lies halfway above an even output of 0..254.
 
     That is where ``2 * (acc * mul + constant) == 2**shift * (4 * j + 1)`` for j of 0..127.
     Accumulators are multiples ``n`` of the weights' common divisor, between what only negative and
-    only positive ones reach; the equation has one ``n`` in each ``period``, or none.
+    only positive ones reach in ``terms`` positions; the equation has one ``n`` in each ``period``,
+    or none.
     """
     twice = 2 * constant
     if twice.denominator != 1:
         return ""
     common = int(np.gcd.reduce(weights)) or 1
-    low = ACT_MAX * int(np.minimum(weights, 0).sum()) // common
-    high = ACT_MAX * int(np.maximum(weights, 0).sum()) // common
+    low = terms * ACT_MAX * int(np.minimum(weights, 0).sum()) // common
+    high = terms * ACT_MAX * int(np.maximum(weights, 0).sum()) // common
     factor, period, rest = 2 * mul * common, 4 << shift, (1 << shift) - int(twice)
     divisor = gcd(factor, period)
     if rest % divisor:
@@ -172,5 +178,6 @@ def _single(line: _Line, value: float) -> None:
 
 
 _OPERATIONS = {
-    "add": _Line.add, "multiply": _Line.multiply, "double": _double, "single": _single
+    "add": _Line.add, "multiply": _Line.multiply, "sum": _Line.add_up, "double": _double,
+    "single": _single,
 }  # fmt: skip

@@ -33,8 +33,9 @@ class RawLayer:
     floors: round down instead of to the nearest.
     k: winners kept; None for all.
     unit: float64 ``[out]``; a step of its sums, before anything is done to them.
-    trace: what the graph does to its sums, in order: "add", "multiply" (float64 ``[out]``),
-        "double" and "single", behind which floats are of 64 and of 32 bits.
+    trace: what the graph does to its sums, in order: "add", "multiply" (float64 ``[out]``), "sum"
+        (over so many positions of a pooling window), "double" and "single", behind which floats are
+        of 64 and of 32 bits.
     biased: the first of them is the node's own bias.
     parts: runs of input channels over which float32 adds up; empty for all at once.
     relu, ceiling, late: while it is read: negative values are gone, values are limited, and what

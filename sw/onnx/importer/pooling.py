@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import onnx
 
 from twofold.hw.contract.layers.pooling import MAX, MEAN, SUM
@@ -93,7 +94,23 @@ def _global_mean(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: b
 
 def _mean(node: onnx.NodeProto, layer: RawLayer, sides: tuple[int, int]) -> None:
     take(node, layer, MEAN.name, sides)
-    layer.gain /= sides[0] * sides[1]
+    positions = _add_up(layer, sides)
+    layer.gain /= positions
+    layer.trace.append(("multiply", np.full(layer.channels, 1 / positions)))
+
+
+def _add_up(layer: RawLayer, sides: tuple[int, int]) -> int:
+    """Note that sums are added up; returns over how many positions."""
+    positions = sides[0] * sides[1]
+    layer.trace.append(("sum", np.full(layer.channels, float(positions))))
+    return positions
+
+
+def adds_up(graph: Graph, node: onnx.NodeProto) -> bool:
+    """Whether a node is a convolution of each channel with ones, which is how sums are written."""
+    ones = graph.constant(node.input[1]) if node.op_type == "Conv" else None
+    plain = ones is not None and ones.ndim == 4 and ones.shape[1] == 1 and ones.dtype.kind == "f"
+    return plain and attributes(node).get("group", 1) == len(ones) and bool((ones == 1).all())
 
 
 def _sums(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: bool) -> None:
@@ -110,7 +127,7 @@ def _sums(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: bool) ->
     if sides != ones.shape[2:]:
         raise refuse(node, f"kernel_shape {list(sides)} for weights {list(ones.shape)}")
     take(node, layer, SUM.name, sides)
-    layer.offset *= sides[0] * sides[1]
+    layer.offset *= _add_up(layer, sides)
 
 
 READERS: dict[str, Reader] = {

@@ -9,6 +9,7 @@ from twofold.sw.onnx.importer.chain import LAYERS, Chain, operators, read_chain
 from twofold.sw.onnx.importer.checked import STANDARD, report
 from twofold.sw.onnx.importer.graph import Graph, refuse
 from twofold.sw.onnx.importer.layers import check_options
+from twofold.sw.onnx.importer.pooling import adds_up
 from twofold.sw.onnx.importer.quantizers import activation, quantizer
 
 REMEDIES = {
@@ -59,7 +60,7 @@ def _require_supported(graph: Graph, node: onnx.NodeProto) -> None:
     if node.op_type not in operators() or node.domain not in STANDARD:
         remedy = REMEDIES.get(node.op_type, ELSEWHERE)
         raise refuse(node, f"not supported; {remedy}")
-    if node.op_type in LAYERS:
+    if node.op_type in LAYERS and not adds_up(graph, node):
         check_options(graph, node)
     elif node.op_type == "QuantizeLinear":
         activation(graph, node)
