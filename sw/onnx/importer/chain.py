@@ -22,6 +22,7 @@ from twofold.sw.onnx.importer.tail import read_tail
 LAYERS = ("Conv", "Gemm", "MatMul")
 WINNERS = ("TopK", "ScatterElements")
 PARTS = ("Slice", "Sum")
+INTEGER_KINDS: dict[int, str] = {TensorProto.UINT8: "uint8", TensorProto.INT8: "int8"}
 IMAGE_KINDS = (TensorProto.UINT8, TensorProto.INT8, TensorProto.FLOAT)
 
 
@@ -73,7 +74,7 @@ class _Walk:
         self.name, self.shape = graph.input, graph.input_shape
         self.flat = graph.input_flat
         self.integers = graph.input_kind != TensorProto.FLOAT
-        self.kind = {TensorProto.UINT8: "uint8", TensorProto.INT8: "int8"}.get(graph.input_kind)
+        self.kind = INTEGER_KINDS.get(graph.input_kind)
         self.chain.image = {None: "", "uint8": "uint8, as they are", "int8": "int8 plus 128"}[
             self.kind
         ]
