@@ -23,9 +23,8 @@ from twofold.sw.onnx.importer.tail import read_tail
 LAYERS = ("Conv", "Gemm", "MatMul")
 WINNERS = ("TopK", "ScatterElements")
 PARTS = ("Slice", "Sum")
-IMAGE_KINDS: dict[int, str] = {
-    TensorProto.UINT8: "uint8", TensorProto.INT8: "int8", TensorProto.FLOAT: "float32",
-}  # fmt: skip
+INTEGER_KINDS: dict[int, str] = {TensorProto.UINT8: "uint8", TensorProto.INT8: "int8"}
+IMAGE_KINDS: dict[int, str] = {**INTEGER_KINDS, TensorProto.FLOAT: "float32"}
 
 
 @dataclass(eq=False)
@@ -78,7 +77,7 @@ class _Walk:
         self.name, self.shape = graph.input, graph.input_shape
         self.flat = graph.input_flat
         self.integers = graph.input_kind != TensorProto.FLOAT
-        self.kind = {TensorProto.UINT8: "uint8", TensorProto.INT8: "int8"}.get(graph.input_kind)
+        self.kind = INTEGER_KINDS.get(graph.input_kind)
         self.chain.image = {None: "", "uint8": "uint8, as they are", "int8": "int8 plus 128"}[
             self.kind
         ]

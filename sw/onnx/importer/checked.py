@@ -23,7 +23,7 @@ LIST_MAX = 1 << 10
 """Entries of an attribute that is a list."""
 SHOWN_MAX = 24
 
-BITS = {
+BITS: dict[int, int] = {
     TensorProto.FLOAT: 32, TensorProto.DOUBLE: 64, TensorProto.FLOAT16: 16,
     TensorProto.BFLOAT16: 16, TensorProto.UINT8: 8, TensorProto.INT8: 8, TensorProto.UINT16: 16,
     TensorProto.INT16: 16, TensorProto.UINT32: 32, TensorProto.INT32: 32, TensorProto.UINT64: 64,
@@ -147,10 +147,11 @@ def _attributes(node: onnx.NodeProto, schema: defs.OpSchema) -> Iterator[str]:
             yield f"attribute {name} is missing"
     for item in node.attribute:
         formal = schema.attributes.get(item.name)
+        wanted = "" if formal is None else str(formal.type).rpartition(".")[2]
         if formal is None:
             yield f"attribute {shown(item.name)} is unknown"
-        elif item.type != formal.type.value or item.ref_attr_name:
-            yield f"attribute {item.name} is of the wrong type, needs {formal.type.name}"
+        elif AttributeProto.AttributeType.Name(item.type) != wanted or item.ref_attr_name:
+            yield f"attribute {item.name} is of the wrong type, needs {wanted}"
         else:
             yield from _value(item)
 

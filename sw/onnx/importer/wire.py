@@ -6,6 +6,7 @@ that would need more memory than its own size explains is refused.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import onnx
 
@@ -31,7 +32,7 @@ class _Walk:
     def __init__(self) -> None:
         self.fields = self.numbers = 0
 
-    def message(self, content: memoryview, kind, depth: int) -> None:
+    def message(self, content: memoryview, kind: Any, depth: int) -> None:
         """Count what ``content``, a message of this kind, holds."""
         if depth > DEPTH_MAX:
             raise OnnxError(f"model is nested more than {DEPTH_MAX} deep; graphs inside nodes "

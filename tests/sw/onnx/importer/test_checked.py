@@ -49,7 +49,7 @@ def twice(found: onnx.ModelProto) -> None:
 
 
 def text(found: onnx.ModelProto) -> None:
-    constant(found, "s").CopyFrom(helper.make_tensor("s", TensorProto.STRING, [1], [b"a"]))
+    constant(found, "s").CopyFrom(numpy_helper.from_array(np.array([b"a"], object), "s"))
 
 
 def huge(found: onnx.ModelProto) -> None:
