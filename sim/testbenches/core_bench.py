@@ -201,8 +201,8 @@ class Bench:
             assert finding.label == wanted, f"sample {sample}: label {finding.label}"
 
     def _findings(self, seen: Observed) -> list[Finding]:
-        found = _as_bytes(seen.results, result_layout(self.row).size)
-        logits, labels = results_of(found, self.row)
+        results = _as_bytes(seen.results, result_layout(self.row).size)
+        logits, labels = results_of(results, self.row)
         beats = [
             _as_bytes(beats, len(payload))
             for beats, payload in zip(seen.probes, self._payloads, strict=True)
