@@ -225,6 +225,8 @@ def _reporting(path: Path, done: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if done == "read" and isinstance(error, FileNotFoundError):
+            raise FileError(f"{path}: no such file") from None
         raise FileError(f"{path}: cannot be {done}: {error.strerror or error}") from error
     except ValueError as error:
         if "\0" not in os.fspath(path):

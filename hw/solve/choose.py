@@ -14,7 +14,6 @@ from twofold.hw.contract.network import Network
 from twofold.hw.contract.regs import BEAT_BYTES, sample_bytes
 from twofold.hw.solve.candidates import divisors, widest
 from twofold.hw.solve.promising import EFFORTS, QUICK
-from twofold.hw.solve.report import products
 from twofold.hw.solve.solver import Solution, arrival, cost, solve
 
 CLOSE = 1.04
@@ -132,7 +131,7 @@ def _fastest(network: Network, target: Target, say: Step) -> Solution:
 def _bound(network: Network, target: Target) -> int:
     """Cycles that no machine within the budget can beat."""
     width = target.input_bytes or input_width(network, 1)
-    needed = sum(products(plan) for plan in plans(network, Folding(widest(network), width)))
+    needed = sum(plan.products for plan in plans(network, Folding(widest(network), width)))
     most = (target.budget or target.board.budget).dsp * target.board.family.products_per_dsp
     return max(arrival(network, width), 0 if math.isinf(most) else math.ceil(needed / most))
 

@@ -93,12 +93,12 @@ struct Machine {
     }
 
     void step() {
-        if (pixels.sent == pixels.count) offer(image, top.image___05Fvalid, top.image___05Fpayload);
+        if (pixels.sent == pixels.count) offer(image, top.parameters___05Fvalid, top.parameters___05Fpayload);
         offer(pixels, top.i___05Fvalid, top.i___05Fpayload);
         results.ready = results.received < results.count && !chance(stall);
         top.o___05Fready = results.ready;
         top.eval();
-        accept(image, top.image___05Fready);
+        accept(image, top.parameters___05Fready);
         if (accept(pixels, top.i___05Fready) && (pixels.sent - 1) % beats_per_sample == 0 && started)
             started[(pixels.sent - 1) / beats_per_sample] = cycle;
         if (results.ready && top.o___05Fvalid) {

@@ -17,7 +17,7 @@ from twofold.sw.errors import InputError
 from twofold.sw.inputs import Labelled, read_inputs, read_labelled, shown
 from twofold.sw.inputs.audio import features
 from twofold.sw.inputs.digits import has_examples
-from twofold.sw.inputs.folders import NOT_SAMPLES
+from twofold.sw.inputs.folders import NOT_WORDS
 
 DEFAULT_SAMPLES = 10
 AUDIO_SAMPLES = 8
@@ -112,7 +112,7 @@ def _rendered(quantized: QuantizedNetwork, samples: int | None, done: Done | Non
     from twofold.sw.data.speech import VOICES, speak
 
     labels = quantized.network.labels
-    spoken = [label for label in labels if label not in NOT_SAMPLES]
+    spoken = [label for label in labels if label not in NOT_WORDS]
     pairs = [(word, voice) for voice in VOICES for word in spoken]
     chosen = pairs[: len(pairs) if samples is None else samples]
     sounds = []

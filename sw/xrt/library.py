@@ -9,7 +9,7 @@ from typing import Any
 
 from twofold.sw.errors import DeviceError, MissingRuntimeError
 
-RUNTIMES = ("pynq", "xrt")
+RUNTIMES = ("xrt", "pynq")
 """Ways to a card: PYNQ, which itself uses XRT, and XRT's C interface."""
 NAME = "libxrt_coreutil.so.2"
 ROOT = Path("/opt/xilinx/xrt")

@@ -128,7 +128,7 @@ def test_inputs_are_safe_from_whatever_a_command_writes(tmp_path: Path):
 def test_the_importer_keeps_its_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     model = tmp_path / "own.onnx"
     model.write_bytes(b"model")
-    assert cli.main(["build", "--onnx", str(model), "--out", str(model)]) == FileError.exit_code
+    assert cli.main(["import", "--onnx", str(model), "--out", str(model)]) == FileError.exit_code
     assert capsys.readouterr().err.count("\n") == 1
     assert model.read_bytes() == b"model"
 
