@@ -3,24 +3,24 @@
 from collections.abc import Sequence
 
 VERBS = {"build": "import", "fold": "solve"}
-OPTIONS = {"--samples": "--samples"}
+OPTIONS = {"--words": "--samples"}
 """Of every verb."""
 FOLD_OPTIONS = {"--latency": "--spans", "--json": "--figures"}
 """Of ``fold``: ``--latency`` took no number, ``--json`` a file, ``--network`` a shipped network."""
 
 
-def translated(samples: Sequence[str]) -> tuple[list[str], list[str]]:
+def translated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """A command line in today's names, and a note for each name that was replaced."""
-    if not samples:
+    if not arguments:
         return [], []
-    verb, *rest = samples
+    verb, *rest = arguments
     notes = []
     if verb in VERBS:
         notes.append(f"`twofold {verb}` is called `twofold {VERBS[verb]}` now")
     table = OPTIONS | (FOLD_OPTIONS if verb == "fold" else {})
     found = [VERBS.get(verb, verb)]
-    for at, sample in enumerate(rest):
-        option, equals, value = sample.partition("=")
+    for at, argument in enumerate(rest):
+        option, equals, value = argument.partition("=")
         new = table.get(option, option)
         if (
             verb == "fold"
@@ -34,5 +34,5 @@ def translated(samples: Sequence[str]) -> tuple[list[str], list[str]]:
     return found, notes
 
 
-def _at(samples: Sequence[str], index: int) -> str:
-    return samples[index] if index < len(samples) else ""
+def _at(arguments: Sequence[str], index: int) -> str:
+    return arguments[index] if index < len(arguments) else ""

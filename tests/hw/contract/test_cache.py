@@ -13,10 +13,9 @@ import pytest
 from twofold.hw.contract.cache import cached, cached_file, digest, locked, run_folder, user_cache
 from twofold.hw.contract.errors import FileError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MAKER = """
 import pathlib, sys, time
-from twofold.hw.contract.cache import cached
 
 target, log, seconds = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), float(sys.argv[3])
 

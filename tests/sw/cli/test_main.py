@@ -165,8 +165,8 @@ def test_json_is_one_kind_of_flag():
 @pytest.mark.parametrize(
     ("before", "now", "notes"),
     [
-        (["sim", "--samples", "3"], ["sim", "--samples", "3"], 1),
-        (["sim", "--samples=all"], ["sim", "--samples=all"], 1),
+        (["sim", "--words", "3"], ["sim", "--samples", "3"], 1),
+        (["sim", "--words=all"], ["sim", "--samples=all"], 1),
         (["build", "--onnx", "a"], ["import", "--onnx", "a"], 1),
         (
             ["fold", "--network", "tiny", "--latency", "--json", "f"],
@@ -180,8 +180,8 @@ def test_json_is_one_kind_of_flag():
     ],
 )
 def test_former_names(before, now, notes):
-    samples, found = translated(before)
-    assert samples == now
+    arguments, found = translated(before)
+    assert arguments == now
     assert len(found) == notes
 
 

@@ -152,7 +152,7 @@ def test_a_chunk_behind_the_sound_does_not_count(tmp_path: Path):
 def test_pipes_and_devices_are_not_read(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.wav")
     for path, kind in ((tmp_path / "pipe.wav", "a pipe"), (Path("/dev/zero"), "a device")):
-        with pytest.raises(AudioError, match=f"is {kind}; give a regular file"):
+        with pytest.raises(AudioError, match=f"is {kind}; give the name of a regular file"):
             read_wav(path)
 
 

@@ -131,7 +131,7 @@ def test_infer(command, sound):
         (
             ["--device", "xrt:99", "--xclbin", "/no/such"],
             ParameterError,
-            "/no/such: cannot be read",
+            "/no/such: no such file",
         ),
     ],
 )

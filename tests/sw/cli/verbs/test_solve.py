@@ -14,10 +14,10 @@ from twofold.sw.cli.main import main
 from twofold.sw.cli.verbs import solve
 
 
-def run(*samples: str | Path) -> int:
+def run(*arguments: object) -> int:
     parser = argparse.ArgumentParser()
     solve.add_arguments(parser)
-    return solve.run(parser.parse_args([str(sample) for sample in samples]))
+    return solve.run(parser.parse_args([str(argument) for argument in arguments]))
 
 
 @pytest.fixture
