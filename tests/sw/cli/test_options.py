@@ -70,7 +70,7 @@ def test_a_network_of_the_same_description_takes_the_shipped_machine(tmp_path: P
     network = replace(presets.network("tiny", "accurate"), name="mine")
     random_quantized(network).save(tmp_path / "mine.npz")
     args = parsed("--network", tmp_path / "mine.npz", "--folding", "full")
-    assert options.described_machine(args) is shipped.machine("tiny-accurate-full")
+    assert options.described_machine(args) == shipped.machine("tiny-accurate-full")
 
 
 def test_a_network_of_ones_own_gets_a_machine(own: Path, capsys) -> None:
