@@ -72,6 +72,7 @@ exit $status
 MAIN = """\
 import sys
 
+from twofold.sim.emulation.server import main
 
 sys.exit(main(sys.argv[1:]))
 """

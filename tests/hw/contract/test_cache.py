@@ -16,6 +16,7 @@ from twofold.hw.contract.errors import FileError
 ROOT = Path(__file__).parents[3]
 MAKER = """
 import pathlib, sys, time
+from twofold.hw.contract.cache import cached
 
 target, log, seconds = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), float(sys.argv[3])
 

@@ -21,13 +21,13 @@ import numpy as np
 from twofold.hw.contract.presets import network
 from twofold.sim.workloads.random_network import random_quantized
 from twofold.sw.driver import Accelerator
-from twofold.sw.xrt.device import XrtDevice, open_xrt
+from twofold.sw.xrt.device import open_xrt
 
 def devices():
     for entry in Path("/proc").glob("[0-9]*"):
         fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        samples = (entry / "cmdline").read_bytes().split(b"\\0")
-        if int(fields[3]) == os.getsid(0) and b"device" in samples:
+        words = (entry / "cmdline").read_bytes().split(b"\\0")
+        if int(fields[3]) == os.getsid(0) and b"device" in words:
             yield int(entry.name)
 
 with Accelerator(open_xrt(0, Path(sys.argv[1]))) as accelerator:
@@ -44,7 +44,8 @@ with Accelerator(open_xrt(0, Path(sys.argv[1]))) as accelerator:
 NO_SUCH_CARD = """
 import sys
 from pathlib import Path
-from twofold.sw.errors import DeviceBusyError, NoCardError
+from twofold.sw.errors import NoCardError
+from twofold.sw.xrt.device import open_xrt
 from twofold.sw.xrt.overlay import open_pynq
 
 try:
@@ -56,7 +57,9 @@ NO_SUCH_UNIT = """
 import sys
 from dataclasses import replace
 from pathlib import Path
+from twofold.sw.errors import DeviceBusyError
 from twofold.sw.xrt.bitstream import read_bitstream
+from twofold.sw.xrt.device import XrtDevice
 
 found = read_bitstream(Path(sys.argv[1]))
 try:
@@ -71,13 +74,8 @@ device.close()
 WITH_PYNQ = pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed")
 
 
-def python(*samples: str | Path) -> list[str]:
-    return [sys.executable, *(str(sample) for sample in samples)]
-
-
-def host(variables: Mapping[str, str]) -> dict[str, str]:
-    """Variables of a process that runs these sources."""
-    return {**variables, "PYTHONPATH": str(ROOT)}
+def python(*arguments: str | Path) -> list[str]:
+    return [sys.executable, *(str(argument) for argument in arguments)]
 
 
 def run_driver_tests(device: str, xclbin: Path, variables: Mapping[str, str]) -> str:
@@ -86,7 +84,7 @@ def run_driver_tests(device: str, xclbin: Path, variables: Mapping[str, str]) ->
     options = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", ROOT)
     chosen = {"TWOFOLD_DEVICE": device, "TWOFOLD_XCLBIN": str(xclbin)}
     command = python("-m", "pytest", *options, *tests)
-    done = run(command, host(variables) | chosen, seconds=SECONDS, cwd=ROOT)
+    done = run(command, {**variables, **chosen}, seconds=SECONDS, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     return done.stdout
 
@@ -103,7 +101,7 @@ def test_the_driver_on_an_emulated_card(runtime, emulated):
 def test_a_card_lost_in_mid_run(emulated, tmp_path):
     """The emulation ends a host whose device has gone, which would wait for it for ever."""
     with emulation() as variables:
-        done = run(python("-c", LOST, emulated), host(variables), seconds=60, cwd=tmp_path)
+        done = run(python("-c", LOST, emulated), variables, seconds=60, cwd=tmp_path)
     assert "killed" in done.stdout, done.stderr
     assert "done" not in done.stdout
     assert done.returncode < 0
@@ -114,7 +112,7 @@ def test_a_card_lost_in_mid_run(emulated, tmp_path):
 def test_no_such_card(runtime, emulated, tmp_path):
     command = python("-c", NO_SUCH_CARD, runtime, emulated)
     with emulation() as variables:
-        done = run(command, host(variables), seconds=60, cwd=tmp_path)
+        done = run(command, variables, seconds=60, cwd=tmp_path)
     finder = "XRT" if runtime == "xrt" else "PYNQ"
     expected = f"no card 7, {finder} finds 1; `twofold devices` lists what there is"
     assert expected in done.stdout.splitlines(), done.stderr
@@ -124,7 +122,7 @@ def test_errors_quote_the_runtime(emulated, tmp_path):
     """And the card is free again after one."""
     command = python("-c", NO_SUCH_UNIT, emulated)
     with emulation() as variables:
-        done = run(command, host(variables), seconds=60, cwd=tmp_path)
+        done = run(command, variables, seconds=60, cwd=tmp_path)
     said = "twofold_9 cannot be opened; is another process using the card? (XRT: No compute units"
     assert any(line.startswith(said) for line in done.stdout.splitlines()), done.stdout
     assert "twofold_1 twofold_2" in done.stdout
@@ -144,7 +142,7 @@ raise SystemExit({command}.run(parser.parse_args()))
     few = ("--samples", "100") if command == "check" else ("--batch", "200", "--turns", "2")
     with emulation() as variables:
         arguments = python("-c", program, *options, *few)
-        done = run(arguments, host(variables), seconds=SECONDS, cwd=tmp_path)
+        done = run(arguments, variables, seconds=SECONDS, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     expected = "0 of 100 samples differ" if command == "check" else "power           not told"
     assert expected in done.stdout
