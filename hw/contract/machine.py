@@ -6,16 +6,15 @@ comes from outside, so everything in it is checked before it is believed.
 """
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from twofold.hw.contract.errors import MachineError, TwofoldError
+from twofold.hw.contract.errors import FileError, MachineError, TwofoldError
+from twofold.hw.contract.files import read_bytes, write_text
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding, Plan, folding_from_json, plans
 from twofold.hw.contract.network import Network
@@ -117,16 +116,18 @@ class Machine:
         """Write the file, whole or not at all. Raises MachineError when it cannot be written."""
         path = Path(path)
         try:
-            _write(path, self.to_text())
-        except OSError as error:
-            raise MachineError(f"{path}: cannot be written: {error.strerror or error}") from error
+            write_text(path, self.to_text())
+        except FileError as error:
+            raise MachineError(str(error)) from error
 
     @staticmethod
     def load(path: str | Path) -> "Machine":
         """Read what `save` wrote; the file is untrusted. Raises MachineError naming the file."""
         path = Path(path)
         try:
-            return machine_from_json(_tree(_read(path)))
+            return machine_from_json(_tree(read_bytes(path, FILE_BYTES_MAX)))
+        except FileError as error:
+            raise MachineError(str(error)) from error
         except TwofoldError as error:
             raise MachineError(f"{path}: {error}") from error
 
@@ -210,18 +211,6 @@ def _short(value: int) -> str:
     return f"{value}" if abs(value) < 1 << 60 else f"of {value.bit_length()} bits"
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise MachineError(f"cannot be read: {error.strerror or error}") from error
-    _require(
-        len(content) <= FILE_BYTES_MAX, f"is longer than {FILE_BYTES_MAX} bytes, the most allowed"
-    )
-    return content
-
-
 def _tree(content: bytes) -> Any:
     try:
         return json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
@@ -244,20 +233,6 @@ def _text(tree: dict[str, Any]) -> str:
     """JSON with lists of numbers on one line."""
     text = json.dumps(tree, indent=1)
     return re.sub(r"\[[\s\d,]*\]", lambda found: " ".join(found[0].split()), text) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    scratch = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        scratch.chmod(0o644)
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
 
 
 _PHRASES = {

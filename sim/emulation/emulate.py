@@ -151,11 +151,10 @@ def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], fl
             machine=str(directory / MACHINE),
             directory=scratch,
         )
-        root = Path(__file__).parents[2]
         begun = time.perf_counter()
         done = run(
             [sys.executable, "-m", HOST, order.to_json()],
-            variables | {"PYTHONPATH": str(root)},
+            variables,
             seconds=task.seconds,
             cwd=directory,
         )

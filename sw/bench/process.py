@@ -111,7 +111,6 @@ class EngineProcess:
             raise
 
     def _start(self) -> dict[str, Any]:
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with appending(self._log) as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -119,7 +118,6 @@ class EngineProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "PYTHONPATH": path},
                 start_new_session=True,
             )
         self._lines = queue.SimpleQueue()

@@ -342,6 +342,10 @@ COPIES = ("sim/rtl/verilate.py",)
 """Copies objects within folders of its own."""
 
 
+SAVERS = ("quantized.", "checkpoint.", "machine.", "task.machine.", "replace(")
+"""What has a method ``save`` that goes through the writer."""
+
+
 def writes_past(text: str, path: str = "") -> list[str]:
     """Calls in Python code that write a file in another way than `twofold.hw.contract.files`."""
     found = []
@@ -357,7 +361,7 @@ def writes_past(text: str, path: str = "") -> list[str]:
             for mode in modes
         )
         direct = name in WRITERS and "." in called and ast.unparse(values[0]) != "file"
-        direct = direct and not called.startswith(("quantized.", "checkpoint.", "replace("))
+        direct = direct and not called.startswith(SAVERS)
         moves = called in ("os.replace", "os.rename", "shutil.move", "shutil.copyfile")
         if opens or direct or (moves and path not in COPIES):
             found.append(f"{path}:{node.lineno}: {called}")
