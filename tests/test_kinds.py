@@ -118,7 +118,7 @@ def type_tests(path: Path) -> list[str]:
             named = node.comparators if asked else []
         names = {leaf.id for one in named for leaf in ast.walk(one) if isinstance(leaf, ast.Name)}
         if names & KINDS:
-            found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+            found.append(f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
     return found
 
 
