@@ -46,7 +46,7 @@ class ResultRow:
         return -(-(self.outputs + self.labelled) // BEAT_COLUMNS)
 
     @property
-    def bytes(self) -> int:
+    def nbytes(self) -> int:
         """Bytes of a row: from one result in memory to the next."""
         return self.beats * BEAT_BYTES
 
@@ -71,7 +71,7 @@ class ResultRow:
         return cls(value & ~_RAW, not value & _RAW)
 
     def read(self, row: bytes) -> tuple[tuple[int, ...], int | None]:
-        """Outputs and label of a result of ``bytes`` bytes; no label for raw outputs."""
+        """Outputs and label of a result of `nbytes` bytes; no label for raw outputs."""
         outputs = struct.unpack_from(f"<{self.outputs}i", row)
         if self.label_column is None:
             return outputs, None

@@ -14,6 +14,7 @@ from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.bench.floats import integer_bias
 from twofold.sw.bench.models import RESULTS
 from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, Graph, weight_scale
+from twofold.sw.onnx.export.pooling import pool
 
 
 def operator_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
@@ -32,7 +33,7 @@ def operator_model(quantized: QuantizedNetwork, samples: int | str = "samples") 
         x = _convolution(graph, stage, layer, [x, zero], bias)
         if stage.positions > 1:
             x = graph.node("DequantizeLinear", [x, "step", "nothing"], f"{stage.name}.float")
-            x = graph.pool(stage, x)
+            x = pool(graph, stage, x, stage.name)
             x = graph.node("QuantizeLinear", [x, "step", "nothing"], f"{stage.name}.pooled")
     return graph.model(quantized.network, RESULTS, samples=samples)
 

@@ -81,7 +81,7 @@ class Accelerator:
         self._lock = threading.Lock()
         try:
             self.machine = _same_machine(devices)
-            most = LAUNCH_BYTES // max(self.machine.stride, self.machine.row.bytes)
+            most = LAUNCH_BYTES // max(self.machine.stride, self.machine.row.nbytes)
             self._launch_samples = launch_samples = max(1, min(launch_samples, most))
             for device in devices:
                 wait = device.patience if patience is None else patience

@@ -13,7 +13,7 @@ Results = tuple[NDArray[np.int32], NDArray[np.int32] | None]
 
 def rows_of(memory: NDArray[np.uint8], row: ResultRow, samples: int) -> Rows:
     """The first ``samples`` results in memory, as a view of it."""
-    return memory[: samples * row.bytes].view(np.int32).reshape(samples, row.columns)
+    return memory[: samples * row.nbytes].view(np.int32).reshape(samples, row.columns)
 
 
 def split_rows(rows: Rows, row: ResultRow) -> Results:

@@ -44,8 +44,8 @@ class Slot:
 
     def __init__(self, unit: Unit, machine: Identity, samples: int) -> None:
         self._input = unit.allocate(samples * machine.stride)
-        self._output = unit.allocate(samples * machine.row.bytes)
-        self._stride, self._row_bytes = machine.stride, machine.row.bytes
+        self._output = unit.allocate(samples * machine.row.nbytes)
+        self._stride, self._row_bytes = machine.stride, machine.row.nbytes
         self.samples = samples
         whole = self._input.data[: samples * machine.stride].reshape(samples, machine.stride)
         self.inputs = whole[:, : machine.sample_bytes]

@@ -104,9 +104,9 @@ def _batches(
     from twofold.sw.driver.measure import Spread, samples_to_send, seconds
 
     inputs = samples_to_send(accelerator, batch, 1, samples)
-    with accelerator.buffer(batch) as samples, PowerMeter(accelerator) as meter:
-        samples.write(inputs)
-        in_place = seconds(lambda: accelerator.infer(samples), turns)
+    with accelerator.buffer(batch) as buffer, PowerMeter(accelerator) as meter:
+        buffer.write(inputs)
+        in_place = seconds(lambda: accelerator.infer(buffer), turns)
     copied = seconds(lambda: accelerator.infer(inputs), turns)
     rate = Spread.of(batch / in_place)
     return {

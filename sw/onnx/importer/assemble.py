@@ -336,8 +336,7 @@ def _labels(graph: Graph, classes: int) -> tuple[str, ...]:
         labels = json.loads(graph.metadata.get("labels", "null"))
     except (ValueError, RecursionError):
         labels = None
-    fits = isinstance(labels, list) and len(labels) in (0, classes)
-    if fits and all(map(_is_label, labels)):
+    if isinstance(labels, list) and len(labels) in (0, classes) and all(map(_is_label, labels)):
         return tuple(labels)
     return tuple(str(index) for index in range(classes))
 

@@ -109,8 +109,9 @@ def _add_up(layer: RawLayer, sides: tuple[int, int]) -> int:
 def adds_up(graph: Graph, node: onnx.NodeProto) -> bool:
     """Whether a node is a convolution of each channel with ones, which is how sums are written."""
     ones = graph.constant(node.input[1]) if node.op_type == "Conv" else None
-    plain = ones is not None and ones.ndim == 4 and ones.shape[1] == 1 and ones.dtype.kind == "f"
-    return plain and attributes(node).get("group", 1) == len(ones) and bool((ones == 1).all())
+    if ones is None or ones.ndim != 4 or ones.shape[1] != 1 or ones.dtype.kind != "f":
+        return False
+    return attributes(node).get("group", 1) == len(ones) and bool((ones == 1).all())
 
 
 def _sums(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: bool) -> None:

@@ -34,7 +34,7 @@ OUTPUTS = st.integers(1, OUTPUTS_MAX)
 )
 def test_size_and_place_of_the_label(outputs, labelled, size, label_at):
     row = ResultRow(outputs, labelled)
-    assert (row.bytes, row.beats, row.columns) == (size, size // 64, size // 4)
+    assert (row.nbytes, row.beats, row.columns) == (size, size // 64, size // 4)
     assert row.label_column == (None if label_at is None else label_at // 4)
     content = bytearray(size)
     wanted = tuple((-3) ** (at % 19) for at in range(outputs))
@@ -47,8 +47,8 @@ def test_size_and_place_of_the_label(outputs, labelled, size, label_at):
 @given(OUTPUTS, st.booleans())
 def test_rows_are_whole_beats_without_a_spare_one(outputs, labelled):
     row = ResultRow(outputs, labelled)
-    assert row.bytes % 64 == 0
-    assert 0 <= row.bytes - 4 * (outputs + labelled) < 64
+    assert row.nbytes % 64 == 0
+    assert 0 <= row.nbytes - 4 * (outputs + labelled) < 64
     assert row.label_column is None or row.label_column >= outputs
 
 

@@ -17,18 +17,18 @@ from twofold.sw.errors import WrongPlatformError
 @pytest.mark.parametrize("labelled", [True, False])
 def test_rows_are_written_and_read_as_they_lie_in_memory(outputs: int, labelled: bool):
     row = ResultRow(outputs, labelled)
-    memory = np.full(3 * row.bytes + 64, 0xA5, np.uint8)
+    memory = np.full(3 * row.nbytes + 64, 0xA5, np.uint8)
     rows = rows_of(memory, row, 3)
     logits = np.arange(3 * outputs, dtype=np.int32).reshape(3, outputs) * 7919 - 10_000
     labels = np.array([0, outputs // 2, outputs - 1]) if labelled else None
     fill_rows(rows, row, logits, labels)
     for sample in range(3):
-        content = memory[sample * row.bytes : (sample + 1) * row.bytes].tobytes()
+        content = memory[sample * row.nbytes : (sample + 1) * row.nbytes].tobytes()
         assert content.startswith(struct.pack(f"<{outputs}i", *logits[sample]))
         label = None if labels is None else labels[sample]
         assert row.read(content) == (tuple(logits[sample]), label)
-        assert not any(content[4 * outputs : row.bytes - 4 * labelled])
-    assert (memory[3 * row.bytes :] == 0xA5).all()
+        assert not any(content[4 * outputs : row.nbytes - 4 * labelled])
+    assert (memory[3 * row.nbytes :] == 0xA5).all()
     found, found_labels = split_rows(rows, row)
     assert (found == logits).all() and np.shares_memory(found, memory)
     assert (found_labels is None) == (labels is None)
