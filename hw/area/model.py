@@ -153,8 +153,8 @@ def _control_bits(plan: GatherPlan) -> int:
     """Bits that go to all gather tiles in a cycle."""
     windows = Windows(plan)
     rows, columns = plan.row_phases * windows.row_bits, plan.col_phases * windows.column_bits
-    look = rows + columns + windows.plane_bits + (plan.phases - 1).bit_length()
-    step = ACT_BITS + look + (windows.copies - 1).bit_length() + 1 + 2 * windows.emptied
+    lookup = rows + columns + windows.plane_bits + (plan.phases - 1).bit_length()
+    step = ACT_BITS + lookup + (windows.copies - 1).bit_length() + 1 + 2 * windows.emptied
     channel = (
         plan.stage.add_bits
         + SHIFT_BITS
@@ -239,8 +239,8 @@ def _shared_tile(plan: ScatterPlan) -> Resources:
     levels = _choice_registers(groups)
     choice = Resources(lut=bits * mux_luts(2 * groups), ff=bits * levels) * drain
     engine = lane * lanes + choice + Resources(dsp=-(-lanes // 2))
-    turns = plan.rounds > 1
-    shared = Resources(lut=(2 + turns) * address * lanes, ff=5 * address * lanes) * engines
+    rounds_counted = plan.rounds > 1
+    shared = Resources(lut=(2 + rounds_counted) * address * lanes, ff=5 * address * lanes) * engines
     inputs = engines * (ACT_BITS * positions + _element_bits(plan) * lanes) + 20
     return engine * (engines * positions) + shared + _trees(plan) + Resources(ff=inputs)
 
@@ -276,8 +276,8 @@ def _scatter_tile(plan: ScatterPlan) -> Resources:
         lane = Resources(lut=2 * bits, ff=2 * (bits + 1))
     else:
         memory = 2 * update_ram_luts(depth, bits + 1)
-        turns = plan.rounds > 1
-        lane = Resources(lut=memory + bits + 3 * address + turns * address, ff=3 * address)
+        rounds_counted = plan.rounds > 1
+        lane = Resources(lut=memory + bits + 3 * address + rounds_counted * address, ff=3 * address)
     groups = lanes // folding.drain
     levels = _choice_registers(groups)
     choice = Resources(lut=bits * mux_luts(2 * groups), ff=bits * levels) * folding.drain

@@ -20,7 +20,7 @@ def _tally(width: int, weight: int = 1) -> Resources:
 
 def front_counters(plan: Plan) -> Resources:
     """What a layer does, and its looks."""
-    return _tally(1) * ACTIVITIES + _tally(plan.looks, plan.products_of_look)
+    return _tally(1) * ACTIVITIES + _tally(plan.lookups, plan.products_of_lookup)
 
 
 def back_counters(plan: Plan) -> Resources:

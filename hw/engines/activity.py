@@ -13,7 +13,7 @@ between passes, as results take longer to leave than to be computed.
 """
 
 
-class TapLooks(wiring.Component):
+class TapLookups(wiring.Component):
     """Which streams of a gather layer have a stored weight at a step; the others fill up a group.
 
     Parameters
@@ -28,12 +28,12 @@ class TapLooks(wiring.Component):
 
     active: Signal
     step: Signal
-    looks: Signal
+    lookups: Signal
 
     def __init__(self, plan: GatherPlan) -> None:
         self.plan = plan
         super().__init__(
-            {"active": In(1), "step": In(range(plan.steps)), "looks": Out(plan.folding.streams)}
+            {"active": In(1), "step": In(range(plan.steps)), "lookups": Out(plan.folding.streams)}
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -49,5 +49,5 @@ class TapLooks(wiring.Component):
         active = Signal()
         m.d.comb += read.addr.eq(self.step)
         m.d.sync += active.eq(self.active)
-        m.d.comb += self.looks.eq(read.data & active.replicate(streams))
+        m.d.comb += self.lookups.eq(read.data & active.replicate(streams))
         return m

@@ -108,7 +108,7 @@ class Core(wiring.Component):
         )
         m.d.comb += [self.busy.eq(loader.busy), self.status.eq(loader.status)]
         config = loader.config
-        shut, inside = self._gates(m, loader)
+        closed, inside = self._gates(m, loader)
         counters = Counters(self.plans) if self.counters else None
         if counters is not None:
             m.submodules.counters = counters
@@ -121,7 +121,7 @@ class Core(wiring.Component):
         for part in (part_of(plan, self.network, self.folding) for plan in self.plans):
             plan, stage = part.plan, part.stage
             if plan.stage.index == 0:
-                m.d.comb += stage.shut.eq(shut)
+                m.d.comb += stage.closed.eq(closed)
             m.submodules[plan.stage.name] = stage
             connect(m, link, stage.i)
             config = _registered(m, config)
@@ -145,21 +145,21 @@ class Core(wiring.Component):
         Samples may be begun only while OPEN. An image that comes shuts the gate, and is let in when
         the machine is empty.
         """
-        may_begin, lets_in, opens, shuts = Signal(), Signal(), Signal(), Signal()
+        may_begin, lets_in, opens, closes = Signal(), Signal(), Signal(), Signal()
         inside, begins = self._inside(m)
         # A register, as every beat hangs on it.
-        shut = Signal(init=1)
+        closed = Signal(init=1)
         m.d.sync += [
-            may_begin.eq((may_begin | opens) & ~shuts),
-            shut.eq(~((may_begin | opens) & ~shuts | begins)),
+            may_begin.eq((may_begin | opens) & ~closes),
+            closed.eq(~((may_begin | opens) & ~closes | begins)),
         ]
         m.d.comb += [
             loader.i.payload.eq(self.parameters.payload),
             loader.i.valid.eq(self.parameters.valid & lets_in),
             self.parameters.ready.eq(loader.i.ready & lets_in),
         ]
-        with m.FSM(init="SHUT"):
-            with m.State("SHUT"), m.If(self.parameters.valid & ~inside):
+        with m.FSM(init="CLOSED"):
+            with m.State("CLOSED"), m.If(self.parameters.valid & ~inside):
                 m.d.sync += lets_in.eq(1)
                 m.next = "LOAD"
             whole = self.parameters.valid & self.parameters.ready & self.parameters.payload.last
@@ -167,14 +167,14 @@ class Core(wiring.Component):
                 m.d.sync += lets_in.eq(0)
                 m.next = "JUDGE"
             with m.State("JUDGE"), m.If(~loader.busy):
-                m.next = "SHUT"
+                m.next = "CLOSED"
                 with m.If(loader.status == ParameterStatus.OK):
                     m.d.comb += opens.eq(1)
                     m.next = "OPEN"
             with m.State("OPEN"), m.If(self.parameters.valid):
-                m.d.comb += shuts.eq(1)
-                m.next = "SHUT"
-        return shut, inside
+                m.d.comb += closes.eq(1)
+                m.next = "CLOSED"
+        return closed, inside
 
     def _inside(self, m: Module) -> tuple[Value, Value]:
         """Whether samples are inside, and whether the last one is not whole in the next cycle."""
@@ -215,7 +215,7 @@ def _count(m: Module, counters: Counters, part: Part, link: Any) -> None:
     stage, index = part.stage, part.plan.stage.index
     m.d.comb += [
         getattr(counters, f"activity{index}").eq(stage.activity),
-        getattr(counters, f"looks{index}").eq(stage.looks),
+        getattr(counters, f"lookups{index}").eq(stage.lookups),
     ]
     if part.plan.stage.last:
         return

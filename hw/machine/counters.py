@@ -121,7 +121,7 @@ class Counters(wiring.Component):
         }
         for index, plan in enumerate(self.plans):
             ports[f"activity{index}"] = In(ACTIVITY)
-            ports[f"looks{index}"] = In(plan.looks)
+            ports[f"lookups{index}"] = In(plan.lookups)
             if not plan.stage.last:
                 ports[f"entries{index}"] = In(plan.entries)
         super().__init__(ports)
@@ -130,15 +130,15 @@ class Counters(wiring.Component):
         m = Module()
         events = dict(self._events())
         period = max(len(events), self.ROUND_MIN)
-        turns = Signal(period, init=1)
-        m.d.sync += turns.eq(turns.rotate_left(1))
+        slot = Signal(period, init=1)
+        m.d.sync += slot.eq(slot.rotate_left(1))
         amounts: list[Value] = []
         for place, (name, (flags, weight)) in enumerate(events.items()):
             tally = Tally(len(flags), period=period, weight=weight)
             m.submodules[f"tally_{name[0]}{name[1]}"] = tally
-            m.d.comb += [tally.flags.eq(flags), tally.take.eq(turns[place])]
+            m.d.comb += [tally.flags.eq(flags), tally.take.eq(slot[place])]
             taken = Signal(name=f"taken{place}")
-            m.d.sync += taken.eq(turns[place])
+            m.d.sync += taken.eq(slot[place])
             amounts.append(tally.amount & taken.replicate(len(tally.amount)))
         self._sum(m, amounts, [counter_number(*name) for name in events])
         return m
@@ -151,8 +151,8 @@ class Counters(wiring.Component):
             yield ("busy", index), (activity.busy, 1)
             yield ("starved", index), (activity.starved & self.working, 1)
             yield ("blocked", index), (activity.blocked, 1)
-            looks = getattr(self, f"looks{index}")
-            yield ("multiplications", index), (looks, plan.products_of_look)
+            lookups = getattr(self, f"lookups{index}")
+            yield ("multiplications", index), (lookups, plan.products_of_lookup)
             if not plan.stage.last:
                 yield ("nonzero", index), (getattr(self, f"entries{index}"), 1)
 
@@ -161,10 +161,10 @@ class Counters(wiring.Component):
         period = max(len(amounts), self.ROUND_MIN)
         m.submodules.totals = totals = LutRam(COUNTER_BITS, period, 2)
         place, known, started = Signal(range(period)), Signal(), Signal()
-        over = place == period - 1
+        wraps = place == period - 1
         m.d.sync += started.eq(delayed(m, Const(1, 1), 1, name="starts", reset=True))
-        m.d.sync += place.eq(Mux(started & ~over, place + 1, 0))
-        with m.If(started & over):
+        m.d.sync += place.eq(Mux(started & ~wraps, place + 1, 0))
+        with m.If(started & wraps):
             m.d.sync += known.eq(1)
         amount = Signal(max(map(len, amounts)), reset_less=True)
         few = [

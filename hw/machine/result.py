@@ -231,8 +231,8 @@ class WideResult(wiring.Component):
         """Beats with outputs, the last one moved down to its place and with the label if there is
         room; otherwise the label in a beat of its own.
         """
-        over = -self.outputs % BEAT_COLUMNS
-        apart = self.labelled and not over
+        wraps = -self.outputs % BEAT_COLUMNS
+        apart = self.labelled and not wraps
         ends, moved = Signal(), Signal()
         m.d.comb += moved.eq(self.o.valid & self.o.ready)
         if apart:
@@ -240,7 +240,7 @@ class WideResult(wiring.Component):
                 m.d.sync += ends.eq(~ends & final)
         else:
             m.d.comb += ends.eq(full & final)
-        content: Any = Const(0) if apart else beat >> LOGIT_BITS * over
+        content: Any = Const(0) if apart else beat >> LOGIT_BITS * wraps
         valid: Any = full
         if label is not None:
             content |= label.payload << 8 * BEAT_BYTES - LOGIT_BITS

@@ -28,8 +28,8 @@ class Part:
     Attributes
     ----------
     plan: the layer.
-    stage: a component with ``i``, ``config``, ``o``, ``activity`` and ``looks``; the first of a
-        machine also has ``shut``.
+    stage: a component with ``i``, ``config``, ``o``, ``activity`` and ``lookups``; the first of a
+        machine also has ``closed``.
     tail: a component with ``i`` and ``o`` behind it, and the end of its name; None where the stage
         is linked to the next one.
     """

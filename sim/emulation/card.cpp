@@ -117,12 +117,12 @@ struct Unit {
 
 struct Card {
     Memory memory;
-    uint64_t latency, outstanding, patience;
+    uint64_t latency, outstanding, timeout;
     uint64_t cycle = 0, beats_read = 0, beats_written = 0;
     std::vector<std::unique_ptr<Unit>> units;
 
-    Card(uint32_t count, uint64_t latency, uint64_t outstanding, uint64_t patience, uint64_t limit)
-        : memory(limit), latency(latency), outstanding(outstanding), patience(patience) {
+    Card(uint32_t count, uint64_t latency, uint64_t outstanding, uint64_t timeout, uint64_t limit)
+        : memory(limit), latency(latency), outstanding(outstanding), timeout(timeout) {
         for (uint32_t i = 0; i < count; i++) units.push_back(std::make_unique<Unit>());
     }
 
@@ -223,7 +223,7 @@ struct Card {
             if (!unit->active && unit.get() != also) continue;
             Current current{&unit->context};
             step(*unit);
-            if (unit->active && cycle - unit->last_work > patience) unit->active = false;
+            if (unit->active && cycle - unit->last_work > timeout) unit->active = false;
             busy += unit->active;
         }
         cycle++;
@@ -242,8 +242,8 @@ extern "C" {
 
 // Units, cycles of latency of the memory, bursts that it accepts at a time, cycles without any transfer after which a
 // unit counts as done, bytes that all memory together may take.
-Card *card_new(uint32_t units, uint64_t latency, uint64_t outstanding, uint64_t patience, uint64_t limit) {
-    Card *card = new Card(units, latency, outstanding, patience, limit);
+Card *card_new(uint32_t units, uint64_t latency, uint64_t outstanding, uint64_t timeout, uint64_t limit) {
+    Card *card = new Card(units, latency, outstanding, timeout, limit);
     card->reset();
     return card;
 }

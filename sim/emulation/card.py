@@ -40,14 +40,14 @@ class CardPlan:
     Attributes
     ----------
     units: compute units.
-    patience: cycles without a transfer after which a unit counts as done.
+    timeout: cycles without a transfer after which a unit counts as done.
     latency: cycles from a request to memory until its answer.
     outstanding: bursts that a memory accepts at a time.
     memory_bytes: of this machine's memory that the card's may take.
     """
 
     units: Sequence[UnitPlace]
-    patience: int
+    timeout: int
     latency: int = 100
     outstanding: int = 16
     memory_bytes: int = 2 << 30
@@ -77,7 +77,7 @@ class Card:
         self.plan = plan
         self._c = _bind(library)
         self._card = self._c.card_new(
-            len(plan.units), plan.latency, plan.outstanding, plan.patience, plan.memory_bytes
+            len(plan.units), plan.latency, plan.outstanding, plan.timeout, plan.memory_bytes
         )
         for index, unit in enumerate(plan.units):
             for base, size in unit.memories:

@@ -17,7 +17,7 @@ from twofold.hw.contract.files import write_json, writing
 from twofold.hw.contract.machine import Machine
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.driver.accelerator import Accelerator
-from twofold.sw.driver.opening import Wish, open_devices
+from twofold.sw.driver.opening import DeviceRequest, open_devices
 
 INPUTS, RESULTS, COUNTERS = "inputs.npy", "results.npz", "counters.json"
 MACHINE = "host.machine.json"
@@ -62,8 +62,8 @@ def _run(order: Order) -> None:
     quantized = QuantizedNetwork.load(Path(order.network))
     folding = Machine.load(order.machine).folding
     inputs = np.load(directory / INPUTS, allow_pickle=False)
-    wish = Wish(quantized.network, folding, xclbin=Path(order.bitstream))
-    opened = open_devices(f"{order.backend}:0", wish)
+    request = DeviceRequest(quantized.network, folding, xclbin=Path(order.bitstream))
+    opened = open_devices(f"{order.backend}:0", request)
     with Accelerator(*opened.devices) as accelerator:
         accelerator.load(quantized, folding)
         begun = time.perf_counter()

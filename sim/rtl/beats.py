@@ -71,6 +71,6 @@ def results_of(beats: Inputs, row: ResultRow) -> Results:
     return logits.astype(np.uint32).view(np.int32), labels
 
 
-def patience(network: Network, folding: Folding) -> int:
+def timeout(network: Network, folding: Folding) -> int:
     """Cycles after which a machine without any transfer hangs for sure."""
     return 10_000 + 4 * sum(plan.cycles for plan in plans(network, folding))

@@ -46,7 +46,7 @@ struct Machine {
     Vtop top{&context};
     uint64_t cycle = 0;
     uint64_t last_progress = 0;
-    uint64_t patience = 1000000;
+    uint64_t timeout = 1000000;
     uint32_t random = 1;
     uint32_t gap = 0;    // chance of an idle cycle before an input beat, of 65536
     uint32_t stall = 0;  // chance of a cycle in which results are not taken, of 65536
@@ -146,11 +146,11 @@ void machine_delete(Machine *machine) {
 }
 
 // How to drive: seed of all randomness, chances of 65536, cycles without any transfer that count as a hang.
-void machine_configure(Machine *machine, uint32_t seed, uint32_t gap, uint32_t stall, uint64_t patience) {
+void machine_configure(Machine *machine, uint32_t seed, uint32_t gap, uint32_t stall, uint64_t timeout) {
     machine->random = seed ? seed : 1;
     machine->gap = gap;
     machine->stall = stall;
-    machine->patience = patience;
+    machine->timeout = timeout;
     machine->last_progress = machine->cycle;
 }
 
@@ -178,7 +178,7 @@ int machine_step(Machine *machine, uint64_t cycles) {
     for (uint64_t i = 0; i < cycles; i++) {
         machine->step();
         if (machine->done()) return DONE;
-        if (machine->cycle - machine->last_progress > machine->patience) return STALLED;
+        if (machine->cycle - machine->last_progress > machine->timeout) return STALLED;
     }
     return RUNNING;
 }

@@ -147,13 +147,13 @@ class Drive:
     seed: of all randomness.
     gap: chance of an idle cycle before an input beat, 0..1.
     stall: chance of a cycle in which a result is not taken, 0..1.
-    patience: cycles without any transfer that count as a hang.
+    timeout: cycles without any transfer that count as a hang.
     """
 
     seed: int = 1
     gap: float = 0.0
     stall: float = 0.0
-    patience: int = 1 << 20
+    timeout: int = 1 << 20
 
 
 class Model(Closing):
@@ -219,7 +219,7 @@ class Model(Closing):
         Returns the result beats ``[samples * beats_per_result, size("o__payload")]``, the cycle in
         which the first beat of each sample was taken, and the cycle in which the last beat of each
         result was. Raises ToolError when nothing moves for
-        ``drive.patience`` cycles.
+        ``drive.timeout`` cycles.
         """
         self._check(beats, "i__payload")
         samples = len(beats) // beats_per_sample
@@ -268,7 +268,7 @@ class Model(Closing):
 
     def _drive(self, drive: Drive) -> None:
         chances = (round(65536 * drive.gap), round(65536 * drive.stall))
-        self._c.machine_configure(self._machine, drive.seed, *chances, drive.patience)
+        self._c.machine_configure(self._machine, drive.seed, *chances, drive.timeout)
 
     def _finish(self, step: str, total: int, report: Report, beats: int = 1) -> None:
         while True:

@@ -23,9 +23,9 @@ from twofold.hw.verilog.writer import Verilog
 from twofold.sim.rtl.beats import (
     cycles_per_sample,
     parameter_beats,
-    patience,
     pixel_beats,
     results_of,
+    timeout,
 )
 from twofold.sim.rtl.library import Drive, Model, build_library
 from twofold.sim.rtl.probes import decode_probes
@@ -81,7 +81,7 @@ class Machine(Closing):
         self.network = network
         self.folding = folding
         self.plans = plans(network, folding)
-        self.drive = Drive(patience=patience(network, folding))
+        self.drive = Drive(timeout=timeout(network, folding))
         self._model = Model(library, verilog.ports)
 
     @classmethod

@@ -23,7 +23,7 @@ from twofold.hw.contract.folding import plans
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.contract.results import result_row
 from twofold.hw.engines.links import result_layout
-from twofold.sim.rtl.beats import parameter_beats, patience, pixel_beats, results_of
+from twofold.sim.rtl.beats import parameter_beats, pixel_beats, results_of, timeout
 from twofold.sim.rtl.library import storage_bytes
 from twofold.sim.rtl.probes import decode_probes
 from twofold.sim.testbenches.job import VARIABLE, Finding, Job
@@ -95,7 +95,7 @@ class Bench:
         self.row = result_row(self.network)
         self.plans = plans(self.network, self.job.folding)
         self.golden = forward(self.job.quantized, self.job.inputs)
-        self.patience = patience(self.network, self.job.folding)
+        self.timeout = timeout(self.network, self.job.folding)
         self.cycle = 0
         probes = range(len(self.plans) - 1)
         self._valids = [getattr(dut, f"probe_{index}__valid") for index in probes]
@@ -122,11 +122,11 @@ class Bench:
         dut = self.dut
         beats = parameter_beats(image, storage_bytes(len(dut.parameters__payload)))
         source = Source(iter(int.from_bytes(beat.tobytes(), "little") for beat in beats))
-        quiet = self.patience
+        quiet = self.timeout
         while source.sent < len(beats):
             source.offer(dut.parameters__valid, dut.parameters__payload)
             await ReadOnly()
-            quiet = self.patience if source.settle(dut.parameters__ready) else quiet - 1
+            quiet = self.timeout if source.settle(dut.parameters__ready) else quiet - 1
             assert quiet, f"the loader stops after {source.sent} of {len(beats)} samples"
             await self.tick()
         dut.parameters__valid.value = 0
@@ -146,7 +146,7 @@ class Bench:
         beats, per_sample = pixel_beats(self.job.inputs, self.job.folding.input_bytes, size)
         source = Source((int.from_bytes(beat.tobytes(), "little") for beat in beats), idle)
         seen = Observed(probes=[[] for _ in self._valids])
-        quiet = self.patience
+        quiet = self.timeout
         while len(seen.finished) < samples:
             source.offer(dut.i__valid, dut.i__payload)
             ready = not stall()
@@ -162,9 +162,9 @@ class Bench:
                     seen.finished.append(self.cycle)
                     self._report()
             self._observe(seen)
-            quiet = self.patience if moved else quiet - 1
+            quiet = self.timeout if moved else quiet - 1
             assert quiet, (
-                f"no transfer for {self.patience} cycles: {len(seen.finished)} of {samples}"
+                f"no transfer for {self.timeout} cycles: {len(seen.finished)} of {samples}"
             )
             await self.tick()
         await self._quiet(seen)

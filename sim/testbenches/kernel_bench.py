@@ -237,7 +237,7 @@ async def speed(dut: Any) -> None:
 
 
 @cocotb.test()
-async def moods(dut: Any) -> None:
+async def random_waits(dut: Any) -> None:
     """Every channel pauses at random; ranges begin and end anywhere."""
     bench = await started(dut)
     for chance in (0.1, 0.5, 0.8):

@@ -8,7 +8,7 @@ from twofold.hw.contract.files import read_json, write_bytes, write_json
 from twofold.sim.testbenches.job import JobFolder
 
 BENCH = "twofold.sim.testbenches.kernel_bench"
-TESTS = ("speed", "moods", "queue", "refusals", "counters", "reset_in_a_run")
+TESTS = ("speed", "random_waits", "queue", "refusals", "counters", "reset_in_a_run")
 VARIABLE = "TWOFOLD_KERNEL_JOB"
 """Environment variable through which the test bench is told its directory."""
 

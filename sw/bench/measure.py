@@ -33,8 +33,8 @@ class Settings:
     batches: samples a call that every engine is timed with.
     sweep: further batches, of which each engine's best is timed too.
     threads: numbers of threads.
-    rounds: turns of each configuration.
-    seconds: length of a turn.
+    rounds: repeats of each configuration.
+    seconds: length of a repeat.
     tuning: trials for an engine that tunes itself, once for each batch.
     load_seconds, turn_seconds: how long to wait for an answer.
     """
@@ -46,7 +46,7 @@ class Settings:
     seconds: float
     tuning: int
     load_seconds: float = 1800
-    turn_seconds: float = 120
+    repeat_seconds: float = 120
 
 
 @dataclass
@@ -58,8 +58,8 @@ class Configuration:
     note: why it is not timed, otherwise empty.
     logits_ok: whether the logits are right; None when there are none.
     logits_error: mean error in standard deviations of the right logits.
-    clock, core: samples per second of the clock, and of processor time, turn by turn.
-    energy: joules a sample, turn by turn, where the machine tells.
+    clock, core: samples per second of the clock, and of processor time, repeat by repeat.
+    energy: joules a sample, repeat by repeat, where the machine tells.
     """
 
     engine: EngineProcess
@@ -121,11 +121,11 @@ class Configuration:
             )
             self.engine.drop(self.key)
 
-    def turn(self, settings: Settings) -> None:
-        """Take one turn."""
+    def repeat(self, settings: Settings) -> None:
+        """Measure once more."""
         before = machine.joules()
         try:
-            answer = self.engine.turn(self.key, settings.seconds, settings.turn_seconds)
+            answer = self.engine.repeat(self.key, settings.seconds, settings.repeat_seconds)
         except DiedError as error:
             self.note = str(error)
             return
@@ -218,7 +218,7 @@ def _best(
             continue
         for _ in range(2):
             if one.timed:
-                one.turn(settings)
+                one.repeat(settings)
         key = one.engine.name, one.subject.name, one.precision, one.threads
         known = best.get(key)
         faster = one.timed and (known is None or max(one.clock) > max(known.clock))
@@ -243,7 +243,7 @@ def _rounds(configurations: list[Configuration], settings: Settings, report: Rep
     for number in range(settings.rounds):
         for one in timed if number % 2 == 0 else reversed(timed):
             if one.timed:
-                one.turn(settings)
+                one.repeat(settings)
             done += 1
             report("measure", done, total)
 

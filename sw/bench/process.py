@@ -88,10 +88,10 @@ class EngineProcess:
             self._loads[key] = request
         return answer
 
-    def turn(self, key: int, seconds: float, timeout: float) -> dict[str, Any]:
-        """Answer to ``turn``. Raises DiedError; then everything else is loaded again."""
+    def repeat(self, key: int, seconds: float, timeout: float) -> dict[str, Any]:
+        """Answer to ``repeat``. Raises DiedError; then everything else is loaded again."""
         request = self._loads.pop(key)
-        answer = self._ask({"do": "turn", "id": key, "seconds": seconds}, timeout)
+        answer = self._ask({"do": "repeat", "id": key, "seconds": seconds}, timeout)
         self._loads[key] = request
         return answer
 

@@ -6,7 +6,7 @@ each; whatever the engine prints goes to standard error. Ends with its input, an
 - ``{"do": "start"}``: ``{"version": ...}``, or ``{"missing": package}``
 - ``{"do": "load", "id": n, "job": {...}, "inputs": file}``: ``{"logits": [...]}`` of the inputs,
   or ``{"refused": reason}``
-- ``{"do": "turn", "id": n, "seconds": s}``: ``{"samples", "seconds", "core_seconds"}``
+- ``{"do": "repeat", "id": n, "seconds": s}``: ``{"samples", "seconds", "core_seconds"}``
 - ``{"do": "drop", "id": n}``: ``{}``
 """
 
@@ -49,7 +49,7 @@ class Worker:
                 return self._start()
             case "load":
                 return self._load(request)
-            case "turn":
+            case "repeat":
                 return _turn(self._loaded[request["id"]], request["seconds"])
             case "drop":
                 self._loaded.pop(request["id"], None)

@@ -44,11 +44,11 @@ def opened(
     and why it was picked.
     """
     from twofold.sw.driver import Accelerator
-    from twofold.sw.driver.opening import Wish, open_devices
+    from twofold.sw.driver.opening import DeviceRequest, open_devices
 
     machine = machine_for(args, network.network)
-    wish = Wish(network.network, machine.folding, xclbin=args.xclbin, build=args.build)
-    choice = open_devices(name or args.device, wish)
+    request = DeviceRequest(network.network, machine.folding, xclbin=args.xclbin, build=args.build)
+    choice = open_devices(name or args.device, request)
     with Accelerator(*choice.devices) as accelerator:
         held = accelerator.machine.fingerprint == machine.fingerprint
         accelerator.load(network, machine.folding if held else None)

@@ -1,9 +1,9 @@
 """Speed of the CPU engine: ``python -m twofold.sw.cpu.timing --network FILE``.
 
-Configurations take turns, so that noise of the machine hits all of them; each turn repeats one call
-for a fraction of a second. A row holds the median over the turns and their quartiles, in samples
-per second of the clock, and the same per second of processor time, which other programs on the
-machine disturb less.
+Configurations take turns, so that noise of the machine hits all of them; each repeat makes one
+call again and again for a fraction of a second. A row holds the median over the repeats and their
+quartiles, in samples per second of the clock, and the same per second of processor time, which
+other programs on the machine disturb less.
 """
 
 import argparse
@@ -34,10 +34,10 @@ class Row:
     Attributes
     ----------
     engine, network, isa, batch, threads: what was run.
-    samples_per_second: median over the turns, by the clock.
+    samples_per_second: median over the repeats, by the clock.
     spread: lower and upper quartile of the same.
-    samples_per_core_second: median over the turns, by processor time of all threads.
-    best_per_core_second: the best turn by processor time.
+    samples_per_core_second: median over the repeats, by processor time of all threads.
+    best_per_core_second: the best repeat by processor time.
     logits_ok: the logits equal those of the portable kernels.
     """
 
@@ -54,7 +54,7 @@ class Row:
 
 
 class Configuration:
-    """An engine, the inputs of one call, and the turns taken so far."""
+    """An engine, the inputs of one call, and the repeats taken so far."""
 
     def __init__(
         self, quantized: QuantizedNetwork, inputs: np.ndarray, *, isa: str, threads: int
@@ -64,7 +64,7 @@ class Configuration:
         self.clock: list[float] = []
         self.core: list[float] = []
 
-    def turn(self, seconds: float) -> None:
+    def repeat(self, seconds: float) -> None:
         """Call the engine for about ``seconds`` after one call to warm up; note the rates."""
         self.engine.infer(self.inputs)
         calls = 0
@@ -159,8 +159,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=_positive, default=[1, 64, 1024], help="samples a call")
     parser.add_argument("--threads", type=_positive, default=[1], help="numbers of threads")
     parser.add_argument("--isa", help="instruction sets, or `all`; the fastest without")
-    parser.add_argument("--turns", type=int, default=15, help="turns of each configuration")
-    parser.add_argument("--seconds", type=float, default=0.1, help="length of a turn")
+    parser.add_argument("--repeats", type=int, default=15, help="repeats of each configuration")
+    parser.add_argument("--seconds", type=float, default=0.1, help="length of a repeat")
     parser.add_argument("--layers", action="store_true", help="also the time of each layer")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser.parse_args(argv)
@@ -204,10 +204,10 @@ def run(args: argparse.Namespace) -> int:
         for threads in args.threads
     ]
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("measuring", total=args.turns * len(configurations))
-        for _ in range(args.turns):
+        task = progress.add_task("measuring", total=args.repeats * len(configurations))
+        for _ in range(args.repeats):
             for configuration in configurations:
-                configuration.turn(args.seconds)
+                configuration.repeat(args.seconds)
                 progress.advance(task)
     rows = [configuration.row(expected) for configuration in configurations]
     layers = [part for one in configurations for part in one.layers(args.seconds)]

@@ -51,7 +51,7 @@ class Accelerator:
     devices: each with the same machine in it; the accelerator closes them.
     lanes: runs under way on a unit.
     launch_samples: most samples of a run; fewer where they, or their results, take `LAUNCH_BYTES`.
-    patience: seconds after which a run counts as hanging; None for what each device proposes.
+    timeout: seconds after which a run counts as hanging; None for what each device proposes.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class Accelerator:
         *devices: Device,
         lanes: int = LANES,
         launch_samples: int = LAUNCH_SAMPLES,
-        patience: float | None = None,
+        timeout: float | None = None,
     ) -> None:
         if not devices or lanes < 1 or launch_samples < 1:
             raise DeviceError(
@@ -84,11 +84,11 @@ class Accelerator:
             most = LAUNCH_BYTES // max(self.machine.stride, self.machine.row.nbytes)
             self._launch_samples = launch_samples = max(1, min(launch_samples, most))
             for device in devices:
-                wait = device.patience if patience is None else patience
+                wait = device.timeout if timeout is None else timeout
                 for unit in device.units:
                     self._workers.append(
                         Worker(
-                            unit, self.machine, lanes=lanes, samples=launch_samples, patience=wait
+                            unit, self.machine, lanes=lanes, samples=launch_samples, timeout=wait
                         )
                     )
         except BaseException:

@@ -129,7 +129,7 @@ class Device(Protocol):
         ...
 
     @property
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """Seconds after which a run that has not ended counts as hanging."""
         ...
 

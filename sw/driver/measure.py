@@ -33,24 +33,26 @@ class Spread:
         return cls(float(median), float(low), float(high))
 
 
-def seconds(work: Callable[[], object], turns: int, limit: float = np.inf) -> NDArray[np.float64]:
-    """Seconds of every turn after one to warm up; fewer turns when they reach ``limit`` seconds."""
+def seconds(work: Callable[[], object], repeats: int, limit: float = np.inf) -> NDArray[np.float64]:
+    """Seconds of every repeat after one to warm up; fewer repeats when they reach ``limit``
+    seconds.
+    """
     work()
     times: list[float] = []
-    while len(times) < turns and (not times or sum(times) < limit):
+    while len(times) < repeats and (not times or sum(times) < limit):
         started = time.perf_counter()
         work()
         times.append(time.perf_counter() - started)
     return np.array(times)
 
 
-def transfer_rates(accelerator: Accelerator, size: int, turns: int) -> dict[str, Spread]:
+def transfer_rates(accelerator: Accelerator, size: int, repeats: int) -> dict[str, Spread]:
     """MB/s to and from the card's first unit, in transfers of ``size`` bytes."""
     memory = accelerator.devices[0].units[0].allocate(size)
     try:
         both = {"to_card": memory.to_card, "to_host": memory.to_host}
         return {
-            name: Spread.of(size / MEGABYTE / seconds(lambda move=move: move(size), turns))
+            name: Spread.of(size / MEGABYTE / seconds(lambda move=move: move(size), repeats))
             for name, move in both.items()
         }
     finally:
@@ -68,7 +70,7 @@ class KernelTimer:
     ) -> None:
         unit = accelerator.devices[0].units[0]
         self._slot = Slot(unit, accelerator.machine, count)
-        self._patience = accelerator.devices[0].patience
+        self._timeout = accelerator.devices[0].timeout
         self._slot.inputs[:] = np.arange(self._slot.inputs.shape[1]) % 251
         if samples is not None:
             sent = samples_to_send(accelerator, count, 0, samples).reshape(count, -1)
@@ -78,7 +80,7 @@ class KernelTimer:
     def run(self, samples: int) -> None:
         """One run. Raises DeviceTimeoutError."""
         self._slot.launch.start(samples)
-        if not self._slot.launch.wait(self._patience):
+        if not self._slot.launch.wait(self._timeout):
             raise DeviceTimeoutError(f"a run of {samples} samples did not end; reset the card")
 
     def close(self) -> None:
@@ -86,11 +88,11 @@ class KernelTimer:
         self._slot.free()
 
 
-def launch_seconds(accelerator: Accelerator, turns: int = LAUNCHES) -> Spread:
+def launch_seconds(accelerator: Accelerator, repeats: int = LAUNCHES) -> Spread:
     """Seconds of a run of one sample, from its start until the host knows of its end."""
     timer = KernelTimer(accelerator, 1)
     try:
-        return Spread.of(seconds(lambda: timer.run(1), turns, LIMIT))
+        return Spread.of(seconds(lambda: timer.run(1), repeats, LIMIT))
     finally:
         timer.close()
 

@@ -28,7 +28,7 @@ GROUP = "twofold.devices"
 
 
 @dataclass(frozen=True)
-class Wish:
+class DeviceRequest:
     """What a device is wanted for.
 
     Attributes
@@ -47,7 +47,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """Devices, and why these.
 
     Attributes
@@ -65,7 +65,7 @@ def available() -> tuple[str, ...]:
     return ("auto", "cpu", *sorted({point.name for point in _plugins()}), *RUNTIMES)
 
 
-def open_devices(text: str, wish: Wish) -> Choice:
+def open_devices(text: str, request: DeviceRequest) -> Selection:
     """Open what ``--device`` asks for: a name of `available`, or ``xrt:n`` and ``pynq:n``.
 
     ``xrt`` and ``pynq`` without a number take every card that is ready, and fail where one does not
@@ -79,28 +79,28 @@ def open_devices(text: str, wish: Wish) -> Choice:
             "card n)"
         )
     if name == "auto":
-        return _pick(wish)
+        return _pick(request)
     if name in RUNTIMES:
         indices = [int(number)] if colon else _every_card()
-        devices = _on_cards(name, indices, wish)
-        return Choice(devices, f"{name}: {len(devices)} card{'s' * (len(devices) > 1)}")
+        devices = _on_cards(name, indices, request)
+        return Selection(devices, f"{name}: {len(devices)} card{'s' * (len(devices) > 1)}")
     if name == "cpu":
-        return Choice((open_cpu(wish.network, wish.folding),), "the CPU engine")
+        return Selection((open_cpu(request.network, request.folding),), "the CPU engine")
     point = next(point for point in _plugins() if point.name == name)
-    open_plugin: Callable[[Wish], Device] = point.load()
-    return Choice((open_plugin(wish),), f"the device {name!r}")
+    open_plugin: Callable[[DeviceRequest], Device] = point.load()
+    return Selection((open_plugin(request),), f"the device {name!r}")
 
 
-def find_bitstream(wish: Wish) -> Path:
+def find_bitstream(request: DeviceRequest) -> Path:
     """A bitstream for the network, built for where this process would run it.
 
     Raises ParameterError when there is none.
     """
-    if wish.xclbin is not None:
-        return wish.xclbin
-    machines = {machine.fingerprint for machine in machines_for(wish.network)}
-    machines.add(fingerprint(wish.network, wish.folding))
-    for path in sorted(wish.bitstreams.glob("*/*.xclbin")):
+    if request.xclbin is not None:
+        return request.xclbin
+    machines = {machine.fingerprint for machine in machines_for(request.network)}
+    machines.add(fingerprint(request.network, request.folding))
+    for path in sorted(request.bitstreams.glob("*/*.xclbin")):
         try:
             found = xclbin.decode(read_bytes(path, LARGEST))
         except (ParameterError, FileError):
@@ -109,25 +109,25 @@ def find_bitstream(wish: Wish) -> Path:
         if fits and found.identity and found.identity.fingerprint in machines:
             return path
     raise ParameterError(
-        f"no bitstream for {wish.network.name} in {wish.bitstreams}; give --xclbin FILE, or build "
-        f"one with `twofold bitstream{' --target hw_emu' if emulated() else ''}`"
+        f"no bitstream for {request.network.name} in {request.bitstreams}; give --xclbin FILE, or "
+        f"build one with `twofold bitstream{' --target hw_emu' if emulated() else ''}`"
     )
 
 
-def _pick(wish: Wish) -> Choice:
+def _pick(request: DeviceRequest) -> Selection:
     """The cards that fit, and why others do not; the CPU where none does.
 
     A bitstream that the user named has to be right; raises what reading it raises.
     """
     indices = [0] if emulated() else list(range(len(_ready())))
     if not indices:
-        return _on_cpu(wish, "no card is ready" if cards() else "no card found")
+        return _on_cpu(request, "no card is ready" if cards() else "no card found")
     try:
-        bitstream = read_bitstream(find_bitstream(wish))
+        bitstream = read_bitstream(find_bitstream(request))
     except (ParameterError, DeviceError) as error:
-        if wish.xclbin is not None:
+        if request.xclbin is not None:
             raise
-        return _on_cpu(wish, str(error))
+        return _on_cpu(request, str(error))
     fitting: list[Device] = []
     others: list[str] = []
     try:
@@ -140,16 +140,18 @@ def _pick(wish: Wish) -> Choice:
         _close(fitting)
         raise
     if not fitting:
-        return _on_cpu(wish, "; ".join(others))
+        return _on_cpu(request, "; ".join(others))
     count = f"{len(fitting)} cards" if not others else f"{len(fitting)} of {len(indices)} cards"
     reason = f"{'emulation' if emulated() else count} through XRT"
     if others:
         reason += f"; not on the others: {'; '.join(others)}"
-    return Choice(tuple(fitting), reason)
+    return Selection(tuple(fitting), reason)
 
 
-def _on_cpu(wish: Wish, why: str) -> Choice:
-    return Choice((open_cpu(wish.network, wish.folding),), f"{why}, so the CPU engine computes")
+def _on_cpu(request: DeviceRequest, why: str) -> Selection:
+    return Selection(
+        (open_cpu(request.network, request.folding),), f"{why}, so the CPU engine computes"
+    )
 
 
 def _ready() -> list[Card]:
@@ -166,8 +168,8 @@ def _every_card() -> list[int]:
     return list(range(len(ready)))
 
 
-def _on_cards(runtime: str, indices: list[int], wish: Wish) -> tuple[Device, ...]:
-    bitstream = read_bitstream(find_bitstream(wish))
+def _on_cards(runtime: str, indices: list[int], request: DeviceRequest) -> tuple[Device, ...]:
+    bitstream = read_bitstream(find_bitstream(request))
     opened: list[Device] = []
     try:
         for index in indices:

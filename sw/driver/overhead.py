@@ -81,7 +81,7 @@ class IdleUnit:
 class IdleDevice:
     """A device that takes no time."""
 
-    name, patience = "idle", 1.0
+    name, timeout = "idle", 1.0
 
     def __init__(self, machine: Machine, units: int) -> None:
         self.units = tuple(IdleUnit(f"idle_{number}", machine) for number in range(units))
@@ -109,9 +109,9 @@ class Cost:
 
 
 def measure(
-    quantized: QuantizedNetwork, machine: Machine, batch: int, *, units: int, turns: int
+    quantized: QuantizedNetwork, machine: Machine, batch: int, *, units: int, repeats: int
 ) -> Cost:
-    """Medians over turns; the three kinds take turns, so that noise hits all of them."""
+    """Medians over repeats; the three kinds take turns, so that noise hits all of them."""
     shape = (batch, *quantized.network.input_shape)
     inputs = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     aside = np.zeros_like(inputs)
@@ -124,7 +124,7 @@ def measure(
                 lambda: accelerator.infer(inputs),
                 lambda: np.copyto(aside, inputs),
             )
-            times = np.array([[_time(kind) for kind in kinds] for _ in range(turns + 1)])
+            times = np.array([[_time(kind) for kind in kinds] for _ in range(repeats + 1)])
     in_place, copied, copy = (float(one) for one in np.median(times[1:], axis=0) / batch * 1e9)
     return Cost(batch, round(in_place, 2), round(copied, 2), round(copy, 2))
 
@@ -156,13 +156,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--units", type=int, default=default().units, help="compute units (%(default)s)"
     )
-    parser.add_argument("--turns", type=int, default=TURNS, help="of each kind (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=TURNS, help="of each kind (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)
     try:
         quantized = QuantizedNetwork.load(args.network)
         machine = _machine(quantized.network, args.machine)
-        cost = measure(quantized, machine, args.batch, units=args.units, turns=args.turns)
+        cost = measure(quantized, machine, args.batch, units=args.units, repeats=args.repeats)
     except TwofoldError as error:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code

@@ -231,7 +231,7 @@ class SoftwareDevice:
     network, folding: the machine that its units claim to be.
     engine: makes the engine of a unit.
     units: how many.
-    patience: seconds that a run may take.
+    timeout: seconds that a run may take.
     shared: see `MemoryBuffer`.
     """
 
@@ -243,10 +243,10 @@ class SoftwareDevice:
         engine: Callable[[], Engine],
         *,
         units: int = 1,
-        patience: float = 600.0,
+        timeout: float = 600.0,
         shared: bool = False,
     ) -> None:
-        self.name, self.patience = name, patience
+        self.name, self.timeout = name, timeout
         self._units = tuple(
             SoftwareUnit(f"{name}_{number}", network, folding, engine(), shared=shared)
             for number in range(1, units + 1)

@@ -23,7 +23,7 @@ from twofold.sw.driver.rows import rows_of
 from twofold.sw.driver.ticket import Ticket
 from twofold.sw.errors import DeviceError, DeviceLostError, DeviceRefusedError, DeviceTimeoutError
 
-GOODBYE = 5.0
+JOIN_SECONDS = 5.0
 """Seconds that a lane may take to end when the unit is closed."""
 
 
@@ -100,14 +100,14 @@ class Worker:
     machine: what the unit said about itself.
     lanes: how many runs may be under way; 2 keep the unit busy.
     samples: most samples of a run.
-    patience: seconds after which a run counts as hanging.
+    timeout: seconds after which a run counts as hanging.
     """
 
     def __init__(
-        self, unit: Unit, machine: Identity, *, lanes: int, samples: int, patience: float
+        self, unit: Unit, machine: Identity, *, lanes: int, samples: int, timeout: float
     ) -> None:
         self.unit, self._machine = unit, machine
-        self._samples, self._patience = samples, patience
+        self._samples, self._timeout = samples, timeout
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._failures = unit.read(register("failures"))
         self._broken: DeviceError | None = None
@@ -159,7 +159,7 @@ class Worker:
         for _ in self._lanes:
             self._queue.put(None)
         for lane in self._lanes:
-            lane.join(GOODBYE)
+            lane.join(JOIN_SECONDS)
 
     def _prepare_load(self, buffer: Buffer, size: int) -> Launch:
         return self.unit.prepare(Arguments(Operation.LOAD, buffer, size, buffer, buffer))
@@ -199,10 +199,10 @@ class Worker:
     def _wait(self, launch: Launch, what: str) -> None:
         """Wait for a run; one that hangs may still write, so the unit is not used again."""
         try:
-            if launch.wait(self._patience):
+            if launch.wait(self._timeout):
                 return
             self._broken = DeviceTimeoutError(
-                f"{self.unit.name} has not finished {what} within {self._patience:g} s; reset the "
+                f"{self.unit.name} has not finished {what} within {self._timeout:g} s; reset the "
                 "card (`xbutil reset`) and open it again"
             )
         except DeviceLostError as error:

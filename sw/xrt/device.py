@@ -19,7 +19,7 @@ from twofold.sw.xrt.cards import claim, release
 from twofold.sw.xrt.library import UUID_BYTES, Library, card_count, emulated, library
 
 TO_CARD, TO_HOST = 0, 1
-CARD_PATIENCE, EMULATION_PATIENCE = 10.0, 600.0
+CARD_TIMEOUT, EMULATION_TIMEOUT = 10.0, 600.0
 LONGEST_WAIT = 500
 """Milliseconds of one call that waits; emulation sleeps through calls of a second and more."""
 LOST = "the card or its emulation has gone; reset the card (`xbutil reset`) and open it again"
@@ -211,7 +211,7 @@ class XrtDevice:
 
     def __init__(self, index: int, bitstream: Bitstream) -> None:
         self.name = f"xrt:{index}"
-        self.patience = EMULATION_PATIENCE if emulated() else CARD_PATIENCE
+        self.timeout = EMULATION_TIMEOUT if emulated() else CARD_TIMEOUT
         self._units: list[XrtUnit] = []
         self._xrt = xrt = library()
         self._card = None

@@ -17,7 +17,7 @@ from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_byte
 from twofold.sw.errors import DeviceError, DeviceLostError, MissingRuntimeError, NoCardError
 from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
 from twofold.sw.xrt.cards import claim, release
-from twofold.sw.xrt.device import CARD_PATIENCE, EMULATION_PATIENCE, LOST
+from twofold.sw.xrt.device import CARD_TIMEOUT, EMULATION_TIMEOUT, LOST
 from twofold.sw.xrt.library import ADVICE, emulated, find_root
 
 POLL = 0.002
@@ -187,7 +187,7 @@ class PynqDevice:
 
     def __init__(self, index: int, bitstream: Bitstream) -> None:
         self.name = f"pynq:{index}"
-        self.patience = EMULATION_PATIENCE if emulated() else CARD_PATIENCE
+        self.timeout = EMULATION_TIMEOUT if emulated() else CARD_TIMEOUT
         with _quiet():
             pynq = _import_pynq()
             devices = pynq.Device.devices

@@ -152,12 +152,12 @@ class Plan(ABC):
 
     @property
     @abstractmethod
-    def looks(self) -> int:
+    def lookups(self) -> int:
         """Looks that the layer can have in a cycle."""
 
     @property
     @abstractmethod
-    def products_of_look(self) -> int:
+    def products_of_lookup(self) -> int:
         """Multiplications of a look."""
 
     @property

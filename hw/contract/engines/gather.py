@@ -134,12 +134,12 @@ class GatherPlan(Plan):
         return self.stage.k
 
     @property
-    def looks(self) -> int:
+    def lookups(self) -> int:
         """Streams."""
         return self.folding.streams
 
     @property
-    def products_of_look(self) -> int:
+    def products_of_lookup(self) -> int:
         """Positions that look at the tap of a stream."""
         return self.folding.tiles * self.stage.positions
 

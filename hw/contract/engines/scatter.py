@@ -207,12 +207,12 @@ class ScatterPlan(Plan):
         return tuple(range(at, min(at + share, taps)) for at in range(0, taps, share))
 
     @property
-    def looks(self) -> int:
+    def lookups(self) -> int:
         """Readers of winners: engines of all positions."""
         return self.folding.tiles * self.stage.positions * len(self.spans)
 
     @property
-    def products_of_look(self) -> int:
+    def products_of_lookup(self) -> int:
         """Lanes."""
         return self.folding.lanes
 

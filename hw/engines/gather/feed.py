@@ -120,13 +120,14 @@ class StepFeed(wiring.Component):
 
     def _step(self, m: Module, stream: int, row: Any, flags: data.View, copy: Value) -> None:
         windows = self.windows
-        looks = [
-            windows.look_layout.const(windows.look(tap)) for tap in range(self.plan.stage.inputs)
+        lookups = [
+            windows.lookup_layout.const(windows.lookup(tap))
+            for tap in range(self.plan.stage.inputs)
         ]
         out = Signal(windows.step_layout, name=f"step{stream}", reset_less=True)
         m.d.sync += [
             out.weight.eq(row.weight),
-            Value.cast(out.look).eq(Array(Value.cast(look) for look in looks)[row.tap]),
+            Value.cast(out.lookup).eq(Array(Value.cast(lookup) for lookup in lookups)[row.tap]),
             out.copy.eq(copy),
             out.first.eq(flags.first),
         ]
@@ -171,13 +172,13 @@ class ChannelFeed(wiring.Component):
         stage, streams, timing = self.plan.stage, self.plan.folding.streams, TileTiming(self.plan)
         active, stream = Signal(), Signal(range(streams))
         number = Signal(range(stage.channels))
-        stream_over, over = stream == streams - 1, number == stage.channels - 1
+        stream_wraps, wraps = stream == streams - 1, number == stage.channels - 1
         with m.If(active):
-            m.d.sync += number.eq(Mux(over, 0, number + 1))
-            m.d.sync += stream.eq(Mux(stream_over, 0, stream + 1))
-            with m.If(stream_over):
+            m.d.sync += number.eq(Mux(wraps, 0, number + 1))
+            m.d.sync += stream.eq(Mux(stream_wraps, 0, stream + 1))
+            with m.If(stream_wraps):
                 m.d.sync += active.eq(0)
-            with m.If(over):
+            with m.If(wraps):
                 m.d.sync += [active.eq(0), stream.eq(0)]
         with m.If(self.done):
             m.d.sync += active.eq(1)
@@ -186,7 +187,7 @@ class ChannelFeed(wiring.Component):
         m.d.comb += [
             channel.select.eq(delayed(m, stream, timing.select, name="select")),
             channel.index.eq(delayed(m, number, at, name="index")),
-            channel.last.eq(delayed(m, over, at, name="last")),
+            channel.last.eq(delayed(m, wraps, at, name="last")),
             self.valid.eq(delayed(m, active, at, name="valid", reset=True)),
         ]
         self._constants(m, number, timing.constants - TableRam.LATENCY)

@@ -87,7 +87,7 @@ class InputFrame(wiring.Component):
     """
 
     i: Any
-    shut: Signal
+    closed: Signal
     release: Signal
     line: Signal
     arrived: Signal
@@ -107,7 +107,7 @@ class InputFrame(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(ACT_BITS * beat)),
-                "shut": In(1),
+                "closed": In(1),
                 "release": In(1),
                 "line": In(range(self.lines)),
                 "arrived": Out(1),
@@ -121,7 +121,7 @@ class InputFrame(wiring.Component):
         m.submodules.space = space = Credits(self.images)
         line, part, taken = self._position(m)
         m.d.comb += [
-            self.i.ready.eq(space.available & ~self.shut),
+            self.i.ready.eq(space.available & ~self.closed),
             space.take.eq(taken),
             space.release.eq(self.release),
         ]
@@ -143,15 +143,15 @@ class InputFrame(wiring.Component):
     def _position(self, m: Module) -> tuple[Signal, Signal, Value]:
         """Line and part that arrive; whether they are the last of an image and arrive now."""
         line, part = Signal(range(self.lines)), Signal(range(self.parts))
-        over = part == self.parts - 1
+        wraps = part == self.parts - 1
         last = Signal(init=int(self.lines * self.parts == 1))  # a register, as credits hang on it
         beat = self.i.valid & self.i.ready
         with m.If(beat):
             if self.lines * self.parts > 1:
                 before_line, before_part = divmod(self.lines * self.parts - 2, self.parts)
                 m.d.sync += last.eq((line == before_line) & (part == before_part))
-            m.d.sync += part.eq(Mux(over, 0, part + 1))
-            with m.If(over):
+            m.d.sync += part.eq(Mux(wraps, 0, part + 1))
+            with m.If(wraps):
                 m.d.sync += line.eq(Mux(last, 0, line + 1))
         return line, part, beat & last
 

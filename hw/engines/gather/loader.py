@@ -80,51 +80,51 @@ class WindowLoader(wiring.Component):
         busy, column = Signal(), Signal(range(windows.columns))
         level, block = Signal(range(levels)), Signal(range(self.across))
         final = Signal()
-        column_over = busy & (column == windows.columns - 1)
-        over = column_over & (level == levels - 1)
+        column_wraps = busy & (column == windows.columns - 1)
+        wraps = column_wraps & (level == levels - 1)
         # The group that is read next.
         row, next_level = Signal(range(self.last_row + 1)), Signal(range(levels))
         along, top = Signal(range(self.across)), Signal(range(self.span - self.plan.row_phases + 1))
         # Registers, as whatever starts hangs on them: the last group of the pass, the last block of
         # the row of tiles, the last row of tiles.
-        level_over = Signal(init=int(levels == 1))
-        along_over = Signal(init=int(self.across == 1))
+        level_wraps = Signal(init=int(levels == 1))
+        along_wraps = Signal(init=int(self.across == 1))
         lowest = Signal(init=int(len(self.tops) == 1))
-        sample_over = level_over & along_over & lowest
+        sample_wraps = level_wraps & along_wraps & lowest
 
         m.submodules.space = space = Credits(windows.copies)
         fresh = next_level == 0
         start = Signal()
         m.d.comb += [
-            start.eq((~busy | column_over) & self.arrived & (space.available | ~fresh)),
+            start.eq((~busy | column_wraps) & self.arrived & (space.available | ~fresh)),
             space.take.eq(start & fresh),
             space.release.eq(self.free),
-            self.release.eq(column_over & final),
-            self.loaded.eq(over),
+            self.release.eq(column_wraps & final),
+            self.loaded.eq(wraps),
         ]
         with m.If(busy):
-            m.d.sync += column.eq(Mux(column_over, 0, column + 1))
-        with m.If(column_over):
+            m.d.sync += column.eq(Mux(column_wraps, 0, column + 1))
+        with m.If(column_wraps):
             m.d.sync += busy.eq(0)
         with m.If(start):
-            m.d.sync += [busy.eq(1), level.eq(next_level), block.eq(along), final.eq(sample_over)]
-            m.d.sync += next_level.eq(Mux(level_over, 0, next_level + 1))
+            m.d.sync += [busy.eq(1), level.eq(next_level), block.eq(along), final.eq(sample_wraps)]
+            m.d.sync += next_level.eq(Mux(level_wraps, 0, next_level + 1))
             if levels > 1:
-                m.d.sync += level_over.eq(next_level == levels - 2)
+                m.d.sync += level_wraps.eq(next_level == levels - 2)
             m.d.sync += row.eq(row + self._advance(next_level))
-            with m.If(level_over):
+            with m.If(level_wraps):
                 below = Mux(lowest, 0, top + self.plan.folding.rows * self.plan.row_phases)
-                m.d.sync += along.eq(Mux(along_over, 0, along + 1))
-                m.d.sync += row.eq(Mux(along_over, below, top))
+                m.d.sync += along.eq(Mux(along_wraps, 0, along + 1))
+                m.d.sync += row.eq(Mux(along_wraps, below, top))
                 if self.across > 1:
-                    m.d.sync += along_over.eq(along == self.across - 2)
-                with m.If(along_over):
+                    m.d.sync += along_wraps.eq(along == self.across - 2)
+                with m.If(along_wraps):
                     m.d.sync += top.eq(below)
                     if len(self.tops) > 1:
                         m.d.sync += lowest.eq(top == self.tops[-2])
         self._request(m, row, start)
         self._read(m, block, column)
-        self._write(m, busy, over, column, level)
+        self._write(m, busy, wraps, column, level)
         return m
 
     def _advance(self, level: Value) -> Value | int:
@@ -192,11 +192,11 @@ class WindowLoader(wiring.Component):
         inner = Mux(outside, fill.replicate(len(row) // ACT_BITS), row)
         return Cat(fill.replicate(padding), inner, fill.replicate(padding))
 
-    def _write(self, m: Module, busy: Value, over: Value, column: Value, level: Value) -> None:
+    def _write(self, m: Module, busy: Value, wraps: Value, column: Value, level: Value) -> None:
         """Writes for each row of tiles, when its pixels are at the tiles."""
         windows = self.windows
         copy = Signal(range(windows.copies))
-        with m.If(over):
+        with m.If(wraps):
             m.d.sync += copy.eq(Mux(copy == windows.copies - 1, 0, copy + 1))
         plane, level = self._split(level)
         now = [(busy, "busy"), (column, "column"), (copy, "copy"), (level, "level")]

@@ -61,11 +61,11 @@ class StepSequencer(wiring.Component):
         plan, copies = self.plan, self.windows.copies
         length = max(plan.steps, plan.stage.k)
         running, cycle = Signal(), Signal(range(length))
-        turn = Signal(range(plan.passes))
+        pass_index = Signal(range(plan.passes))
         # Registers, as credits hang on them: whether it is the last cycle, and the first pass.
-        over, first = Signal(init=int(length == 1)), Signal(init=1)
+        wraps, first = Signal(init=int(length == 1)), Signal(init=1)
         m.submodules.windows = windows = Credits(copies, initial=0)
-        start = (~running | over) & windows.available & (self.go | ~first)
+        start = (~running | wraps) & windows.available & (self.go | ~first)
         m.d.comb += [
             windows.release.eq(self.loaded),
             windows.take.eq(start),
@@ -76,15 +76,15 @@ class StepSequencer(wiring.Component):
             self.blocked.eq(~running & windows.available & ~start),
         ]
         with m.If(running):
-            m.d.sync += cycle.eq(Mux(over, 0, cycle + 1))
+            m.d.sync += cycle.eq(Mux(wraps, 0, cycle + 1))
             if length > 1:
-                m.d.sync += over.eq(cycle == length - 2)
-            with m.If(over):
+                m.d.sync += wraps.eq(cycle == length - 2)
+            with m.If(wraps):
                 m.d.sync += running.eq(0)
                 m.d.sync += self.copy.eq(Mux(self.copy == copies - 1, 0, self.copy + 1))
         with m.If(start):
-            last = turn == plan.passes - 1
-            m.d.sync += [running.eq(1), turn.eq(Mux(last, 0, turn + 1)), first.eq(last)]
+            last = pass_index == plan.passes - 1
+            m.d.sync += [running.eq(1), pass_index.eq(Mux(last, 0, pass_index + 1)), first.eq(last)]
         done = self.active & (cycle == plan.steps - 1)
         m.d.comb += self.free.eq(
             delayed(m, done, plan.folding.streams - 1, name="leaving", reset=True)

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from twofold.hw.contract.arith import ACT_BITS
 from twofold.hw.contract.folding import GatherPlan
-from twofold.hw.engines.activity import ACTIVITY, TapLooks
+from twofold.hw.engines.activity import ACTIVITY, TapLookups
 from twofold.hw.engines.gather.feed import ChannelFeed, StepFeed
 from twofold.hw.engines.gather.frame import InputFrame, check_beat
 from twofold.hw.engines.gather.loader import WindowLoader
@@ -49,11 +49,11 @@ class GatherStage(wiring.Component):
     """
 
     i: Any
-    shut: Signal
+    closed: Signal
     config: Any
     o: Any
     activity: Any
-    looks: Signal
+    lookups: Signal
 
     def __init__(self, plan: GatherPlan, *, input_bytes: int, credits: int) -> None:
         check_beat(plan.stage.in_shape[2], input_bytes)
@@ -65,11 +65,11 @@ class GatherStage(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(ACT_BITS * input_bytes)),
-                "shut": In(1),
+                "closed": In(1),
                 "config": In(ConfigBus()),
                 "o": Out(PixelLink(tiles, plan.stage.channels)),
                 "activity": Out(ACTIVITY),
-                "looks": Out(plan.looks),
+                "lookups": Out(plan.lookups),
             }
         )
 
@@ -89,7 +89,7 @@ class GatherStage(wiring.Component):
         m.submodules.credits = credits = Credits(self.credits)
         connect(m, flipped(self.i), frame.i)
         m.d.comb += [
-            frame.shut.eq(self.shut),
+            frame.closed.eq(self.closed),
             frame.release.eq(loader.release),
             frame.line.eq(loader.line),
             loader.arrived.eq(frame.arrived),
@@ -104,11 +104,11 @@ class GatherStage(wiring.Component):
             self.activity.starved.eq(sequencer.starved),
             self.activity.blocked.eq(sequencer.blocked),
         ]
-        m.submodules.taps = taps = TapLooks(self.plan)
+        m.submodules.taps = taps = TapLookups(self.plan)
         m.d.comb += [
             taps.active.eq(sequencer.active),
             taps.step.eq(sequencer.step),
-            self.looks.eq(taps.looks),
+            self.lookups.eq(taps.lookups),
         ]
         control, valid = self._control(m, sequencer)
         self._field(m, loader, control, valid)

@@ -150,8 +150,8 @@ class GatherTile(Tile):
             m.d.comb += ram.write_data[number].eq(pixels[row][column])
             for stream in range(streams):
                 step = control.steps[stream]
-                look = step.look
-                place = (look.columns[column], look.rows[row], plane_of(look))
+                lookup = step.lookup
+                place = (lookup.columns[column], lookup.rows[row], plane_of(lookup))
                 address = Cat(*place, step.copy)
                 m.d.comb += ram.address[number][stream].eq(address)
         return [[memory[stream] for memory in ram.data] for stream in range(streams)]
@@ -163,25 +163,25 @@ class GatherTile(Tile):
             for x in range(0, cols, 2):
                 m.submodules[f"mac{stream}_{y}_{x}"] = mac = PackedMac()
                 m.d.comb += [
-                    mac.low_i.eq(self._pixel(step.look.turn, found, y, x)),
+                    mac.low_i.eq(self._pixel(step.lookup.phase, found, y, x)),
                     mac.weight.eq(step.weight),
                     mac.first.eq(step.first),
                     mac.valid.eq(1),
                 ]
                 sums.append(mac.low)
                 if x + 1 < cols:
-                    m.d.comb += mac.high_i.eq(self._pixel(step.look.turn, found, y, x + 1))
+                    m.d.comb += mac.high_i.eq(self._pixel(step.lookup.phase, found, y, x + 1))
                     sums.append(mac.high)
         return self._emptied(m, stream, step, sums) if self.windows.emptied else sums
 
-    def _pixel(self, turn: Value, found: list[Value], y: int, x: int) -> Value:
+    def _pixel(self, phase: Value, found: list[Value], y: int, x: int) -> Value:
         """Pixel at position ``(y, x)``, from the memory that the turn says."""
         stride, down, across = self.plan.stage.stride, self.plan.row_phases, self.plan.col_phases
         return Array(
             found[(row + stride * y) % down * across + (column + stride * x) % across]
             for row in range(down)
             for column in range(across)
-        )[turn]
+        )[phase]
 
     def _emptied(self, m: Module, stream: int, step: data.View, sums: list[Value]) -> list[Value]:
         """Totals of a stream whose kernels have more products than a packed multiplier takes."""

@@ -103,20 +103,20 @@ class Windows:
         )
 
     @cached_property
-    def look_layout(self) -> data.StructLayout:
+    def lookup_layout(self) -> data.StructLayout:
         """Where a tap is: ``rows`` and ``columns``, an address for each phase; ``plane``, the
-        channel, where there are several; and ``turn``.
+        channel, where there are several; and ``phase``.
 
         Position ``(y, x)`` of the pooling window finds the tap in the memory of row phase
-        ``(turn // col_phases + stride * y) % row_phases`` and column phase
-        ``(turn % col_phases + stride * x) % col_phases``.
+        ``(phase // col_phases + stride * y) % row_phases`` and column phase
+        ``(phase % col_phases + stride * x) % col_phases``.
         """
         return data.StructLayout(
             {
                 "rows": data.ArrayLayout(self.row_bits, self.plan.row_phases),
                 "columns": data.ArrayLayout(self.column_bits, self.plan.col_phases),
                 **self._plane,
-                "turn": range(self.plan.phases),
+                "phase": range(self.plan.phases),
             }
         )
 
@@ -132,7 +132,7 @@ class Windows:
         return data.StructLayout(
             {
                 "weight": signed(WEIGHT_BITS),
-                "look": self.look_layout,
+                "lookup": self.lookup_layout,
                 "copy": range(self.copies),
                 "first": 1,
                 **emptying,
@@ -145,7 +145,7 @@ class Windows:
         row = data.ArrayLayout(ACT_BITS, self.plan.col_phases)
         return data.ArrayLayout(row, self.plan.row_phases)
 
-    def look(self, tap: int) -> dict[int | str, Any]:
+    def lookup(self, tap: int) -> dict[int | str, Any]:
         """Value of `look_layout` for tap ``(channel * height + row) * width + column``, of the
         kernel's height and width.
         """
@@ -157,7 +157,7 @@ class Windows:
             "rows": self._addresses(row, self.rows, pool_rows),
             "columns": self._addresses(column, self.columns, pool_cols),
             **({"plane": plane} if self.plane_bits else {}),
-            "turn": row % down * across + column % across,
+            "phase": row % down * across + column % across,
         }
 
     def _addresses(self, tap: int, limit: int, pool: int) -> list[int]:

@@ -133,9 +133,9 @@ class PixelBanks(wiring.Component):
         """
         at, beat = Signal(range(self.frames * self.beats)), Signal(range(self.beats))
         waiting = Signal(range(self.frames + 1))
-        over = beat == self.beats - 1
+        wraps = beat == self.beats - 1
         with m.If(self.i.valid):
-            m.d.sync += beat.eq(Mux(over, 0, beat + 1))
+            m.d.sync += beat.eq(Mux(wraps, 0, beat + 1))
             m.d.sync += at.eq(Mux(at == self.frames * self.beats - 1, 0, at + 1))
         done = self.i.valid & (beat == self.enough)
         with m.If(done & ~self.take):

@@ -143,26 +143,27 @@ class WinnerFeed(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, beat = self.plan, self.i.payload
-        turn = Signal(range(plan.rounds), name="round")
+        round_index = Signal(range(plan.rounds), name="round")
         started = Signal()
         draining, drains = Signal(range(plan.drain_steps)), Signal()
-        over = Signal(init=int(plan.rounds == 1))  # of ``turn``; a register, as a queue hangs on it
+        # Of ``round_index``; a register, as ``ready`` to the queue in front is timing-critical.
+        wraps = Signal(init=int(plan.rounds == 1))
         active, may = Signal(), Signal()
         m.d.comb += [
-            may.eq((started | self.go) & ~(beat.last & over & drains)),
+            may.eq((started | self.go) & ~(beat.last & wraps & drains)),
             active.eq(self.i.valid & may),
-            self.i.ready.eq(may & over),
+            self.i.ready.eq(may & wraps),
             self.take.eq(active & ~started),
-            self.step.round.eq(turn),
-            self.done.eq(active & over & beat.last),
+            self.step.round.eq(round_index),
+            self.done.eq(active & wraps & beat.last),
             self.activity.busy.eq(active),
             self.activity.starved.eq(~self.i.valid),
             self.activity.blocked.eq(self.i.valid & ~active),
         ]
         with m.If(active):
-            m.d.sync += [turn.eq(Mux(over, 0, turn + 1)), started.eq(~self.done)]
+            m.d.sync += [round_index.eq(Mux(wraps, 0, round_index + 1)), started.eq(~self.done)]
             if plan.rounds > 1:
-                m.d.sync += over.eq(turn == plan.rounds - 2)
+                m.d.sync += wraps.eq(round_index == plan.rounds - 2)
         with m.If(self.done):
             m.d.sync += [draining.eq(plan.drain_steps - 1), drains.eq(plan.drain_steps > 1)]
         with m.Elif(drains):

@@ -69,23 +69,23 @@ class PassSequencer(wiring.Component):
         m = Module()
         plan, walk = self.plan, self.walk
         running, resting = Signal(), Signal()
-        cycle, turn = Signal(range(plan.run_interval)), Signal(range(plan.runs))
-        over = cycle == plan.run_interval - 1
-        free = ~running | (over & (turn == plan.runs - 1))
+        cycle, round_index = Signal(range(plan.run_interval)), Signal(range(plan.runs))
+        wraps = cycle == plan.run_interval - 1
+        free = ~running | (wraps & (round_index == plan.runs - 1))
         m.d.comb += [self.take.eq(free & self.go), self.idle.eq(~running)]
         with m.If(running):
-            m.d.sync += cycle.eq(Mux(over, 0, cycle + 1))
-            with m.If(over):
-                m.d.sync += turn.eq(Mux(turn == plan.runs - 1, 0, turn + 1))
+            m.d.sync += cycle.eq(Mux(wraps, 0, cycle + 1))
+            with m.If(wraps):
+                m.d.sync += round_index.eq(Mux(round_index == plan.runs - 1, 0, round_index + 1))
         with m.If(free):
             m.d.sync += running.eq(self.go)
-        with m.If(running & over):
+        with m.If(running & wraps):
             m.d.sync += resting.eq(0)
         with m.Elif(walk.last):
             m.d.sync += resting.eq(1)
         m.d.comb += [
             walk.active.eq(running & ~resting),
-            walk.final.eq(walk.last & (turn == plan.runs - 1)),
+            walk.final.eq(walk.last & (round_index == plan.runs - 1)),
         ]
         (self._count_runs if plan.sums_in_dsp else self._count)(m)
         if plan.shares_rows:
@@ -95,54 +95,64 @@ class PassSequencer(wiring.Component):
     def _count(self, m: Module) -> None:
         """Rounds within entries within taps, the taps of all passes numbered on."""
         plan, walk = self.plan, self.walk
-        turn = Signal(range(plan.rounds), name="round")
+        round_index = Signal(range(plan.rounds), name="round")
         entry = Signal(range(plan.stage.in_k))
         tap = Signal(range(plan.engine_taps))
         place = Signal(range(plan.passes * plan.engine_taps))
-        round_over = turn == plan.rounds - 1
-        entry_over = round_over & (entry == plan.stage.in_k - 1)
-        tap_over = entry_over & (tap == plan.engine_taps - 1)
+        round_wraps = round_index == plan.rounds - 1
+        entry_wraps = round_wraps & (entry == plan.stage.in_k - 1)
+        tap_wraps = entry_wraps & (tap == plan.engine_taps - 1)
         with m.If(walk.active):
-            m.d.sync += turn.eq(Mux(round_over, 0, turn + 1))
-            with m.If(round_over):
-                m.d.sync += entry.eq(Mux(entry_over, 0, entry + 1))
-            with m.If(entry_over):
-                m.d.sync += tap.eq(Mux(tap_over, 0, tap + 1))
+            m.d.sync += round_index.eq(Mux(round_wraps, 0, round_index + 1))
+            with m.If(round_wraps):
+                m.d.sync += entry.eq(Mux(entry_wraps, 0, entry + 1))
+            with m.If(entry_wraps):
+                m.d.sync += tap.eq(Mux(tap_wraps, 0, tap + 1))
                 m.d.sync += place.eq(Mux(walk.final, 0, place + 1))
-        self._tell(m, turn, entry, tap, place, tap_over)
+        self._tell(m, round_index, entry, tap, place, tap_wraps)
 
     def _count_runs(self, m: Module) -> None:
         """Entries within taps within rounds, each round over the places of its pass."""
         plan, walk = self.plan, self.walk
         entry, tap = Signal(range(plan.stage.in_k)), Signal(range(plan.engine_taps))
-        turn = Signal(range(plan.rounds), name="round")
+        round_index = Signal(range(plan.rounds), name="round")
         place = Signal(range(plan.passes * plan.engine_taps))
         base = Signal.like(place, name="base")
-        entry_over = entry == plan.stage.in_k - 1
-        tap_over = entry_over & (tap == plan.engine_taps - 1)
-        round_over = turn == plan.rounds - 1
+        entry_wraps = entry == plan.stage.in_k - 1
+        tap_wraps = entry_wraps & (tap == plan.engine_taps - 1)
+        round_wraps = round_index == plan.rounds - 1
         with m.If(walk.active):
-            m.d.sync += entry.eq(Mux(entry_over, 0, entry + 1))
-            with m.If(entry_over):
+            m.d.sync += entry.eq(Mux(entry_wraps, 0, entry + 1))
+            with m.If(entry_wraps):
                 m.d.sync += [tap.eq(tap + 1), place.eq(place + 1)]
-            with m.If(tap_over):
-                m.d.sync += [tap.eq(0), place.eq(base), turn.eq(Mux(round_over, 0, turn + 1))]
-                with m.If(round_over):
+            with m.If(tap_wraps):
+                m.d.sync += [
+                    tap.eq(0),
+                    place.eq(base),
+                    round_index.eq(Mux(round_wraps, 0, round_index + 1)),
+                ]
+                with m.If(round_wraps):
                     following = Mux(walk.final, 0, place + 1)
                     m.d.sync += [place.eq(following), base.eq(following)]
-        self._tell(m, turn, entry, tap, place, tap_over)
+        self._tell(m, round_index, entry, tap, place, tap_wraps)
 
     def _tell(
-        self, m: Module, turn: Signal, entry: Signal, tap: Signal, place: Signal, tap_over: Value
+        self,
+        m: Module,
+        round_index: Signal,
+        entry: Signal,
+        tap: Signal,
+        place: Signal,
+        tap_wraps: Value,
     ) -> None:
         """Where the walk is; it ends with the last tap."""
         walk = self.walk
         m.d.comb += [
-            walk.round.eq(turn),
+            walk.round.eq(round_index),
             walk.entry.eq(entry),
             walk.tap.eq(tap),
             walk.place.eq(place),
-            walk.last.eq(walk.active & tap_over),
+            walk.last.eq(walk.active & tap_wraps),
         ]
 
     def _count_rows(self, m: Module) -> None:
@@ -152,14 +162,14 @@ class PassSequencer(wiring.Component):
         row, fresh = Signal(walk.row.shape()), Signal(init=1)
         step = rounds if plan.sums_in_dsp else 1
         missing = (channels_in(plan) - channels) * rounds
-        tap_over = walk.entry == channels - 1
+        tap_wraps = walk.entry == channels - 1
         if not plan.sums_in_dsp:
-            tap_over &= walk.round == rounds - 1
+            tap_wraps &= walk.round == rounds - 1
         following: Value = Const(0)
         if plan.sums_in_dsp:
             following = Mux(walk.round == rounds - 1, 0, walk.round + 1)
         with m.If(walk.active):
-            m.d.sync += [row.eq(row + Mux(tap_over, step + missing, step)), fresh.eq(walk.last)]
+            m.d.sync += [row.eq(row + Mux(tap_wraps, step + missing, step)), fresh.eq(walk.last)]
         with m.If(walk.last):
             m.d.sync += row.eq(following)
         m.d.comb += [walk.row.eq(row), walk.first.eq(walk.active & fresh)]
@@ -213,17 +223,17 @@ class DrainSequencer(wiring.Component):
         plan, channel = self.plan, self.channel
         active, step = Signal(), Signal(range(plan.drain_steps))
         unknown = Signal(2, init=0 if plan.sums_in_dsp else 2)
-        over = step == plan.drain_steps - 1
-        run_over = over
+        wraps = step == plan.drain_steps - 1
+        run_wraps = wraps
         if plan.sums_in_dsp:
-            run_over = self.drain.group == self.groups - 1
+            run_wraps = self.drain.group == self.groups - 1
         flush = (unknown != 0) & ~active
         ready = Signal(init=int(plan.sums_in_dsp))
         m.d.sync += ready.eq(unknown == 0)
         m.d.comb += self.ready.eq(ready)
         with m.If(active):
-            m.d.sync += step.eq(Mux(over, 0, step + 1))
-            with m.If(run_over):
+            m.d.sync += step.eq(Mux(wraps, 0, step + 1))
+            with m.If(run_wraps):
                 m.d.sync += active.eq(0)
                 with m.If(unknown != 0):
                     m.d.sync += unknown.eq(unknown - 1)
@@ -239,26 +249,26 @@ class DrainSequencer(wiring.Component):
 
     def _addresses(self, m: Module, active: Value) -> None:
         plan, drain = self.plan, self.drain
-        group, turn = Signal(range(self.groups)), Signal(range(plan.rounds), name="round")
+        group, round_index = Signal(range(self.groups)), Signal(range(plan.rounds), name="round")
         address, slot = Signal(range(self.depth)), Signal(range(plan.stage.slots))
-        group_over = group == self.groups - 1
+        group_wraps = group == self.groups - 1
         if plan.sums_in_dsp:
             with m.If(active):
-                m.d.sync += group.eq(Mux(group_over, 0, group + 1))
+                m.d.sync += group.eq(Mux(group_wraps, 0, group + 1))
             m.d.comb += drain.group.eq(group)
             return
-        round_over = group_over & (turn == plan.rounds - 1)
-        slot_over = round_over & (slot == plan.stage.slots - 1)
+        round_wraps = group_wraps & (round_index == plan.rounds - 1)
+        slot_wraps = round_wraps & (slot == plan.stage.slots - 1)
         with m.If(active):
-            m.d.sync += group.eq(Mux(group_over, 0, group + 1))
-            with m.If(group_over):
-                m.d.sync += turn.eq(Mux(round_over, 0, turn + 1))
+            m.d.sync += group.eq(Mux(group_wraps, 0, group + 1))
+            with m.If(group_wraps):
+                m.d.sync += round_index.eq(Mux(round_wraps, 0, round_index + 1))
                 m.d.sync += address.eq(address + plan.stage.slots)
-            with m.If(round_over):
-                m.d.sync += slot.eq(Mux(slot_over, 0, slot + 1))
-                m.d.sync += address.eq(Mux(slot_over, 0, slot + 1))
+            with m.If(round_wraps):
+                m.d.sync += slot.eq(Mux(slot_wraps, 0, slot + 1))
+                m.d.sync += address.eq(Mux(slot_wraps, 0, slot + 1))
         m.d.comb += [
             drain.address.eq(address),
             drain.group.eq(group),
-            drain.clear.eq(active & group_over),
+            drain.clear.eq(active & group_wraps),
         ]

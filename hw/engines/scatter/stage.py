@@ -61,7 +61,7 @@ class ScatterStage(wiring.Component):
     config: Any
     o: Any
     activity: Any
-    looks: Signal
+    lookups: Signal
 
     def __init__(self, plan: ScatterPlan, *, frames: int, credits: int) -> None:
         self.plan, self.frames, self.credits = plan, frames, credits
@@ -77,7 +77,7 @@ class ScatterStage(wiring.Component):
                 "config": In(ConfigBus()),
                 "o": Out(_LINKS[stage.output](plan)),
                 "activity": Out(ACTIVITY),
-                "looks": Out(plan.looks),
+                "lookups": Out(plan.lookups),
             }
         )
 
@@ -97,7 +97,7 @@ class ScatterStage(wiring.Component):
             credits.take.eq(feed.take),
             credits.release.eq(self.o.release),
             self.activity.eq(feed.activity),
-            self.looks.eq(Cat(entry.value.any() for entry in feed.entries)),
+            self.lookups.eq(Cat(entry.value.any() for entry in feed.entries)),
         ]
         tiles = [_TILES[plan.stage.output](plan) for _ in range(plan.folding.tiles)]
         self._field(m, feed, drain, writer, tiles)

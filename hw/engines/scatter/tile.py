@@ -141,9 +141,9 @@ class ScatterTile(Tile):
         plan, stage = self.plan, self.plan.stage
         m.submodules[f"rows{position}"] = rows = WeightRows(plan)
         m.d.comb += [rows.step.eq(self.step), rows.write.eq(write)]
-        turn = delayed(m, self.step.round, row_latency(plan), name=f"round{position}")
+        round_index = delayed(m, self.step.round, row_latency(plan), name=f"round{position}")
         base = Signal(range((plan.rounds - 1) * stage.slots + 1), name=f"base{position}")
-        m.d.sync += base.eq(turn * stage.slots)
+        m.d.sync += base.eq(round_index * stage.slots)
         engines: list[ScatterEngine] = []
         for at in range(self.engines):
             m.submodules[f"engine{position}_{at}"] = engine = ScatterEngine(

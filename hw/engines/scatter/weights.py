@@ -190,17 +190,17 @@ class WeightRows(wiring.Component):
     def _address(self, m: Module, engine: int, port: int) -> Value:
         """Row of an engine's entry: tap within the memory, channel, round."""
         plan, step = self.plan, self.step
-        turn = Signal(range(plan.rounds), name=f"round{engine}")
-        m.d.sync += turn.eq(step.round)
+        round_index = Signal(range(plan.rounds), name=f"round{engine}")
+        m.d.sync += round_index.eq(step.round)
         winner = self.entries[engine].index[: index_bits(plan)]
         if not plan.streamed:
             tap = Signal(range(ENGINES * plan.engine_taps), name=f"tap{engine}")
             m.d.sync += tap.eq(step.tap + port * plan.engine_taps)
             winner = Cat(winner, tap)
         if not adds_address(plan):
-            return Cat(turn, winner)
+            return Cat(round_index, winner)
         address = Signal(range(plan.rounds << len(winner)), name=f"address{engine}")
-        m.d.sync += address.eq(winner * plan.rounds + turn)
+        m.d.sync += address.eq(winner * plan.rounds + round_index)
         return address
 
 

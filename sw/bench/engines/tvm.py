@@ -28,7 +28,7 @@ frontend: Any = importlib.import_module("tvm.relax.frontend.onnx")
 TUNED_BATCHES = (1, 64)
 """Batches worth the minutes."""
 TRIALS_AT_A_TIME = 16
-PATIENCE = 600.0
+TIMEOUT = 600.0
 """Seconds for a trial; its process imports all of TVM first."""
 
 
@@ -90,8 +90,8 @@ class Tvm:
                 work_dir=str(scratch),
                 max_trials_global=trials,
                 num_trials_per_iter=TRIALS_AT_A_TIME,
-                builder=schedule.builder.LocalBuilder(timeout_sec=PATIENCE),
-                runner=schedule.runner.LocalRunner(timeout_sec=PATIENCE),
+                builder=schedule.builder.LocalBuilder(timeout_sec=TIMEOUT),
+                runner=schedule.runner.LocalRunner(timeout_sec=TIMEOUT),
                 seed=1,
             )
             tuned, tasks = tuned_tasks(scratch)

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_input(parser)
     parser.add_argument(
-        "--quick", action="store_true", help="few short turns, no sweep, no tuning; < 3 minutes"
+        "--quick", action="store_true", help="few short repeats, no sweep, no tuning; < 3 minutes"
     )
     parser.add_argument(
         "--engines", type=engine_names, default=list(ENGINES), help="some of them, with commas"

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input", type=Path, action="append", default=[], metavar="FILE",
         help="samples to measure with, repeated as often as a batch needs (default: noise)",
     )  # fmt: skip
-    parser.add_argument("--turns", type=int, default=TURNS, help="of each kind (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=TURNS, help="of each kind (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     network = quantized(args)
     samples = read_inputs(network, args.input).complete().samples if args.input else None
     with opened(args, network) as (accelerator, reason):
-        figures = measure(accelerator, args.batch, max(args.turns, 1), samples)
+        figures = measure(accelerator, args.batch, max(args.repeats, 1), samples)
     figures |= {"network": network.network.name, "reason": reason}
     if args.json:
         print(json.dumps(figures))
@@ -57,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def measure(
-    accelerator: "Accelerator", batch: int | None, turns: int, samples: "Samples | None" = None
+    accelerator: "Accelerator", batch: int | None, repeats: int, samples: "Samples | None" = None
 ) -> dict[str, Any]:
-    """Medians and quartiles, each over ``turns`` turns after one to warm up.
+    """Medians and quartiles, each over ``repeats`` repeats after one to warm up.
 
     ``samples``, uint8 [n, channels, height, width], are repeated as often as needed; without them
     noise is sent.
@@ -71,34 +71,34 @@ def measure(
         "devices": [device.name for device in accelerator.devices],
         "units": accelerator.units,
         "batch": batch,
-        "turns": turns,
+        "repeats": repeats,
     }
-    figures |= _kernel(accelerator, min(batch, RUN), turns, samples)
-    figures |= _batches(accelerator, batch, turns, samples)
+    figures |= _kernel(accelerator, min(batch, RUN), repeats, samples)
+    figures |= _batches(accelerator, batch, repeats, samples)
     figures["latency_seconds"] = _latency(accelerator, samples)
     return figures
 
 
 def _kernel(
-    accelerator: "Accelerator", count: int, turns: int, samples: "Samples | None"
+    accelerator: "Accelerator", count: int, repeats: int, samples: "Samples | None"
 ) -> dict[str, Any]:
     """Runs of one unit, whose samples stay on the card."""
     from twofold.sw.driver.measure import KernelTimer, Spread, launch_seconds, seconds
 
     timer = KernelTimer(accelerator, count, samples)
     try:
-        many = Spread.of(count / seconds(lambda: timer.run(count), turns))
+        many = Spread.of(count / seconds(lambda: timer.run(count), repeats))
     finally:
         timer.close()
     return {
         "kernel_samples": count,
         "kernel_samples_per_second": asdict(many),
-        "launch_seconds": asdict(launch_seconds(accelerator, min(20 * turns, LATENCIES))),
+        "launch_seconds": asdict(launch_seconds(accelerator, min(20 * repeats, LATENCIES))),
     }
 
 
 def _batches(
-    accelerator: "Accelerator", batch: int, turns: int, samples: "Samples | None"
+    accelerator: "Accelerator", batch: int, repeats: int, samples: "Samples | None"
 ) -> dict[str, Any]:
     """Whole batches: written in place, and from an array."""
     from twofold.sw.driver.measure import Spread, samples_to_send, seconds
@@ -106,8 +106,8 @@ def _batches(
     inputs = samples_to_send(accelerator, batch, 1, samples)
     with accelerator.buffer(batch) as buffer, PowerMeter(accelerator) as meter:
         buffer.write(inputs)
-        in_place = seconds(lambda: accelerator.infer(buffer), turns)
-    copied = seconds(lambda: accelerator.infer(inputs), turns)
+        in_place = seconds(lambda: accelerator.infer(buffer), repeats)
+    copied = seconds(lambda: accelerator.infer(inputs), repeats)
     rate = Spread.of(batch / in_place)
     return {
         "samples_per_second": asdict(rate),

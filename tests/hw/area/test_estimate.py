@@ -116,11 +116,11 @@ def test_measured_only_where_it_was(tmp_path) -> None:
 def test_figures_are_held_against_the_board(tmp_path) -> None:
     part = Part("tile", "conv1", "gather tile", 3, Resources(80_000, 0, 1, 0, 800), None, None)
     part = replace(part, levels=Path(), slowest=Path())
-    for name, over in (("u250", ["dsp"]), ("u55c", ["lut", "dsp"])):
+    for name, wraps in (("u250", ["dsp"]), ("u55c", ["lut", "dsp"])):
         board = find(name)
         tiny = replace(machine("tiny-fast-small"), board=name)
         figures = variant_figures([part], tiny, reports=tmp_path)
-        assert figures["over_ceiling"] == over
+        assert figures["over_ceiling"] == wraps
         assert figures["share_of_slr"]["lut"] == round(240_000 / board.region.lut, 4)
         write(tmp_path / f"{name}.json", "fast", figures, board)
         tree = json.loads((tmp_path / f"{name}.json").read_text())

@@ -20,7 +20,7 @@ def test_registers_are_aligned_and_do_not_overlap():
     assert ordered[-1].end <= 1 << regs.ADDRESS_BITS
 
 
-def test_control_registers_are_where_the_runtime_looks():
+def test_control_registers_are_where_the_runtime_lookups():
     assert [one.offset for one in regs.CONTROLS] == [0x00, 0x04, 0x08, 0x0C]
     assert (regs.Control.DONE, regs.Control.CONTINUE) == (2, 16)
 

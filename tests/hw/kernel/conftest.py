@@ -1,4 +1,6 @@
-"""Neighbours of the kernel for Amaranth's simulator: a strict and moody memory, a host, a core."""
+"""Neighbours of the kernel for Amaranth's simulator: a strict memory with random waits, a host, a
+core.
+"""
 
 import random
 from collections import deque

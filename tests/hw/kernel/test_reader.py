@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The reader against a plain memory: any range, any latency, any mood of its neighbours."""
+"""The reader against a plain memory: any range, any latency, any waits of its neighbours."""
 
 import random
 

@@ -10,7 +10,7 @@ from amaranth.sim import Simulator
 from twofold.hw.contract.folding import GatherPlan, plans
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.regs import COUNTERS, LAYERS_COUNTED, counter_number
-from twofold.hw.engines.activity import TapLooks
+from twofold.hw.engines.activity import TapLookups
 from twofold.hw.machine.counters import NUMBERS, Counters, Tally, times
 
 
@@ -57,7 +57,7 @@ def test_times(factor: int):
 def test_looks_of_a_pass_are_the_stored_weights(variant: str):
     plan = plans(network("tiny", variant), folding("tiny", variant, "full"))[0]
     assert isinstance(plan, GatherPlan)
-    dut = TapLooks(plan)
+    dut = TapLookups(plan)
 
     async def testbench(ctx):
         seen = 0
@@ -65,11 +65,11 @@ def test_looks_of_a_pass_are_the_stored_weights(variant: str):
             ctx.set(dut.active, 1)
             ctx.set(dut.step, step)
             await ctx.tick()
-            seen += ctx.get(dut.looks).bit_count()
+            seen += ctx.get(dut.lookups).bit_count()
         assert seen == plan.stage.weights
         ctx.set(dut.active, 0)
         await ctx.tick()
-        assert ctx.get(dut.looks) == 0
+        assert ctx.get(dut.lookups) == 0
 
     run(dut, testbench)
 
@@ -94,9 +94,9 @@ def test_totals_are_the_sums_of_the_events():
             for index, plan in enumerate(found):
                 activity = {name: dice.randrange(2) for name in ("busy", "starved", "blocked")}
                 ctx.set(getattr(dut, f"activity{index}"), activity)
-                looks = offer(ctx, getattr(dut, f"looks{index}"))
+                lookups = offer(ctx, getattr(dut, f"lookups{index}"))
                 activity["starved"] &= working
-                activity["multiplications"] = looks * plan.products_of_look
+                activity["multiplications"] = lookups * plan.products_of_lookup
                 if not plan.stage.last:
                     activity["nonzero"] = offer(ctx, getattr(dut, f"entries{index}"))
                 for name, count in activity.items():
@@ -104,7 +104,7 @@ def test_totals_are_the_sums_of_the_events():
             await ctx.tick()
         for index, plan in enumerate(found):
             ctx.set(getattr(dut, f"activity{index}"), {})
-            ctx.set(getattr(dut, f"looks{index}"), 0)
+            ctx.set(getattr(dut, f"lookups{index}"), 0)
             if not plan.stage.last:
                 ctx.set(getattr(dut, f"entries{index}"), 0)
         await ctx.tick().repeat(Counters.SETTLED)

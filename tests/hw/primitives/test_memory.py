@@ -178,11 +178,11 @@ def test_shared_memories() -> None:
             ctx.set(dut.write_address, at)
             for memory in range(2):
                 ctx.set(dut.write_data[memory], new[memory])
-                looks = [rng.randrange(4), rng.randrange(4)]
-                for port, look in enumerate(looks):
-                    ctx.set(dut.address[memory][port], look)
-                for port, look in enumerate(looks):
-                    assert ctx.get(dut.data[memory][port]) == known[memory][look]
+                lookups = [rng.randrange(4), rng.randrange(4)]
+                for port, lookup in enumerate(lookups):
+                    ctx.set(dut.address[memory][port], lookup)
+                for port, lookup in enumerate(lookups):
+                    assert ctx.get(dut.data[memory][port]) == known[memory][lookup]
             await ctx.tick()
             if enabled:
                 known[0][at], known[1][at] = new

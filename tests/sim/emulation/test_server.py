@@ -138,7 +138,7 @@ def test_results_of_any_size(build: Path, tmp_path: Path, outputs: int, labelled
     library = shared_library(kernel, HARNESS, build / "library", top=KERNEL_NAME, optimise=False)
     place = UnitPlace("twofold_1", base=1 << 24, size=1 << 16, memories=((0, 1 << 24),))
     job = create_job(quantized, machine, random_inputs(quantized.network, 30, 5), tmp_path)
-    card = Card(library, CardPlan(units=(place,), patience=20_000))
+    card = Card(library, CardPlan(units=(place,), timeout=20_000))
     try:
         host = Host(card, 0)
         assert host.get("outputs") == outputs | (0 if labelled else 1 << 31)
@@ -177,7 +177,7 @@ def test_units_that_work_share_the_clock(card: Card, job: KernelJob):
     both = card.cycles - alone
     for host in hosts:
         assert host.get("status") == Status.OK
-        assert host.get("cycles") <= both < 2 * host.get("cycles") + 2 * card.plan.patience
+        assert host.get("cycles") <= both < 2 * host.get("cycles") + 2 * card.plan.timeout
     assert card.read(hosts[0].memory + (2 << 20), len(job.results)) == job.results
     assert card.read(hosts[1].memory + (2 << 20), len(job.results)) == job.results
 
@@ -192,7 +192,7 @@ def test_a_unit_reaches_its_own_bank_only(card: Card, job: KernelJob):
 
 def test_memory_remembers_across_blocks_and_ends(simulation: Path):
     plan = read_plan((simulation / PLAN).read_text())
-    small = CardPlan(units=plan.units, patience=plan.patience, memory_bytes=3 << 16)
+    small = CardPlan(units=plan.units, timeout=plan.timeout, memory_bytes=3 << 16)
     card = Card(simulation / LIBRARY, small)
     content = bytes(range(256)) * 300
     card.write(0xFFF0, content)

@@ -185,7 +185,7 @@ def test_a_model_runs_on_when_another_one_is_gone(built: tuple[Verilog, Path], m
 
 def test_a_hang_is_an_error_and_not_the_end(model: Model):
     with pytest.raises(ToolError, match=r"hangs in samples at cycle .* 0 beats of samples taken"):
-        model.exchange(random_samples(2), BEATS, Drive(patience=100))
+        model.exchange(random_samples(2), BEATS, Drive(timeout=100))
     assert load(model, [1]) == 1
     assert len(model.exchange(random_samples(3), BEATS, Drive())[0]) == 3
 

@@ -85,8 +85,8 @@ def test_process_that_dies_is_started_again(subjects: dict[str, Subject], tmp_pa
             assert "logits" in engine.load(key, job, dense.inputs["int8"], 300)
         os.kill(engine.pid, signal.SIGKILL)
         with pytest.raises(DiedError, match="signal 9"):
-            engine.turn(1, 0.01, 300)
-        assert engine.turn(2, 0.01, 300)["samples"] >= 2
+            engine.repeat(1, 0.01, 300)
+        assert engine.repeat(2, 0.01, 300)["samples"] >= 2
 
 
 def test_engine_that_is_not_installed_says_so(subjects: dict[str, Subject], tmp_path: Path):

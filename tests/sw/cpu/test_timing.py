@@ -11,7 +11,7 @@ from twofold.sim.workloads.random_network import random_inputs, random_quantized
 from twofold.sw.cpu import available_isas
 from twofold.sw.cpu.timing import main
 
-QUICK = ("--turns", "2", "--seconds", "0.01")
+QUICK = ("--repeats", "2", "--seconds", "0.01")
 
 
 @pytest.fixture

@@ -92,14 +92,14 @@ def test_check_finds_a_wrong_logit(command, monkeypatch):
 
 
 def test_time(command):
-    code, text = command(time, *TINY, "cpu", "--batch", 500, "--turns", 2, "--json")
+    code, text = command(time, *TINY, "cpu", "--batch", 500, "--repeats", 2, "--json")
     figures = json.loads(text)
     assert (code, figures["batch"], figures["watts"]) == (0, 500, None)
     for name in ("kernel_samples_per_second", "samples_per_second", "samples_per_second_copied"):
         assert 0 < figures[name]["low"] <= figures[name]["median"] <= figures[name]["high"]
     latency = figures["latency_seconds"]
     assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
-    code, text = command(time, *TINY, "cpu", "--turns", 1)
+    code, text = command(time, *TINY, "cpu", "--repeats", 1)
     assert "power           not told" in text
 
 
@@ -194,7 +194,7 @@ def test_remarks_are_said(capsys, tmp_path):
 def test_time_with_samples_of_the_user(command, tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", np.full((3, 64), 7, np.uint8))
     monkeypatch.setattr(measure, "random_samples", lambda *_: pytest.fail("noise was asked for"))
-    options = ("--input", tmp_path / "x.npy", "--batch", 100, "--turns", 1, "--json")
+    options = ("--input", tmp_path / "x.npy", "--batch", 100, "--repeats", 1, "--json")
     code, text = command(time, *TINY, "cpu", *options)
     assert code == 0 and json.loads(text)["batch"] == 100
     with pytest.raises(InputError, match="no such file"):

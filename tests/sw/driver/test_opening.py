@@ -9,7 +9,7 @@ import pytest
 
 from twofold.hw.contract.errors import ParameterError
 from twofold.sw.driver import opening
-from twofold.sw.driver.opening import Wish, open_devices
+from twofold.sw.driver.opening import DeviceRequest, open_devices
 from twofold.sw.errors import DeviceBusyError, DeviceError, MissingRuntimeError, WrongPlatformError
 from twofold.sw.xrt.cards import Card
 from twofold.sw.xrt.library import EMULATION_VARIABLE
@@ -31,8 +31,8 @@ class Opened:
 
 
 @pytest.fixture
-def wish(quantized, folding) -> Wish:
-    return Wish(quantized.network, folding)
+def request(quantized, folding) -> DeviceRequest:
+    return DeviceRequest(quantized.network, folding)
 
 
 @pytest.fixture
@@ -59,70 +59,72 @@ def bus(monkeypatch):
     return put
 
 
-def names(choice: opening.Choice) -> list[str]:
+def names(choice: opening.Selection) -> list[str]:
     return [device.name for device in choice.devices]
 
 
-def test_all_cards_fit(bus, wish):
+def test_all_cards_fit(bus, request):
     bus(READY, OTHER)
-    choice = open_devices("auto", wish)
+    choice = open_devices("auto", request)
     assert names(choice) == ["xrt:0", "xrt:1"] and choice.reason == "2 cards through XRT"
 
 
-def test_cards_that_do_not_fit_are_left_out(bus, wish):
+def test_cards_that_do_not_fit_are_left_out(bus, request):
     bus(READY, OTHER, READY, errors={0: DeviceBusyError("card 0 is busy"),
                                      1: WrongPlatformError("card 1 runs another")})  # fmt: skip
-    choice = open_devices("auto", wish)
+    choice = open_devices("auto", request)
     assert names(choice) == ["xrt:2"]
     assert choice.reason == (
         "1 of 3 cards through XRT; not on the others: card 0 is busy; card 1 runs another"
     )
 
 
-def test_no_card_fits(bus, wish):
+def test_no_card_fits(bus, request):
     bus(READY, errors={0: MissingRuntimeError("XRT is not installed")})
-    choice = open_devices("auto", wish)
+    choice = open_devices("auto", request)
     assert names(choice) == ["cpu"]
     assert choice.reason == "XRT is not installed, so the CPU engine computes"
 
 
-def test_no_card_is_ready(bus, wish):
+def test_no_card_is_ready(bus, request):
     bus(BARE)
-    assert open_devices("auto", wish).reason == "no card is ready, so the CPU engine computes"
+    assert open_devices("auto", request).reason == "no card is ready, so the CPU engine computes"
     bus()
-    assert open_devices("auto", wish).reason == "no card found, so the CPU engine computes"
+    assert open_devices("auto", request).reason == "no card found, so the CPU engine computes"
 
 
-def test_no_bitstream_for_the_network(bus, wish, tmp_path, monkeypatch):
+def test_no_bitstream_for_the_network(bus, request, tmp_path, monkeypatch):
     find = opening.find_bitstream
     bus(READY)
     monkeypatch.setattr(opening, "find_bitstream", find)
-    empty = Wish(wish.network, wish.folding, bitstreams=tmp_path)
+    empty = DeviceRequest(request.network, request.folding, bitstreams=tmp_path)
     choice = open_devices("auto", empty)
     assert names(choice) == ["cpu"] and "no bitstream for tiny-fast" in choice.reason
 
 
-def test_a_bitstream_that_the_user_named_has_to_be_right(bus, wish, monkeypatch):
+def test_a_bitstream_that_the_user_named_has_to_be_right(bus, request, monkeypatch):
     def refuse(_: object):
         raise ParameterError("mine.xclbin: damaged")
 
     bus(READY)
     monkeypatch.setattr(opening, "read_bitstream", refuse)
     with pytest.raises(ParameterError, match="damaged"):
-        open_devices("auto", Wish(wish.network, wish.folding, xclbin=Path("mine.xclbin")))
-    assert names(open_devices("auto", wish)) == ["cpu"]
+        open_devices(
+            "auto", DeviceRequest(request.network, request.folding, xclbin=Path("mine.xclbin"))
+        )
+    assert names(open_devices("auto", request)) == ["cpu"]
 
 
 @pytest.mark.parametrize("name", ["auto", "xrt"])
-def test_cards_are_closed_when_opening_ends_badly(bus, wish, name):
+def test_cards_are_closed_when_opening_ends_badly(bus, request, name):
     closed = bus(READY, READY, errors={1: KeyboardInterrupt()})
     with pytest.raises(KeyboardInterrupt):
-        open_devices(name, wish)
+        open_devices(name, request)
     assert closed == [f"xrt:{0}"]
 
 
-def test_cards_that_were_asked_for_have_to_fit(bus, wish):
+def test_cards_that_were_asked_for_have_to_fit(bus, request):
     closed = bus(READY, READY, errors={1: DeviceError("card 1 is gone")})
     with pytest.raises(DeviceError, match="card 1 is gone"):
-        open_devices("xrt", wish)
+        open_devices("xrt", request)
     assert closed == ["xrt:0"]

@@ -86,9 +86,9 @@ def where(plan, lane, address, tag) -> tuple[int, int, int]:
         channel, tap = divmod(tag, plan.stage.taps)
         return group * plan.folding.streams + lane, channel, tap
     assert isinstance(plan, ScatterPlan)
-    row, turn = divmod(address, plan.rounds)
+    row, repeat = divmod(address, plan.rounds)
     tap, channel = row >> index_bits(plan), row & ((1 << index_bits(plan)) - 1)
-    return tag * plan.stage.sets + turn * plan.folding.lanes + lane, channel, tap
+    return tag * plan.stage.sets + repeat * plan.folding.lanes + lane, channel, tap
 
 
 @settings(deadline=None, max_examples=30)

@@ -139,7 +139,7 @@ parser = argparse.ArgumentParser()
 raise SystemExit({command}.run(parser.parse_args()))
 """
     options = ("--net", "tiny", "--device", "auto", "--xclbin", emulated)
-    few = ("--samples", "100") if command == "check" else ("--batch", "200", "--turns", "2")
+    few = ("--samples", "100") if command == "check" else ("--batch", "200", "--repeats", "2")
     with emulation() as variables:
         arguments = python("-c", program, *options, *few)
         done = run(arguments, variables, seconds=SECONDS, cwd=tmp_path)
