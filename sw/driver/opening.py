@@ -1,7 +1,7 @@
 """From ``--device`` to devices: what can be opened, and what ``auto`` picks.
 
 Software devices that are not part of the driver register a function under the entry point group
-``twofold.devices``; it takes a `Wish` and returns a device.
+``twofold.devices``; it takes a `DeviceRequest` and returns a device.
 """
 
 from collections.abc import Callable, Iterable

@@ -31,7 +31,7 @@ class Opened:
 
 
 @pytest.fixture
-def request(quantized, folding) -> DeviceRequest:
+def wanted(quantized, folding) -> DeviceRequest:
     return DeviceRequest(quantized.network, folding)
 
 
@@ -63,46 +63,46 @@ def names(choice: opening.Selection) -> list[str]:
     return [device.name for device in choice.devices]
 
 
-def test_all_cards_fit(bus, request):
+def test_all_cards_fit(bus, wanted):
     bus(READY, OTHER)
-    choice = open_devices("auto", request)
+    choice = open_devices("auto", wanted)
     assert names(choice) == ["xrt:0", "xrt:1"] and choice.reason == "2 cards through XRT"
 
 
-def test_cards_that_do_not_fit_are_left_out(bus, request):
+def test_cards_that_do_not_fit_are_left_out(bus, wanted):
     bus(READY, OTHER, READY, errors={0: DeviceBusyError("card 0 is busy"),
                                      1: WrongPlatformError("card 1 runs another")})  # fmt: skip
-    choice = open_devices("auto", request)
+    choice = open_devices("auto", wanted)
     assert names(choice) == ["xrt:2"]
     assert choice.reason == (
         "1 of 3 cards through XRT; not on the others: card 0 is busy; card 1 runs another"
     )
 
 
-def test_no_card_fits(bus, request):
+def test_no_card_fits(bus, wanted):
     bus(READY, errors={0: MissingRuntimeError("XRT is not installed")})
-    choice = open_devices("auto", request)
+    choice = open_devices("auto", wanted)
     assert names(choice) == ["cpu"]
     assert choice.reason == "XRT is not installed, so the CPU engine computes"
 
 
-def test_no_card_is_ready(bus, request):
+def test_no_card_is_ready(bus, wanted):
     bus(BARE)
-    assert open_devices("auto", request).reason == "no card is ready, so the CPU engine computes"
+    assert open_devices("auto", wanted).reason == "no card is ready, so the CPU engine computes"
     bus()
-    assert open_devices("auto", request).reason == "no card found, so the CPU engine computes"
+    assert open_devices("auto", wanted).reason == "no card found, so the CPU engine computes"
 
 
-def test_no_bitstream_for_the_network(bus, request, tmp_path, monkeypatch):
+def test_no_bitstream_for_the_network(bus, wanted, tmp_path, monkeypatch):
     find = opening.find_bitstream
     bus(READY)
     monkeypatch.setattr(opening, "find_bitstream", find)
-    empty = DeviceRequest(request.network, request.folding, bitstreams=tmp_path)
+    empty = DeviceRequest(wanted.network, wanted.folding, bitstreams=tmp_path)
     choice = open_devices("auto", empty)
     assert names(choice) == ["cpu"] and "no bitstream for tiny-fast" in choice.reason
 
 
-def test_a_bitstream_that_the_user_named_has_to_be_right(bus, request, monkeypatch):
+def test_a_bitstream_that_the_user_named_has_to_be_right(bus, wanted, monkeypatch):
     def refuse(_: object):
         raise ParameterError("mine.xclbin: damaged")
 
@@ -110,21 +110,21 @@ def test_a_bitstream_that_the_user_named_has_to_be_right(bus, request, monkeypat
     monkeypatch.setattr(opening, "read_bitstream", refuse)
     with pytest.raises(ParameterError, match="damaged"):
         open_devices(
-            "auto", DeviceRequest(request.network, request.folding, xclbin=Path("mine.xclbin"))
+            "auto", DeviceRequest(wanted.network, wanted.folding, xclbin=Path("mine.xclbin"))
         )
-    assert names(open_devices("auto", request)) == ["cpu"]
+    assert names(open_devices("auto", wanted)) == ["cpu"]
 
 
 @pytest.mark.parametrize("name", ["auto", "xrt"])
-def test_cards_are_closed_when_opening_ends_badly(bus, request, name):
+def test_cards_are_closed_when_opening_ends_badly(bus, wanted, name):
     closed = bus(READY, READY, errors={1: KeyboardInterrupt()})
     with pytest.raises(KeyboardInterrupt):
-        open_devices(name, request)
+        open_devices(name, wanted)
     assert closed == [f"xrt:{0}"]
 
 
-def test_cards_that_were_asked_for_have_to_fit(bus, request):
+def test_cards_that_were_asked_for_have_to_fit(bus, wanted):
     closed = bus(READY, READY, errors={1: DeviceError("card 1 is gone")})
     with pytest.raises(DeviceError, match="card 1 is gone"):
-        open_devices("xrt", request)
+        open_devices("xrt", wanted)
     assert closed == ["xrt:0"]
