@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.compare import mismatches
 from twofold.hw.contract.cache import run_folder
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.folding import Folding, plans
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.verilog.machine import core_verilog
+from twofold.sim.compare import mismatches
 from twofold.sim.rtl.beats import cycles_per_sample
 from twofold.sim.rtl.simulated import Machine
 from twofold.sim.testbenches.job import Finding, Job

@@ -147,3 +147,17 @@ def test_commands_import_what_is_heavy_when_they_run():
                 names = [node.module]
             found += [f"{path.name}: {name}" for name in names if name.split(".")[0] in heavy]
     assert found == []
+
+
+def test_everything_is_imported_under_the_packages_name():
+    """The folders of the repository are on the path in tests alone."""
+    bare = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources("hw", "sw", "sim", "tests")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom)
+                     else [alias.name for alias in node.names])
+        if name.split(".")[0] in ("hw", "sw", "sim")
+    ]  # fmt: skip
+    assert bare == []

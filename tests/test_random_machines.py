@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sim.compare import mismatches
 from twofold.hw.contract import presets
 from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding
 from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.solve.timeline import sample_times
+from twofold.sim.compare import mismatches
 from twofold.sim.rtl.rows import row_counts
 from twofold.sim.rtl.simulated import Machine
 from twofold.sim.workloads.random_network import (

@@ -17,12 +17,12 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from sim.compare import mismatches
 from twofold.hw.contract.files import appending
 from twofold.hw.contract.folding import plans
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.contract.results import result_row
 from twofold.hw.engines.links import result_layout
+from twofold.sim.compare import mismatches
 from twofold.sim.rtl.beats import parameter_beats, pixel_beats, results_of, timeout
 from twofold.sim.rtl.library import storage_bytes
 from twofold.sim.rtl.probes import decode_probes

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.compare import mismatches
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.folding import (
     Folding,
@@ -18,6 +17,7 @@ from twofold.hw.contract.folding import (
 )
 from twofold.hw.contract.network import Complementary, Conv2d, Dense, Linear, Network, Taps
 from twofold.hw.contract.parameters import ParameterStatus
+from twofold.sim.compare import mismatches
 from twofold.sim.rtl.simulated import Machine
 from twofold.sim.workloads.random_network import (
     random_folding,
