@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
             samples=args.samples,
             data=args.data,
             wav=args.wav,
+            front=quantized.front_end,
             done=lambda done, total: steps("samples to send", done, total),
         )
         simulation = simulate(quantized, folding, workload, args.build, report=steps)

@@ -84,7 +84,7 @@ _POINTS = {
     ("gsc", "dense"): _Point(),
     ("gsc", "sparse-dense"): _Point((4,) * 64, (4, 60)),
     ("gsc", "fast"): _Point((4,) * 64, (4, 60), (6, 8, 150)),
-    ("gsc", "accurate"): _Point((7,) * 64, (8, 60), (8, 12, 150), fan_in=62),
+    ("gsc", "accurate"): _Point((12,) * 64, (16, 60), (7, 10, 150), fan_in=54),
     ("tiny", "dense"): _Point(),
     ("tiny", "sparse-dense"): _Point((4,) * 16, (8, 16)),
     ("tiny", "fast"): _Point((4,) * 16, (8, 16), (6, 12, 20)),
@@ -231,10 +231,10 @@ _FOLDINGS = {
     ),
     ("gsc", "accurate", "full"): Folding(
         (
-            GatherFolding(rows=7, cols=14, streams=4),
-            ScatterFolding(rows=5, cols=5, engines=2, lanes=4),
-            ScatterFolding(engines=3, lanes=30, drain=15),
-            ScatterFolding(engines=2, lanes=12, drain=1),
+            GatherFolding(rows=7, cols=7, streams=11),
+            ScatterFolding(rows=5, cols=1, engines=3, lanes=16),
+            ScatterFolding(lanes=60, drain=12),
+            ScatterFolding(lanes=12, drain=1),
         ),
         frames=3,
     ),

@@ -51,9 +51,11 @@ def run(args: argparse.Namespace) -> int:
 
     check()
     path = shipped(args.net, canonical_variant(args.variant))
-    network = QuantizedNetwork.load(path).network
+    quantized = QuantizedNetwork.load(path)
     with Steps(Console(stderr=True)) as steps:
-        workload = choose(network, samples=args.samples, data=args.data)
+        workload = choose(
+            quantized.network, samples=args.samples, data=args.data, front=quantized.front_end
+        )
         task = Task(
             network=path,
             folding=args.folding,

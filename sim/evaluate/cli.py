@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="confusion matrix (.png)")
     parser.add_argument(
+        "--stream", action="store_true", help="the clips as a running recording (speech only)"
+    )
+    parser.add_argument(
         "--robust", action="store_true", help="accuracy under noise, shifts and gains instead"
     )
     parser.add_argument(
@@ -112,7 +115,14 @@ def _split(
         raise DatasetError(
             f"{args.data}: no clips of the network's samples in split {args.split!r}"
         )
-    return features(clips), labels(clips)
+    if args.stream:
+        import numpy as np
+
+        from twofold.sw.evaluate.running import running
+
+        heard = np.stack([clip.samples() for clip in clips])
+        return running(heard, quantized.front_end), labels(clips)
+    return features(clips, quantized.front_end), labels(clips)
 
 
 def _folder(args: argparse.Namespace) -> Path:
@@ -129,7 +139,7 @@ def _robust(
     """Accuracy of networks beside each other under every perturbation."""
     import numpy as np
 
-    from twofold.sw.data.features import log_mel
+    from twofold.sw.data.frontend import front_end
     from twofold.sw.data.gsc import for_task, labels, open_gsc
     from twofold.sw.evaluate.perturb import PERTURBATIONS, perturb
 
@@ -139,9 +149,10 @@ def _robust(
     clip_samples, truth = np.stack([clip.samples() for clip in clips]), labels(clips)
     found: dict[str, dict[str, float]] = {quantized.network.name: {} for quantized in networks}
     for how in PERTURBATIONS:
-        inputs = log_mel(perturb(clip_samples, how, noise))
+        heard = perturb(clip_samples, how, noise)
+        inputs = {name: front_end(name)(heard) for name in {one.front_end for one in networks}}
         for quantized in networks:
-            right = backend(quantized, inputs).argmax(axis=1) == truth
+            right = backend(quantized, inputs[quantized.front_end]).argmax(axis=1) == truth
             found[quantized.network.name][how.name] = float(right.mean())
     if args.json:
         print(json.dumps({"split": args.split, "clips": len(clips), "robust": found}))

@@ -17,7 +17,7 @@ from twofold.hw.contract.network import Network
 from twofold.hw.contract.presets import GSC_LABELS
 from twofold.sw.data.audio import read_clip
 from twofold.sw.data.digits import digits
-from twofold.sw.data.features import log_mel
+from twofold.sw.data.frontend import FIXED, front_end
 from twofold.sw.data.gsc import KEYWORDS, features, open_gsc
 from twofold.sw.data.speech import VOICES, speak
 
@@ -70,6 +70,7 @@ def choose(
     samples: int | None = DEFAULT_SAMPLES,
     data: Path | None = None,
     wav: Path | None = None,
+    front: str = FIXED,
     done: Done | None = None,
 ) -> Workload:
     """The samples to send.
@@ -81,6 +82,7 @@ def choose(
     data: folder in the layout of Google Speech Commands; its test split (all of it, without lists)
         is used.
     wav: an audio file, in place of everything else; sent `AUDIO_SAMPLES` times.
+    front: the network's front end (`twofold.sw.data.frontend`).
     done: told about progress, where reading takes a while.
 
     Raises
@@ -92,10 +94,10 @@ def choose(
     if network.labels != GSC_LABELS:
         return _digits(network, samples)
     if wav is not None:
-        return _audio(wav)
+        return _audio(wav, front)
     if data is not None:
-        return _recorded(data, samples, done)
-    return _rendered(samples, done)
+        return _recorded(data, samples, front, done)
+    return _rendered(samples, front, done)
 
 
 def _digits(network: Network, samples: int | None) -> Workload:
@@ -110,13 +112,13 @@ def _digits(network: Network, samples: int | None) -> Workload:
     return Workload("digits of scikit-learn", inputs[at], [str(label) for label in found], found)
 
 
-def _audio(wav: Path) -> Workload:
+def _audio(wav: Path, front: str) -> Workload:
     """The same sample several times, so that there is a steady state to see."""
-    inputs = np.repeat(log_mel(read_clip(wav))[None], AUDIO_SAMPLES, axis=0)
+    inputs = np.repeat(front_end(front)(read_clip(wav))[None], AUDIO_SAMPLES, axis=0)
     return Workload(str(wav), inputs, [wav.name] * AUDIO_SAMPLES, [None] * AUDIO_SAMPLES)
 
 
-def _recorded(data: Path, samples: int | None, done: Done | None) -> Workload:
+def _recorded(data: Path, samples: int | None, front: str, done: Done | None) -> Workload:
     found = open_gsc(data)
     split = "test" if found.splits.get("test") else "all"
     clips = found.clips(split)
@@ -124,7 +126,7 @@ def _recorded(data: Path, samples: int | None, done: Done | None) -> Workload:
     chosen = [clips[index] for index in (sorted(at) if samples is None else at)]
     inputs, step = [], 64
     for first in range(0, len(chosen), step):
-        inputs.append(features(chosen[first : first + step]))
+        inputs.append(features(chosen[first : first + step], front))
         if done is not None:
             done(min(first + step, len(chosen)), len(chosen))
     return Workload(
@@ -135,7 +137,7 @@ def _recorded(data: Path, samples: int | None, done: Done | None) -> Workload:
     )
 
 
-def _rendered(samples: int | None, done: Done | None) -> Workload:
+def _rendered(samples: int | None, front: str, done: Done | None) -> Workload:
     pairs = [(sample, voice) for voice in VOICES for sample in KEYWORDS]
     chosen = pairs[: len(pairs) if samples is None else samples]
     spoken_clips = []
@@ -145,4 +147,5 @@ def _rendered(samples: int | None, done: Done | None) -> Workload:
             done(len(spoken_clips), len(chosen))
     spoken = [sample for sample, _ in chosen]
     labels = [GSC_LABELS.index(sample) for sample in spoken]
-    return Workload("speech of eSpeak NG", log_mel(np.stack(spoken_clips)), spoken, labels)
+    inputs = front_end(front)(np.stack(spoken_clips))
+    return Workload("speech of eSpeak NG", inputs, spoken, labels)

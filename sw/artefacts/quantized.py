@@ -19,6 +19,10 @@ from twofold.sw.errors import ArtefactError
 FORMAT = "twofold.quantized"
 VERSION = 1
 MUL_MAX = (1 << MUL_BITS) - 1
+FIXED = "fixed"
+"""Front end of networks whose file names none."""
+NAME_MAX = 64
+"""Characters of a front end's name at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,8 @@ class QuantizedNetwork:
     layers: one entry a layer.
     logit_scale: probabilities are ``softmax(logits * logit_scale)``; finite, > 0.
     provenance: where the numbers come from; plain JSON values.
+    front_end: what makes the network's inputs of audio (`twofold.sw.data.frontend`); a file that
+        says nothing means ``fixed``. Of no meaning for a network that does not hear.
 
     Raises
     ------
@@ -61,6 +67,7 @@ class QuantizedNetwork:
     layers: tuple[QuantizedLayer, ...]
     logit_scale: float
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    front_end: str = FIXED
 
     def __post_init__(self) -> None:
         self.validate()
@@ -75,6 +82,10 @@ class QuantizedNetwork:
         _require(
             isinstance(self.logit_scale, float) and 0 < self.logit_scale < math.inf,
             f"network: logit_scale is {self.logit_scale!r}, needs a finite number > 0",
+        )
+        _require(
+            isinstance(self.front_end, str) and 0 < len(self.front_end) <= NAME_MAX,
+            f"network: front end is {self.front_end!r}, needs a name",
         )
         for stage, layer in zip(stages, self.layers, strict=True):
             _check_arrays(stage, layer)
@@ -102,6 +113,8 @@ class QuantizedNetwork:
             "logit_scale": self.logit_scale,
             "provenance": dict(self.provenance),
         }
+        if self.front_end != FIXED:
+            header["front_end"] = self.front_end
         arrays = {}
         for stage, layer in zip(self.network.stages, self.layers, strict=True):
             for name in _specs(stage):
@@ -164,7 +177,8 @@ def _build(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> QuantizedNe
         )
         for stage, shift in zip(network.stages, header["shifts"], strict=True)
     )
-    return QuantizedNetwork(network, layers, header["logit_scale"], provenance)
+    front = header.get("front_end", FIXED)
+    return QuantizedNetwork(network, layers, header["logit_scale"], provenance, front)
 
 
 def _check_arrays(stage: Stage, layer: QuantizedLayer) -> None:

@@ -66,7 +66,9 @@ def run(args: argparse.Namespace) -> int:
     """Measure, write ``reports/bench.json`` and show it. Raises any TwofoldError."""
     from rich.console import Console
 
+    from twofold.sw.artefacts import QuantizedNetwork
     from twofold.sw.artefacts.files import write_bytes
+    from twofold.sw.artefacts.shipped import shipped
     from twofold.sw.bench import machine
     from twofold.sw.bench.layers import layer_times
     from twofold.sw.bench.measure import document, measure
@@ -84,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
         steps = stack.enter_context(Steps(Console(stderr=True)))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=cache, prefix=".run.")))
         steps("networks, samples", 0, 1)
-        inputs, source = samples(args.net, args.data)
+        front = QuantizedNetwork.load(shipped(args.net, "fast")).front_end
+        inputs, source = samples(args.net, args.data, front)
         subjects = prepare(args.net, inputs, folder)
         steps("networks, samples", 1, 1)
         log = cache / LOG

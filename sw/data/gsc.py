@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from twofold.hw.contract.presets import GSC_LABELS
 from twofold.sw.data.audio import CLIP, RATE, Samples, fit, read_wav
-from twofold.sw.data.features import BANDS, BATCH, FRAMES, log_mel
+from twofold.sw.data.features import BANDS, BATCH, FRAMES
+from twofold.sw.data.frontend import FIXED, front_end
 from twofold.sw.errors import AudioError, DatasetError
 
 SPLITS = ("train", "val", "test", "all")
@@ -170,12 +171,16 @@ def for_task(clips: Iterable[Clip], classes: Sequence[str]) -> tuple[Clip, ...]:
     return tuple(replace(clip, label=label) for clip, label in chosen if label is not None)
 
 
-def features(clips: Sequence[Clip]) -> NDArray[np.uint8]:
-    """Features [N, 32, 32] of clips, in order; reads the audio in blocks. Raises AudioError."""
+def features(clips: Sequence[Clip], front: str = FIXED) -> NDArray[np.uint8]:
+    """Features [N, 32, 32] of clips by the front end ``front``, in order.
+
+    Reads the audio in blocks. Raises AudioError.
+    """
+    make = front_end(front)
     out = np.empty((len(clips), FRAMES, BANDS), np.uint8)
     for at in range(0, len(clips), BATCH):
         block = clips[at : at + BATCH]
-        out[at : at + BATCH] = log_mel(np.stack([clip.samples() for clip in block]))
+        out[at : at + BATCH] = make(np.stack([clip.samples() for clip in block]))
     return out
 
 

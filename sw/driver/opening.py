@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from twofold.hw.contract import xclbin
 from twofold.hw.contract.errors import ParameterError, ToolError
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.presets import SIZES, folding_for
+from twofold.hw.xclbin import xclbin
 from twofold.hw.xclbin.xclbin import Mode
 from twofold.sw.driver.cpu import open_cpu
 from twofold.sw.driver.device import Device

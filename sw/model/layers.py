@@ -130,8 +130,8 @@ class Layer(nn.Module):
 
     def effective(self, half: bool = False) -> Tensor:
         """Weights that exist, in bfloat16 where ``half``; the gradient passes to all."""
-        if half and self.fused:
-            return native.mask_weights(self.weight, self.mask)
+        if self.fused:
+            return native.mask_weights(self.weight, self.mask, half)
         absent = (self.weight * (1 - self.mask)).detach()
         weight = self.weight - absent
         return weight.to(torch.bfloat16) if half else weight
@@ -147,6 +147,8 @@ class Layer(nn.Module):
         plain = stage.stride == 1 and stage.padding == 0 and stage.channels % native.LANES == 0
         if self.fused and plain and stage.index == 0 and x.shape[-1] == 1:
             return native.conv_pool(x.float().permute(0, 3, 1, 2), self.effective(), stage.pool)
+        if self.fused and plain and not half and native.is_sparse(x):
+            return native.sparse_conv_pool(x, self.effective(), stage.pool)
         out = F.conv2d(
             x.permute(0, 3, 1, 2), self.effective(half), stride=stage.stride,
             padding=stage.padding,

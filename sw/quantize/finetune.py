@@ -5,8 +5,8 @@ rounding is taken for the identity, the clamp passes gradients inside its range 
 k-winners pass none.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ class IntegerLayer(nn.Module):
         super().__init__()
         whole = torch.from_numpy(layer.weight).float()
         self.stage, self.shift, self.zero_point = stage, layer.shift, zero_point
+        self.convolution = isinstance(stage.layer, Conv2d)
         self.rounding = float(1 << (layer.shift - 1)) if layer.shift else 0.0
         bias = torch.from_numpy(layer.add).float() - self.rounding
         bias += zero_point * whole.flatten(1).sum(1)
@@ -53,7 +54,7 @@ class IntegerLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Next activations [N, channels, rows, cols] or [N, units]: whole numbers in float32."""
         weight, add = self.integers()
-        pixels = (1, 1) if isinstance(self.stage.layer, Conv2d) else ()
+        pixels = (1, 1) if self.convolution else ()
         acc = self._accumulate(x, weight) + add.view(-1, *pixels)
         if self.stage.last:
             return acc
@@ -65,9 +66,13 @@ class IntegerLayer(nn.Module):
     def _accumulate(self, x: Tensor, weight: Tensor) -> Tensor:
         stage = self.stage
         kind = exact_kind(weight)
-        plain = stage.index == 0 and stage.stride == 1 and stage.padding == 0
-        if plain and x.shape[1] == 1 and stage.channels % native.LANES == 0:
-            return native.conv_pool(x, weight, stage.pool).permute(0, 3, 1, 2)
+        plain = self.convolution and stage.stride == 1 and stage.padding == 0
+        if plain and stage.channels % native.LANES == 0:
+            if stage.index == 0 and x.shape[1] == 1:
+                return native.conv_pool(x, weight, stage.pool).permute(0, 3, 1, 2)
+            if stage.index > 0 and kind == torch.float32 and native.is_sparse(x):
+                last = x.permute(0, 2, 3, 1)
+                return native.sparse_conv_pool(last, weight, stage.pool).permute(0, 3, 1, 2)
         return accumulate(stage, x.to(kind), weight.to(kind), float(self.zero_point))
 
     def quantized(self) -> QuantizedLayer:
@@ -107,10 +112,10 @@ class IntegerNet(nn.Module):
             x = layer(x)
         return (x * self.logit_scale).float()
 
-    def quantized(self, provenance: Mapping[str, Any]) -> QuantizedNetwork:
-        """The network as it is now."""
+    def quantized(self, start: QuantizedNetwork) -> QuantizedNetwork:
+        """The network as it is now; what is not trained is that of ``start``."""
         layers = [layer.quantized() for layer in self.layers if isinstance(layer, IntegerLayer)]
-        return QuantizedNetwork(self.network, tuple(layers), self.logit_scale, provenance)
+        return replace(start, layers=tuple(layers))
 
 
 def _straight(value: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from twofold.hw.contract import xclbin
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.regs import KERNEL_NAME, KERNEL_VERSION
+from twofold.hw.xclbin import xclbin
 from twofold.hw.xclbin.xclbin import Mode, Xclbin
 from twofold.sw.errors import WrongPlatformError
 from twofold.sw.xrt.library import EMULATION_VARIABLE, emulated

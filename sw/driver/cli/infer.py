@@ -46,7 +46,8 @@ def _read(files: list[Path], network: "QuantizedNetwork") -> "NDArray[np.uint8]"
 
     from twofold.hw.contract.errors import NetworkError
     from twofold.sw.data.audio import read_clip
-    from twofold.sw.data.features import BANDS, FRAMES, log_mel
+    from twofold.sw.data.features import BANDS, FRAMES
+    from twofold.sw.data.frontend import front_end
 
     shape = network.network.input_shape
     if shape != (1, FRAMES, BANDS):
@@ -54,7 +55,8 @@ def _read(files: list[Path], network: "QuantizedNetwork") -> "NDArray[np.uint8]"
             f"{network.network.name} takes {list(shape)}, audio gives [1, {FRAMES}, {BANDS}]; "
             "choose a network for speech"
         )
-    return log_mel(np.stack([read_clip(path) for path in files]))
+    make = front_end(network.front_end)
+    return make(np.stack([read_clip(path) for path in files]))
 
 
 def _rows(

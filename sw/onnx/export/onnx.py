@@ -74,9 +74,12 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
-    helper.set_model_props(
-        model, {"labels": json.dumps(network.labels), "logit_scale": repr(quantized.logit_scale)}
-    )
+    properties = {
+        "labels": json.dumps(network.labels),
+        "logit_scale": repr(quantized.logit_scale),
+        "front_end": quantized.front_end,
+    }
+    helper.set_model_props(model, properties)
     return checked(model)
 
 

@@ -21,6 +21,7 @@ from twofold.hw.contract.network import (
     Taps,
 )
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.artefacts.quantized import FIXED, NAME_MAX
 from twofold.sw.errors import ArtefactError, OnnxError
 from twofold.sw.onnx.importer.chain import read_chain
 from twofold.sw.onnx.importer.graph import Graph
@@ -82,6 +83,7 @@ def import_onnx(content: bytes, name: str | None = None) -> QuantizedNetwork:
                 "image_scale": chain.scale,
                 "layers": [note for _, _, note in found],
             },
+            _front_end(graph),
         )
     except (NetworkError, ArtefactError) as error:
         raise OnnxError(f"does not fit the machine's family: {error}") from error
@@ -270,6 +272,12 @@ def _labels(graph: Graph, classes: int) -> tuple[str, ...]:
     if isinstance(labels, list) and len(labels) == classes and all(map(_is_label, labels)):
         return tuple(labels)
     return tuple(str(index) for index in range(classes))
+
+
+def _front_end(graph: Graph) -> str:
+    """Front end that the model names; ``fixed`` where it names none that could be one."""
+    name = graph.metadata.get("front_end", FIXED)
+    return name if 0 < len(name) <= NAME_MAX else FIXED
 
 
 def _is_label(value: Any) -> bool:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twofold.hw.contract import axlf
 from twofold.hw.contract.errors import ParameterError
+from twofold.hw.xclbin import axlf
 from twofold.hw.xclbin.axlf import Kind
 from twofold.hw.xclbin.xclbin import (
     Clock,

@@ -12,6 +12,9 @@ import soundfile
 from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.presets import GSC_LABELS, network
 from twofold.sim.workloads.samples import AUDIO_SAMPLES, balanced, choose
+from twofold.sw.data.audio import read_clip
+from twofold.sw.data.frontend import FRONT_ENDS, front_end
+from twofold.sw.data.speech import VOICES, speak
 from twofold.sw.errors import AudioError, DatasetError
 
 GSC = network("gsc")
@@ -38,6 +41,18 @@ def test_rendered_samples_are_the_default():
     assert [GSC_LABELS[label or 0] for label in samples.labels[:10]] == list(samples.spoken[:10])
     assert done[-1] == (12, 12)
     assert len(np.unique(samples.inputs.reshape(12, -1), axis=0)) == 12
+
+
+def test_images_are_those_of_the_front_end(tmp_path: Path):
+    path = tmp_path / "sample.wav"
+    soundfile.write(path, speak("left"), 16_000)
+    for front in FRONT_ENDS:
+        samples = choose(GSC, wav=path, front=front)
+        np.testing.assert_array_equal(samples.inputs[0], front_end(front)(read_clip(path)))
+        rendered = choose(GSC, samples=2, front=front)
+        expected = front_end(front)(speak(rendered.spoken[1], VOICES[0]))
+        np.testing.assert_array_equal(rendered.inputs[1], expected)
+    assert not np.array_equal(*(choose(GSC, samples=1, front=front).inputs for front in FRONT_ENDS))
 
 
 def test_digits_for_a_small_network():

@@ -16,6 +16,8 @@ from twofold.hw.contract import presets
 from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
 from twofold.sim.workloads.random_network import random_network, random_quantized
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork, container
+from twofold.sw.artefacts.quantized import FIXED
+from twofold.sw.data.frontend import CENTRED
 from twofold.sw.errors import ArtefactError
 
 NETWORK = Network(
@@ -33,8 +35,8 @@ QUANTIZED = random_quantized(NETWORK, 3)
 
 def same(first: QuantizedNetwork, second: QuantizedNetwork) -> bool:
     return (
-        (first.network, first.logit_scale, dict(first.provenance))
-        == (second.network, second.logit_scale, dict(second.provenance))
+        (first.network, first.logit_scale, dict(first.provenance), first.front_end)
+        == (second.network, second.logit_scale, dict(second.provenance), second.front_end)
         and len(first.layers) == len(second.layers)
         and all(map(same_layer, first.layers, second.layers))
     )
@@ -56,6 +58,19 @@ def test_round_trip(tmp_path_factory, seed, machine):
     quantized = random_quantized(random_network(seed, machine=machine), seed)
     quantized.save(path)
     assert same(QuantizedNetwork.load(path), quantized)
+
+
+def test_front_end_is_kept_and_fixed_where_none_is_named(tmp_path):
+    centred = replace(QUANTIZED, front_end=CENTRED)
+    centred.save(tmp_path / "new.npz")
+    assert same(QuantizedNetwork.load(tmp_path / "new.npz"), centred)
+    QUANTIZED.save(tmp_path / "old.npz")
+    with zipfile.ZipFile(tmp_path / "old.npz") as archive:
+        assert "front_end" not in json.loads(archive.read("header.json"))
+    assert QuantizedNetwork.load(tmp_path / "old.npz").front_end == FIXED
+    for wrong in ("", "x" * 65, 3):
+        with pytest.raises(ArtefactError, match="front end is"):
+            replace(QUANTIZED, front_end=wrong)
 
 
 def test_equal_networks_give_equal_bytes_and_nothing_else_is_left(tmp_path):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from twofold.hw.contract import xclbin
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.regs import KERNEL_NAME, KERNEL_VERSION
+from twofold.hw.xclbin import xclbin
 from twofold.hw.xclbin.xclbin import (
     Clock,
     ClockType,

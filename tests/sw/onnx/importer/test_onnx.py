@@ -1,5 +1,7 @@
 """ONNX import: our own exports come back with the same integers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 
 from twofold.hw.contract import presets
 from twofold.sim.workloads.random_network import random_inputs, random_network, random_quantized
+from twofold.sw.artefacts.quantized import FIXED
+from twofold.sw.data.frontend import CENTRED
 from twofold.sw.golden import forward
 from twofold.sw.onnx.export.onnx import export
 from twofold.sw.onnx.importer.assemble import import_onnx
@@ -27,6 +31,12 @@ def test_exports_come_back(seed, machine):
     assert back.network.labels == network.labels
     assert back.logit_scale == quantized.logit_scale
     assert back.network.zero_point == network.zero_point
+
+
+def test_front_end_comes_back():
+    quantized = random_quantized(presets.network("tiny"))
+    assert imported(quantized).front_end == FIXED
+    assert imported(replace(quantized, front_end=CENTRED)).front_end == CENTRED
 
 
 @pytest.mark.parametrize("variant", presets.VARIANTS)
