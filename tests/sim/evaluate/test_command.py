@@ -79,6 +79,9 @@ def test_robustness_of_variants_beside_each_other(
     for name in ("_background_noise_/hiss.wav", "yes/a_nohash_0.wav", "no/a_nohash_0.wav"):
         (tmp_path / name).parent.mkdir()
         soundfile.write(tmp_path / name, noise[: 16_000 if "nohash" in name else None], 16_000)
+    options = ("--data", str(tmp_path), "--split", "all", "--stream", "--json")
+    assert cli.run(parse(*options)) == 0
+    assert json.loads(capsys.readouterr().out)["clips"] == 3
     options = ("--data", str(tmp_path), "--split", "all", "--robust", "--beside", "dense")
     assert cli.run(parse(*options, "--json")) == 0
     figures = json.loads(capsys.readouterr().out)
