@@ -21,8 +21,13 @@ from twofold.sw.quantize.integer import forward_integer
 SHIPPED = sorted((Path(__file__).parents[1] / "sw" / "networks").glob("*.npz"))
 BETTER_THAN = 0.75
 """Accuracy below which a shipped network is not a trained one."""
-ACTIVE = {"conv1": 0.095, "conv2": 0.125, "linear1": 0.1}
-"""Share of a layer's activations that may be other than 0, as in the published network."""
+ACTIVE = {
+    "gsc-fast": {"conv1": 0.095, "conv2": 0.125, "linear1": 0.1},
+    "gsc-accurate": {"conv1": 0.102, "conv2": 0.125, "linear1": 0.1},
+}
+"""Share of a layer's activations that may be other than 0: of ``fast`` as in the published network,
+of ``accurate``, whose recipe is an older one, as it was asked for.
+"""
 ACTIVE_IN_ALL = 0.105
 ACTIVE_ELSEWHERE = 0.003
 """What a layer may be over that on a split other than val, on which it is held."""
@@ -81,10 +86,10 @@ def test_sparse_speech_networks_are_as_sparse_as_asked_for(quantized):
         pytest.skip("the budgets are those of the sparse speech networks")
     weights = sum(np.count_nonzero(layer.weight) for layer in quantized.layers)
     assert weights <= 0.05 * sum(layer.weight.size for layer in quantized.layers)
-    if quantized.network.name in ("gsc-fast", "gsc-accurate"):
+    if most := ACTIVE.get(quantized.network.name):
         golden = forward(quantized, samples(quantized)[0])
         active = densities(quantized, golden)["activation_density"]
-        assert all(active[name] <= most + ACTIVE_ELSEWHERE for name, most in ACTIVE.items())
+        assert all(active[name] <= most[name] + ACTIVE_ELSEWHERE for name in most)
         outputs = [int(np.prod(stage.out_shape)) for stage in quantized.network.stages[:-1]]
         assert golden.nonzero.mean(axis=0).sum() <= ACTIVE_IN_ALL * sum(outputs)
 

@@ -20,6 +20,7 @@ from twofold.sw.artefacts.input import (
     parse_input,
 )
 from twofold.sw.artefacts.shipped import shipped
+from twofold.sw.data.frontend import FRONT_ENDS
 from twofold.sw.errors import ArtefactError
 
 QUANTIZED = random_quantized(presets.network("tiny"), 3)
@@ -70,8 +71,10 @@ def test_front_end_is_that_of_audio():
 
 
 @pytest.mark.parametrize("variant", presets.VARIANTS)
-def test_shipped_files_from_before(variant: str):
-    assert QuantizedNetwork.load(shipped("gsc", variant)).input == SPEECH
+def test_shipped_files_say_what_they_take(variant: str):
+    speech = QuantizedNetwork.load(shipped("gsc", variant))
+    assert speech.input == {"kind": "audio", "front_end": speech.front_end}
+    assert speech.front_end in FRONT_ENDS
     assert QuantizedNetwork.load(shipped("tiny", variant)).input == DIGIT_PICTURES
 
 
