@@ -22,7 +22,9 @@ from twofold.hw.contract.presets import DIGITS, GSC_LABELS
 from twofold.sw.errors import ArtefactError
 
 ARRAY: Mapping[str, Any] = {"kind": "array"}
-SPEECH: Mapping[str, Any] = {"kind": "audio", "front_end": "log-mel-1"}
+FIXED = "log-mel-1"
+"""Front end of all networks before there was another."""
+SPEECH: Mapping[str, Any] = {"kind": "audio", "front_end": FIXED}
 DIGIT_PICTURES: Mapping[str, Any] = {"kind": "picture", "examples": "digits"}
 
 INPUT_PROPERTY = "twofold.input"
@@ -78,8 +80,14 @@ def parse_input(text: str) -> Mapping[str, Any]:
     )
 
 
-def input_of_older_file(network: Network) -> Mapping[str, Any]:
-    """Input of a network whose file does not state it, by the tasks that there were then."""
+def input_of_older_file(network: Network, front_end: Any = None) -> Mapping[str, Any]:
+    """Input of a network whose file does not state it.
+
+    ``front_end``: member of that name of the file's header, where it has one: networks for audio
+    had it before the input was stated. Otherwise by the tasks that there were then.
+    """
+    if front_end is not None:
+        return {"kind": "audio", "front_end": FIXED if front_end == "fixed" else front_end}
     speech = set(network.labels) <= {*GSC_LABELS, *_DIGIT_WORDS}
     if speech and network.input_shape == (1, 32, 32):
         return dict(SPEECH)

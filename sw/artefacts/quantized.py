@@ -88,6 +88,11 @@ class QuantizedNetwork:
         except (TypeError, ValueError) as error:
             raise ArtefactError(f"network: provenance is not plain JSON: {error}") from error
 
+    @property
+    def front_end(self) -> str | None:
+        """Name of what makes the network's inputs of audio; None where they are something else."""
+        return self.input["front_end"] if self.input["kind"] == "audio" else None
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Softmax of scaled logits, float64, over the last axis."""
         scaled = np.asarray(logits, dtype=np.float64) * self.logit_scale
@@ -167,7 +172,10 @@ def _build(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> QuantizedNe
         )
         for stage, shift in zip(network.stages, header["shifts"], strict=True)
     )
-    stated = header["input"] if "input" in header else input_of_older_file(network)
+    if "input" in header:
+        stated = header["input"]
+    else:
+        stated = input_of_older_file(network, header.get("front_end"))
     return QuantizedNetwork(network, layers, header["logit_scale"], provenance, stated)
 
 

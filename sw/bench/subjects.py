@@ -11,6 +11,7 @@ import numpy as np
 from twofold.hw.contract.files import write_bytes, writing
 from twofold.hw.contract.network import Dense, Network
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.artefacts.input import FIXED
 from twofold.sw.artefacts.shipped import shipped
 from twofold.sw.bench.floats import float_inputs
 from twofold.sw.bench.models import float_model, int8_model
@@ -59,8 +60,10 @@ def prepare(net: str, inputs: np.ndarray, folder: Path) -> list[Subject]:
     return [subject_of(name, *_network(net, name), inputs, folder) for name in VARIANTS]
 
 
-def samples(net: str, data: Path | None) -> tuple[np.ndarray, str]:
+def samples(net: str, data: Path | None, front: str = FIXED) -> tuple[np.ndarray, str]:
     """Inputs uint8 ``[samples, 1, rows, columns]`` and where they come from.
+
+    ``front``: front end of the networks for speech (`twofold.sw.data.frontend`).
 
     Speech comes from the test split of ``data``, or is rendered where there is none. Raises
     AudioError, DatasetError, ToolError.
@@ -70,18 +73,19 @@ def samples(net: str, data: Path | None) -> tuple[np.ndarray, str]:
 
         return digits("test")[0][:SAMPLES, None], "digits of scikit-learn"
     if data is None:
-        from twofold.sw.data.features import log_mel
+        from twofold.sw.data.frontend import front_end
         from twofold.sw.data.gsc import KEYWORDS
         from twofold.sw.data.speech import VOICES, speak_all
 
-        return log_mel(speak_all(KEYWORDS, VOICES))[:SAMPLES, None], "speech of eSpeak NG"
+        inputs = front_end(front)(speak_all(KEYWORDS, VOICES))
+        return inputs[:SAMPLES, None], "speech of eSpeak NG"
     from twofold.sw.data.gsc import features, open_gsc
 
     found = open_gsc(data)
     split = "test" if found.splits.get("test") else "all"
     clips = found.clips(split)
     chosen = clips[:: max(1, len(clips) // SAMPLES)][:SAMPLES]
-    return features(chosen)[:, None], f"Google Speech Commands, {split} split"
+    return features(chosen, front)[:, None], f"Google Speech Commands, {split} split"
 
 
 def _network(net: str, name: str) -> tuple[QuantizedNetwork, str]:

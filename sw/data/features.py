@@ -7,6 +7,7 @@ equally spaced in mel from 60 to 7600 Hz, and its binary logarithm from -12 to +
 0..255: a step is 0.26 dB.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -27,12 +28,21 @@ STEPS_PER_OCTAVE = 255 / 22
 BATCH = 256
 
 
-def log_mel(samples: Samples) -> NDArray[np.uint8]:
+def quantise(log: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Feature values of binary logarithms of power, of any shape."""
+    return np.clip(np.rint((log + LOG_OFFSET) * STEPS_PER_OCTAVE), 0, 255).astype(np.uint8)
+
+
+def log_mel(
+    samples: Samples,
+    finish: Callable[[NDArray[np.float64]], NDArray[np.uint8]] = quantise,
+) -> NDArray[np.uint8]:
     """Features of clips.
 
     Parameters
     ----------
     samples: float32 [16000] or [N, 16000], in -1..1, at 16 kHz.
+    finish: makes features [N, 32, 32] of log power of that shape (`twofold.sw.data.frontend`).
 
     Returns
     -------
@@ -43,30 +53,26 @@ def log_mel(samples: Samples) -> NDArray[np.uint8]:
         raise ValueError(f"clips of shape {np.shape(samples)}, needs [{CLIP}] or [N, {CLIP}]")
     out = np.empty((len(clips), FRAMES, BANDS), np.uint8)
     for at in range(0, len(clips), BATCH):
-        out[at : at + BATCH] = quantise(log_power(clips[at : at + BATCH], HOP))
+        out[at : at + BATCH] = finish(log_power(clips[at : at + BATCH], HOP))
     return out if np.ndim(samples) == 2 else out[0]
 
 
 def log_power(clips: Samples, hop: int) -> NDArray[np.float64]:
-    """Binary logarithm [N, frames, 32] of the mel power of clips [N, 16000].
+    """Binary logarithm [N, frames, 32] of the mel power of ``clips`` [N, samples], of any length.
 
-    Frames are ``hop`` samples apart: ``ceil(16000 / hop)`` of them. Float64 throughout, so that the
-    order in which sums of different batches are taken cannot show in the rounded features.
+    Frames are ``hop`` samples apart: ``ceil(samples / hop)`` of them. Float64 throughout, so that
+    the order in which sums of different batches are taken cannot show in the rounded features.
 
     Raises ValueError unless ``hop`` divides 512.
     """
     if hop < 1 or HOP % hop:
         raise ValueError(f"hop is {hop}, needs a divisor of {HOP}")
     padded = np.pad(clips, ((0, 0), (WINDOW // 2, WINDOW // 2)))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=1)[:, :CLIP:hop]
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=1)
+    frames = frames[:, : clips.shape[1] : hop]
     spectrum = np.fft.rfft(frames * _hann())
     power = (spectrum.real**2 + spectrum.imag**2) @ mel_bands()
     return np.log2(power + POWER_FLOOR)
-
-
-def quantise(log: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Feature values of binary logarithms of power, of any shape."""
-    return np.clip(np.rint((log + LOG_OFFSET) * STEPS_PER_OCTAVE), 0, 255).astype(np.uint8)
 
 
 @cache

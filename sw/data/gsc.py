@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from twofold.hw.contract.presets import GSC_LABELS
 from twofold.sw.artefacts.regular import read_regular
 from twofold.sw.data.audio import CLIP, RATE, Samples, fit, opened, read_clip, read_wav
-from twofold.sw.data.features import BANDS, BATCH, FRAMES, log_mel
+from twofold.sw.data.features import BANDS, BATCH, FRAMES
+from twofold.sw.data.frontend import FIXED, front_end
 from twofold.sw.errors import AudioError, DatasetError, refuse_all
 
 SPLITS = ("train", "val", "test", "all")
@@ -207,11 +208,15 @@ def for_task(clips: Iterable[Clip], classes: Sequence[str]) -> tuple[Clip, ...]:
     return tuple(replace(clip, label=label) for clip, label in chosen if label is not None)
 
 
-def features(clips: Sequence[Clip]) -> NDArray[np.uint8]:
-    """Features [N, 32, 32] of clips, in order; reads the audio in blocks. Raises DatasetError."""
+def features(clips: Sequence[Clip], front: str = FIXED) -> NDArray[np.uint8]:
+    """Features [N, 32, 32] of clips by the front end ``front``, in order.
+
+    Reads the audio in blocks. Raises DatasetError.
+    """
+    make = front_end(front)
     out, at = np.empty((len(clips), FRAMES, BANDS), np.uint8), 0
     for block in sound(clips):
-        out[at : at + len(block)] = log_mel(block)
+        out[at : at + len(block)] = make(block)
         at += len(block)
     return out
 

@@ -28,12 +28,19 @@ def features(network: QuantizedNetwork, sound: NDArray[np.float32]) -> NDArray[n
     """
     from twofold.sw.data.frontend import front_end
 
-    name = network.input["front_end"]
-    found = front_end(name)(sound)[:, None]
+    return as_samples(network, front_end(network.input["front_end"])(sound))
+
+
+def as_samples(network: QuantizedNetwork, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images [n, frames, bands] of the network's front end as its samples [n, 1, frames, bands].
+
+    Raises NetworkError where they are not what the network takes.
+    """
+    found = images[:, None]
     if found.shape[1:] != network.network.input_shape:
         raise NetworkError(
             f"{network.network.name} takes {list(network.network.input_shape)}, its front end "
-            f"{name!r} gives {list(found.shape[1:])}"
+            f"{network.front_end!r} gives {list(found.shape[1:])}"
         )
     return found
 

@@ -127,8 +127,8 @@ class Layer(nn.Module):
 
     def effective(self, half: bool = False) -> Tensor:
         """Weights that exist, in bfloat16 where ``half``; the gradient passes to all."""
-        if half and self.fused:
-            return native.mask_weights(self.weight, self.mask)
+        if self.fused:
+            return native.mask_weights(self.weight, self.mask, half)
         absent = (self.weight * (1 - self.mask)).detach()
         weight = self.weight - absent
         return weight.to(torch.bfloat16) if half else weight
@@ -146,6 +146,8 @@ class Layer(nn.Module):
         if self.fused and plain and stage.index == 0 and x.shape[-1] == 1:
             side = stage.pool_window[0]
             return native.conv_pool(x.float().permute(0, 3, 1, 2), self.effective(), side)
+        if self.fused and plain and not half and native.is_sparse(x):
+            return native.sparse_conv_pool(x, self.effective(), stage.pool_window[0])
         out = F.conv2d(
             x.permute(0, 3, 1, 2), self.effective(half), stride=stage.stride,
             padding=stage.padding,

@@ -1,6 +1,10 @@
 // Fused training kernels, one thread each: where stock PyTorch spends its time on networks of this
 // family.
 //
+// `sparse_conv_pool` is the same for inputs that are mostly 0, as winners leave them: it visits what
+// is not 0, forwards, for the weights and for the inputs; an input that is 0 gets no gradient, as it
+// lost.
+//
 // Tensors are contiguous, channels last. `conv_pool` keeps only the pooled maximum and which
 // position won it; the backward pass needs no gradient of the image. `norm_winners` is BatchNorm,
 // ReLU and k-winners of every row in one go.
@@ -13,10 +17,12 @@
 
 namespace {
 
-constexpr int LANES = 16;
-typedef float Vector __attribute__((vector_size(4 * LANES), aligned(4)));
-typedef int32_t Whole __attribute__((vector_size(4 * LANES), aligned(4)));
-typedef uint8_t Bytes __attribute__((vector_size(LANES), aligned(1)));
+// Channels come in multiples of two parts. A part is as wide as the registers of most processors;
+// wider ones would be kept in memory where registers are narrower.
+constexpr int WIDE = 8;
+typedef float Part __attribute__((vector_size(4 * WIDE), aligned(4)));
+typedef int32_t Whole __attribute__((vector_size(4 * WIDE), aligned(4)));
+typedef uint8_t Bytes __attribute__((vector_size(WIDE), aligned(1)));
 
 struct Bf16 {
     uint16_t bits;
@@ -41,54 +47,184 @@ struct Window {
     int64_t step(int64_t position) const { return position / pool * width + position % pool; }
 };
 
-template <int BLOCKS>
-void conv_pool_block(const Window &s, const float *image, const float *weights, float *out,
-                     uint8_t *winner) {
-    Vector best[BLOCKS];
-    Whole chosen[BLOCKS] = {};
-    for (int64_t position = 0; position < s.pool * s.pool; position++) {
-        const float *window = image + s.step(position);
-        Vector sum[BLOCKS] = {};
-        for (int64_t row = 0; row < s.rows; row++)
-            for (int64_t col = 0; col < s.cols; col++) {
-                const float pixel = window[row * s.width + col];
-                const float *tap = weights + (row * s.cols + col) * s.channels;
-                for (int block = 0; block < BLOCKS; block++)
-                    sum[block] += *(const Vector *)(tap + block * LANES) * pixel;
-            }
-        for (int block = 0; block < BLOCKS; block++) {
-            const Whole better = position == 0 ? Whole{} - 1 : Whole(sum[block] > best[block]);
-            chosen[block] = better ? Whole{} + int32_t(position) : chosen[block];
-            best[block] = better ? sum[block] : best[block];
+// Sums of PARTS parts of channels at one position; they stay in registers.
+template <int PARTS>
+void dense_sum(const Window &s, const float *window, const float *weights, float *out) {
+    Part sum[PARTS] = {};
+    for (int64_t row = 0; row < s.rows; row++)
+        for (int64_t col = 0; col < s.cols; col++) {
+            const float pixel = window[row * s.width + col];
+            const float *tap = weights + (row * s.cols + col) * s.channels;
+            for (int part = 0; part < PARTS; part++)
+                sum[part] += *(const Part *)(tap + part * WIDE) * pixel;
         }
-    }
-    for (int block = 0; block < BLOCKS; block++) {
-        *(Vector *)(out + block * LANES) = best[block];
-        *(Bytes *)(winner + block * LANES) = __builtin_convertvector(chosen[block], Bytes);
+    for (int part = 0; part < PARTS; part++) *(Part *)(out + part * WIDE) = sum[part];
+}
+
+// The largest of `count` sums of every channel [count, channels], and which it was.
+void largest(const float *sums, int64_t count, int64_t channels, float *out, uint8_t *winner) {
+    for (int64_t c = 0; c < channels; c += WIDE) {
+        Part best = *(const Part *)(sums + c);
+        Whole chosen = {};
+        for (int64_t which = 1; which < count; which++) {
+            const Part other = *(const Part *)(sums + which * channels + c);
+            const Whole better = Whole(other > best);
+            chosen = better ? Whole{} + int32_t(which) : chosen;
+            best = better ? other : best;
+        }
+        *(Part *)(out + c) = best;
+        for (int lane = 0; lane < WIDE; lane++) winner[c + lane] = uint8_t(chosen[lane]);
     }
 }
 
-// Gradient of ROWS x COLS taps of one block of channels; the sums stay in registers over the whole
-// batch.
-template <int ROWS, int COLS>
+// Gradient of a row of COLS taps of one part of the channels; the sums stay in registers over the
+// whole batch.
+template <int COLS>
 void weight_gradient(const Window &s, const float *image, const float *grad, const uint8_t *winner,
                      float *out) {
-    Vector sum[ROWS * COLS] = {};
+    Part sum[COLS] = {};
     for (int64_t sample = 0, at = 0; sample < s.samples; sample++)
         for (int64_t y = 0; y < s.out_rows; y++)
             for (int64_t x = 0; x < s.out_cols; x++, at += s.channels) {
                 const float *corner = image + (sample * s.height + y * s.pool) * s.width + x * s.pool;
-                const Vector arriving = *(const Vector *)(grad + at);
+                const Part arriving = *(const Part *)(grad + at);
                 const Whole won = __builtin_convertvector(*(const Bytes *)(winner + at), Whole);
                 for (int64_t position = 0; position < s.pool * s.pool; position++) {
-                    const Vector part = won == int32_t(position) ? arriving : Vector{};
+                    const Part share = won == int32_t(position) ? arriving : Part{};
                     const float *window = corner + s.step(position);
-                    for (int row = 0; row < ROWS; row++)
-                        for (int col = 0; col < COLS; col++)
-                            sum[row * COLS + col] += part * window[row * s.width + col];
+                    for (int col = 0; col < COLS; col++) sum[col] += share * window[col];
                 }
             }
-    for (int tap = 0; tap < ROWS * COLS; tap++) *(Vector *)(out + tap * s.channels) += sum[tap];
+    for (int col = 0; col < COLS; col++) *(Part *)(out + col * s.channels) += sum[col];
+}
+
+// What is not 0 in a batch of pixels: of pixel p, the entries first[p] to first[p + 1].
+struct Entries {
+    std::vector<int32_t> first, channel;
+    std::vector<float> value;
+    Entries(const float *x, int64_t pixels, int64_t inputs) : first(pixels + 1, 0) {
+        int64_t count = 0;
+        for (int64_t p = 0; p < pixels; p++) {
+            channel.resize(count + inputs);
+            value.resize(count + inputs);
+            for (int64_t i = 0; i < inputs; i++) {  // without a branch, which nothing could foresee
+                channel[count] = int32_t(i);
+                value[count] = x[p * inputs + i];
+                count += value[count] != 0.0f;
+            }
+            first[p + 1] = int32_t(count);
+        }
+    }
+};
+
+// Sums of PARTS parts of channels at one position; they stay in registers.
+template <int PARTS>
+void sparse_sum(const Window &s, const Entries &entries, int64_t corner, int64_t inputs,
+                const float *weights, float *out) {
+    Part sum[PARTS] = {};
+    for (int64_t row = 0; row < s.rows; row++)
+        for (int64_t col = 0; col < s.cols; col++) {
+            const int64_t pixel = corner + row * s.width + col;
+            const float *tap = weights + (row * s.cols + col) * inputs * s.channels;
+            for (int32_t e = entries.first[pixel]; e < entries.first[pixel + 1]; e++) {
+                const float *kernel = tap + entries.channel[e] * s.channels;
+                const float value = entries.value[e];
+                for (int part = 0; part < PARTS; part++)
+                    sum[part] += *(const Part *)(kernel + part * WIDE) * value;
+            }
+        }
+    for (int part = 0; part < PARTS; part++) *(Part *)(out + part * WIDE) = sum[part];
+}
+
+// Sums of all channels at one position.
+void sparse_sums(const Window &s, const Entries &entries, int64_t corner, int64_t inputs,
+                 const float *weights, float *out) {
+    int64_t c = 0;
+    for (; c + 8 * WIDE <= s.channels; c += 8 * WIDE)
+        sparse_sum<8>(s, entries, corner, inputs, weights + c, out + c);
+    for (; c < s.channels; c += 2 * WIDE)
+        sparse_sum<2>(s, entries, corner, inputs, weights + c, out + c);
+}
+
+// Gradient of one tap of PARTS parts of channels: outer products of entries and what arrives.
+template <int PARTS>
+void sparse_weight_gradient(const Entries &entries, int64_t pixel, const float *arriving,
+                            int64_t channels, float *out) {
+    Part grad[PARTS];
+    for (int part = 0; part < PARTS; part++) grad[part] = *(const Part *)(arriving + part * WIDE);
+    for (int32_t e = entries.first[pixel]; e < entries.first[pixel + 1]; e++) {
+        float *kernel = out + entries.channel[e] * channels;
+        const float value = entries.value[e];
+        for (int part = 0; part < PARTS; part++)
+            *(Part *)(kernel + part * WIDE) += grad[part] * value;
+    }
+}
+
+// Gradients of pooled maxima back at the positions that won them: [samples, rows, cols, channels].
+std::vector<float> unpooled(const Window &s, const float *grad, const uint8_t *winner) {
+    const int64_t height = s.out_rows * s.pool, width = s.out_cols * s.pool;
+    std::vector<float> out(s.samples * height * width * s.channels, 0.0f);
+    std::vector<int64_t> step(s.pool * s.pool);
+    for (int64_t position = 0; position < s.pool * s.pool; position++)
+        step[position] = (position / s.pool * width + position % s.pool) * s.channels;
+    for (int64_t sample = 0, at = 0; sample < s.samples; sample++)
+        for (int64_t y = 0; y < s.out_rows; y++)
+            for (int64_t x = 0; x < s.out_cols; x++, at += s.channels) {
+                const int64_t corner = (sample * height + y * s.pool) * width + x * s.pool;
+                for (int64_t c = 0; c < s.channels; c++)
+                    out[corner * s.channels + step[winner[at + c]] + c] = grad[at + c];
+            }
+    return out;
+}
+
+void sparse_weights_backward(const Window &s, const Entries &entries, int64_t inputs,
+                             const std::vector<float> &arriving, float *grad_weights) {
+    const int64_t height = s.out_rows * s.pool, width = s.out_cols * s.pool;
+    for (int64_t tap = 0; tap < s.rows * s.cols; tap++) {
+        const float *grad = arriving.data();
+        float *out = grad_weights + tap * inputs * s.channels;
+        for (int64_t sample = 0; sample < s.samples; sample++)
+            for (int64_t y = 0; y < height; y++)
+                for (int64_t x = 0; x < width; x++, grad += s.channels) {
+                    const int64_t row = sample * s.height + y + tap / s.cols;
+                    const int64_t pixel = row * s.width + x + tap % s.cols;
+                    int64_t c = 0;
+                    for (; c + 8 * WIDE <= s.channels; c += 8 * WIDE)
+                        sparse_weight_gradient<8>(entries, pixel, grad + c, s.channels, out + c);
+                    for (; c < s.channels; c += 2 * WIDE)
+                        sparse_weight_gradient<2>(entries, pixel, grad + c, s.channels, out + c);
+                }
+    }
+}
+
+void sparse_inputs_backward(const Window &s, const Entries &entries, int64_t inputs,
+                            const std::vector<float> &arriving, const float *weights,
+                            float *grad_x) {
+    const int64_t height = s.out_rows * s.pool, width = s.out_cols * s.pool;
+    for (int64_t pixel = 0; pixel < s.samples * s.height * s.width; pixel++) {
+        const int64_t sample = pixel / (s.height * s.width);
+        const int64_t y = pixel / s.width % s.height, x = pixel % s.width;
+        for (int32_t e = entries.first[pixel]; e < entries.first[pixel + 1]; e++) {
+            Part sum[2] = {};
+            for (int64_t row = std::max<int64_t>(0, y - height + 1); row < std::min(s.rows, y + 1);
+                 row++)
+                for (int64_t col = std::max<int64_t>(0, x - width + 1);
+                     col < std::min(s.cols, x + 1); col++) {
+                    const float *grad =
+                        &arriving[((sample * height + y - row) * width + x - col) * s.channels];
+                    const float *kernel =
+                        weights +
+                        ((row * s.cols + col) * inputs + entries.channel[e]) * s.channels;
+                    for (int64_t c = 0; c < s.channels; c += 2 * WIDE)
+                        for (int part = 0; part < 2; part++)
+                            sum[part] += *(const Part *)(grad + c + WIDE * part) *
+                                         *(const Part *)(kernel + c + WIDE * part);
+                }
+            float total = 0.0f;
+            for (int lane = 0; lane < WIDE; lane++) total += sum[0][lane] + sum[1][lane];
+            grad_x[pixel * inputs + entries.channel[e]] = total;
+        }
+    }
 }
 
 // The k-th largest of `count` floats >= 0, found by halving the range of their bit patterns, which
@@ -157,16 +293,22 @@ extern "C" {
 void conv_pool_forward(const Window *shape, const float *image, const float *weights, float *out,
                        uint8_t *winner) {
     const Window s = *shape;
+    std::vector<float> sums(s.pool * s.pool * s.channels);
     for (int64_t sample = 0; sample < s.samples; sample++)
         for (int64_t y = 0; y < s.out_rows; y++)
             for (int64_t x = 0; x < s.out_cols; x++) {
                 const float *corner = image + (sample * s.height + y * s.pool) * s.width + x * s.pool;
                 const int64_t at = ((sample * s.out_rows + y) * s.out_cols + x) * s.channels;
-                int64_t c = 0;
-                for (; c + 4 * LANES <= s.channels; c += 4 * LANES)
-                    conv_pool_block<4>(s, corner, weights + c, out + at + c, winner + at + c);
-                for (; c < s.channels; c += LANES)
-                    conv_pool_block<1>(s, corner, weights + c, out + at + c, winner + at + c);
+                for (int64_t position = 0; position < s.pool * s.pool; position++) {
+                    const float *window = corner + s.step(position);
+                    int64_t c = 0;
+                    float *sum = &sums[position * s.channels];
+                    for (; c + 8 * WIDE <= s.channels; c += 8 * WIDE)
+                        dense_sum<8>(s, window, weights + c, sum + c);
+                    for (; c < s.channels; c += 2 * WIDE)
+                        dense_sum<2>(s, window, weights + c, sum + c);
+                }
+                largest(sums.data(), s.pool * s.pool, s.channels, out + at, winner + at);
             }
 }
 
@@ -175,17 +317,49 @@ void conv_pool_forward(const Window *shape, const float *image, const float *wei
 void conv_pool_backward(const Window *shape, const float *image, const float *grad,
                         const uint8_t *winner, float *grad_weights) {
     const Window s = *shape;
-    for (int64_t c = 0; c < s.channels; c += LANES) {
-        if (s.rows == 5 && s.cols == 5)
-            weight_gradient<5, 5>(s, image, grad + c, winner + c, grad_weights + c);
-        else if (s.rows == 3 && s.cols == 3)
-            weight_gradient<3, 3>(s, image, grad + c, winner + c, grad_weights + c);
-        else
-            for (int64_t row = 0; row < s.rows; row++)
+    for (int64_t c = 0; c < s.channels; c += WIDE)
+        for (int64_t row = 0; row < s.rows; row++) {
+            const float *shifted = image + row * s.width;
+            float *out = grad_weights + row * s.cols * s.channels + c;
+            if (s.cols == 5)
+                weight_gradient<5>(s, shifted, grad + c, winner + c, out);
+            else if (s.cols == 3)
+                weight_gradient<3>(s, shifted, grad + c, winner + c, out);
+            else
                 for (int64_t col = 0; col < s.cols; col++)
-                    weight_gradient<1, 1>(s, image + row * s.width + col, grad + c, winner + c,
-                                          grad_weights + (row * s.cols + col) * s.channels + c);
-    }
+                    weight_gradient<1>(s, shifted + col, grad + c, winner + c,
+                                       out + col * s.channels);
+        }
+}
+
+// x [samples, height, width, inputs], weights [rows * cols, inputs, channels] -> out, winner [samples,
+// out_rows, out_cols, channels]
+void sparse_conv_pool_forward(const Window *shape, int64_t inputs, const float *x,
+                              const float *weights, float *out, uint8_t *winner) {
+    const Window s = *shape;
+    const Entries entries(x, s.samples * s.height * s.width, inputs);
+    std::vector<float> sums(s.pool * s.pool * s.channels);
+    for (int64_t sample = 0, at = 0; sample < s.samples; sample++)
+        for (int64_t row = 0; row < s.out_rows; row++)
+            for (int64_t col = 0; col < s.out_cols; col++, at += s.channels) {
+                const int64_t corner = (sample * s.height + row * s.pool) * s.width + col * s.pool;
+                for (int64_t position = 0; position < s.pool * s.pool; position++) {
+                    sparse_sums(s, entries, corner + s.step(position), inputs, weights,
+                                &sums[position * s.channels]);
+                }
+                largest(sums.data(), s.pool * s.pool, s.channels, out + at, winner + at);
+            }
+}
+
+// -> grad_x as x, grad_weights as weights; both must start at 0
+void sparse_conv_pool_backward(const Window *shape, int64_t inputs, const float *x,
+                               const float *weights, const float *grad, const uint8_t *winner,
+                               float *grad_x, float *grad_weights) {
+    const Window s = *shape;
+    const Entries entries(x, s.samples * s.height * s.width, inputs);
+    const std::vector<float> arriving = unpooled(s, grad, winner);
+    sparse_weights_backward(s, entries, inputs, arriving, grad_weights);
+    sparse_inputs_backward(s, entries, inputs, arriving, weights, grad_x);
 }
 
 // x [rows, channels] -> mean, variance [channels]

@@ -19,6 +19,8 @@ from twofold.hw.contract.errors import ToolError
 
 LANES = 16
 """Channels of a convolution must be a multiple of this."""
+SPARSE = 0.3
+"""Share of the inputs that may be other than 0 for a convolution to visit only those."""
 _SOURCE = Path(__file__).with_name("native.cpp")
 _WINDOW = ("samples", "height", "width", "channels", "rows", "cols", "pool", "out_rows", "out_cols")
 _FLAGS = (
@@ -108,26 +110,81 @@ def conv_pool(image: Tensor, weight: Tensor, pool: int) -> Tensor:
     return cast(Tensor, _ConvPool.apply(image, weight, pool))
 
 
-class _MaskWeights(torch.autograd.Function):
+class _SparseConvPool(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, mask: Tensor) -> Tensor:
-        out = torch.empty(weight.shape, dtype=torch.bfloat16)
-        weight_at, mask_at, out_at = _pointers(weight, mask, out)
-        library().mask_weights(weight_at, mask_at, ctypes.c_int64(weight.numel()), out_at)
-        ctx.kind = weight.dtype
+    def forward(ctx: Any, x: Tensor, weight: Tensor, pool: int) -> Tensor:
+        samples, height, width, inputs = x.shape
+        channels, _, rows, cols = weight.shape
+        out_rows, out_cols = (height - rows + 1) // pool, (width - cols + 1) // pool
+        window = _Window(samples, height, width, channels, rows, cols, pool, out_rows, out_cols)
+        taps = weight.detach().permute(2, 3, 1, 0).contiguous()
+        out = torch.empty(samples, out_rows, out_cols, channels)
+        winner = torch.empty(out.shape, dtype=torch.uint8)
+        library().sparse_conv_pool_forward(
+            ctypes.byref(window), ctypes.c_int64(inputs), *_pointers(x, taps, out, winner)
+        )
+        ctx.save_for_backward(x, taps, winner)
+        ctx.window = window
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        return grad_outputs[0].to(ctx.kind), None
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, taps, winner = ctx.saved_tensors
+        grad = grad_outputs[0].contiguous()
+        grad_x, grad_taps = torch.zeros_like(x), torch.zeros_like(taps)
+        library().sparse_conv_pool_backward(
+            ctypes.byref(ctx.window), ctypes.c_int64(x.shape[-1]),
+            *_pointers(x, taps, grad, winner, grad_x, grad_taps),
+        )  # fmt: skip
+        return grad_x, grad_taps.permute(3, 2, 0, 1), None
 
 
-def mask_weights(weight: Tensor, mask: Tensor) -> Tensor:
-    """Products of ``weight`` and ``mask`` (float32, of one shape) in bfloat16.
+def is_sparse(x: Tensor) -> bool:
+    """Whether `sparse_conv_pool` is faster than a convolution that visits all of ``x``."""
+    return int(torch.count_nonzero(x)) < SPARSE * x.numel()
+
+
+def sparse_conv_pool(x: Tensor, weight: Tensor, pool: int) -> Tensor:
+    """Convolution of inputs that are mostly 0, and max-pooling.
+
+    The gradient reaches the inputs that are not 0 and all weights. The time goes with the number of
+    inputs that are not 0.
+
+    Parameters
+    ----------
+    x: float32 [samples, height, width, inputs].
+    weight: float32 [channels, inputs, rows, cols]; channels a multiple of `LANES`.
+    pool: side and stride of the pooling window.
+
+    Returns
+    -------
+    float32 [samples, out rows, out cols, channels].
+    """
+    return cast(Tensor, _SparseConvPool.apply(x.contiguous(), weight, pool))
+
+
+class _MaskWeights(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, mask: Tensor, half: bool) -> Tensor:
+        ctx.kind = weight.dtype
+        if not half:
+            return weight * mask
+        out = torch.empty(weight.shape, dtype=torch.bfloat16)
+        weight_at, mask_at, out_at = _pointers(weight, mask, out)
+        library().mask_weights(weight_at, mask_at, ctypes.c_int64(weight.numel()), out_at)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        return grad_outputs[0].to(ctx.kind), None, None
+
+
+def mask_weights(weight: Tensor, mask: Tensor, half: bool) -> Tensor:
+    """Products of ``weight`` and ``mask`` (float32, of one shape), in bfloat16 where ``half``.
 
     The gradient reaches all weights, masked or not.
     """
-    return cast(Tensor, _MaskWeights.apply(weight, mask))
+    return cast(Tensor, _MaskWeights.apply(weight, mask, half))
 
 
 class _NormWinners(torch.autograd.Function):

@@ -12,6 +12,12 @@ INPUT_SCALE = 64.0
 """Steps of the input that make up 1.0."""
 
 
+def half_is_fast() -> bool:
+    """Whether this processor multiplies bfloat16 itself; elsewhere it is slower than float32."""
+    able = torch.cpu.get_capabilities()
+    return any(able.get(unit, False) for unit in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
 class SparseNet(nn.Module):
     """Floating-point network with masks and winners.
 
@@ -26,7 +32,7 @@ class SparseNet(nn.Module):
         self.network = network
         self.layers = nn.ModuleList(Layer(stage) for stage in network.stages)
         self.dropout = nn.Dropout(dropout)
-        self.mixed = True
+        self.mixed = half_is_fast()
 
     def each_layer(self) -> list[Layer]:
         """The layers, in order."""

@@ -5,14 +5,14 @@ rounding is taken for the identity, the clamp passes gradients inside its range 
 k-winners pass none.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from twofold.hw.contract.arith import ACT_MAX, WEIGHT_MAX, WEIGHT_MIN
-from twofold.hw.contract.network import Network, Stage
+from twofold.hw.contract.network import Conv2d, Network, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.model import native
 from twofold.sw.model.pooling import square_maximum
@@ -34,6 +34,7 @@ class IntegerLayer(nn.Module):
         super().__init__()
         whole = torch.from_numpy(layer.weight).float()
         self.stage, self.shift, self.zero_point = stage, layer.shift, zero_point
+        self.convolution = isinstance(stage.layer, Conv2d)
         self.rounding = float(1 << (layer.shift - 1)) if layer.shift else 0.0
         bias = torch.from_numpy(layer.add).float() - self.rounding
         bias += zero_point * stage.terms * whole.flatten(1).sum(1)
@@ -66,10 +67,14 @@ class IntegerLayer(nn.Module):
     def _accumulate(self, x: Tensor, weight: Tensor) -> Tensor:
         stage = self.stage
         kind = exact_kind(weight, stage.terms)
-        plain = stage.index == 0 and stage.stride == 1 and stage.padding == 0
-        plain = plain and square_maximum(stage)
-        if plain and x.shape[1] == 1 and stage.channels % native.LANES == 0:
-            return native.conv_pool(x, weight, stage.pool_window[0]).permute(0, 3, 1, 2)
+        plain = stage.stride == 1 and stage.padding == 0 and stage.channels % native.LANES == 0
+        if self.convolution and plain and square_maximum(stage):
+            side = stage.pool_window[0]
+            if stage.index == 0 and x.shape[1] == 1:
+                return native.conv_pool(x, weight, side).permute(0, 3, 1, 2)
+            if stage.index > 0 and kind == torch.float32 and native.is_sparse(x):
+                last = x.permute(0, 2, 3, 1)
+                return native.sparse_conv_pool(last, weight, side).permute(0, 3, 1, 2)
         return accumulate(stage, x.to(kind), weight.to(kind), float(self.zero_point))
 
     def quantized(self) -> QuantizedLayer:
@@ -93,7 +98,7 @@ class IntegerNet(nn.Module):
         if any(layer.mul is not None for layer in start.layers):
             raise ValueError("layers with multipliers are not trained in integers")
         self.network: Network = start.network
-        self.logit_scale, self.input = start.logit_scale, start.input
+        self.logit_scale = start.logit_scale
         zero_points = [self.network.zero_point] + [0] * (len(start.layers) - 1)
         self.layers = nn.ModuleList(
             IntegerLayer(stage, layer, zero)
@@ -109,12 +114,10 @@ class IntegerNet(nn.Module):
             x = layer(x)
         return (x * self.logit_scale).float()
 
-    def quantized(self, provenance: Mapping[str, Any]) -> QuantizedNetwork:
-        """The network as it is now."""
+    def quantized(self, start: QuantizedNetwork) -> QuantizedNetwork:
+        """The network as it is now; what is not trained is that of ``start``."""
         layers = [layer.quantized() for layer in self.layers if isinstance(layer, IntegerLayer)]
-        return QuantizedNetwork(
-            self.network, tuple(layers), self.logit_scale, provenance, self.input
-        )
+        return replace(start, layers=tuple(layers))
 
 
 def _straight(value: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:

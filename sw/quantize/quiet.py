@@ -1,5 +1,6 @@
 """Fewer activations than winners: offsets lowered until no more than a share of them is used."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -12,11 +13,14 @@ from twofold.sw.quantize.integer import BATCH, accumulate, exact_kind, finish
 
 
 @torch.no_grad()
-def quieten(quantized: QuantizedNetwork, images: Tensor, share: float) -> QuantizedNetwork:
-    """Lower the offsets of layers in which more than ``share`` of the activations is not 0.
+def quieten(
+    quantized: QuantizedNetwork, images: Tensor, shares: Sequence[float]
+) -> QuantizedNetwork:
+    """Lower the offsets of layers in which more than a share of the activations is not 0.
 
-    Layers that keep all activations stay as they are. Counted on ``images`` uint8 [N, rows, cols];
-    the least number of steps that does it is taken.
+    ``shares`` are those of every layer, in order; layers that keep all activations stay as they
+    are. Counted on ``images`` uint8 [N, rows, cols]; the least number of steps that does it is
+    taken.
     """
     x = (images[:, None] if images.ndim == 3 else images).float()
     layers = list(quantized.layers)
@@ -27,7 +31,7 @@ def quieten(quantized: QuantizedNetwork, images: Tensor, share: float) -> Quanti
         acc = torch.cat([_sums(stage, layer, block, fill) for block in x.split(BATCH)])
         chosen = layer
         if stage.k < stage.channels:
-            chosen = _lowered(stage, layer, acc, share)
+            chosen = _lowered(stage, layer, acc, shares[stage.index])
         layers[stage.index] = chosen
         x = torch.cat([finish(stage, chosen, block) for block in acc.split(BATCH)])
     return replace(quantized, layers=tuple(layers))

@@ -1,16 +1,25 @@
-"""Augmentation of log-mel power on the fly: the same word by another speaker, elsewhere."""
+"""Augmentation of log-mel power on the fly: the same word by another speaker, elsewhere.
+
+Clips are changed at the frames of the cache, four to a frame of the features, and then go through
+the front end (`twofold.sw.data.frontend`): a network learns from what it will be given. The same
+changed clip can be had at both resolutions, for a teacher that hears finer frames than its student.
+"""
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from twofold.sw.data.features import BANDS, FRAMES, LOG_OFFSET, POWER_FLOOR, STEPS_PER_OCTAVE
+from twofold.sw.data import frontend
+from twofold.sw.data.features import BANDS, FRAMES, POWER_FLOOR, quantise
 
 HOP = 128
 """Samples between the frames of the cache that a shifted or stretched clip is picked from."""
 FINE = 512 // HOP
 """Frames of the cache for one frame of the features."""
+ROWS = FINE * (FRAMES - 1) + 1
+"""Rows of an image at the frames of the cache."""
 FLOOR = float(torch.log2(torch.tensor(POWER_FLOOR)))
 
 
@@ -41,20 +50,24 @@ class Augmentation:
     scarce: float = 1.5
 
 
-def features(log: Tensor) -> Tensor:
-    """Features uint8 [N, 32, 32] of log power [N, 32, 32]."""
-    return ((log + LOG_OFFSET) * STEPS_PER_OCTAVE).round().clamp(0, 255).to(torch.uint8)
+@dataclass(frozen=True)
+class Changed:
+    """Clips after augmentation.
 
+    Attributes
+    ----------
+    log: log power [N, 125, 32] at the frames of the cache.
+    hidden: bool [N, 125, 32], cells under a mask.
+    """
 
-def plain(log: Tensor) -> Tensor:
-    """Log power [N, 32, 32] at the features' own frames, of that at the frames of the cache."""
-    return log[:, : FRAMES * FINE : FINE]
+    log: Tensor
+    hidden: Tensor
 
 
 def augment(
     log: Tensor, noise: Tensor, scarce: Tensor, how: Augmentation, generator: torch.Generator
-) -> Tensor:
-    """Changed clips, as features.
+) -> Changed:
+    """Change clips.
 
     Parameters
     ----------
@@ -63,10 +76,6 @@ def augment(
     scarce: bool [N], clips of words of which there are few.
     how: limits.
     generator: source of all randomness.
-
-    Returns
-    -------
-    uint8 [N, 32, 32].
     """
     words = len(log)
 
@@ -81,26 +90,55 @@ def augment(
     out = (out + uniform(-how.gain, how.gain, 1, 1)).clamp(min=FLOOR)
     level = uniform(*how.noise, 1, 1)
     level = torch.where(uniform(0, 1, 1, 1) < how.noisy, level, -torch.inf)
-    out = torch.log2(torch.exp2(out) + torch.exp2(plain(noise) + level))
-    quiet = _span(uniform(0, 1, 2), how.frames, FRAMES)[:, :, None]
-    quiet = quiet | _span(uniform(0, 1, 2), how.bands, BANDS)[:, None, :]
-    return features(torch.where(quiet, out.mean((1, 2), keepdim=True), out))
+    out = torch.log2(torch.exp2(out) + torch.exp2(noise[:, :ROWS] + level))
+    quiet = _span(uniform(0, 1, 2), how.frames, FRAMES).repeat_interleave(FINE, 1)[:, :ROWS, None]
+    hidden = quiet | _span(uniform(0, 1, 2), how.bands, BANDS)[:, None, :]
+    return Changed(out, hidden)
+
+
+def images(changed: Changed, front: str, *, fine: bool = False) -> Tensor:
+    """Changed clips as the front end ``front`` gives them: uint8 [N, 32, 32], or [N, 125, 32] where
+    ``fine``. Cells under a mask hold the image's mean.
+    """
+    out = _rendered(changed.log.numpy(), front, fine)
+    hidden = changed.hidden if fine else changed.hidden[:, ::FINE]
+    mean = out.float().mean((1, 2), keepdim=True).round().to(torch.uint8)
+    return torch.where(hidden, mean, out)
+
+
+def fine_images(power: np.ndarray, front: str) -> Tensor:
+    """Images uint8 [N, 125, 32] of log power [N, 125, 32] at the frames of the cache."""
+    return _rendered(np.asarray(power[:, :ROWS], np.float32), front, fine=True)
+
+
+def _rendered(log: np.ndarray, front: str, fine: bool) -> Tensor:
+    """The front end's law, measured at the frames of the features whatever comes out."""
+    coarse = log[:, ::FINE]
+    if front == frontend.FIXED:
+        return torch.from_numpy(quantise(log if fine else coarse))
+    if not fine:
+        return torch.from_numpy(frontend.centred(coarse))
+    quiet = frontend.background(coarse)
+    rows = frontend.moved(log, quiet, frontend.offsets(coarse, quiet), FINE)
+    return torch.from_numpy(frontend.scaled(rows, frontend.level(coarse)))
 
 
 def _resample_time(log: Tensor, speed: Tensor, offset: Tensor) -> Tensor:
-    centre = (FRAMES - 1) / 2
-    at = ((torch.arange(FRAMES) - centre) * speed + centre) * FINE + offset
+    """Rows at another speed and place; the background of every band where there is no clip."""
+    centre = (ROWS - 1) / 2
+    at = (torch.arange(ROWS) - centre) * speed + centre + offset
     index = at.round().long()
     inside = (index >= 0) & (index < log.shape[1])
     picked = log[torch.arange(len(log))[:, None], index.clamp(0, log.shape[1] - 1)]
-    return torch.where(inside[..., None], picked, FLOOR)
+    quiet = torch.from_numpy(frontend.background(log[:, :ROWS:FINE].numpy()))
+    return torch.where(inside[..., None], picked, quiet[:, None])
 
 
 def _warp_bands(log: Tensor, factor: Tensor) -> Tensor:
     at = (torch.arange(BANDS) * factor).clamp(0, BANDS - 1)
     low = at.long().clamp(max=BANDS - 2)
     part = (at - low)[:, None, :]
-    index = low[:, None, :].expand(-1, FRAMES, -1)
+    index = low[:, None, :].expand(-1, log.shape[1], -1)
     return log.gather(2, index) * (1 - part) + log.gather(2, index + 1) * part
 
 

@@ -20,7 +20,9 @@ class Average:
 
     def __init__(self, net: nn.Module, decay: float) -> None:
         self.decay = decay
-        self._live = {name: value for name, value in net.state_dict().items() if _averaged(name)}
+        self._live = {
+            name: value for name, value in net.state_dict().items() if _averaged(name, value)
+        }
         self.values = {name: value.clone() for name, value in self._live.items()}
 
     @torch.no_grad()
@@ -50,5 +52,5 @@ class Average:
             value.copy_(kept)
 
 
-def _averaged(name: str) -> bool:
-    return not name.endswith("mask")
+def _averaged(name: str, value: Tensor) -> bool:
+    return value.is_floating_point() and not name.endswith("mask")

@@ -36,7 +36,7 @@ def load(path: Path) -> dict[str, Any]:
 def _strip(node: Any, tensors: dict[str, np.ndarray]) -> Any:
     if isinstance(node, torch.Tensor):
         name = f"t{len(tensors)}"
-        tensors[name] = node.detach().numpy()
+        tensors[name] = node.detach().cpu().numpy()
         return _TENSOR + name
     if isinstance(node, dict):
         return {str(key): _strip(value, tensors) for key, value in node.items()}

@@ -19,13 +19,15 @@ from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.errors import ArtefactError, TrainingError
 from twofold.sw.model.layers import NormWinners
 from twofold.sw.model.masks import choose_mask
-from twofold.sw.model.net import SparseNet
+from twofold.sw.model.net import SparseNet, half_is_fast
+from twofold.sw.model.residual import ResidualNet, ResidualShape
 from twofold.sw.quantize.finetune import IntegerNet
 from twofold.sw.train import checkpoint
 from twofold.sw.train.average import Average
 from twofold.sw.train.mixing import mix, targets
 from twofold.sw.train.sources import Source
 
+Net = SparseNet | IntegerNet | ResidualNet
 EVAL_BATCH = 256
 MASK_CHOICES = 5
 """Times an epoch that masks are chosen anew."""
@@ -51,8 +53,8 @@ class Phase:
     average: decay of the moving average of the weights, which is what comes out; 0 for none.
     density: share of the weights of every hidden layer that an unstructured mask keeps, where the
         network has no structure of its own; the first layer keeps four times as many.
-    used: share of the activations of a layer that may be other than 0 where more of them may win:
-        winners that are not needed become 0.
+    used: share of the activations of each hidden layer that may be other than 0, where more of them
+        may win: winners that are not needed become 0. Empty where nothing is asked for.
     fade: factor on weights outside the mask at every choice of masks; 0 forgets them.
     seed: of initialisation and of every batch.
     """
@@ -72,7 +74,7 @@ class Phase:
     mix: float = 0.0
     average: float = 0.0
     density: float = 1.0
-    used: float = 1.0
+    used: tuple[float, ...] = ()
     fade: float = 0.9
     seed: int = 0
 
@@ -114,12 +116,17 @@ class Trainer:
     folder: checkpoints go here, named after a digest of everything that decides about them.
     report: told the figures of every epoch.
     on_step: told phase, steps done and steps in all.
+    device: where networks in floating point are trained: ``cpu`` by the kernels of
+        `twofold.sw.model.native`, anything else (``cuda``) by plain PyTorch. They come back to the
+        processor, where integers are always trained, as only there every sum is exact.
     """
 
     def __init__(
-        self, source: Source, folder: Path, *, report: Report, on_step: StepReport
-    ) -> None:
+        self, source: Source, folder: Path, *, report: Report, on_step: StepReport,
+        device: str = "cpu",
+    ) -> None:  # fmt: skip
         self.source, self.folder, self.report, self.on_step = source, folder, report, on_step
+        self.device = device
 
     def run(
         self, network: Network, phase: Phase, start: SparseNet | None = None, origin: str = ""
@@ -133,29 +140,45 @@ class Trainer:
         net = SparseNet(network, phase.dropout)
         if start is not None:
             copy_weights(start, net)
-        return net, self._train(net, phase, start, origin)
+        key = self.key(network.to_json(), phase, origin)
+        self._train(net, f"{network.name}-{phase.name}-{key}", phase, start)
+        return net, key
+
+    def teach(self, shape: ResidualShape, phase: Phase) -> tuple[ResidualNet, str]:
+        """Train a residual network; the source's images may have any size. As `run` otherwise."""
+        torch.manual_seed(phase.seed)
+        net = ResidualNet(shape, phase.dropout)
+        key = self.key(asdict(shape), phase)
+        self._train(net, f"residual-{phase.name}-{key}", phase, None)
+        return net, key
 
     def polish(
-        self, start: QuantizedNetwork, phase: Phase, teacher: SparseNet, origin: str
+        self, start: QuantizedNetwork, phase: Phase, teacher: SparseNet | None, origin: str
     ) -> tuple[QuantizedNetwork, str]:
         """Train the integers ``start`` themselves; ``origin`` is the key of their source."""
         net = IntegerNet(start)
-        key = self._train(net, phase, teacher, origin)
-        return net.quantized(start.provenance), key
+        key = self.key(start.network.to_json(), phase, origin)
+        self._train(net, f"{start.network.name}-{phase.name}-{key}", phase, teacher)
+        return net.quantized(start), key
 
-    def _train(
-        self, net: SparseNet | IntegerNet, phase: Phase, teacher: SparseNet | None, origin: str
-    ) -> str:
-        key = self.key(net.network, phase, origin)
-        path = self.folder / f"{net.network.name}-{phase.name}-{key}.npz"
+    def on(self, source: Source) -> "Trainer":
+        """The same trainer on other data."""
+        return Trainer(
+            source, self.folder, report=self.report, on_step=self.on_step, device=self.device
+        )
+
+    def _train(self, net: Net, name: str, phase: Phase, teacher: SparseNet | None) -> None:
+        path = self.folder / f"{name}.npz"
+        moved = [one for one in (net, teacher) if isinstance(one, SparseNet | ResidualNet)]
+        for one in moved:
+            to_device(one, "cpu" if isinstance(net, IntegerNet) else self.device)
         # Another training may need the same phase: one of them trains, the other reads it back.
         with locked(path, lambda: self.on_step(f"{phase.name}: waiting for another run", 0, 1)):
             self._resume(net, phase, teacher, path)
-        return key
+        for one in moved:
+            to_device(one, "cpu")
 
-    def _resume(
-        self, net: SparseNet | IntegerNet, phase: Phase, teacher: SparseNet | None, path: Path
-    ) -> None:
+    def _resume(self, net: Net, phase: Phase, teacher: SparseNet | None, path: Path) -> None:
         """Train from where the checkpoint in ``path`` is, if there is one, to the end."""
         optimiser = torch.optim.AdamW(
             parameter_groups(net, phase.decay), lr=phase.rate, betas=(0.9, 0.98), fused=True
@@ -185,7 +208,7 @@ class Trainer:
         if average is not None:
             average.swap()
 
-    def _validate(self, net: SparseNet | IntegerNet, average: Average | None) -> float:
+    def _validate(self, net: Net, average: Average | None) -> float:
         """Accuracy on the validation split of what would come out now."""
         if average is None:
             return accuracy(net, *self.source.split("val"))
@@ -194,14 +217,14 @@ class Trainer:
         average.swap()
         return right
 
-    def key(self, network: Network, phase: Phase, origin: str = "") -> str:
-        """Digest of everything that decides about the result of a phase."""
-        parts = [network.to_json(), asdict(phase), origin, self.source.key]
+    def key(self, shape: Any, phase: Phase, origin: str = "") -> str:
+        """Digest of everything that decides about the result of a phase; plain JSON ``shape``."""
+        parts = [shape, asdict(phase), origin, self.source.key]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
     def _epoch(
         self,
-        net: SparseNet | IntegerNet,
+        net: Net,
         optimiser: torch.optim.Optimizer,
         phase: Phase,
         epoch: int,
@@ -212,6 +235,7 @@ class Trainer:
         seed = phase.seed * 1_000_003 + epoch
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
+        self.source.begin(epoch)
         steps = self.source.epoch // phase.batch
         total, loss_sum = steps * phase.epochs, 0.0
         net.train()
@@ -220,10 +244,12 @@ class Trainer:
                 group["lr"] = one_cycle(step / total) * phase.rate
             if isinstance(net, SparseNet) and step % max(steps // MASK_CHOICES, 1) == 0:
                 restructure(net, phase, step / total)
-            images, labels = self.source.batch(phase.batch, generator)
-            wanted = targets(labels, len(net.network.labels))
+            images, wanted = self.source.batch(phase.batch, generator)
+            if not wanted.is_floating_point():
+                wanted = targets(wanted, self.source.classes)
             if phase.mix:
                 images, wanted = mix(images, wanted, phase.mix, generator)
+            images, wanted = (value.to(device_of(net)) for value in (images, wanted))
             loss = objective(net(images), wanted, phase, _opinion(teacher, images, phase))
             optimiser.zero_grad()
             loss.backward()
@@ -257,18 +283,20 @@ def restructure(net: SparseNet, phase: Phase, progress: float) -> None:
     spread = openness(phase.winners_until or phase.open_until, progress)
     for layer in net.each_layer():
         if progress <= phase.move_until:
-            layer.mask.copy_(choose_mask(layer.weight, layer.stage, share, phase.density))
+            weight = layer.weight.detach().cpu()
+            layer.mask.copy_(choose_mask(weight, layer.stage, share, phase.density))
             with torch.no_grad():
                 layer.weight.mul_(torch.where(layer.mask > 0, 1.0, phase.fade))
         if layer.norm is not None:
             k, channels = layer.stage.k, layer.stage.channels
             layer.norm.k = round(k + (channels / 2 - k) * spread) if k < channels else k
-            if phase.used * channels < k < channels:
-                layer.norm.used = phase.used * layer.norm.k / k
+            share_used = phase.used[layer.stage.index] if phase.used else 1.0
+            if share_used * channels < k < channels:
+                layer.norm.used = share_used * layer.norm.k / k
 
 
 def objective(logits: Tensor, wanted: Tensor, phase: Phase, opinion: Tensor | None) -> Tensor:
-    """Cross entropy against ``wanted`` (probabilities) and, with a teacher, against its opinion."""
+    """Cross entropy against ``wanted`` (probabilities) and, with a teacher, its opinion."""
     loss = F.cross_entropy(logits, wanted, label_smoothing=phase.smoothing)
     if opinion is None:
         return loss
@@ -282,6 +310,19 @@ def _opinion(teacher: SparseNet | None, images: Tensor, phase: Phase) -> Tensor 
         return None
     with torch.no_grad():
         return F.softmax(teacher.opinion(images) / phase.temperature, 1)
+
+
+def to_device(net: SparseNet | ResidualNet, device: str) -> None:
+    """Move a network, and let it compute there by what is fast there."""
+    net.to(device)
+    if isinstance(net, SparseNet):
+        net.set_fused(device == "cpu")
+        net.mixed = half_is_fast() if device == "cpu" else True
+
+
+def device_of(net: nn.Module) -> torch.device:
+    """Where a network's parameters are."""
+    return next(net.parameters()).device
 
 
 def parameter_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
@@ -302,7 +343,7 @@ def copy_weights(source: SparseNet, target: SparseNet) -> None:
 
 
 def state(
-    net: SparseNet | IntegerNet,
+    net: Net,
     optimiser: torch.optim.Optimizer,
     records: list[Record],
     average: Average | None,
@@ -320,7 +361,7 @@ def state(
 
 def restore(
     path: Path,
-    net: SparseNet | IntegerNet,
+    net: Net,
     optimiser: torch.optim.Optimizer,
     average: Average | None,
 ) -> list[Record]:
@@ -342,21 +383,22 @@ def restore(
         ) from error
 
 
-def _norms(net: SparseNet | IntegerNet) -> list[NormWinners]:
+def _norms(net: Net) -> list[NormWinners]:
     layers = net.each_layer() if isinstance(net, SparseNet) else []
     return [layer.norm for layer in layers if layer.norm is not None]
 
 
 @torch.no_grad()
-def logits_of(net: SparseNet | IntegerNet, images: Tensor) -> Tensor:
+def logits_of(net: Net, images: Tensor) -> Tensor:
     """Logits of all images in evaluation, in blocks; leaves the network in the mode it was in."""
     training = net.training
     net.eval()
-    out = torch.cat([net(block) for block in images.split(EVAL_BATCH)])
+    device = device_of(net)
+    out = torch.cat([net(block.to(device)).cpu() for block in images.split(EVAL_BATCH)])
     net.train(training)
     return out
 
 
-def accuracy(net: SparseNet | IntegerNet, images: Tensor, labels: Tensor) -> float:
+def accuracy(net: Net, images: Tensor, labels: Tensor) -> float:
     """Share of the images that the network gets right."""
     return float((logits_of(net, images).argmax(1) == labels).float().mean())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from twofold.hw.contract.errors import NetworkError
-from twofold.hw.contract.network import Complementary, Layer, Network, Taps
+from twofold.hw.contract.network import Complementary, Layer, Linear, Network, Taps
 
 
 def move(
@@ -14,6 +14,7 @@ def move(
     taps: float | None = None,
     winners: Sequence[int] | None = None,
     sets: Sequence[int] | None = None,
+    fan_in: int | None = None,
 ) -> Network:
     """The same layers with other sparsity; unchanged numbers stay.
 
@@ -22,6 +23,7 @@ def move(
     taps: mean taps of a kernel in layers of taps; a fraction is shared out to the first kernels.
     winners: k of every layer that chooses winners, in order.
     sets: of every complementary layer, in order.
+    fan_in: weights of a unit at most, in complementary linear layers.
 
     Raises
     ------
@@ -42,6 +44,11 @@ def move(
         ]
         for at, count in _matched(complementary, sets, "sets"):
             layers[at] = replace(layers[at], sparsity=Complementary(count))
+    if fan_in is not None:
+        for at, layer in enumerate(layers):
+            if isinstance(layer, Linear) and isinstance(layer.sparsity, Complementary):
+                sparsity = replace(layer.sparsity, fan_in=fan_in)
+                layers[at] = replace(layer, sparsity=sparsity)
     return replace(network, layers=tuple(layers))
 
 

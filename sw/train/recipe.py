@@ -4,7 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from twofold.hw.contract import presets
+from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.network import Network
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.model.residual import ResidualShape
 from twofold.sw.train.loop import Phase
 from twofold.sw.train.point import relabel
 
@@ -16,47 +19,68 @@ class Recipe:
     Attributes
     ----------
     network: what comes out.
-    dense: the same shape with all weights and activations: the teacher.
+    dense: the same shape with all weights and activations.
+    residual: phase of the residual network whose opinions all others learn; None where there is
+        none, and students learn from the dense network.
+    shards: stored views of the data, in epochs (`twofold.sw.train.views`), with a residual network.
     teacher: phase of the dense network.
     student: phase that makes ``network`` from it; None when the dense network is wanted.
     polish: phase of quantization-aware training at the end.
+    start: network that the student goes on from instead of the dense one.
     """
 
     network: Network
     dense: Network
+    residual: Phase | None
+    shards: int
     teacher: Phase
     student: Phase | None
     polish: Phase
+    start: QuantizedNetwork | None = None
+
+    @property
+    def shape(self) -> ResidualShape:
+        """Shape of the residual network."""
+        return ResidualShape(len(self.network.labels), self.network.zero_point)
 
 
+_RESIDUAL = {
+    "gsc": Phase(
+        name="residual", epochs=26, rate=3e-3, decay=0.03, dropout=0.2, average=0.998,
+    ),
+}  # fmt: skip
+_SHARDS = 16
 _TEACHERS = {
-    "gsc": Phase(name="teacher", epochs=70, rate=4e-3, dropout=0.3, smoothing=0.1, average=0.998),
+    "gsc": Phase(name="teacher", epochs=24, rate=4e-3, dropout=0.2, smoothing=0.0, average=0.998),
     "tiny": Phase(name="teacher", epochs=300, rate=4e-3, dropout=0.2),
 }
 _STUDENTS = {
     "gsc": Phase(
-        name="student", epochs=160, rate=3e-3, open_until=0.6, distil=0.9, mix=0.5, average=0.998,
-        used=0.103,
+        name="student", epochs=45, rate=3e-3, smoothing=0.0, open_until=0.5, average=0.998,
+        used=(0.095, 0.125, 0.1, 1.0),
     ),
     "tiny": Phase(name="student", epochs=400, rate=4e-3, open_until=0.5, distil=0.7),
 }  # fmt: skip
 _STUDENT_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
-    ("gsc", "accurate"): {"epochs": 120, "distil": 0.7, "mix": 0.0},
+    ("gsc", "accurate"): {"epochs": 36},
     ("gsc", "sparse-dense"): {"epochs": 40},
     ("gsc", "pruned"): {"epochs": 30, "density": 0.043},  # with the last layer 5 % of all weights
     ("tiny", "pruned"): {"density": 0.15},
 }
 """What students of some variants do otherwise."""
+_CONTINUED: dict[str, Any] = {"name": "continued", "epochs": 20, "rate": 2e-3, "open_until": 0.0}
+"""What students do otherwise that go on from a network."""
 _POLISH = {
-    "gsc": Phase(name="polish", epochs=4, rate=2e-4, move_until=0.0),
+    "gsc": Phase(name="polish", epochs=2, rate=2e-4, smoothing=0.0, move_until=0.0),
     "tiny": Phase(name="polish", epochs=40, rate=2e-4, move_until=0.0),
 }
 """Taught as the student is."""
 
 
 def recipe(
-    name: str, variant: str, *, seed: int = 0, scale: float = 1.0, network: Network | None = None
-) -> Recipe:
+    name: str, variant: str, *, seed: int = 0, scale: float = 1.0, network: Network | None = None,
+    start: QuantizedNetwork | None = None,
+) -> Recipe:  # fmt: skip
     """Recipe of a shipped network; raises NetworkError for unknown names.
 
     Parameters
@@ -66,9 +90,15 @@ def recipe(
     network: a point near the preset or another task (`twofold.sw.train.point`), to take instead of
         it.
     scale: factor on the epochs of every phase, for quick trials; one epoch is the least.
+    start: network that the student goes on from: its masks and winners are final at once.
+
+    Raises NetworkError also where ``start`` has other shapes.
     """
     network = network or presets.network(name, variant)
     student = replace(_STUDENTS[name], **_STUDENT_CHANGES.get((name, variant), {}))
+    if start is not None:
+        student = replace(student, **_CONTINUED)
+        _check_shapes(start.network, network)
     dense = presets.network(name, "dense")
     if network.labels != dense.labels:
         dense = relabel(dense, network.name.partition("-")[0], network.labels)
@@ -81,7 +111,27 @@ def recipe(
     return Recipe(
         network=network,
         dense=dense,
+        residual=adapt(_RESIDUAL[name]) if name in _RESIDUAL else None,
+        shards=max(1, round(_SHARDS * scale)),
         teacher=adapt(_TEACHERS[name]),
         student=adapt(student) if sparse else None,
-        polish=adapt(replace(_POLISH[name], distil=student.distil, mix=student.mix)),
+        polish=adapt(replace(_POLISH[name], distil=student.distil)),
+        start=start,
     )
+
+
+def _check_shapes(start: Network, network: Network) -> None:
+    for mine, wanted in zip(start.stages, network.stages, strict=False):
+        if (mine.in_shape, mine.out_shape, mine.kernel) != (
+            wanted.in_shape, wanted.out_shape, wanted.kernel,
+        ):  # fmt: skip
+            raise NetworkError(
+                f"start: {mine.name} of {start.name} makes {list(mine.out_shape)} of "
+                f"{list(mine.in_shape)}, {wanted.name} of {network.name} "
+                f"{list(wanted.out_shape)} of {list(wanted.in_shape)}; start from another network"
+            )
+    if len(start.stages) != len(network.stages):
+        raise NetworkError(
+            f"start: {start.name} has {len(start.stages)} layers, {network.name} "
+            f"{len(network.stages)}; start from another network"
+        )

@@ -1,5 +1,6 @@
-"""A whole training run: teacher, student, integers, polish; from data to the shipped artefact."""
+"""A whole training run: teachers, student, integers, polish; from data to the shipped artefact."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -9,13 +10,16 @@ from torch import Tensor
 
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.model.net import SparseNet
+from twofold.sw.model.residual import ResidualNet
 from twofold.sw.onnx.export.floating import FloatLayer
 from twofold.sw.quantize.fold import activation_scales, float_layer, fold
 from twofold.sw.quantize.integer import forward_integer
 from twofold.sw.quantize.quiet import quieten
-from twofold.sw.train.loop import Trainer, accuracy
+from twofold.sw.quantize.thaw import thaw
+from twofold.sw.train.loop import Trainer, accuracy, to_device
 from twofold.sw.train.recipe import Recipe
-from twofold.sw.train.sources import Source
+from twofold.sw.train.sources import FineSource, Source, SpeechSource
+from twofold.sw.train.views import Views
 
 _CALIBRATION = 512
 
@@ -43,13 +47,16 @@ def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
     """
     torch.set_num_threads(1)
     accuracies: dict[str, dict[str, float]] = {}
+    trainer = taught(recipe, source, trainer, accuracies)
     teacher, key = trainer.run(recipe.dense, recipe.teacher)
     accuracies["dense float"] = measure(teacher, source)
     net = teacher
     if recipe.student is not None:
-        net, key = trainer.run(recipe.network, recipe.student, teacher, key)
+        first, origin = (teacher, key) if recipe.start is None else thawed(recipe.start, source)
+        net, key = trainer.run(recipe.network, recipe.student, first, origin)
         accuracies["sparse float"] = measure(net, source)
     folded = fold(net, activation_scales(net, calibration(source)), {})
+    folded = replace(folded, input=source.input)
     folded = quiet(folded, recipe, source)
     accuracies["int8, folded"] = measure(folded, source)
     polished, key = trainer.polish(folded, recipe.polish, teacher, key)
@@ -61,9 +68,40 @@ def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
     return Outcome(final, net, accuracies)
 
 
+def taught(
+    recipe: Recipe, source: Source, trainer: Trainer, accuracies: dict[str, dict[str, float]]
+) -> Trainer:
+    """``trainer`` on stored views with the opinions of a residual network, which is trained first;
+    as it is where the recipe has none.
+    """
+    if recipe.residual is None or not isinstance(source, SpeechSource):
+        return trainer
+    fine = FineSource(source)
+    net, key = trainer.on(fine).teach(recipe.shape, recipe.residual)
+    accuracies["residual float"] = measure(net, fine)
+    to_device(net, trainer.device)
+
+    def opinion(fine: Tensor) -> Tensor:
+        return net(fine.to(trainer.device)).cpu()
+
+    views = Views(
+        source, [opinion], key, trainer.folder, shards=recipe.shards,
+        progress=lambda done, total: trainer.on_step("views", done, total),
+    )  # fmt: skip
+    return trainer.on(views)
+
+
+def thawed(start: QuantizedNetwork, source: Source) -> tuple[SparseNet, str]:
+    """A network to go on from, in floating point, and a digest of it."""
+    digest = hashlib.sha256(repr(start.logit_scale).encode())
+    for layer in start.layers:
+        digest.update(layer.weight.tobytes() + layer.add.tobytes())
+    return thaw(start, calibration(source)), digest.hexdigest()[:12]
+
+
 def quiet(quantized: QuantizedNetwork, recipe: Recipe, source: Source) -> QuantizedNetwork:
     """The network with no more activations, on the validation split, than the student may use."""
-    if recipe.student is None or recipe.student.used >= 1:
+    if recipe.student is None or not recipe.student.used:
         return quantized
     images, _ = source.split("val")
     return quieten(quantized, images, recipe.student.used)
@@ -90,7 +128,7 @@ def calibration(source: Source) -> Tensor:
     return images
 
 
-def measure(net: SparseNet | QuantizedNetwork, source: Source) -> dict[str, float]:
+def measure(net: SparseNet | ResidualNet | QuantizedNetwork, source: Source) -> dict[str, float]:
     """Accuracy on ``val`` and ``test``; of a quantized network by the exact integer law."""
     found: dict[str, float] = {}
     for name in ("val", "test"):
@@ -106,16 +144,17 @@ def measure(net: SparseNet | QuantizedNetwork, source: Source) -> dict[str, floa
 def with_provenance(
     quantized: QuantizedNetwork, recipe: Recipe, source: Source, key: str, right: dict[str, float]
 ) -> QuantizedNetwork:
-    """The same integers, with how they came about and what they take."""
-    phases = (recipe.teacher, recipe.student, recipe.polish)
+    """The same integers, with how they came about."""
+    phases = (recipe.residual, recipe.teacher, recipe.student, recipe.polish)
     provenance: dict[str, Any] = {
         "task": source.name,
         "data": source.key,
         "run": key,
+        "start": None if recipe.start is None else dict(recipe.start.provenance),
         "phases": [asdict(phase) for phase in phases if phase is not None],
         "accuracy": right,
     }
-    return replace(quantized, provenance=provenance, input=source.input)
+    return replace(quantized, provenance=provenance)
 
 
 def rows(accuracies: dict[str, dict[str, float]]) -> Sequence[tuple[str, str, str]]:

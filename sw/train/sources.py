@@ -1,4 +1,9 @@
-"""Training data as the loop sees it: random batches to learn from, fixed splits to measure on."""
+"""Training data as the loop sees it: random batches to learn from, fixed splits to measure on.
+
+`SpeechSource` draws augmented clips; `FineSource` shows the same clips at the frames of the cache
+to a teacher that hears more; `twofold.sw.train.views` stores what came out, with the teacher's
+opinion.
+"""
 
 import hashlib
 from collections import Counter
@@ -12,16 +17,17 @@ import torch
 from torch import Tensor
 
 from twofold.hw.contract.presets import GSC_LABELS
-from twofold.sw.artefacts.input import DIGIT_PICTURES, SPEECH
+from twofold.sw.artefacts.input import DIGIT_PICTURES
 from twofold.sw.data import gsc
 from twofold.sw.data.digits import digits
+from twofold.sw.data.frontend import CENTRED
 from twofold.sw.data.speech import Voice
 from twofold.sw.errors import DatasetError
-from twofold.sw.train.augment import FLOOR, Augmentation, augment
+from twofold.sw.train.augment import FLOOR, Augmentation, Changed, augment, fine_images, images
 from twofold.sw.train.cache import clip_power, speech_power
 
 Split = tuple[Tensor, Tensor]
-"""Images uint8 [N, rows, cols] and classes int64 [N]."""
+"""Images uint8 [N, rows, cols] and classes int64 [N], or in batches probabilities [N, classes]."""
 Progress = Callable[[int, int], None]
 PLENTY = 1000
 """Clips of a word from which on it is not scarce."""
@@ -35,6 +41,7 @@ class Source(Protocol):
     name: task, for reports.
     key: digest of everything that decides about the data.
     epoch: images that count as an epoch.
+    classes: of the task.
     input: what the images are, as `twofold.sw.artefacts.input` describes it.
     """
 
@@ -42,6 +49,11 @@ class Source(Protocol):
     input: Mapping[str, Any]
     key: str
     epoch: int
+    classes: int
+
+    def begin(self, epoch: int) -> None:
+        """Told before the first batch of every epoch, counted from 0."""
+        ...
 
     def batch(self, size: int, generator: torch.Generator) -> Split:
         """Random augmented images."""
@@ -59,9 +71,13 @@ class DigitSource:
     input = DIGIT_PICTURES
     key = "digits-2"
     epoch = 1280
+    classes = 10
 
     def __init__(self) -> None:
         self._splits = {name: _tensors(*digits(name)) for name in ("train", "val", "test")}
+
+    def begin(self, epoch: int) -> None:
+        """Nothing to prepare: batches are drawn independently."""
 
     def batch(self, size: int, generator: torch.Generator) -> Split:
         """Random augmented images."""
@@ -121,6 +137,7 @@ class SpeechSource:
     progress: told how far the cache is.
     classes: of the task, as in `twofold.sw.data.gsc.for_task`.
     how: augmentation.
+    front: front end that images are made by.
     rendered: share of the words of a batch that eSpeak speaks.
     unknown, silence: shares of these two classes in a batch; other words share the rest evenly.
 
@@ -130,18 +147,27 @@ class SpeechSource:
     """
 
     name = "gsc"
-    input = SPEECH
     epoch = 16_000
 
     def __init__(
         self, folder: Path, cache: Path, *, progress: Progress,
         classes: tuple[str, ...] = GSC_LABELS, how: Augmentation | None = None,
-        rendered: float = 0.08, unknown: float = 0.14, silence: float = 0.08,
+        front: str = CENTRED, rendered: float = 0.08, unknown: float = 0.14, silence: float = 0.08,
     ) -> None:  # fmt: skip
-        self._how, self._classes = how or Augmentation(), classes
+        self._how, self._classes, self.front_end = how or Augmentation(), classes, front
+        self.classes = len(classes)
+        self.input: Mapping[str, Any] = {"kind": "audio", "front_end": front}
         data = gsc.open_gsc(folder)
         clips = _to_train(folder, data.clips("train"), classes)
-        self._splits = {name: _split(folder, data, name, classes) for name in ("val", "test")}
+        measured = {name: _to_measure(folder, data, name, classes) for name in ("val", "test")}
+        self._splits = {
+            name: _tensors(gsc.features(clips, front), gsc.labels(clips))
+            for name, clips in measured.items()
+        }
+        self._measured = {
+            name: (lambda clips=clips: clip_power(cache, clips, progress))
+            for name, clips in measured.items()
+        }
         spoken = _spoken(classes)
         power = clip_power(cache, clips, progress)
         voices = speech_power(cache, spoken, progress)
@@ -156,7 +182,7 @@ class SpeechSource:
         )
         self._weights = self._sampling(len(clips), rendered, unknown, silence)
         self.key = hashlib.sha256(
-            repr((self._how, rendered, unknown, silence, self._power.shape)).encode()
+            repr((self._how, front, rendered, unknown, silence, self._power.shape)).encode()
             + self._labels.numpy().tobytes()
             + self._splits["val"][0].numpy().tobytes()
         ).hexdigest()[:16]
@@ -177,8 +203,16 @@ class SpeechSource:
                     weights[members] = share * portion / int(members.sum())
         return weights.cumsum(0)
 
+    def begin(self, epoch: int) -> None:
+        """Nothing to prepare: batches are drawn independently."""
+
     def batch(self, size: int, generator: torch.Generator) -> Split:
         """Random augmented clips."""
+        changed, labels = self.changed(size, generator)
+        return images(changed, self.front_end), labels
+
+    def changed(self, size: int, generator: torch.Generator) -> tuple[Changed, Tensor]:
+        """Random augmented clips before they are images, and their classes [N]."""
         random = torch.rand(size, dtype=torch.float64, generator=generator)
         chosen = torch.searchsorted(self._weights, random * self._weights[-1])
         chosen = chosen.clamp(max=len(self._labels) - 1)
@@ -198,6 +232,34 @@ class SpeechSource:
         """All clips of a split."""
         return self._splits[name]
 
+    def fine_split(self, name: str) -> Split:
+        """All clips of a split at the frames of the cache: uint8 [N, 125, 32]."""
+        return fine_images(self._measured[name](), self.front_end), self._splits[name][1]
+
+
+class FineSource:
+    """The clips of ``source`` at the frames of the cache, 8 ms apart: images uint8 [N, 125, 32]."""
+
+    def __init__(self, source: SpeechSource) -> None:
+        self._source = source
+        self.name, self.key, self.epoch = source.name, f"{source.key}-fine", source.epoch
+        self.classes, self.input = source.classes, source.input
+        self._splits: dict[str, Split] = {}
+
+    def begin(self, epoch: int) -> None:
+        """Nothing to prepare: batches are drawn independently."""
+
+    def batch(self, size: int, generator: torch.Generator) -> Split:
+        """Random augmented clips."""
+        changed, labels = self._source.changed(size, generator)
+        return images(changed, self._source.front_end, fine=True), labels
+
+    def split(self, name: str) -> Split:
+        """All clips of a split."""
+        if name not in self._splits:
+            self._splits[name] = self._source.fine_split(name)
+        return self._splits[name]
+
 
 def _to_train(
     folder: Path, clips: Sequence[gsc.Clip], classes: tuple[str, ...]
@@ -214,11 +276,14 @@ def _to_train(
     return (*chosen, *noise)
 
 
-def _split(folder: Path, data: gsc.SpeechCommands, name: str, classes: tuple[str, ...]) -> Split:
+def _to_measure(
+    folder: Path, data: gsc.SpeechCommands, name: str, classes: tuple[str, ...]
+) -> tuple[gsc.Clip, ...]:
+    """Clips of the task in a split."""
     clips = gsc.for_task(data.clips(name), classes)
     if not clips:
         raise DatasetError(f"{folder}: no clips of the task's words in split {name!r}")
-    return _tensors(gsc.features(clips), gsc.labels(clips))
+    return clips
 
 
 def _spoken(classes: tuple[str, ...]) -> list[tuple[str, Voice]]:

@@ -132,14 +132,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _subjects(args: argparse.Namespace, folder: Path) -> "tuple[list[Subject], str]":
     """The networks under test and where the samples come from. Raises any TwofoldError."""
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.artefacts.input import FIXED
+    from twofold.sw.artefacts.shipped import shipped
     from twofold.sw.bench import subjects
 
     if args.network is None:
-        inputs, source = subjects.samples(args.net, data_folder(args.data))
+        front = QuantizedNetwork.load(shipped(args.net, "fast")).front_end
+        inputs, source = subjects.samples(args.net, data_folder(args.data), front or FIXED)
         return subjects.prepare(args.net, inputs, folder), source
     import numpy as np
 
-    from twofold.sw.artefacts import QuantizedNetwork
     from twofold.sw.inputs import read_inputs
 
     path = named_network(args.network)

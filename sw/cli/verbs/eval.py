@@ -46,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", choices=NAMES, default="golden", help="default: %(default)s")
     add_build(parser)
     parser.add_argument("--picture", type=Path, metavar="FILE", help="confusion matrix (.png)")
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--stream", action="store_true", help="the clips as a running recording (speech only)"
+    )
+    how.add_argument(
         "--robust", action="store_true", help="accuracy under noise, shifts and gains instead"
     )
     parser.add_argument(
@@ -117,12 +121,37 @@ def measure(
 def _labelled(quantized: "QuantizedNetwork", args: argparse.Namespace) -> "Labelled":
     from twofold.sw.inputs import default_data, read_labelled
 
+    if args.stream:
+        return _running(quantized, args)
     if args.files:
         return read_labelled(quantized, args.files, split=args.split)
     data = default_data(quantized, args.data)
     if data is None and quantized.input["kind"] == "audio":
         _no_data()
     return read_labelled(quantized, [data] if data else (), split=args.split)
+
+
+def _running(quantized: "QuantizedNetwork", args: argparse.Namespace) -> "Labelled":
+    """Clips of a split as a running recording. Raises InputError and DatasetError."""
+    import numpy as np
+
+    from twofold.sw.data.gsc import labels, sound
+    from twofold.sw.data.options import data_folder
+    from twofold.sw.evaluate.running import running
+    from twofold.sw.inputs import Labelled
+    from twofold.sw.inputs.audio import as_samples
+    from twofold.sw.inputs.folders import speech_clips
+
+    if quantized.front_end is None:
+        raise InputError(f"{quantized.network.name}: takes no audio, which --stream is made of")
+    if len(args.files) > 1:
+        raise InputError("--stream takes one folder of recordings")
+    root = args.files[0] if args.files else data_folder(args.data) or _no_data()
+    clips, split = speech_clips(quantized, root, args.split)
+    images = running(np.concatenate(list(sound(clips))), quantized.front_end)
+    names = tuple(clip.word for clip in clips)
+    source = f"Google Speech Commands, {split} split, as a running recording"
+    return Labelled(as_samples(quantized, images), labels(clips), names, source)
 
 
 def _no_data() -> NoReturn:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twofold.hw.contract.errors import FileError
+from twofold.hw.contract.errors import FileError, ToolError
 from twofold.hw.contract.files import check_output
 from twofold.hw.contract.presets import NETWORKS, canonical_variant, network
 from twofold.sw.cli.options import (
@@ -63,8 +63,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--winners", type=_numbers, metavar="K,K,K", help="k of every layer")
     parser.add_argument("--sets", type=_numbers, metavar="N,N", help="complementary sets")
     parser.add_argument(
+        "--fan-in", type=int, metavar="N", help="weights of a unit of linear1 at most"
+    )
+    parser.add_argument(
+        "--start", type=Path, metavar="NET",
+        help="network (.npz) that the student goes on from (default: the dense network)",
+    )  # fmt: skip
+    parser.add_argument(
         "--float-onnx", type=Path, metavar="FILE", help="write the network in float32 there, too"
     )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu",
+        help="where networks in floating point are trained (default %(default)s)",
+    )  # fmt: skip
     add_json(parser)
 
 
@@ -111,6 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises DatasetError without data, and what the phases raise.
     """
+    from twofold.sw.artefacts import QuantizedNetwork
     from twofold.sw.data.gsc import DIGIT_WORDS
     from twofold.sw.model.net import INPUT_SCALE
     from twofold.sw.onnx.export.floating import save_float
@@ -120,11 +132,17 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.train.recipe import recipe
     from twofold.sw.train.run import float_layers, rows, train
 
+    if args.device == "cuda" and not cuda_is_there():
+        raise ToolError("PyTorch finds no CUDA device; train with --device cpu")
     variant = canonical_variant(args.variant)
-    wanted = move(_description(args, variant), taps=args.taps, winners=args.winners, sets=args.sets)
+    wanted = move(
+        _description(args, variant),
+        taps=args.taps, winners=args.winners, sets=args.sets, fan_in=args.fan_in,
+    )  # fmt: skip
     if args.net == "gsc" and args.task != "commands":
         wanted = relabel(wanted, args.task, DIGIT_WORDS)
-    plan = recipe(args.net, variant, seed=args.seed, scale=args.scale, network=wanted)
+    start = QuantizedNetwork.load(args.start) if args.start else None
+    plan = recipe(args.net, variant, seed=args.seed, scale=args.scale, network=wanted, start=start)
     journal = Journal(args.out.with_suffix(".jsonl"))
     curves = args.out.with_suffix(".png")
     for path in (journal.path, curves):
@@ -134,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
     journal.clear()
     with display(journal) as (report, on_step, on_cache):
         source = data_source(args, wanted.labels, on_cache)
-        trainer = Trainer(source, args.work, report=report, on_step=on_step)
+        trainer = Trainer(source, args.work, report=report, on_step=on_step, device=args.device)
         outcome = train(plan, source, trainer)
     provenance = {**outcome.quantized.provenance, "seed": args.seed}
     replace(outcome.quantized, provenance=provenance).save(args.out)
@@ -146,6 +164,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_table(rows(outcome.accuracy), args.out)
     return 0
+
+
+def cuda_is_there() -> bool:
+    """Whether PyTorch has a GPU to train on."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def data_source(

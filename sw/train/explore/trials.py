@@ -11,7 +11,7 @@ from twofold.sw.train.explore.cost import cycles, products
 from twofold.sw.train.loop import Phase, Trainer, accuracy
 from twofold.sw.train.point import move
 from twofold.sw.train.recipe import recipe
-from twofold.sw.train.run import train
+from twofold.sw.train.run import taught, train
 
 VARIANTS = ("sparse-dense", "fast", "accurate")
 
@@ -24,11 +24,13 @@ class Trial:
     ----------
     name: for tables.
     network, phase: what is trained, and how.
+    opinions: whether it learns a teacher's opinions, or labels alone.
     """
 
     name: str
     network: Network
     phase: Phase
+    opinions: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,9 @@ def ablation(net: str, scale: float) -> list[Trial]:
     phase, fast = student(net, "fast", scale), presets.network(net, "fast")
     without = {
         "as shipped": phase,
-        "no distillation": replace(phase, distil=0.0),
-        "no mixing": replace(phase, mix=0.0),
+        "mixing": replace(phase, mix=0.5),
         "no averaging": replace(phase, average=0.0),
-        "all winners used": replace(phase, used=1.0),
+        "all winners used": replace(phase, used=()),
         "masks and winners final from the start": replace(phase, open_until=0.0),
         "masks fixed from the start": replace(phase, open_until=0.0, move_until=0.0),
     }
@@ -88,6 +89,7 @@ def ablation(net: str, scale: float) -> list[Trial]:
     weights = replace(fast, layers=tuple(replace(layer, sparsity=Dense()) for layer in fast.layers))
     return [
         *found,
+        Trial("labels alone", fast, replace(phase, distil=0.0, smoothing=0.05), opinions=False),
         Trial("sparse weights, all winners", everything, phase),
         Trial("all weights, winners", weights, phase),
     ]
@@ -130,10 +132,12 @@ def run(
     ``folding``: of the machine whose multipliers the cycles are for.
     """
     plan = recipe(net, "fast")
-    teacher, origin = trainer.run(plan.dense, plan.teacher)
+    told_opinions = taught(plan, trainer.source, trainer, {})
+    teacher, origin = told_opinions.run(plan.dense, plan.teacher)
     figures = []
     for trial in trials:
-        found, _ = trainer.run(trial.network, trial.phase, teacher, origin)
+        on = told_opinions if trial.opinions else trainer
+        found, _ = on.run(trial.network, trial.phase, teacher, origin)
         figures.append(_figure(trial, found, folding, trainer))
         told(figures[-1])
     return figures

@@ -19,7 +19,7 @@ from twofold.sim.workloads.random_network import (
     with_outputs,
 )
 from twofold.sw.cli.verbs import eval as cli
-from twofold.sw.errors import DatasetError
+from twofold.sw.errors import DatasetError, InputError
 from twofold.sw.evaluate.perturb import PERTURBATIONS
 from twofold.sw.golden import forward
 
@@ -79,6 +79,9 @@ def test_robustness_of_variants_beside_each_other(
     for name in ("_background_noise_/hiss.wav", "yes/a_nohash_0.wav", "no/a_nohash_0.wav"):
         (tmp_path / name).parent.mkdir()
         soundfile.write(tmp_path / name, noise[: 16_000 if "nohash" in name else None], 16_000)
+    options = ("--data", str(tmp_path), "--split", "all", "--stream", "--json")
+    assert cli.run(parse(*options)) == 0
+    assert json.loads(capsys.readouterr().out)["clips"] == 3
     options = ("--data", str(tmp_path), "--split", "all", "--robust", "--beside", "dense")
     assert cli.run(parse(*options, "--json")) == 0
     figures = json.loads(capsys.readouterr().out)
@@ -86,6 +89,13 @@ def test_robustness_of_variants_beside_each_other(
     assert figures["robust"]["gsc-fast"].keys() == {how.name for how in PERTURBATIONS}
     assert cli.run(parse(*options)) == 0
     assert "noise, 20 dB" in capsys.readouterr().out
+
+
+def test_only_what_hears_has_a_stream(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="tiny-fast: takes no audio, which --stream is made of"):
+        cli.run(parse("--net", "tiny", "--stream"))
+    with pytest.raises(InputError, match="--stream takes one folder"):
+        cli.run(parse(str(tmp_path), str(tmp_path), "--net", "gsc", "--stream"))
 
 
 def test_needs_data(monkeypatch: pytest.MonkeyPatch) -> None:

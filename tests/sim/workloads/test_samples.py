@@ -14,7 +14,10 @@ from twofold.sim.workloads.random_network import random_quantized
 from twofold.sim.workloads.samples import AUDIO_SAMPLES, choose
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.artefacts.shipped import shipped
+from twofold.sw.data.audio import read_clip
+from twofold.sw.data.frontend import FRONT_ENDS, front_end
 from twofold.sw.data.gsc import DIGIT_WORDS
+from twofold.sw.data.speech import VOICES, speak
 from twofold.sw.errors import AudioError, DatasetError, InputError
 from twofold.sw.inputs.labels import balanced
 
@@ -43,6 +46,21 @@ def test_rendered_samples_are_the_default():
     assert [GSC_LABELS[label or 0] for label in samples.labels[:10]] == list(samples.spoken[:10])
     assert done[-1] == (12, 12)
     assert len(np.unique(samples.inputs.reshape(12, -1), axis=0)) == 12
+
+
+def test_images_are_those_of_the_front_end(tmp_path: Path):
+    path = tmp_path / "sample.wav"
+    soundfile.write(path, speak("left"), 16_000)
+    heard = []
+    for front in FRONT_ENDS:
+        quantized = replace(GSC, input={"kind": "audio", "front_end": front})
+        samples = choose(quantized, wav=path)
+        np.testing.assert_array_equal(samples.inputs[0, 0], front_end(front)(read_clip(path)))
+        rendered = choose(quantized, samples=2)
+        expected = front_end(front)(speak(rendered.spoken[1], VOICES[0]))
+        np.testing.assert_array_equal(rendered.inputs[1, 0], expected)
+        heard.append(samples.inputs)
+    assert not np.array_equal(*heard)
 
 
 def test_digits_for_a_small_network():

@@ -14,14 +14,31 @@ from twofold.sw.artefacts import QuantizedNetwork, container
 from twofold.sw.artefacts.input import (
     ARRAY,
     DIGIT_PICTURES,
+    FIXED,
     SPEECH,
     input_of_older_file,
     parse_input,
 )
 from twofold.sw.artefacts.shipped import shipped
+from twofold.sw.data.frontend import FRONT_ENDS
 from twofold.sw.errors import ArtefactError
 
 QUANTIZED = random_quantized(presets.network("tiny"), 3)
+
+
+def write(path: Path, quantized: QuantizedNetwork, **members: Any) -> None:
+    """Write a file whose header says ``members`` of its input and nothing else."""
+    quantized.save(path)
+    with zipfile.ZipFile(path) as archive:
+        header = json.loads(archive.read("header.json"))
+    arrays = {
+        f"{stage.name}.{key}": getattr(layer, key)
+        for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True)
+        for key in ("weight", "add")
+    }
+    del header["sha256"], header["input"]
+    version = header.pop("version")
+    container.write(path, header | members, arrays, version=version)
 
 
 def test_a_new_network_takes_an_array_until_it_is_said_what_it_takes():
@@ -38,9 +55,26 @@ def test_the_file_keeps_it(tmp_path: Path, stated: dict[str, Any]):
     assert QuantizedNetwork.load(tmp_path / "net.npz").input == stated
 
 
+@pytest.mark.parametrize(
+    ("named", "front_end"), [({}, FIXED), ({"front_end": "centred"}, "centred"),
+                             ({"front_end": "fixed"}, FIXED)]
+)  # fmt: skip
+def test_files_that_name_a_front_end_alone(tmp_path: Path, named: dict[str, str], front_end: str):
+    path = tmp_path / "net.npz"
+    write(path, random_quantized(presets.network("gsc"), 1), **named)
+    assert QuantizedNetwork.load(path).input == {"kind": "audio", "front_end": front_end}
+
+
+def test_front_end_is_that_of_audio():
+    assert QUANTIZED.front_end is None
+    assert replace(QUANTIZED, input=SPEECH).front_end == FIXED
+
+
 @pytest.mark.parametrize("variant", presets.VARIANTS)
-def test_shipped_files_from_before(variant: str):
-    assert QuantizedNetwork.load(shipped("gsc", variant)).input == SPEECH
+def test_shipped_files_say_what_they_take(variant: str):
+    speech = QuantizedNetwork.load(shipped("gsc", variant))
+    assert speech.input == {"kind": "audio", "front_end": speech.front_end}
+    assert speech.front_end in FRONT_ENDS
     assert QuantizedNetwork.load(shipped("tiny", variant)).input == DIGIT_PICTURES
 
 
@@ -88,17 +122,7 @@ def test_a_picture_has_one_or_three_channels():
 
 def test_a_damaged_statement_in_a_file_is_one_line(tmp_path: Path):
     path = tmp_path / "net.npz"
-    QUANTIZED.save(path)
-    with zipfile.ZipFile(path) as archive:
-        header = json.loads(archive.read("header.json"))
-    header["input"] = {"kind": "smell"}
-    arrays = {
-        f"{stage.name}.{key}": getattr(layer, key)
-        for stage, layer in zip(QUANTIZED.network.stages, QUANTIZED.layers, strict=True)
-        for key in ("weight", "add")
-    }
-    header.pop("sha256")
-    container.write(path, header, arrays, version=header.pop("version"))
+    write(path, QUANTIZED, input={"kind": "smell"})
     with pytest.raises(ArtefactError, match=r"net\.npz: input: kind is 'smell'"):
         QuantizedNetwork.load(path)
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import ModuleType
@@ -12,11 +13,15 @@ import pytest
 import soundfile
 
 from twofold.hw.contract.errors import ParameterError, ToolError
-from twofold.hw.contract.presets import GSC_LABELS
+from twofold.hw.contract.presets import GSC_LABELS, network
+from twofold.sim.workloads.random_network import random_quantized
 from twofold.sw.cli.verbs import check, devices, infer, time
+from twofold.sw.data.audio import read_clip
+from twofold.sw.data.frontend import FRONT_ENDS, front_end
 from twofold.sw.driver import measure, opening
 from twofold.sw.driver.software import SoftwareUnit
-from twofold.sw.errors import AudioError, InputError, NoCardError
+from twofold.sw.errors import ArtefactError, AudioError, InputError, NoCardError
+from twofold.sw.golden import forward
 from twofold.sw.xrt.library import EMULATION_VARIABLE
 
 Run = Callable[..., tuple[int, str]]
@@ -114,6 +119,22 @@ def test_infer(command, sound):
     code, text = command(infer, sound, "--device", "cpu")
     assert first["label"] in text
     assert str(sound) in text
+
+
+def test_infer_hears_by_the_front_end_of_the_network(command, sound, tmp_path):
+    quantized = random_quantized(network("gsc"))
+    for front in FRONT_ENDS:
+        named = replace(quantized, input={"kind": "audio", "front_end": front})
+        named.save(tmp_path / "net.npz")
+        _, text = command(
+            infer, sound, "--network", tmp_path / "net.npz", "--device", "cpu", "--json"
+        )
+        expected = forward(named, front_end(front)(read_clip(sound))[None]).logits[0]
+        assert json.loads(text)["files"][0]["logits"] == expected.tolist()
+    later = replace(quantized, input={"kind": "audio", "front_end": "later"})
+    later.save(tmp_path / "net.npz")
+    with pytest.raises(ArtefactError, match="front end is 'later'"):
+        command(infer, sound, "--network", tmp_path / "net.npz", "--device", "cpu")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,35 @@ def test_conv_pool(kernel: int, pool: int, channels: int) -> None:
     torch.testing.assert_close(out_grad, expected_grad, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "pool", "inputs", "channels"), [(5, 2, 64, 64), (3, 1, 5, 16), (2, 3, 9, 80)]
+)
+def test_sparse_conv_pool(kernel: int, pool: int, inputs: int, channels: int) -> None:
+    torch.manual_seed(kernel)
+    x = torch.randn(3, 13, 11, inputs)
+    x = (x * (torch.rand(x.shape) < 0.15)).requires_grad_()
+    weight = torch.randn(channels, inputs, kernel, kernel, requires_grad=True)
+    expected = F.max_pool2d(F.conv2d(x.permute(0, 3, 1, 2), weight), pool).permute(0, 2, 3, 1)
+    grad = torch.randn(expected.shape)
+    out = native.sparse_conv_pool(x, weight, pool)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+    there, into_weight = torch.autograd.grad(expected, (x, weight), grad)
+    found, found_weight = torch.autograd.grad(out, (x, weight), grad)
+    torch.testing.assert_close(found_weight, into_weight, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(found, there * (x != 0), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_masked_products(half: bool) -> None:
+    weight = torch.randn(4, 6, requires_grad=True)
+    mask = (torch.rand(4, 6) < 0.5).float()
+    out = native.mask_weights(weight, mask, half)
+    assert out.dtype == (torch.bfloat16 if half else torch.float32)
+    torch.testing.assert_close(out, (weight * mask).to(out.dtype))
+    (grad,) = torch.autograd.grad(out.float().sum(), weight)
+    assert torch.equal(grad, torch.ones(4, 6))
+
+
 @pytest.mark.parametrize("k", [1, 6, 63, 64])
 @pytest.mark.parametrize("half", [False, True])
 def test_norm_winners(k: int, half: bool) -> None:

@@ -11,6 +11,7 @@ from twofold.sw.model.net import SparseNet
 from twofold.sw.quantize.finetune import IntegerNet
 from twofold.sw.quantize.fold import activation_scales, fold
 from twofold.sw.quantize.integer import forward_integer
+from twofold.sw.quantize.thaw import thaw
 
 
 def network(pooling: str) -> Network:
@@ -58,6 +59,16 @@ def test_integers_say_what_floats_say(net: SparseNet) -> None:
     np.testing.assert_array_equal(in_torch, golden.logits)
 
 
+def test_integers_thaw(net: SparseNet) -> None:
+    quantized = fold(net, activation_scales(net, images(200)), {})
+    sample = images(200, 7)
+    with torch.no_grad():
+        found = thaw(quantized, images(200))(sample).numpy()
+    wanted = forward_integer(quantized, sample).numpy() * quantized.logit_scale
+    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.99
+    assert np.abs(found - wanted).mean() < 0.15 * wanted.std()
+
+
 def test_training_keeps_the_law_and_moves_the_weights(net: SparseNet) -> None:
     start = fold(net, activation_scales(net, images(200)), {"made": "test"})
     trained = IntegerNet(start)
@@ -67,7 +78,7 @@ def test_training_keeps_the_law_and_moves_the_weights(net: SparseNet) -> None:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    found = trained.quantized({"made": "test"})
+    found = trained.quantized(start)
     moved = [
         int((before.weight != after.weight).sum())
         for before, after in zip(start.layers, found.layers, strict=True)

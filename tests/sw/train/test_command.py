@@ -8,7 +8,9 @@ import pytest
 import soundfile
 
 from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.artefacts.shipped import shipped
 from twofold.sw.cli.main import main
+from twofold.sw.cli.verbs import train
 from twofold.sw.data.gsc import DIGIT_WORDS, KEYWORDS, open_gsc
 from twofold.sw.data.speech import VOICES, speak
 from twofold.sw.train import sources
@@ -39,6 +41,31 @@ def test_trains_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main([*arguments, "--scale", "0.01"]) == 0
     assert out.read_bytes() == first
     assert Journal(out.with_suffix(".jsonl")).records() == records
+
+
+def test_goes_on_from_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, start = tmp_path / "net.npz", shipped("tiny", "fast")
+    arguments = ["train", "--net", "tiny", "--out", str(out), "--work", str(tmp_path / "work")]
+    assert main([*arguments, "--start", str(start), "--scale", "0.01", "--json"]) == 0
+    right = json.loads(capsys.readouterr().out)["accuracy"]
+    assert right["sparse float"]["val"] > 0.9 > right["dense float"]["val"]
+    quantized = QuantizedNetwork.load(out)
+    assert quantized.provenance["start"] == QuantizedNetwork.load(start).provenance
+    capsys.readouterr()
+    out.unlink()
+    assert main([*arguments, "--start", str(shipped("gsc", "fast"))]) != 0
+    assert "start: conv1 of gsc-fast makes" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_cuda_needs_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train, "cuda_is_there", lambda: False)
+    out = tmp_path / "net.npz"
+    assert main(["train", "--net", "tiny", "--out", str(out), "--device", "cuda"]) != 0
+    assert "PyTorch finds no CUDA device" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_needs_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,7 @@ def test_studies_name_their_trials() -> None:
     for make in trials.STUDIES.values():
         names = [trial.name for trial in make("gsc", 0.1)]
         assert len(set(names)) == len(names) >= 5
-        assert {trial.phase.epochs for trial in make("gsc", 0.1)} == {16}
+        assert {trial.phase.epochs for trial in make("gsc", 0.1)} == {4}
 
 
 def test_spread_over_seeds() -> None:

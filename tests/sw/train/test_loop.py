@@ -12,7 +12,16 @@ from twofold.hw.contract.presets import network
 from twofold.sw.errors import ArtefactError
 from twofold.sw.model.masks import choose_mask
 from twofold.sw.train import checkpoint
-from twofold.sw.train.loop import Phase, Record, Trainer, accuracy, logits_of, one_cycle, openness
+from twofold.sw.train.loop import (
+    Phase,
+    Record,
+    Trainer,
+    accuracy,
+    logits_of,
+    one_cycle,
+    openness,
+    to_device,
+)
 from twofold.sw.train.recipe import recipe
 from twofold.sw.train.run import train
 from twofold.sw.train.sources import DigitSource
@@ -117,6 +126,27 @@ def test_whole_recipe(source: DigitSource, tmp_path: Path) -> None:
     assert outcome.accuracy["int8"]["val"] > 0.8
     assert abs(outcome.accuracy["int8"]["val"] - outcome.accuracy["sparse float"]["val"]) < 0.06
     assert outcome.quantized.provenance["accuracy"] == outcome.accuracy["int8"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_trains_as_well(source: DigitSource, tmp_path: Path) -> None:
+    runner = Trainer(
+        source, tmp_path, report=lambda _: None, on_step=lambda *_: None, device="cuda"
+    )
+    outcome = train(recipe("tiny", "fast", scale=0.1), source, runner)
+    assert outcome.accuracy["int8"]["val"] > 0.8
+    assert not any(parameter.is_cuda for parameter in outcome.net.parameters())
+
+
+def test_plain_pytorch_learns_the_same(source: DigitSource, tmp_path: Path) -> None:
+    """What a GPU runs, on the processor: no fused kernels."""
+    runner = trainer(source, tmp_path)
+    fast, _ = runner.run(network("tiny", "fast"), STUDENT)
+    fast.set_fused(False)
+    images, _ = source.split("test")
+    plain = logits_of(fast, images)
+    to_device(fast, "cpu")
+    torch.testing.assert_close(logits_of(fast, images), plain, rtol=1e-3, atol=1e-3)
 
 
 def test_schedules() -> None:

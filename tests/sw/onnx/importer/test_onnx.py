@@ -1,5 +1,7 @@
 """ONNX import: our own exports come back with the same integers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from twofold.sim.workloads.random_network import (
     random_quantized,
     with_outputs,
 )
+from twofold.sw.data.frontend import CENTRED
 from twofold.sw.errors import OnnxError
 from twofold.sw.golden import forward
 from twofold.sw.onnx.export.onnx import export
@@ -34,6 +37,13 @@ def test_exports_come_back(seed, machine):
     assert back.network.labels == network.labels
     assert back.logit_scale == quantized.logit_scale
     assert back.network.zero_point == network.zero_point
+
+
+def test_front_end_comes_back():
+    quantized = random_quantized(presets.network("tiny"))
+    assert imported(quantized).front_end is None
+    centred = replace(quantized, input={"kind": "audio", "front_end": CENTRED})
+    assert imported(centred).front_end == CENTRED
 
 
 @pytest.mark.parametrize("variant", presets.VARIANTS)

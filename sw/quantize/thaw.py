@@ -1,0 +1,75 @@
+"""Thawing: a network in floating point out of integers, so that it can be trained on.
+
+The inverse of `twofold.sw.quantize.fold` but for rounding. What folding took into the weights comes
+back as a normalisation by the statistics of the given images.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from twofold.hw.contract.errors import NetworkError
+from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.model.layers import EPSILON, Layer
+from twofold.sw.model.net import INPUT_SCALE, SparseNet
+
+SCALE = INPUT_SCALE
+"""Steps of every activation that make up 1.0."""
+
+
+@torch.no_grad()
+def thaw(quantized: QuantizedNetwork, images: Tensor) -> SparseNet:
+    """Network in evaluation whose logits are those of ``quantized`` but for rounding.
+
+    ``images`` uint8 are typical inputs, a few hundred: statistics of normalisation are taken on
+    them. Masks are 1 where an integer is not 0. Raises NetworkError for layers with multipliers.
+    """
+    net = SparseNet(quantized.network).eval()
+    x = (images.float() - quantized.network.zero_point) / INPUT_SCALE
+    x = x.reshape(len(images), *quantized.network.input_shape).permute(0, 2, 3, 1).contiguous()
+    for layer, whole in zip(net.each_layer(), quantized.layers, strict=True):
+        if whole.mul is not None:
+            raise NetworkError(f"{layer.stage.name}: layers with multipliers are not trained")
+        zero_point = quantized.network.zero_point if layer.stage.index == 0 else 0
+        weight, offset = _floats(layer, whole, quantized.logit_scale, zero_point)
+        layer.mask.copy_((weight != 0).float())
+        if layer.norm is None:
+            layer.weight.copy_(weight)
+            assert layer.bias is not None
+            layer.bias.copy_(offset)
+            break
+        size = math.sqrt(2 / layer.stage.inputs) / max(float(weight.square().mean().sqrt()), 1e-9)
+        layer.weight.copy_(weight * size)  # as large as training starts with
+        x = _normalised(layer, x, offset, size)
+    return net
+
+
+def _floats(
+    layer: Layer, whole: QuantizedLayer, logit_scale: float, zero_point: int
+) -> tuple[Tensor, Tensor]:
+    """Weights and offset with the normalisation still folded in."""
+    steps = torch.from_numpy(whole.weight).float()
+    half = (1 << whole.shift) >> 1
+    bias = torch.from_numpy(whole.add).double() - half
+    bias += zero_point * layer.stage.terms * steps.flatten(1).sum(1).double()
+    if layer.stage.last:
+        return steps * (logit_scale * SCALE), (bias * logit_scale).float()
+    unit = 2.0**-whole.shift  # inputs and outputs have the same scale
+    return steps * (unit / layer.stage.share), (bias * unit / SCALE).float()
+
+
+def _normalised(layer: Layer, x: Tensor, offset: Tensor, size: float) -> Tensor:
+    """Set the normalisation so that the layer does what it did; its activations for ``x``."""
+    norm = layer.norm
+    assert norm is not None
+    kept, layer.norm = norm, None
+    sums = layer(x)
+    layer.norm = kept
+    axes = tuple(range(sums.ndim - 1))
+    norm.mean.copy_(sums.mean(axes))
+    norm.variance.copy_(sums.var(axes, unbiased=False))
+    deviation = torch.sqrt(norm.variance + EPSILON)
+    norm.gain.copy_(deviation / size)
+    norm.shift.copy_(offset + norm.mean / size)
+    return norm(sums)

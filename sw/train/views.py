@@ -1,0 +1,95 @@
+"""Augmented views of the training data with a teacher's opinion of each, made once and kept.
+
+Changing clips and asking a teacher costs more than a step of a small student. So an epoch's worth
+of views is made once, a *shard*, and students see the shards in turn, in another order every time.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from twofold.hw.contract.cache import locked
+from twofold.sw.train import checkpoint
+from twofold.sw.train.augment import images
+from twofold.sw.train.sources import Progress, SpeechSource, Split
+
+_BLOCK = 250
+_VERSION = 1
+Opinion = Callable[[Tensor], Tensor]
+"""Logits [N, classes] of images uint8 [N, 125, 32] at the frames of the cache."""
+
+
+class Views:
+    """A source (`twofold.sw.train.sources.Source`) of stored views.
+
+    Parameters
+    ----------
+    source: clips and how they are changed.
+    teachers: whose probabilities, averaged, are what students learn.
+    origin: digest of everything that decides about the teachers.
+    folder: shards are kept here.
+    shards: how many different ones there are.
+    progress: told how far the shard that is being made is.
+    """
+
+    def __init__(
+        self, source: SpeechSource, teachers: Sequence[Opinion], origin: str, folder: Path, *,
+        shards: int, progress: Progress,
+    ) -> None:  # fmt: skip
+        self._source, self._teachers, self._folder = source, teachers, folder
+        self._shards, self._progress = shards, progress
+        self._made = hashlib.sha256(repr((_VERSION, source.key, origin)).encode()).hexdigest()[:12]
+        self.key = f"{self._made}-{shards}"
+        self.name, self.epoch, self.classes = source.name, source.epoch, source.classes
+        self.input = source.input
+        self._images, self._opinions, self._order = (torch.empty(0) for _ in range(3))
+        self._loaded, self._at = -1, 0
+
+    def begin(self, epoch: int) -> None:
+        """Take the epoch's shard, which is made where it is not there yet."""
+        shard = epoch % self._shards
+        if shard != self._loaded:
+            self._images, self._opinions = self._shard(shard)
+            self._loaded = shard
+        self._at = 0
+
+    def batch(self, size: int, generator: torch.Generator) -> Split:
+        """The next views of the shard in random order, and the teachers' opinion of them:
+        probabilities of the classes.
+        """
+        if self._at == 0:
+            self._order = torch.randperm(self.epoch, generator=generator)
+        chosen = self._order[self._at : self._at + size]
+        self._at += size
+        return self._images[chosen], self._opinions[chosen].float()
+
+    def split(self, name: str) -> Split:
+        """All clips of split ``val`` or ``test``, unchanged, with their classes."""
+        return self._source.split(name)
+
+    def _shard(self, shard: int) -> Split:
+        path = self._folder / f"views-{self._made}-{shard}.npz"
+        with locked(path, lambda: self._progress(0, self.epoch)):  # others may need the same one
+            if not path.exists():
+                checkpoint.save(path, self._make(shard))
+        tree = checkpoint.load(path)
+        return tree["images"], tree["opinions"]
+
+    @torch.no_grad()
+    def _make(self, shard: int) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(shard)
+        seen: list[Tensor] = []
+        opinions: list[Tensor] = []
+        for done in range(0, self.epoch, _BLOCK):
+            size = min(_BLOCK, self.epoch - done)
+            changed, _ = self._source.changed(size, generator)
+            fine = images(changed, self._source.front_end, fine=True)
+            seen.append(images(changed, self._source.front_end))
+            probabilities = [F.softmax(teacher(fine), 1) for teacher in self._teachers]
+            opinions.append(torch.stack(probabilities).mean(0).half())
+            self._progress(done + size, self.epoch)
+        return {"images": torch.cat(seen), "opinions": torch.cat(opinions)}
