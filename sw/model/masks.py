@@ -14,15 +14,15 @@ _ROUNDS = 150
 """Rounds of the auction that shares a set's positions out evenly."""
 
 
-def open_share(stage: Stage, openness: float) -> int:
+def open_share(stage: Stage, relaxation: float) -> int:
     """Weights kept in an unfinished mask, in the unit of its structure.
 
-    ``openness`` runs from 1 (all weights exist) to 0 (the final structure): of a layer of taps,
+    ``relaxation`` runs from 1 (all weights exist) to 0 (the final structure): of a layer of taps,
     taps of the largest kernel; of complementary sets, kernels that share a position; of a dense
     layer always 1.
     """
     least, most = _OPEN[type(stage.layer.sparsity)](stage)
-    return round(least + (most - least) * openness)
+    return round(least + (most - least) * relaxation)
 
 
 _OPEN: dict[type[Sparsity], Callable[[Stage], tuple[int, int]]] = {
@@ -35,31 +35,31 @@ _OPEN: dict[type[Sparsity], Callable[[Stage], tuple[int, int]]] = {
 
 @torch.no_grad()
 def choose_mask(
-    weight: Tensor, stage: Stage, openness: float = 0.0, density: float = 1.0
+    weight: Tensor, stage: Stage, relaxation: float = 0.0, density: float = 1.0
 ) -> Tensor:
     """Mask of ones and zeros in the shape of ``weight`` that keeps large weights.
 
-    At ``openness`` 0 the mask is one that `twofold.hw.contract.network` accepts: exactly the taps
+    At ``relaxation`` 0 the mask is one that `twofold.hw.contract.network` accepts: exactly the taps
     of every kernel, or one kernel of every set at each position and no kernel above the fan-in. A
     dense hidden layer keeps the share ``density`` of its weights at the end, the first layer four
     times that, as it has few; the last layer keeps all.
     """
     flat = weight.reshape(stage.channels, stage.inputs).abs()
-    mask = _CHOICES[type(stage.layer.sparsity)](flat, stage, openness, density)
+    mask = _CHOICES[type(stage.layer.sparsity)](flat, stage, relaxation, density)
     return mask.reshape(weight.shape).contiguous()
 
 
-def _dense_mask(flat: Tensor, stage: Stage, openness: float, density: float) -> Tensor:
-    return _largest(flat, _share_kept(stage, openness, density))
+def _dense_mask(flat: Tensor, stage: Stage, relaxation: float, density: float) -> Tensor:
+    return _largest(flat, _share_kept(stage, relaxation, density))
 
 
-def _taps_mask(flat: Tensor, stage: Stage, openness: float, _: float) -> Tensor:
-    extra = open_share(stage, openness) - stage.fan_in
+def _taps_mask(flat: Tensor, stage: Stage, relaxation: float, _: float) -> Tensor:
+    extra = open_share(stage, relaxation) - stage.fan_in
     return _taps(flat, [min(count + extra, stage.inputs) for count in stage.fan_ins])
 
 
-def _sets_mask(flat: Tensor, stage: Stage, openness: float, _: float) -> Tensor:
-    kept = open_share(stage, openness)
+def _sets_mask(flat: Tensor, stage: Stage, relaxation: float, _: float) -> Tensor:
+    kept = open_share(stage, relaxation)
     flat = flat / flat.square().mean(1, keepdim=True).sqrt().clamp(min=1e-12)
     slots = _slots(flat, stage.sets, stage.slots)
     mask = _most(slots, kept) if kept > 1 else _one(slots, stage.fan_in)
@@ -74,9 +74,9 @@ _CHOICES: dict[type[Sparsity], Callable[[Tensor, Stage, float, float], Tensor]] 
 """Masks ``[out, inputs]`` of magnitudes of weights, by the structure."""
 
 
-def _share_kept(stage: Stage, openness: float, density: float) -> float:
+def _share_kept(stage: Stage, relaxation: float, density: float) -> float:
     least = 1.0 if stage.last else min(1.0, density * (FIRST if stage.index == 0 else 1))
-    return least + (1 - least) * openness
+    return least + (1 - least) * relaxation
 
 
 def _largest(flat: Tensor, share: float) -> Tensor:

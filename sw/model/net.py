@@ -47,7 +47,7 @@ class SparseNet(nn.Module):
         return self._logits(images, half=self.mixed and self.training)
 
     @torch.no_grad()
-    def opinion(self, images: Tensor) -> Tensor:
+    def prediction(self, images: Tensor) -> Tensor:
         """Logits of a teacher: evaluation, as fast as training."""
         training = self.training
         self.eval()

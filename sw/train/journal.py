@@ -49,7 +49,7 @@ class Journal:
         return found
 
     def draw(self, path: Path) -> None:
-        """Picture (PNG) of loss, validation accuracy and openness over the epochs."""
+        """Picture (PNG) of loss, validation accuracy and relaxation over the epochs."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 

@@ -47,8 +47,8 @@ class Phase:
     open_until: share of the phase in which the masks close to their final structure.
     winners_until: the same for the number of winners; 0 stands for `open_until`.
     move_until: share of the phase after which the masks stay as they are.
-    distil: weight of the teacher's opinion; 0 without teacher.
-    temperature: of the teacher's opinion.
+    distil: weight of the teacher's prediction; 0 without teacher.
+    temperature: of the teacher's prediction.
     mix: share of the images that are laid over others (`twofold.sw.train.mixing`).
     average: decay of the moving average of the weights, which is what comes out; 0 for none.
     density: share of the weights of every hidden layer that an unstructured mask keeps, where the
@@ -198,7 +198,7 @@ class Trainer:
                 loss=loss,
                 val_accuracy=self._validate(net, average),
                 rate=one_cycle(progress) * phase.rate,
-                open=openness(phase.open_until, progress),
+                open=relaxation(phase.open_until, progress),
                 seconds=time.monotonic() - started,
             )
             records.append(record)
@@ -250,7 +250,7 @@ class Trainer:
             if phase.mix:
                 images, wanted = mix(images, wanted, phase.mix, generator)
             images, wanted = (value.to(device_of(net)) for value in (images, wanted))
-            loss = objective(net(images), wanted, phase, _opinion(teacher, images, phase))
+            loss = objective(net(images), wanted, phase, _prediction(teacher, images, phase))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -272,15 +272,15 @@ def one_cycle(progress: float) -> float:
     return 0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))
 
 
-def openness(until: float, progress: float) -> float:
+def relaxation(until: float, progress: float) -> float:
     """How far from a final structure that is reached at ``until``; 1..0, falling steeply first."""
     return (1 - progress / until) ** 3 if progress < until else 0.0
 
 
 def restructure(net: SparseNet, phase: Phase, progress: float) -> None:
     """Choose masks anew and set the number of winners, as the phase has it at ``progress``."""
-    share = openness(phase.open_until, progress)
-    spread = openness(phase.winners_until or phase.open_until, progress)
+    share = relaxation(phase.open_until, progress)
+    spread = relaxation(phase.winners_until or phase.open_until, progress)
     for layer in net.each_layer():
         if progress <= phase.move_until:
             weight = layer.weight.detach().cpu()
@@ -295,21 +295,23 @@ def restructure(net: SparseNet, phase: Phase, progress: float) -> None:
                 layer.norm.used = share_used * layer.norm.k / k
 
 
-def objective(logits: Tensor, wanted: Tensor, phase: Phase, opinion: Tensor | None) -> Tensor:
-    """Cross entropy against ``wanted`` (probabilities) and, with a teacher, its opinion."""
+def objective(logits: Tensor, wanted: Tensor, phase: Phase, prediction: Tensor | None) -> Tensor:
+    """Cross entropy against ``wanted`` (probabilities) and, with a teacher, its prediction."""
     loss = F.cross_entropy(logits, wanted, label_smoothing=phase.smoothing)
-    if opinion is None:
+    if prediction is None:
         return loss
     heat = phase.temperature
-    distance = F.kl_div(F.log_softmax(logits / heat, 1), opinion, reduction="batchmean") * heat**2
+    distance = (
+        F.kl_div(F.log_softmax(logits / heat, 1), prediction, reduction="batchmean") * heat**2
+    )
     return (1 - phase.distil) * loss + phase.distil * distance
 
 
-def _opinion(teacher: SparseNet | None, images: Tensor, phase: Phase) -> Tensor | None:
+def _prediction(teacher: SparseNet | None, images: Tensor, phase: Phase) -> Tensor | None:
     if teacher is None or not phase.distil:
         return None
     with torch.no_grad():
-        return F.softmax(teacher.opinion(images) / phase.temperature, 1)
+        return F.softmax(teacher.prediction(images) / phase.temperature, 1)
 
 
 def to_device(net: SparseNet | ResidualNet, device: str) -> None:

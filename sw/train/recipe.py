@@ -20,7 +20,7 @@ class Recipe:
     ----------
     network: what comes out.
     dense: the same shape with all weights and activations.
-    residual: phase of the residual network whose opinions all others learn; None where there is
+    residual: phase of the residual network whose predictions all others learn; None where there is
         none, and students learn from the dense network.
     shards: stored views of the data, in epochs (`twofold.sw.train.views`), with a residual network.
     teacher: phase of the dense network.

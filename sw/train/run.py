@@ -12,9 +12,9 @@ from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.model.net import SparseNet
 from twofold.sw.model.residual import ResidualNet
 from twofold.sw.onnx.export.floating import FloatLayer
+from twofold.sw.quantize.activity import limit_activity
 from twofold.sw.quantize.fold import activation_scales, float_layer, fold
 from twofold.sw.quantize.integer import forward_integer
-from twofold.sw.quantize.quiet import quieten
 from twofold.sw.quantize.thaw import thaw
 from twofold.sw.train.loop import Trainer, accuracy, to_device
 from twofold.sw.train.recipe import Recipe
@@ -57,10 +57,10 @@ def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
         accuracies["sparse float"] = measure(net, source)
     folded = fold(net, activation_scales(net, calibration(source)), {})
     folded = replace(folded, input=source.input)
-    folded = quiet(folded, recipe, source)
+    folded = active(folded, recipe, source)
     accuracies["int8, folded"] = measure(folded, source)
     polished, key = trainer.polish(folded, recipe.polish, teacher, key)
-    polished = quiet(polished, recipe, source)
+    polished = active(polished, recipe, source)
     accuracies["int8, polished"] = measure(polished, source)
     quantized = better(polished, folded, accuracies)
     accuracies["int8"] = measure(quantized, source)
@@ -71,8 +71,8 @@ def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
 def taught(
     recipe: Recipe, source: Source, trainer: Trainer, accuracies: dict[str, dict[str, float]]
 ) -> Trainer:
-    """``trainer`` on stored views with the opinions of a residual network, which is trained first;
-    as it is where the recipe has none.
+    """``trainer`` on stored views with the predictions of a residual network, which is trained
+    first; as it is where the recipe has none.
     """
     if recipe.residual is None or not isinstance(source, SpeechSource):
         return trainer
@@ -81,11 +81,11 @@ def taught(
     accuracies["residual float"] = measure(net, fine)
     to_device(net, trainer.device)
 
-    def opinion(fine: Tensor) -> Tensor:
+    def prediction(fine: Tensor) -> Tensor:
         return net(fine.to(trainer.device)).cpu()
 
     views = Views(
-        source, [opinion], key, trainer.folder, shards=recipe.shards,
+        source, [prediction], key, trainer.folder, shards=recipe.shards,
         progress=lambda done, total: trainer.on_step("views", done, total),
     )  # fmt: skip
     return trainer.on(views)
@@ -99,12 +99,12 @@ def thawed(start: QuantizedNetwork, source: Source) -> tuple[SparseNet, str]:
     return thaw(start, calibration(source)), digest.hexdigest()[:12]
 
 
-def quiet(quantized: QuantizedNetwork, recipe: Recipe, source: Source) -> QuantizedNetwork:
+def active(quantized: QuantizedNetwork, recipe: Recipe, source: Source) -> QuantizedNetwork:
     """The network with no more activations, on the validation split, than the student may use."""
     if recipe.student is None or not recipe.student.used:
         return quantized
     images, _ = source.split("val")
-    return quieten(quantized, images, recipe.student.used)
+    return limit_activity(quantized, images, recipe.student.used)
 
 
 def float_layers(net: SparseNet) -> list[FloatLayer]:

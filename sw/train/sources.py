@@ -2,7 +2,7 @@
 
 `SpeechSource` draws augmented clips; `FineSource` shows the same clips at the frames of the cache
 to a teacher that hears more; `twofold.sw.train.views` stores what came out, with the teacher's
-opinion.
+prediction.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Augmented views of the training data with a teacher's opinion of each, made once and kept.
+"""Augmented views of the training data with a teacher's prediction of each, made once and kept.
 
 Changing clips and asking a teacher costs more than a step of a small student. So an epoch's worth
 of views is made once, a *shard*, and students see the shards in turn, in another order every time.
@@ -46,26 +46,26 @@ class Views:
         self.key = f"{self._made}-{shards}"
         self.name, self.epoch, self.classes = source.name, source.epoch, source.classes
         self.input = source.input
-        self._images, self._opinions, self._order = (torch.empty(0) for _ in range(3))
+        self._images, self._predictions, self._order = (torch.empty(0) for _ in range(3))
         self._loaded, self._at = -1, 0
 
     def begin(self, epoch: int) -> None:
         """Take the epoch's shard, which is made where it is not there yet."""
         shard = epoch % self._shards
         if shard != self._loaded:
-            self._images, self._opinions = self._shard(shard)
+            self._images, self._predictions = self._shard(shard)
             self._loaded = shard
         self._at = 0
 
     def batch(self, size: int, generator: torch.Generator) -> Split:
-        """The next views of the shard in random order, and the teachers' opinion of them:
+        """The next views of the shard in random order, and the teachers' prediction of them:
         probabilities of the classes.
         """
         if self._at == 0:
             self._order = torch.randperm(self.epoch, generator=generator)
         chosen = self._order[self._at : self._at + size]
         self._at += size
-        return self._images[chosen], self._opinions[chosen].float()
+        return self._images[chosen], self._predictions[chosen].float()
 
     def split(self, name: str) -> Split:
         """All clips of split ``val`` or ``test``, unchanged, with their classes."""
@@ -77,19 +77,19 @@ class Views:
             if not path.exists():
                 checkpoint.save(path, self._make(shard))
         tree = checkpoint.load(path)
-        return tree["images"], tree["opinions"]
+        return tree["images"], tree["predictions"]
 
     @torch.no_grad()
     def _make(self, shard: int) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(shard)
         seen: list[Tensor] = []
-        opinions: list[Tensor] = []
+        predictions: list[Tensor] = []
         for done in range(0, self.epoch, _BLOCK):
             size = min(_BLOCK, self.epoch - done)
             changed, _ = self._source.changed(size, generator)
             fine = images(changed, self._source.front_end, fine=True)
             seen.append(images(changed, self._source.front_end))
             probabilities = [F.softmax(teacher(fine), 1) for teacher in self._teachers]
-            opinions.append(torch.stack(probabilities).mean(0).half())
+            predictions.append(torch.stack(probabilities).mean(0).half())
             self._progress(done + size, self.epoch)
-        return {"images": torch.cat(seen), "opinions": torch.cat(opinions)}
+        return {"images": torch.cat(seen), "predictions": torch.cat(predictions)}

@@ -24,13 +24,13 @@ class Trial:
     ----------
     name: for tables.
     network, phase: what is trained, and how.
-    opinions: whether it learns a teacher's opinions, or labels alone.
+    predictions: whether it learns a teacher's predictions, or labels alone.
     """
 
     name: str
     network: Network
     phase: Phase
-    opinions: bool = True
+    predictions: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def ablation(net: str, scale: float) -> list[Trial]:
     weights = replace(fast, layers=tuple(replace(layer, sparsity=Dense()) for layer in fast.layers))
     return [
         *found,
-        Trial("labels alone", fast, replace(phase, distil=0.0, smoothing=0.05), opinions=False),
+        Trial("labels alone", fast, replace(phase, distil=0.0, smoothing=0.05), predictions=False),
         Trial("sparse weights, all winners", everything, phase),
         Trial("all weights, winners", weights, phase),
     ]
@@ -136,7 +136,7 @@ def run(
     teacher, origin = told_opinions.run(plan.dense, plan.teacher)
     figures = []
     for trial in trials:
-        on = told_opinions if trial.opinions else trainer
+        on = told_opinions if trial.predictions else trainer
         found, _ = on.run(trial.network, trial.phase, teacher, origin)
         figures.append(_figure(trial, found, folding, trainer))
         told(figures[-1])

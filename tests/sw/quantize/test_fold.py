@@ -45,8 +45,8 @@ def net() -> SparseNet:
             torch.nn.init.uniform_(layer.norm.gain, 0.5, 1.5)
             torch.nn.init.uniform_(layer.norm.shift, -0.3, 0.5)
     with torch.no_grad():
-        for turn in range(200):
-            net(images(32, turn))
+        for repeat in range(200):
+            net(images(32, repeat))
     return net.eval()
 
 

@@ -41,8 +41,8 @@ def net(request: pytest.FixtureRequest) -> SparseNet:
     for layer in net.each_layer():
         layer.mask.copy_(choose_mask(layer.weight, layer.stage))
     with torch.no_grad():
-        for turn in range(100):
-            net(images(32, turn))
+        for repeat in range(100):
+            net(images(32, repeat))
     return net.eval()
 
 
@@ -73,8 +73,8 @@ def test_training_keeps_the_law_and_moves_the_weights(net: SparseNet) -> None:
     start = fold(net, activation_scales(net, images(200)), {"made": "test"})
     trained = IntegerNet(start)
     optimiser = torch.optim.SGD(trained.parameters(), lr=0.5)
-    for turn in range(3):
-        loss = trained(images(32, turn)).square().mean()
+    for repeat in range(3):
+        loss = trained(images(32, repeat)).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -19,7 +19,7 @@ from twofold.sw.train.loop import (
     accuracy,
     logits_of,
     one_cycle,
-    openness,
+    relaxation,
     to_device,
 )
 from twofold.sw.train.recipe import recipe
@@ -151,8 +151,8 @@ def test_plain_pytorch_learns_the_same(source: DigitSource, tmp_path: Path) -> N
 
 def test_schedules() -> None:
     assert one_cycle(0) < 0.1 and one_cycle(0.1) == pytest.approx(1) and one_cycle(1) < 0.01
-    assert openness(0.5, 0) == 1 and openness(0.5, 0.5) == 0 and openness(0.5, 0.9) == 0
-    assert openness(0, 0) == 0
+    assert relaxation(0.5, 0) == 1 and relaxation(0.5, 0.5) == 0 and relaxation(0.5, 0.9) == 0
+    assert relaxation(0, 0) == 0
 
 
 def test_checkpoint_round_trip(tmp_path: Path) -> None:

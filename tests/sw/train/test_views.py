@@ -1,4 +1,4 @@
-"""Stored views: made once, in another order every epoch, with the opinion that was asked for."""
+"""Stored views: made once, in another order every epoch, with the prediction that was asked for."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +42,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpeechSource]:
 
 
 def loudness(images: torch.Tensor) -> torch.Tensor:
-    """A teacher that can be recognised: its opinion follows the image's mean."""
+    """A teacher that can be recognised: its prediction follows the image's mean."""
     mean = images.float().mean((1, 2))[:, None] / 64
     return torch.cat([mean, -mean, torch.zeros(len(images), 10)], 1)
 

@@ -13,7 +13,7 @@ from twofold.sw.quantize.integer import BATCH, accumulate, exact_kind, finish
 
 
 @torch.no_grad()
-def quieten(
+def limit_activity(
     quantized: QuantizedNetwork, images: Tensor, shares: Sequence[float]
 ) -> QuantizedNetwork:
     """Lower the offsets of layers in which more than a share of the activations is not 0.
