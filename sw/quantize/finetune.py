@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.hw.contract.arith import ACT_MAX, WEIGHT_MAX, WEIGHT_MIN
-from twofold.hw.contract.network import Conv2d, Network, Stage
+from twofold.hw.contract.network import Network, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.model import native
 from twofold.sw.model.pooling import square_maximum
@@ -34,7 +34,7 @@ class IntegerLayer(nn.Module):
         super().__init__()
         whole = torch.from_numpy(layer.weight).float()
         self.stage, self.shift, self.zero_point = stage, layer.shift, zero_point
-        self.convolution = isinstance(stage.layer, Conv2d)
+        self.convolution = not stage.layer.FLATTENS
         self.rounding = float(1 << (layer.shift - 1)) if layer.shift else 0.0
         bias = torch.from_numpy(layer.add).float() - self.rounding
         bias += zero_point * stage.terms * whole.flatten(1).sum(1)

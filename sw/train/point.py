@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from twofold.hw.contract.errors import NetworkError
-from twofold.hw.contract.network import Complementary, Layer, Linear, Network, Taps
+from twofold.hw.contract.network import Complementary, Layer, Network, Taps
 
 
 def move(
@@ -46,7 +46,7 @@ def move(
             layers[at] = replace(layers[at], sparsity=Complementary(count))
     if fan_in is not None:
         for at, layer in enumerate(layers):
-            if isinstance(layer, Linear) and isinstance(layer.sparsity, Complementary):
+            if layer.FLATTENS and isinstance(layer.sparsity, Complementary):
                 sparsity = replace(layer.sparsity, fan_in=fan_in)
                 layers[at] = replace(layer, sparsity=sparsity)
     return replace(network, layers=tuple(layers))

@@ -16,7 +16,7 @@ from twofold.hw.area.synthesis import netlist
 from twofold.hw.boards import find
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.contract.folding import GatherPlan, plans
+from twofold.hw.contract.folding import GatherPlan, ScatterPlan, plans
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.shipped import machine
 from twofold.hw.engines.gather.tile import GatherTile
@@ -146,6 +146,7 @@ def test_area_model_of_tiles(index: int, tmp_path) -> None:
     """Multipliers and memories exactly; LUTs and flip-flops within the stated error."""
     shape = folding("tiny")
     plan = plans(network("tiny"), shape)[index]
+    assert isinstance(plan, GatherPlan | ScatterPlan)
     tile = GatherTile(plan) if isinstance(plan, GatherPlan) else PixelTile(plan)
     kinds = {"gather tile", "scatter tile", "pixel tail"}
     parts = [calibrated(one) for one in layer_components(plan, shape) if one.kind in kinds]

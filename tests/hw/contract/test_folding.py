@@ -39,6 +39,7 @@ def test_random_foldings_give_consistent_plans(seed):
         if isinstance(plan, GatherPlan):
             assert plan.steps >= max(plan.counts) and len(plan.counts) == plan.stage.channels
         else:
+            assert isinstance(plan, ScatterPlan)
             assert plan.rounds * plan.folding.lanes == plan.stage.sets
             assert plan.engine_taps * plan.folding.engines >= plan.stage.taps
 
@@ -48,6 +49,7 @@ def multipliers(plan: Plan) -> int:
     built = plan.folding.rows * plan.folding.cols * plan.stage.positions
     if isinstance(plan, GatherPlan):
         return built * plan.folding.streams
+    assert isinstance(plan, ScatterPlan)
     return built * plan.folding.engines * plan.folding.lanes
 
 
@@ -57,6 +59,7 @@ def most_products(plan: Plan) -> int:
     positions = stage.out_shape[1] * stage.out_shape[2] * stage.positions
     if isinstance(plan, GatherPlan):
         return positions * sum(plan.counts)
+    assert isinstance(plan, ScatterPlan)
     winners = plan.source.stage.k if plan.streamed else stage.in_k * stage.taps
     return positions * winners * stage.sets
 

@@ -214,7 +214,9 @@ def test_what_needs_no_torch_is_fast(samples):
         check=True,
         cwd=ROOT,
     )
-    code, heavy, seconds = re.fullmatch(r"(\d+) (\[.*\]) (\S+)", done.stderr.strip()).groups()
+    said = re.fullmatch(r"(\d+) (\[.*\]) (\S+)", done.stderr.strip())
+    assert said is not None, done.stderr
+    code, heavy, seconds = said.groups()
     assert (code, heavy) == ("0", "[]")
     assert float(seconds) < 1
 

@@ -67,8 +67,7 @@ def test_every_weight_lies_where_the_engines_look(seed):
     for plan, layer in zip(machine, quantized.layers, strict=True):
         stage = plan.stage
         rebuilt = np.zeros((stage.channels, stage.in_shape[0], stage.taps), dtype=int)
-        lanes = plan.folding.streams if isinstance(plan, GatherPlan) else plan.folding.lanes
-        for lane in range(lanes):
+        for lane in range(plan.weight_lanes):
             elements = values[stage.index, TableKind.WEIGHTS, lane]
             for address, element in enumerate(elements):
                 weight = (element & 0xFF ^ 0x80) - 0x80
@@ -98,7 +97,7 @@ def test_constants_lie_in_drain_order(seed):
     quantized, folding = random_quantized(network, seed), random_folding(network, seed)
     machine, values = sections_of(quantized, folding)
     for plan, layer in zip(machine, quantized.layers, strict=True):
-        drain = 1 if isinstance(plan, GatherPlan) else plan.folding.drain
+        drain = plan.drain
         for channel in range(plan.stage.channels):
             lane, step = channel % drain, channel // drain
             place = plan.stage.index, TableKind.ADD, lane

@@ -168,15 +168,16 @@ class Weights:
     def pixel(self, planes: list[Image], row: int, column: int) -> list[int]:
         """All channels of a pooled pixel."""
         stage = self.plan.stage
+        down, across = stage.pool_window
         values: list[int] = []
         for kernel, add, mul in zip(self.kernels, self.add, self.mul, strict=True):
             sums = [
                 sum(
-                    weight * self.at(planes, tap, row * stage.pool + y, column * stage.pool + x)
+                    weight * self.at(planes, tap, row * down + y, column * across + x)
                     for tap, weight in kernel.items()
                 )
-                for y in range(stage.pool)
-                for x in range(stage.pool)
+                for y in range(down)
+                for x in range(across)
             ]
             values.append(requantise(max(sums), add, self.shift, mul))
         return values

@@ -116,11 +116,11 @@ class Model:
 
     def pooled(self, lists: Lists, row: int, col: int) -> list[int]:
         """Maxima of the accumulators over a pooling window."""
-        pool = self.plan.stage.pool
+        down, across = self.plan.stage.pool_window
         window = [
-            self.sums(lists, row * pool + y, col * pool + x)
-            for y in range(pool)
-            for x in range(pool)
+            self.sums(lists, row * down + y, col * across + x)
+            for y in range(down)
+            for x in range(across)
         ]
         return [max(values) for values in zip(*window, strict=True)]
 

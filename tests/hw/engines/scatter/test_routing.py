@@ -81,8 +81,9 @@ def test_every_reader_sees_its_pixel_at_every_step(plan: ScatterPlan) -> None:
                 for number in range(plan.passes):
                     row = number // blocks * folding.rows + tile // folding.cols
                     col = number % blocks * folding.cols + tile % folding.cols
-                    top = (row * stage.pool + position // stage.pool) * stage.stride
-                    left = (col * stage.pool + position % stage.pool) * stage.stride
+                    down, across = stage.pool_window
+                    top = (row * down + position // across) * stage.stride
+                    left = (col * across + position % across) * stage.stride
                     for local, tap in enumerate(span):
                         step = number * plan.engine_taps + local
                         source = reader.sources[found.selects[reader.select][step]]
