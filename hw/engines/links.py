@@ -128,7 +128,7 @@ def result_layout(row: ResultRow) -> data.StructLayout:
     """A beat of a result.
 
     Where a result takes one beat of memory: ``logits`` (array of signed 32) and, unless they are
-    raw outputs, ``label`` (index of the largest). Otherwise ``data``, 512 bits as they lie in
+    raw outputs, ``label`` (index of the largest). Otherwise ``data``, 512 bits as stored in
     memory, and ``last`` of the result.
     """
     if row.beats > 1:
