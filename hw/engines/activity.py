@@ -1,4 +1,4 @@
-"""What an engine tells the counters: what it does in a cycle, which streams have a weight."""
+"""What an engine reports to the counters: its state in each cycle, and its active streams."""
 
 from amaranth.hdl import *
 from amaranth.lib import data, memory, wiring
@@ -7,14 +7,14 @@ from amaranth.lib.wiring import In, Out
 from twofold.hw.contract.folding import GatherPlan
 
 ACTIVITY = data.StructLayout({"busy": 1, "starved": 1, "blocked": 1})
-"""What a layer does in a cycle: ``busy``, it has a step; ``starved``, none for want of input;
-``blocked``, none although input is there, for want of room behind it. None of them: it rests
-between passes, as results take longer to leave than to be computed.
+"""State of a layer in a cycle: ``busy``, it has a step; ``starved``, it is stalled on input;
+``blocked``, it has input but is stalled because there is no room downstream. None of the three:
+it is idle between passes, because results take longer to drain than to compute.
 """
 
 
 class TapLookups(wiring.Component):
-    """Which streams of a gather layer have a stored weight at a step; the others fill up a group.
+    """Which streams of a gather layer have a stored weight at a step; the others only pad a group.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class TapLookups(wiring.Component):
     Members
     -------
     active, step: from `twofold.hw.engines.gather.sequencer.StepSequencer`.
-    looks: a bit for each stream, one cycle later.
+    lookups: one bit per stream, one cycle later.
     """
 
     active: Signal

@@ -1,8 +1,8 @@
-"""Links between the parts of the machine: what travels, and the rules of travelling.
+"""Links between the parts of the machine: their signals and their protocols.
 
-Three kinds. `ConfigBus` is written to and never refused. `PixelLink` and `RowLink` carry samples
-that are never refused either, because the producer holds a credit (see `Credits`) before it starts
-a sample. The winner and result streams have valid and ready.
+There are three kinds. `ConfigBus` carries writes that are always accepted. `PixelLink` and
+`RowLink` carry samples that are always accepted too, because the producer holds a credit (see
+`Credits`) before it starts a sample. The winner and result streams use valid/ready handshakes.
 """
 
 from typing import Any
@@ -19,17 +19,17 @@ from twofold.hw.primitives.tile import vendor_cells
 
 
 class ConfigBus(wiring.Signature):
-    """Writes into tables: one a cycle, broadcast to all stages, never refused.
+    """Table writes: one per cycle, broadcast to all stages, always accepted.
 
     Tables are written only while no sample is in the machine.
 
     Members
     -------
-    valid: the other members name an element to write.
+    valid: the other members describe a write.
     stage: index of the layer.
     kind: `twofold.hw.contract.tables.TableKind` of the table.
     lane: memory of the table.
-    address: element of the memory.
+    address: address of the element in the memory.
     data: the element, in the low bits; two's complement where it is signed.
     """
 
@@ -47,7 +47,7 @@ class ConfigBus(wiring.Signature):
 
 
 def addressed(config: Any, stage: int, kind: TableKind) -> Value:
-    """Whether the bus writes to this table of a layer."""
+    """Whether the bus is writing to this table of a layer."""
     return config.valid & (config.stage == stage) & (config.kind == int(kind))
 
 
@@ -57,10 +57,10 @@ def entry_layout(channels: int) -> data.StructLayout:
 
 
 class PixelLink(wiring.Signature):
-    """Winner lists per pixel, between two convolutions or a convolution and a linear layer.
+    """Winner lists per pixel, between two convolutions or from a convolution to a linear layer.
 
-    A sample is ``passes * k`` beats: pass after pass, in each pass entry 0..k-1 of all tiles'
-    lists. Where not all channels win, the ``k`` beats of a pass follow each other without a gap.
+    A sample is ``passes * k`` beats: pass after pass, and in each pass entries 0..k-1 of all tiles'
+    lists. Where not all channels win, the ``k`` beats of a pass are back to back.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ class PixelLink(wiring.Signature):
 
     Members
     -------
-    valid: ``payload`` holds a beat; never refused.
+    valid: ``payload`` holds a beat, which is always accepted.
     payload: array of ``tiles`` entries (see `entry_layout`).
-    release: from the consumer, pulses when a frame (a sample's worth of lists) is free again.
+    release: from the consumer; pulses when a frame (one sample's lists) has been freed.
     """
 
     def __init__(self, tiles: int, channels: int) -> None:
@@ -87,19 +87,19 @@ class PixelLink(wiring.Signature):
 
 
 class RowLink(wiring.Signature):
-    """Rows of results of a linear layer, in channel order: ``ceil(channels / drain)`` beats a
+    """Rows of results of a linear layer, in channel order: ``ceil(channels / drain)`` beats per
     sample.
 
     Parameters
     ----------
-    drain: values of a beat; the last beat of a sample may hold values beyond the last channel.
-    shape: of a value: unsigned 8 in front of global winners, signed 32 for logits.
+    drain: values per beat; the last beat of a sample may hold values beyond the last channel.
+    shape: shape of a value: unsigned 8 in front of global winners, signed 32 for logits.
 
     Members
     -------
-    valid: ``values`` holds a beat; never refused.
+    valid: ``values`` holds a beat, which is always accepted.
     values: array of ``drain`` values.
-    release: from the consumer, pulses when a sample is out of it.
+    release: from the consumer; pulses when a sample has left it.
     """
 
     def __init__(self, drain: int, shape: ShapeLike) -> None:
@@ -120,7 +120,7 @@ def winner_layout(channels: int, emit: int) -> data.StructLayout:
 
 
 def winner_stream(channels: int, emit: int) -> stream.Signature:
-    """Stream of global winners of a layer of ``channels`` units, ``emit`` a beat."""
+    """Stream of global winners of a layer of ``channels`` units, ``emit`` per beat."""
     return stream.Signature(winner_layout(channels, emit))
 
 
@@ -128,7 +128,7 @@ def result_layout(row: ResultRow) -> data.StructLayout:
     """A beat of a result.
 
     Where a result takes one beat of memory: ``logits`` (array of signed 32) and, unless they are
-    raw outputs, ``label`` (index of the largest). Otherwise ``data``, 512 bits as they lie in
+    raw outputs, ``label`` (index of the largest). Otherwise ``data``, 512 bits as stored in
     memory, and ``last`` of the result.
     """
     if row.beats > 1:
@@ -139,12 +139,12 @@ def result_layout(row: ResultRow) -> data.StructLayout:
 
 
 def result_stream(row: ResultRow) -> stream.Signature:
-    """Stream of results, ``row.beats`` beats a sample."""
+    """Stream of results, ``row.beats`` beats per sample."""
     return stream.Signature(result_layout(row))
 
 
 def last_beat(results) -> Value:
-    """Whether a result leaves a stream of results whole in this cycle."""
+    """Whether the last beat of a result is transferred in this cycle."""
     leaves = results.valid & results.ready
     members = results.payload.shape().members
     return leaves & results.payload.last if "last" in members else leaves
@@ -155,14 +155,14 @@ class Credits(wiring.Component):
 
     Parameters
     ----------
-    frames: samples that the consumer holds; the count never exceeds it.
-    initial: count at reset; all ``frames`` unless given.
+    frames: samples that the consumer can hold; the count never exceeds it.
+    initial: count at reset; ``frames`` by default.
 
     Members
     -------
-    take: a sample was started; only while ``available``.
+    take: a sample is started; only while ``available``.
     release: the consumer has freed a sample.
-    available: a sample may start, counting every ``take`` and ``release`` up to the previous cycle.
+    available: a sample may start; includes every ``take`` and ``release`` up to the previous cycle.
 
     Raises
     ------
@@ -184,7 +184,7 @@ class Credits(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # As many ones as credits, since whoever starts hangs on it: no adder, no comparison.
+        # A unary count, because it is on the path that starts a sample: no adder, no comparator.
         held = Signal(self.frames, init=(1 << self.initial) - 1)
         m.d.comb += self.available.eq(held[0])
         with m.If(self.take & ~self.release):
@@ -196,7 +196,7 @@ class Credits(wiring.Component):
         return m
 
     def _check(self, m: Module, held: Signal) -> None:
-        """Fail a simulation that breaks the rules; synthesis knows no assertions."""
+        """Fail the simulation on a protocol violation; synthesis does not support assertions."""
         with m.If(self.take & ~self.release):
             m.d.sync += Assert(held[0], "sample started without a credit")
         with m.If(self.release & ~self.take):
@@ -211,5 +211,5 @@ def parameter_layout() -> data.StructLayout:
 
 
 def parameter_stream() -> stream.Signature:
-    """Stream of a parameter image, a 32-bit word a beat."""
+    """Stream of a parameter image, one 32-bit word per beat."""
     return stream.Signature(parameter_layout())

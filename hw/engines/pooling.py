@@ -1,6 +1,6 @@
-"""Pooling in hardware: the sums of a window combined two by two, with a register behind each level.
+"""Pooling in hardware: a tree that combines the sums of a window in pairs, registered per level.
 
-The same for both engines, which compute all positions of a window at the same time.
+It is the same for both engines, which compute all positions of a window in parallel.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,12 +16,12 @@ from twofold.hw.primitives.tree import tree_of
 
 @dataclass(frozen=True)
 class Combiner:
-    """What a kind of pooling is built of.
+    """How a kind of pooling is built.
 
     Attributes
     ----------
-    combine: two accumulators.
-    luts: for each bit, next to a maximum.
+    combine: combines two accumulators.
+    luts: LUTs per bit, relative to those of a maximum.
     """
 
     combine: Callable[[Value, Value], Value]
@@ -41,15 +41,15 @@ COMBINERS = {
 def pooled(m: Module, values: Sequence[Value], stage: Stage, name: str = "level") -> Value:
     """Pooled accumulator of a window: signed, ``stage.pooled_bits`` wide.
 
-    It is ``tree_levels(stage.positions)`` cycles behind ``values``, the accumulators of all
-    positions. ``name`` is that of the registers (see `tree_of`).
+    It is valid ``tree_levels(stage.positions)`` cycles after ``values``, the accumulators of all
+    positions. ``name`` names the registers (see `tree_of`).
     """
     combine = COMBINERS[stage.pooling.name].combine
     return tree_of(m, values, combine, lambda count: signed(_bits(stage, count)), name)
 
 
 def pool_bits(stage: Stage) -> int:
-    """Bits of all combinations of a window."""
+    """Total width of all combinations of a window, in bits."""
     total, left, count = 0, stage.positions, 1
     while left > 1:
         count *= 2
@@ -59,11 +59,11 @@ def pool_bits(stage: Stage) -> int:
 
 
 def pool_luts(stage: Stage) -> float:
-    """LUTs of the combinations of a window, next to those of a bit of a maximum."""
+    """LUTs of the combinations of a window, in units of one bit of a maximum."""
     return pool_bits(stage) * COMBINERS[stage.pooling.name].luts
 
 
 def _bits(stage: Stage, count: int) -> int:
-    """Width of a combination of so many accumulators, at most all of a window."""
+    """Width of a combination of ``count`` accumulators, capped at the positions of a window."""
     terms = stage.pooling.terms(min(count, stage.positions))
     return accumulator_bits(stage.products * terms)

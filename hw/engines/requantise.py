@@ -8,29 +8,29 @@ from twofold.hw.contract.arith import ACT_BITS, MUL_BITS, SHIFT_MAX
 
 SHIFT_BITS = SHIFT_MAX.bit_length()
 FINE_BITS = 3
-"""Low bits of the shift, for the last stage; the stage before shifts by whole bytes."""
+"""Low bits of the shift, applied in the last stage; the stage before it shifts by whole bytes."""
 
 
 class Requantise(wiring.Component):
-    """``clamp((acc * mul + add) >> shift, 0, 255)``, exactly, one value a cycle.
+    """``clamp((acc * mul + add) >> shift, 0, 255)``, bit-exact, one value per cycle.
 
-    The shift is split: whole bytes first (four choices, one LUT a bit), the rest afterwards. Bits
-    that can only make the result too large are gathered into one flag, so no more than 15 bits are
-    ever shifted.
+    The shift is split: whole bytes first (a 4:1 multiplexer, one LUT per bit), the rest afterwards.
+    Bits that can only saturate the result are reduced to one flag, so at most 15 bits go through
+    the second shifter.
 
     Parameters
     ----------
     acc_bits: width of the signed accumulator.
     add_bits: width of the signed additive constant.
-    multiplier: whether there is a factor per channel; otherwise it is 1 and has no port.
+    multiplier: whether there is a factor per channel; without one, it is 1 and has no port.
 
     Members
     -------
-    acc, add, mul, shift: operands of one value, in the same cycle.
+    acc, add, mul, shift: operands of one value, all in the same cycle.
     o: the activation, `latency` cycles later.
 
-    Latency: `LATENCY`, and one cycle more with a multiplier; `latency` is the sum. There is no
-    handshake: values that mean nothing may pass. Nothing is reset.
+    Latency: `LATENCY`, plus one cycle with a multiplier; `latency` is the sum. There is no
+    handshake: don't-care values may pass through. No register is reset.
 
     Raises ValueError for widths below 1.
     """
@@ -89,7 +89,7 @@ class Requantise(wiring.Component):
 
         shifted = Signal(near_bits)
         m.d.comb += shifted.eq(near >> fine)
-        # Beside the shifter, not behind it: which bits does the shift leave above the activation?
+        # In parallel with the shifter, not behind it: the bits that are left above the activation.
         left = [near[ACT_BITS + at] & (fine <= at) for at in range(near_bits - ACT_BITS)]
         large = far | Cat(left).any()
         with m.If(negative):

@@ -1,1 +1,1 @@
-"""Properties of small parts, proven for every input up to a depth."""
+"""Properties of small parts, proven for all inputs up to a given depth."""

@@ -1,4 +1,4 @@
-"""What must hold of the partial sums of a scatter engine."""
+"""Properties of the partial sums of a scatter engine."""
 
 from amaranth.hdl import *
 from amaranth.lib import wiring
@@ -8,15 +8,15 @@ from twofold.hw.engines.scatter.engine import PRODUCT_BITS, Accumulators
 
 
 class AccumulatorsBench(wiring.Component):
-    """Two banks of plain sums, each product added to its own one, whatever the addresses.
+    """Reference model: two banks of plain sums, each product added to its own, at any address.
 
-    The banks may be swapped in any cycle, the same sum be added to in cycle after cycle, and sums
-    be drained and cleared in any order: no product is lost, none counts twice or in the other bank,
-    and what is drained is the sum of everything since it was cleared.
+    The banks may be swapped in any cycle, the same sum may be added to in consecutive cycles, and
+    sums may be drained and cleared in any order: no product is lost, none counts twice or in the
+    other bank, and a drained value is the sum of everything added since it was cleared.
 
     Parameters
     ----------
-    dut: what is proven. Sums are compared modulo ``2 ** acc_bits``.
+    dut: component to prove. Sums are compared modulo ``2 ** acc_bits``.
     """
 
     bank: Signal

@@ -1,4 +1,4 @@
-"""What must hold of winners of a pixel, credits and queues."""
+"""Properties of the winners of a pixel, of credits and of queues."""
 
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
@@ -11,16 +11,16 @@ from twofold.hw.primitives.queue import Queue
 
 
 class LocalWinnersBench(wiring.Component):
-    """Entries of every pass are the winners by rank, at the promised cycles, whatever the gaps.
+    """Entries of every pass are the winners by rank, in the specified cycles, for any gaps.
 
-    Rank ``r`` of a channel: channels with a larger value, or an equal one and a lower index. The
-    entry of beat ``r`` is the channel of rank ``r``, or value 0 where that channel's value is 0. So
-    exactly the ``k`` winners leave, each once.
+    Rank ``r`` of a channel: the number of channels with a larger value, or an equal one and a lower
+    index. The entry of beat ``r`` is the channel of rank ``r``, or value 0 where that channel's
+    value is 0. So exactly the ``k`` winners leave, each once.
 
     Parameters
     ----------
-    dut: what is proven; ``k`` below its channels.
-    value_max: values are assumed not to be larger, which keeps the search small.
+    dut: component to prove; ``k`` below its channels.
+    value_max: values are assumed to be no larger, which keeps the search small.
     """
 
     valid: Signal
@@ -49,7 +49,7 @@ class LocalWinnersBench(wiring.Component):
         passed = Signal(data.ArrayLayout(ACT_BITS, channels))
         with m.If(valid):
             m.d.sync += [channel.eq(Mux(last, 0, channel + 1)), seen[channel].eq(value)]
-        # The pass that leaves may still do so while the next one ends, so it is kept until then.
+        # A pass may still be shifting out while the next one ends, so it is kept until then.
         ended = valid & last
         with m.If(ended):
             m.d.sync += [passed.eq(seen), passed[channels - 1].eq(value)]
@@ -83,11 +83,11 @@ def _rank(values: "data.View[data.ArrayLayout]", at: int, channels: int) -> Valu
 
 
 class CreditsBench(wiring.Component):
-    """No more than ``frames`` samples are ever out, and all of them may be.
+    """Never more than ``frames`` samples are outstanding, and all of them may be.
 
     Parameters
     ----------
-    dut: what is proven.
+    dut: component to prove.
     frames: samples that the consumer has room for.
     """
 
@@ -117,12 +117,12 @@ class CreditsBench(wiring.Component):
 
 
 class QueueBench(wiring.Component):
-    """Elements leave in the order in which they came, none is lost, and none changes as it waits.
+    """Elements leave in order, none is lost, and none changes while it waits.
 
     Parameters
     ----------
-    dut: what is proven: a queue of numbers.
-    patient: whether the queue is told the truth about the sink; otherwise that it is always ready.
+    dut: component to prove: a queue of numbers.
+    patient: whether the queue sees the sink's real ``ready``; otherwise it sees 1 all the time.
     """
 
     push: Signal

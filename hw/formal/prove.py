@@ -1,8 +1,8 @@
-"""Bounded proofs: Yosys turns a component with assertions into logic, Yices looks for a violation.
+"""Bounded proofs: Yosys turns a component with assertions into SMT, Yices looks for a violation.
 
-A bench is a component that contains what it is about. Its inputs are whatever the solver makes of
-them; it states what the surroundings promise as `Assume`, and what must follow as `Assert`. Nothing
-is reset on the way.
+A bench is a component that contains the device under test. Its inputs are free for the solver to
+choose; what the environment guarantees is an `Assume`, and what must follow is an `Assert`. There
+is no reset during the run.
 """
 
 import importlib
@@ -54,7 +54,7 @@ def prove(bench: wiring.Component, depth: int, *, seconds: float = 300) -> Verdi
     Raises ToolError when a program is missing, fails, or takes longer than ``seconds``.
     """
     tools = find_tools()
-    # Loaded by name: the type stubs of Amaranth do not know this module.
+    # Imported by name, because Amaranth's type stubs do not cover this module.
     text = importlib.import_module("amaranth.back.rtlil").convert(bench, name="top", emit_src=False)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -63,7 +63,7 @@ def prove(bench: wiring.Component, depth: int, *, seconds: float = 300) -> Verdi
         converted = run_tool([tools[YOSYS], "-q", "-s", "bench.ys"], cwd=place, seconds=seconds)
         if converted.returncode:
             raise ToolError(f"yosys: {reason(converted)}")
-        # The solver is called by name, so its folder goes in front of the search path.
+        # The checker calls the solver by name, so its folder goes first in the search path.
         command = [tools[CHECKER], "-s", "yices", "-t", str(depth), "bench.smt2"]
         path = f"{Path(tools[SOLVER]).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         checked = run_tool(command, cwd=place, seconds=seconds, variables={"PATH": path})

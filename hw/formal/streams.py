@@ -1,4 +1,4 @@
-"""What must hold of every stream: an offer that waits is neither withdrawn nor changed."""
+"""Property of every stream: once valid, an offer stays valid and unchanged until accepted."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In
 
 
 class Offer(NamedTuple):
-    """A stream's signals, or those of an AXI channel."""
+    """The signals of a stream or of an AXI channel."""
 
     valid: Value
     ready: Value
@@ -17,26 +17,26 @@ class Offer(NamedTuple):
 
 
 def offer(stream: Any) -> Offer:
-    """Of a stream of `amaranth.lib.stream`."""
+    """The offer of a stream of `amaranth.lib.stream`."""
     return Offer(stream.valid, stream.ready, Value.cast(stream.payload))
 
 
 def axi_offer(port: Any, channel: str, *payload: str) -> Offer:
-    """Of a channel of an AXI port, as ``axi_offer(port, "ar", "addr", "len")``."""
+    """The offer of a channel of an AXI port, as in ``axi_offer(port, "ar", "addr", "len")``."""
     names = ("valid", "ready", *payload)
     valid, ready, *rest = (getattr(port, f"{channel}{name}") for name in names)
     return Offer(valid, ready, Cat(*rest))
 
 
 class StreamBench(wiring.Component):
-    """Offers that are not taken stay as they are, whatever the inputs of a component do.
+    """Offers that are not accepted are held stable, whatever the inputs of a component do.
 
     Parameters
     ----------
-    dut: component that is proven; all its inputs are free.
-    offers: made by it; proven to stay.
-    given: made to it; assumed to stay.
-    rule: of the inputs, assumed to hold in every cycle.
+    dut: component to prove; all its inputs are free.
+    offers: offers it makes; proven to be stable.
+    given: offers made to it; assumed to be stable.
+    rule: constraint on the inputs, assumed to hold in every cycle.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """AXI as signatures, and the one place that knows the flat port names.
 
-A member is named as the AXI signal is, in lower case; a port of a Vitis kernel is the interface's
+Members are named like the AXI signals, in lower case; a port of a Vitis kernel is the interface
 name, an underscore and the signal: ``s_axi_control_awvalid``, ``m_axi_gmem_araddr``. Signatures are
-seen from the master.
+written from the master's side.
 """
 
 from enum import IntEnum
@@ -13,7 +13,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 BURST_BEATS = 64
-"""Beats of the longest burst: 4 KiB of 64-byte beats, the page that a burst may not leave."""
+"""Beats of the longest burst: 4 KiB of 64-byte beats; no burst may cross a 4 KiB boundary."""
 
 INCR = 1
 MODIFIABLE_BUFFERABLE = 0b0011
@@ -29,7 +29,7 @@ class Response(IntEnum):
 
 
 class AxiLite(wiring.Signature):
-    """AXI4-Lite of 32 data bits.
+    """AXI4-Lite with 32 data bits.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def forward(m: Module, outer: Any, inner: Any) -> None:
 
 
 def port_name(interface: str, signal: str) -> str:
-    """Flat name of a kernel's port."""
+    """Flat name of a kernel port."""
     return f"{interface}_{signal}"
 
 

@@ -12,7 +12,7 @@ BEAT_SHIFT = 6
 class BurstCursor(wiring.Component):
     """Where the next burst starts and how long it may be.
 
-    A burst ends at the latest at a multiple of ``burst`` beats, so none leaves a 4 KiB page.
+    A burst ends at a multiple of ``burst`` beats at the latest, so none crosses a 4 KiB boundary.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class BurstCursor(wiring.Component):
 
     Members
     -------
-    start: takes ``base``.
+    start: loads ``base``.
     base: byte address of the first beat, a multiple of 64.
     advance: the burst at ``address`` was issued with ``room`` beats, or it was the last one.
     address: byte address of the next burst.

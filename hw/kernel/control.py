@@ -1,4 +1,4 @@
-"""The kernel's registers behind AXI4-Lite, generated from the contract's table."""
+"""The kernel's AXI4-Lite registers, generated from the contract's register table."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -34,31 +34,31 @@ def layout(registers: tuple[Register, ...]) -> data.StructLayout:
 class ControlBlock(wiring.Component):
     """Registers, start and end of runs (protocol ap_ctrl_chain), and the interrupt.
 
-    Runs queue one deep: START stays set until the kernel takes the run, then the next arguments may
-    be written. A run's end is shown as DONE until the host acknowledges it with CONTINUE; the next
-    end waits for that in the kernel. Both are events for the interrupt.
+    Runs are queued one deep: START stays set until the kernel takes the run, then the next
+    arguments may be written. The end of a run is reported as DONE until the host acknowledges it
+    with CONTINUE; until then, the next end waits in the kernel. Both are interrupt events.
 
-    Unknown addresses read as 0 and swallow writes, answered OKAY: the runtime writes the words
-    between the arguments too. Bytes are written as their strobes say.
+    Unknown addresses read as 0 and ignore writes, with response OKAY: the runtime also writes the
+    words between the arguments. Writes honour the byte strobes.
 
-    Whoever reads the low half of a counter gets with the high half, read behind it, the value of
-    the same moment, whatever 32-bit registers are read in between.
+    Reading the low half of a counter latches its high half, so that a read of the high half that
+    follows returns the value of the same moment, whatever 32-bit registers are read in between.
 
     Members
     -------
     bus: the slave port.
-    start: a run is queued and ``arguments`` are its own.
+    start: a run is queued and ``arguments`` belong to it.
     take: from the kernel, for one cycle: it has copied the arguments.
     running: from the kernel: a run was taken and has not ended.
-    done: for one cycle, only while ``free``: the run has ended, ``values`` are its own from now on.
-    free: the last end is acknowledged.
+    done: for one cycle, only while ``free``: the run has ended; ``values`` belong to it from then.
+    free: the last end has been acknowledged.
     arguments: one field for each argument.
     values: one field for each read-only register but the counters.
     counter_number, counter_total: see `twofold.hw.machine.counters.Counters`.
-    interrupt: level.
+    interrupt: level-sensitive.
 
-    Latency: a write takes effect 2 cycles after address and data are there, a read answers after
-    `READ`.
+    Latency: a write takes effect 2 cycles after address and data have arrived; a read is answered
+    after `READ` cycles.
     """
 
     READ = 2 + Counters.LATENCY
@@ -109,8 +109,8 @@ class ControlBlock(wiring.Component):
         return m
 
     def _answer(self, m: Module, asked: Value, word: Value, readable: dict[int, Value]) -> None:
-        """Give what is read. With a low half the high half of the same moment is kept, and given
-        when it is read next, as the two cannot be read at once.
+        """Drive the read data. Reading a low half latches the high half of the same moment, which
+        is returned when it is read next, because the two cannot be read at once.
         """
         first, end = COUNTERS[0].offset // 4, COUNTERS[-1].end // 4
         m.d.comb += self.counter_number.eq((word - first)[1:])
@@ -162,7 +162,7 @@ class ControlBlock(wiring.Component):
         return write
 
     def _run(self, m: Module, write: "_Write", seen: Value) -> tuple[dict[int, Value], Value]:
-        """Register ``control``; returns it, and the events that may interrupt."""
+        """The ``control`` register; returns it, and the interrupt events."""
         done, ready, restart = Signal(), Signal(), Signal()
         word = register("control").offset // 4
         m.d.comb += self.free.eq(~done)
@@ -203,7 +203,7 @@ class ControlBlock(wiring.Component):
         return dict(zip(words, (enable, enabled, status), strict=True))
 
     def _accept_reads(self, m: Module) -> tuple[Signal, Signal]:
-        """Accept addresses; returns: one is being read, and its word."""
+        """Accept read addresses; returns whether one is being read, and its word."""
         bus = self.bus
         free, asked, word = Signal(init=1), Signal(), Signal(WORD_BITS)
         taken = bus.arvalid & bus.arready

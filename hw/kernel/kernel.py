@@ -1,4 +1,4 @@
-"""The kernel: a core between a slave port for the host and a master port to the card's memory."""
+"""The kernel: a core with a slave port for the host and a master port to the card's memory."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ INSIDE_BITS = 16
 
 
 class Kernel(wiring.Component):
-    """Loads inputs and runs samples from memory to memory.
+    """Loads parameter images, and runs samples from memory to memory.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ class Kernel(wiring.Component):
     Members
     -------
     s_axi_control: registers (`twofold.hw.contract.regs`).
-    m_axi_gmem: input samples and inputs are read, results written.
-    interrupt: level.
+    m_axi_gmem: parameter images and input samples are read, results are written.
+    interrupt: level-sensitive.
 
     Latency: input is requested `REQUEST` cycles after the write that starts a run, and a beat is
     offered to the core `INWARD` cycles after it arrived. The last result of a run is on the bus
@@ -50,7 +50,7 @@ class Kernel(wiring.Component):
 
     Raises
     ------
-    FoldingError: the network or the folding does not go with 64-byte beats.
+    FoldingError: the network or the folding is incompatible with 64-byte beats.
     """
 
     REQUEST = 7
@@ -132,7 +132,7 @@ class Kernel(wiring.Component):
         ]
 
     def _feed_image(self, m: Module, sequencer: Any, reader: Any) -> Value:
-        """Beats to the core's image stream; returns whether any are left between the two."""
+        """Feed beats to the core's image stream; returns whether any are still in between."""
         cut: Any = Narrow(32)
         m.submodules.image = cut
         left = Signal.like(reader.beats)
@@ -153,7 +153,7 @@ class Kernel(wiring.Component):
     def _feed_samples(
         self, m: Module, sequencer: Any, reader: Any, writer: Any, unit: int
     ) -> Signal:
-        """Beats to the core, results to the writer; returns the samples between the two."""
+        """Feed beats to the core and results to the writer; returns the samples in flight."""
         core = self.core
         fit: Any = _fit(core)
         m.submodules.samples = fit
@@ -179,7 +179,7 @@ class Kernel(wiring.Component):
         return inside
 
     def _tell(self, m: Module, control: Any, sequencer: Any, reader: Any) -> None:
-        """Read-only registers."""
+        """Drive the read-only registers."""
         core, values = self.core, control.values
         statistics: Any = Statistics()
         m.submodules.statistics = statistics
@@ -221,7 +221,7 @@ class Kernel(wiring.Component):
             m.d.comb += values[name].eq(statistics.kept[name])
 
     def _beat(self, beat: Any) -> Value:
-        """A beat of a result as it lies in memory."""
+        """A beat of a result as stored in memory."""
         row = result_row(self.core.network)
         if row.beats > 1:
             return beat.data
@@ -233,7 +233,7 @@ class Kernel(wiring.Component):
 
 
 def _fit(core: Any) -> Narrow | Widen:
-    """From beats to the core's input."""
+    """Width converter from beats to the core's input."""
     bits = 8 * core.folding.input_bytes
     if core.folding.input_bytes > BEAT_BYTES:
         return Widen(core.folding.input_bytes // BEAT_BYTES)

@@ -15,31 +15,31 @@ BEATS_BITS = 56
 
 
 class Reader(wiring.Component):
-    """Reads ahead as far as its buffer reaches.
+    """Reads ahead as far as its buffer allows.
 
-    A burst is requested only when the buffer has room for all of it, so the memory's answers are
-    never held up; with the default buffer 16 bursts of 4 KiB are on their way, which hides
-    latencies up to 1,000 cycles at a beat a cycle.
+    A burst is requested only when the buffer has room for all of it, so read data is never
+    back-pressured; with the default buffer 16 bursts of 4 KiB are in flight, which hides latencies
+    of up to 1,000 cycles at one beat per cycle.
 
     Parameters
     ----------
-    unit: beats of a sample: where reading stops when it is told to.
+    unit: beats per sample; ``stop`` takes effect at the end of one.
     burst: beats of the longest burst, a power of two up to 64.
-    depth: beats of the buffer, at least ``burst``.
+    depth: beats that the buffer holds, at least ``burst``.
 
     Members
     -------
-    start: begins; only while not ``busy``.
+    start: starts reading; only while not ``busy``.
     address: byte address of the first beat, a multiple of 64.
     beats: number of beats, at least 1.
-    stop: while high, nothing is requested beyond the end of the unit that is begun.
-    busy: beats are still to be requested, on their way, or in the buffer.
+    stop: while asserted, nothing is requested beyond the end of the current unit.
+    busy: beats are still to be requested, in flight, or in the buffer.
     error: RRESP of the first failed beat since ``start``, 0 if there was none. Failed beats are
         delivered like others.
-    o: the beats in order.
+    o: the beats, in order.
     axi: read channels.
 
-    Latency: a request leaves 3 cycles after ``start``; a beat leaves 2 cycles after it arrived.
+    Latency: a request is issued 3 cycles after ``start``; a beat leaves 2 cycles after it arrived.
 
     Raises
     ------
@@ -88,7 +88,7 @@ class Reader(wiring.Component):
         ]
         self._requests(m)
         arrived = self.axi.rvalid
-        if not vendor_cells(platform):  # synthesis knows no assertions
+        if not vendor_cells(platform):  # synthesis does not support assertions
             m.d.sync += Assert(~arrived | fifo.w_rdy, "a beat arrived without room for it")
         with m.If(self.start):
             m.d.sync += self.error.eq(0)
@@ -97,7 +97,7 @@ class Reader(wiring.Component):
         return m
 
     def _requests(self, m: Module) -> None:
-        """Request burst after burst, each when there is room for it."""
+        """Request bursts one after the other, each once there is room for it."""
         cursor: Any = BurstCursor(self.burst)
         m.submodules.cursor = cursor
         left = Signal(BEATS_BITS)

@@ -1,4 +1,4 @@
-"""Order of events in a run: check, load or run samples, and tell how it ended."""
+"""Order of events in a run: check, load or run samples, and report how it ended."""
 
 from typing import Any
 
@@ -15,32 +15,32 @@ OFFSET_BITS = (BEAT_BYTES - 1).bit_length()
 
 
 class Sequencer(wiring.Component):
-    """Takes a run when one is queued and leads it to its end, whatever happens on the way.
+    """Takes a run when one is queued and carries it through to its end, even after errors.
 
-    A read or write error makes the reader stop at the end of a sample; samples that were begun run
-    to their end and their results are written, so that nothing is left in the machine. After a
-    failed load there is no image.
+    A read or write error makes the reader stop at the end of a sample; samples that were started
+    are completed and their results are written, so that nothing is left in the machine. After a
+    failed load no image is loaded.
 
     Members
     -------
-    queued: a run waits; ``arguments`` are its own.
-    free: the end of the last run is acknowledged.
-    take: one cycle: ``active`` holds the arguments from the next cycle on.
+    queued: a run is waiting; ``arguments`` belong to it.
+    free: the end of the last run has been acknowledged.
+    take: for one cycle: ``active`` holds the arguments from the next cycle on.
     active: arguments of the run.
     running: a run was taken and has not ended.
-    ending: nothing is left to do but to wait for ``free``.
-    done: one cycle, while ``free``: the run ends with ``status``.
+    ending: everything is done but waiting for ``free``.
+    done: for one cycle, while ``free``: the run ends with ``status``.
     status: `twofold.hw.contract.regs.Status`.
-    start: one cycle: memory traffic of the operation begins.
-    loading, computing: which operation's traffic is flowing.
-    flush: results wait for no others.
+    start: for one cycle: memory traffic of the operation begins.
+    loading, computing: memory traffic of this operation is in progress.
+    flush: results are written without waiting for more.
     read_error, write_error: response codes since ``start``, 0 for none.
     loaded_all: reader and image stream are empty.
     computed_all: reader and machine are empty.
     written_all: every result is in memory.
     parameter_busy, parameter_status: of the core.
 
-    Latency: ``start`` comes 2 cycles after ``queued``.
+    Latency: ``start`` is asserted 2 cycles after ``queued``.
     """
 
     queued: Signal
@@ -127,7 +127,7 @@ class Sequencer(wiring.Component):
         return m
 
     def _verdict(self, m: Module, loaded: Signal) -> Signal:
-        """The first rule that the arguments break, one cycle later."""
+        """Status for the first rule that the arguments violate, one cycle later."""
         active, verdict = self.active, Signal(Status)
 
         def misplaced(name: str) -> Value:

@@ -1,4 +1,4 @@
-"""What a run cost, counted where it happens."""
+"""What a run costs, counted at the source."""
 
 from typing import Any
 
@@ -22,17 +22,17 @@ INPUTS = (
 
 
 class Statistics(wiring.Component):
-    """Counters of a run, kept at its end until the next one ends.
+    """Counters of a run, held from its end until the next one ends.
 
     Members
     -------
     clear: a run begins.
-    running: it goes on.
-    keep: it ends; ``kept`` holds its counts from the next cycle on.
-    input_valid, input_ready: of the core's input.
-    input_due: input is still to come.
-    output_valid, output_ready: of the beats of the core's results.
-    result: a result leaves the core whole.
+    running: a run is in progress.
+    keep: the run ends; ``kept`` holds its counts from the next cycle on.
+    input_valid, input_ready: handshake of the core's input.
+    input_due: more input is still to come.
+    output_valid, output_ready: handshake of the core's result beats.
+    result: the last beat of a result leaves the core.
     kept: struct of `COUNTERS`; the registers of these names say what they count.
     """
 

@@ -20,17 +20,17 @@ def kernel_ports(kernel: Kernel) -> tuple[Port, ...]:
 def kernel_verilog(kernel: Kernel, *, vendor: bool = False) -> str:
     """Verilog of a kernel; the top module is named ``KERNEL_NAME``.
 
-    The reset is taken up by two registers, so that it may come over a long wire. Raises ToolError
-    when Yosys is missing.
+    The reset passes through two registers, so that it may be routed over a long distance. Raises
+    ToolError when Yosys is missing.
     """
     inside = emit(kernel, INNER, vendor=vendor)
     return "\n".join([inside, *_wrapper(tuple(ports_of(kernel)), inside), ""])
 
 
 def split(text: str) -> tuple[str, str]:
-    """What `kernel_verilog` wrote, as two texts: the machine, and the top module around it.
+    """The output of `kernel_verilog` as two texts: the machine, and the top module around it.
 
-    Written for simulation the machine has immediate assertions, for which some tools want to be
+    Generated for simulation, the machine has immediate assertions, for which some tools must be
     told that it is SystemVerilog; the top module is plain Verilog.
     """
     at = text.index(f"module {KERNEL_NAME} (")

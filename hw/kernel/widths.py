@@ -1,4 +1,4 @@
-"""From 64-byte beats to the widths of the core's streams."""
+"""Width converters from 64-byte beats to the core's streams."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ class Narrow(wiring.Component):
     i: beats of 512 bits, ``last`` with the last one of a packet.
     o: pieces, ``last`` with the last one of a packet.
 
-    Latency: 1 cycle. Throughput: a piece a cycle, without a gap between beats.
+    Latency: 1 cycle. Throughput: one piece per cycle, without a gap between beats.
 
     Raises
     ------
@@ -70,18 +70,18 @@ class Narrow(wiring.Component):
 
 
 class Widen(wiring.Component):
-    """Puts beats side by side, the first in the low bits.
+    """Concatenates beats, the first in the low bits.
 
     Parameters
     ----------
-    beats: how many make one, at least 1.
+    beats: beats per wide beat, at least 1.
 
     Members
     -------
-    i: beats of 512 bits; ``last`` with the last one of a packet, which is ``beats`` or a multiple.
+    i: beats of 512 bits; ``last`` with the last one of a packet, which is a multiple of ``beats``.
     o: wide beats; ``last`` with the last one of a packet.
 
-    Latency: 1 cycle from the last of the beats. Throughput: a beat of ``i`` a cycle.
+    Latency: 1 cycle from the last of the beats. Throughput: one beat of ``i`` per cycle.
 
     Raises
     ------

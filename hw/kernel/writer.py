@@ -16,7 +16,7 @@ OUTSTANDING_MAX = 255
 class Writer(wiring.Component):
     """Collects beats into bursts.
 
-    A burst is requested only when all its beats are at hand, so the memory never waits for the
+    A burst is requested only once all its beats are available, so the memory never waits for the
     machine, and a run that ends early leaves no burst half written.
 
     Parameters
@@ -25,16 +25,16 @@ class Writer(wiring.Component):
 
     Members
     -------
-    start: begins at ``address``; only while ``idle``.
+    start: starts writing at ``address``; only while ``idle``.
     address: byte address of the first beat, a multiple of 64.
-    flush: while high, beats are written without waiting for a whole burst.
-    idle: everything taken from ``i`` is written and answered.
+    flush: while asserted, beats are written without waiting for a whole burst.
+    idle: everything accepted from ``i`` has been written and acknowledged.
     error: BRESP of the first failed burst since ``start``, 0 if there was none.
     i: the beats.
     axi: write channels.
 
     Latency: a beat that completes a burst, or is flushed, is on the bus within 6 cycles.
-    Back-pressure: ``i`` waits when the memory takes less than a beat a cycle for long.
+    Back-pressure: ``i`` stalls if the memory accepts less than one beat per cycle for long.
     """
 
     start: Signal
@@ -84,7 +84,7 @@ class Writer(wiring.Component):
         return m
 
     def _bursts(self, m: Module, fifo: Any, allowed: Value) -> Signal:
-        """Request bursts and send their beats; returns when one is requested."""
+        """Request bursts and send their beats; returns a strobe for each request."""
         cursor: Any = BurstCursor(self.burst)
         m.submodules.cursor = cursor
         length = Signal(range(self.burst + 1))

@@ -1,4 +1,4 @@
-"""The core: every stage of a network chained on streams, from image beats to results."""
+"""The core: all stages of a network chained by streams, from image beats to results."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ from twofold.hw.machine.loader import ParameterLoader
 from twofold.hw.machine.stages import Part, part_of, probe_layout
 
 SAMPLES_BITS = 16
-"""More samples than fit into any machine can be counted."""
+"""Wide enough to count more samples than fit into any machine."""
 
 
 def probe_layouts(found: Sequence[Plan]) -> list[data.Layout]:
@@ -39,24 +39,24 @@ def probe_layouts(found: Sequence[Plan]) -> list[data.Layout]:
 class Core(wiring.Component):
     """The machine for a network and folding, without weights; pure streams.
 
-    Samples and images do not overlap: while an image waits no sample is begun, and it is taken when
-    every sample that was begun has given its result. A sample that was begun must be sent to its
-    end.
+    Samples and parameter images do not overlap: while an image waits no sample is started, and the
+    image is accepted once every started sample has produced its result. A sample that was started
+    must be sent completely.
 
     Parameters
     ----------
-    network, folding: what to build; weights come with the parameter image.
+    network, folding: what to build; the weights come with the parameter image.
     probes: add observation outputs behind every layer but the last, and nothing else.
     counters: count what the engines do.
 
     Members
     -------
     parameters: parameter image, 32-bit words in file order, ``last`` with the final one.
-    busy: an image is being read; ``status`` is valid while this is low.
+    busy: an image is being read; ``status`` is valid while this is deasserted.
     status: `twofold.hw.contract.parameters.ParameterStatus` of the last image.
-    i: pixels, row after row, ``input_bytes`` a beat, the first in the low byte. Taken only while
-        the status is OK.
-    o: a result for each sample, in order: one beat or several (see
+    i: pixels, row after row, ``input_bytes`` per beat, the first in the low byte. Accepted only
+        while the status is OK.
+    o: one result per sample, in order, in one or more beats (see
         `twofold.hw.engines.links.result_layout`).
     counter_number, counter_total: with ``counters``, see `twofold.hw.machine.counters.Counters`.
     probe_<layer>: with ``probes``: ``valid`` and ``payload``, the beats that leave the layer (see
@@ -140,14 +140,14 @@ class Core(wiring.Component):
         return m
 
     def _gates(self, m: Module, loader: ParameterLoader) -> tuple[Value, Value]:
-        """Who may enter, samples or an image: whether samples may not, and whether some are inside.
+        """Admit either samples or an image; returns: samples are blocked, and some are inside.
 
-        Samples may be begun only while OPEN. An image that comes shuts the gate, and is let in when
-        the machine is empty.
+        Samples may be started only in state OPEN. An image that arrives closes the gate, and is
+        accepted once the machine is empty.
         """
         may_begin, lets_in, opens, closes = Signal(), Signal(), Signal(), Signal()
         inside, begins = self._inside(m)
-        # A register, as every beat hangs on it.
+        # Registered, because it is on the critical path of every beat.
         closed = Signal(init=1)
         m.d.sync += [
             may_begin.eq((may_begin | opens) & ~closes),
@@ -177,14 +177,14 @@ class Core(wiring.Component):
         return closed, inside
 
     def _inside(self, m: Module) -> tuple[Value, Value]:
-        """Whether samples are inside, and whether the last one is not whole in the next cycle."""
+        """Whether samples are inside, and whether the last is incomplete in the next cycle."""
         channels, height, width = self.network.input_shape
         beats = -(-channels * height * width // self.folding.input_bytes)
         samples, beat = Signal(SAMPLES_BITS), Signal(range(max(2, beats)))
         begun, inside, begins, ends = Signal(), Signal(), Signal(), Signal()
         begun_next = Signal()
         taken = self.i.valid & self.i.ready
-        last = Signal(init=int(beats == 1))  # of ``beat``; a register, as the gate hangs on it
+        last = Signal(init=int(beats == 1))  # last ``beat``; registered, as it drives the gate
         m.d.comb += [
             begins.eq(taken & ~begun),
             ends.eq(last_beat(self.o)),
@@ -211,7 +211,7 @@ def _probe(layout: ShapeLike) -> wiring.Signature:
 
 
 def _count(m: Module, counters: Counters, part: Part, link: Any) -> None:
-    """What a stage does, and what leaves it, to the counters."""
+    """Connect the activity of a stage, and the entries that leave it, to the counters."""
     stage, index = part.stage, part.plan.stage.index
     m.d.comb += [
         getattr(counters, f"activity{index}").eq(stage.activity),

@@ -1,8 +1,8 @@
-"""Counters: what the engines of a machine did since reset, for the host.
+"""Counters: activity of a machine's engines since reset, for the host.
 
-Events are counted where they happen, in as few bits as a round needs (`Tally`). In a round every
-tally is taken once, in turn, and added to its total in one memory, so that there is a single wide
-adder however many counters there are (`Counters`). Nothing in the machine waits for a counter.
+Events are counted where they occur, in as few bits as a round needs (`Tally`). In each round every
+tally is read once, in turn, and added to its total in one memory, so that there is a single wide
+adder however many counters there are (`Counters`). Counters never stall the machine.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,19 +22,19 @@ NUMBERS = sum(register.values for register in COUNTERS)
 
 
 class Tally(wiring.Component):
-    """Counts the ones among its flags from one take to the next, times a weight.
+    """Counts the ones among its flags between two takes, times a weight.
 
     Parameters
     ----------
     width: flags, >= 1.
-    period: cycles between two takes, at most.
-    weight: of a one, >= 1.
+    period: maximum number of cycles between two takes.
+    weight: weight of a one, >= 1.
 
     Members
     -------
-    flags: ones of this cycle; counted `latency` cycles later.
+    flags: flags of this cycle; counted `latency` cycles later.
     take: ends a count.
-    amount: the last count that was ended, times ``weight``.
+    amount: the last completed count, times ``weight``.
     """
 
     flags: Signal
@@ -67,7 +67,7 @@ class Tally(wiring.Component):
 
 
 def times(value: Value, factor: int) -> Value:
-    """``value * factor`` by as few additions and subtractions as it takes, without a multiplier."""
+    """``value * factor`` with as few additions and subtractions as possible, and no multiplier."""
     product, at = Const(0), 0
     while factor:
         if factor & 1:
@@ -80,33 +80,33 @@ def times(value: Value, factor: int) -> Value:
 
 
 FEW = 4
-"""Amounts that are joined in a cycle."""
+"""Amounts that are combined per cycle."""
 
 
 class Counters(wiring.Component):
     """Totals of every counter of a machine, since reset.
 
     The totals are those of `twofold.hw.contract.regs.COUNTERS`, for the first ``LAYERS_COUNTED``
-    layers. They never stop and never wrap in practice (64 bits). An event is in its total `SETTLED`
-    cycles later at most.
+    layers. They never stop and never wrap around in practice (64 bits). An event is included in its
+    total after at most `SETTLED` cycles.
 
     Parameters
     ----------
-    plans: of all layers.
+    plans: plans of all layers.
 
     Members
     -------
     working: there are samples in the machine.
-    activity<n>, looks<n>: of layer ``n`` (see `ACTIVITY`, `twofold.hw.contract.engines.Plan`).
-    entries<n>: of the activations that leave layer ``n``, those that are not 0; not for the last.
-    number: of a total, as `twofold.hw.contract.regs.counter_number` says.
-    total: the total of ``number``, `LATENCY` cycles later; 0 where there is no such counter.
+    activity<n>, lookups<n>: of layer ``n`` (see `ACTIVITY`, `twofold.hw.contract.engines.Plan`).
+    entries<n>: flags of the non-zero activations that leave layer ``n``; absent for the last layer.
+    number: number of a total (see `twofold.hw.contract.regs.counter_number`).
+    total: the total of ``number``, `LATENCY` cycles later; 0 if there is no such counter.
     """
 
     LATENCY = 2
     SETTLED = 64
     ROUND_MIN = 8
-    """Cycles of a round at least, so that a total is written before it is read again."""
+    """Minimum cycles of a round, so that a total is written before it is read again."""
 
     working: Signal
     number: Signal
@@ -157,7 +157,7 @@ class Counters(wiring.Component):
                 yield ("nonzero", index), (getattr(self, f"entries{index}"), 1)
 
     def _sum(self, m: Module, amounts: list[Value], numbers: list[int]) -> None:
-        """Add the amount of each turn to its total: read, add, write, a cycle each."""
+        """Add the amount of each slot to its total: read, add, write, one cycle each."""
         period = max(len(amounts), self.ROUND_MIN)
         m.submodules.totals = totals = LutRam(COUNTER_BITS, period, 2)
         place, known, started = Signal(range(period)), Signal(), Signal()
@@ -194,7 +194,7 @@ class Counters(wiring.Component):
 
 
 def _either(values: list[Value]) -> Value:
-    """Of values of which one at most is not 0, that one."""
+    """The one of the values that is not 0, of which there is at most one; bitwise OR."""
     found: Value = values[0]
     for value in values[1:]:
         found = found | value

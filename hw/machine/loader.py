@@ -26,7 +26,7 @@ WORD_BITS = 32
 WORD_BYTES = WORD_BITS // 8
 COUNT_BITS = (LENGTH_MAX // WORD_BYTES).bit_length()
 LENGTH_PLACE = 3
-"""Words of the header up to the length."""
+"""Words of the header up to and including the length."""
 
 ERRORS = (
     ParameterStatus.BAD_MAGIC,
@@ -36,7 +36,7 @@ ERRORS = (
     ParameterStatus.BAD_FINGERPRINT,
     ParameterStatus.BAD_SECTION,
 )
-"""In the order of `twofold.hw.contract.parameters.check`: of several, the first one is reported."""
+"""In the order of `twofold.hw.contract.parameters.check`; the first of several is reported."""
 
 EXPECTED = data.StructLayout(
     {
@@ -52,8 +52,9 @@ EXPECTED = data.StructLayout(
         "final": 1,
     }
 )
-"""What the loader knows of a table: ``elements`` of a lane, the index of the ``next_to_last`` one,
-and whether there is a ``single`` one; ``excess`` marks the bits that equal the sign, or 0.
+"""What the loader knows about a table: the ``elements`` per lane, the index of the ``next_to_last``
+one, and whether there is only a ``single`` one; ``excess`` marks the bits that must equal the sign,
+or 0.
 """
 
 ELEMENT = data.StructLayout(
@@ -78,28 +79,27 @@ def _expected(table: Table, *, final: bool) -> dict[int | str, Any]:
 
 
 class ParameterLoader(wiring.Component):
-    """Reads a parameter image, writes the tables as they come, and says whether to trust them.
+    """Reads a parameter image, writes the tables as they arrive, and reports if they are valid.
 
     Everything that `twofold.hw.contract.parameters.unpack` checks is checked. The checksum comes
-    last, so tables
-    are written before it is known that they are whole: a machine whose last image was not `OK` has
-    no network. After the first error nothing more is written, and the rest of the image is read and
-    forgotten, so that a bad image never holds up its sender.
+    last, so tables are written before they are known to be intact: a machine whose last image was
+    not `OK` has no network. After the first error nothing more is written, and the rest of the
+    image is read and discarded, so that a bad image never back-pressures its sender.
 
     Parameters
     ----------
-    plans: of the layers of the machine, which decide what sections there are.
-    fingerprint: of the machine, 32 bytes.
+    plans: plans of the machine's layers, which determine the sections.
+    fingerprint: fingerprint of the machine, 32 bytes.
 
     Members
     -------
     i: words of the image, in file order.
-    config: writes into tables, a cycle each; signed elements with their sign extended.
+    config: table writes, one cycle each; signed elements are sign-extended.
     busy: an image is being read.
-    status: of the last image; holds while ``busy`` is low, which it is for a cycle at least between
-        two images. `ParameterStatus.NONE` at reset.
+    status: status of the last image; valid while ``busy`` is deasserted, which it is for at least
+        one cycle between two images. `ParameterStatus.NONE` at reset.
 
-    Throughput: a word a cycle, or two for two elements of 16 bits.
+    Throughput: one word per cycle, or per two cycles where it holds two elements of 16 bits.
 
     Raises
     ------
@@ -136,21 +136,21 @@ class ParameterLoader(wiring.Component):
         flagged = [error for error in ERRORS if error is not ParameterStatus.BAD_CRC]
         self._bad = {error: Signal(name=error.name.lower()) for error in flagged}
         self._found = {error: Signal(name=f"{error.name.lower()}_found") for error in flagged}
-        self._asks: dict[str, Signal] = {}  # a state sets the one of what its word is to be
+        self._asks: dict[str, Signal] = {}  # asserted by a state for what its word must equal
         self._at = Signal(range(len(self._fingerprint)))  # word of the fingerprint
         self._short = Signal()
-        self._left = Signal(COUNT_BITS)  # words to come, this one included, by the header
-        self._too_long = Signal()  # one is left
+        self._left = Signal(COUNT_BITS)  # words left according to the header, with this one
+        self._too_long = Signal()  # only one word is left
         self._write = Signal()
         self._element = Signal(16)
         self._upper = Signal()
-        self._more = Signal()  # the word has another element behind this one
+        self._more = Signal()  # the word has another element after this one
         self._ends = Signal()  # the element is the last one of its lane
         self._lane = Signal(16)
         self._lanes_end = Signal()
-        self._table = Signal(range(len(self._tables) + 1))  # the one behind that in ``expects``
-        # On to the table that was looked up while the one before was read; kept, as all of
-        # ``expects`` hangs on it.
+        self._table = Signal(range(len(self._tables) + 1))  # the one after that in ``expects``
+        # Advance to the table that was looked up while the previous one was read; marked ``keep``,
+        # because it enables all of ``expects``.
         self._next = Signal(attrs={"keep": 1})
         self._following: Any = Signal(EXPECTED)
         self._expects: Any = Signal(EXPECTED)
@@ -181,7 +181,7 @@ class ParameterLoader(wiring.Component):
                 with m.If(self._left != 0):
                     m.d.sync += self._bad[ParameterStatus.BAD_LENGTH].eq(1)
                 m.next = "SUM"
-            with m.State("SUM"):  # the checksum of the last word is known behind it
+            with m.State("SUM"):  # the checksum of the last word is known one cycle later
                 m.next = "JUDGE"
             with m.State("JUDGE"):
                 self._judge(m, checksum.good)
@@ -199,8 +199,8 @@ class ParameterLoader(wiring.Component):
         return m
 
     def _take(self, m: Module, closing: Signal) -> None:
-        """Word register in front, and whether one more is too many."""
-        ended = self._valid & self._last  # every state goes on to CLOSE then
+        """Word register at the input, and whether one more word is too many."""
+        ended = self._valid & self._last  # every state then goes to CLOSE
         with m.If(ended):
             m.d.sync += closing.eq(1)
         m.d.comb += self.i.ready.eq((~self._valid | self._used) & ~ended & ~closing)
@@ -216,21 +216,21 @@ class ParameterLoader(wiring.Component):
         m.d.sync += self._too_long.eq(Mux(self._used, self._left == 2, self._left == 1))
 
     def _go(self, m: Module, state: str) -> None:
-        """On to ``state`` with this word, or to the end with the last."""
+        """Go to ``state`` with this word, or to CLOSE if it is the last."""
         m.next = state
         with m.If(self._last):
             m.next = "CLOSE"
 
     def _fail(self, m: Module, error: ParameterStatus, condition: Value) -> None:
-        """Note an error; its flag follows in the cycle after, before the image is judged."""
+        """Record an error; its flag is set one cycle later, before the image is judged."""
         with m.If(condition):
             m.d.sync += self._found[error].eq(1)
 
     def _compare(self, m: Module) -> None:
-        """Note an error where a word is not what a state has asked for.
+        """Record an error where a word is not what a state has asked for.
 
-        Bytes are compared first, so the flag of the error follows a cycle later than with `_fail`:
-        early enough for the elements behind the word, and for the judgement.
+        Bytes are compared first, so the error flag is set one cycle later than with `_fail`: still
+        in time for the elements after the word, and for the status of the image.
         """
         expects = self._expects
         for name, error, expected in (
@@ -252,7 +252,7 @@ class ParameterLoader(wiring.Component):
                 m.d.sync += self._found[error].eq(1)
 
     def _header_states(self, m: Module) -> None:
-        """One state a word, and one for the fingerprint; an image that ends here is too short."""
+        """One state per word, and one for the fingerprint; an image that ends here is too short."""
         word = self._word
         length = word[WORD_BYTES.bit_length() - 1 :][:COUNT_BITS]
         with m.State("MAGIC"), m.If(self._valid):
@@ -309,7 +309,7 @@ class ParameterLoader(wiring.Component):
             self._go(m, "PADDING")
 
     def _data_word(self, m: Module) -> None:
-        """An element a cycle; the word is used with its upper half, or the section's last one."""
+        """One element per cycle; the word is consumed with its upper half or the last element."""
         expects = self._expects
         with m.If(self._last):
             m.d.sync += [self._bad[ParameterStatus.BAD_SECTION].eq(1), self._more.eq(0)]
@@ -332,7 +332,7 @@ class ParameterLoader(wiring.Component):
                     m.d.comb += self._next.eq(1)
 
     def _write_element(self, m: Module) -> None:
-        """Extend the sign of an element; write it a cycle later, when its range is known."""
+        """Sign-extend an element; write it one cycle later, once its range has been checked."""
         word, expects, config = self._word, self._expects, self.config
         half = Mux(self._upper, word[WORD_BITS // 2 :], word[: WORD_BITS // 2])
         top = Mux(expects.narrow, half[-1], word[-1])

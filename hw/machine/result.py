@@ -1,4 +1,4 @@
-"""The result of a sample: its logits, and the label that they stand for unless they are raw."""
+"""The result of a sample: its logits and, unless they are raw outputs, its label."""
 
 from math import gcd
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from twofold.hw.primitives.queue import DeepQueue, Queue
 
 LOGIT_MIN = -(1 << (LOGIT_BITS - 1))
 MEMORY_BITS = 1 << 19
-"""Of rows that wait in a `WideResult`; two samples of the most outputs fit."""
+"""Capacity for rows that wait in a `WideResult`; two samples with the most outputs fit."""
 
 
 class _Best(NamedTuple):
@@ -29,22 +29,22 @@ class _Best(NamedTuple):
 class Result(wiring.Component):
     """Collects the logits of a sample and finds the largest, ties to the lower index.
 
-    A tournament over the row, one round a cycle, then the best row. Logits and labels wait for each
-    other in queues.
+    There is a tournament over the row, one round per cycle, then a running maximum over the rows.
+    Logits and labels wait for each other in queues.
 
     Parameters
     ----------
-    classes: logits of a sample; the result takes one beat (see `ResultRow`).
-    drain: logits of a row.
-    labelled: whether the largest is looked for; without, the logits are raw outputs.
+    classes: logits per sample; the result takes one beat (see `ResultRow`).
+    drain: logits per row.
+    labelled: whether to find the largest; otherwise the logits are raw outputs.
 
     Members
     -------
-    i: rows, ``ceil(classes / drain)`` a sample; values beyond the last class mean nothing. At most
-        ``samples`` samples between the first row and ``release``.
-    o: a result a sample (see `twofold.hw.engines.links.result_layout`), in order.
+    i: rows, ``ceil(classes / drain)`` per sample; values beyond the last class are don't-cares. At
+        most ``samples`` samples may be between their first row and ``release``.
+    o: one result per sample (see `twofold.hw.engines.links.result_layout`), in order.
 
-    Latency: `latency` cycles from the last row to the result; one row a cycle.
+    Latency: `latency` cycles from the last row to the result; one row per cycle.
 
     Raises ValueError for ``classes`` or ``drain`` below 1.
     """
@@ -70,7 +70,7 @@ class Result(wiring.Component):
 
     @staticmethod
     def latency_of(drain: int, *, labelled: bool = True) -> int:
-        """`latency` for a number of logits a row."""
+        """`latency` for a number of logits per row."""
         return (label_latency(drain) if labelled else 2) + Queue.LATENCY
 
     def elaborate(self, platform: object) -> Module:
@@ -107,7 +107,7 @@ class Result(wiring.Component):
         return m
 
     def _collect(self, m: Module, logits: Queue, *, row: Value, valid: Value, last: Value) -> None:
-        """Rows move down from the top, so that a whole sample lies in order."""
+        """Shift rows in from the top, so that a complete sample is in order."""
         sample = Signal(len(row) * self.rows, reset_less=True)
         with m.If(valid):
             m.d.sync += sample.eq(Cat(sample, row)[len(row) :])
@@ -118,24 +118,24 @@ class Result(wiring.Component):
 class WideResult(wiring.Component):
     """A result of several beats: rows wait in a memory and leave as beats of 64 bytes.
 
-    A row is cut into pieces of as many outputs as divide both a row and a beat. They are put
-    together to beats, one piece a cycle, which is not slower than any plan of the layer. The label
-    is looked for on the way and goes with the last beat, or is a beat of its own.
+    Rows are cut into pieces whose size divides both a row and a beat. The pieces are assembled into
+    beats, one piece per cycle, which is no slower than any plan of the layer. The label is found on
+    the way and goes into the last beat, or into a beat of its own.
 
     Parameters
     ----------
-    outputs: of a sample; the result takes more than one beat (see `ResultRow`).
-    drain: outputs of a row, which divides them.
-    labelled: whether the largest output is looked for, ties to the lower index.
+    outputs: outputs per sample; the result takes more than one beat (see `ResultRow`).
+    drain: outputs per row; divides ``outputs``.
+    labelled: whether to find the largest output, ties to the lower index.
 
     Members
     -------
-    i: rows, ``outputs / drain`` a sample. At most ``samples`` samples between the first row and
-        ``release``, as the memory holds no more.
-    o: beats as they lie in memory (see `twofold.hw.engines.links.result_layout`), ``beats`` a
+    i: rows, ``outputs / drain`` per sample. At most ``samples`` samples may be between their first
+        row and ``release``, because the memory holds no more.
+    o: beats as stored in memory (see `twofold.hw.engines.links.result_layout`), ``beats`` per
         sample, in order.
 
-    Latency: as `twofold.hw.solve.timeline` has it; a piece a cycle.
+    Latency: see `twofold.hw.solve.timeline`; one piece per cycle.
 
     Raises ValueError for sizes below 1, a drain that does not divide the outputs, and outputs that
     fit into one beat.
@@ -202,7 +202,7 @@ class WideResult(wiring.Component):
         return m
 
     def _beats(self, m: Module, pieces: Any, label: Any) -> None:
-        """Put pieces together, and the label behind the last."""
+        """Assemble pieces into beats, with the label after the last piece."""
         beat = Signal(8 * BEAT_BYTES, reset_less=True)
         full, final, completes, leaves = Signal(), Signal(), Signal(), Signal()
         whole, taken = BEAT_COLUMNS // self.piece, Signal()
@@ -228,8 +228,8 @@ class WideResult(wiring.Component):
     def _offer(
         self, m: Module, beat: Value, *, full: Value, final: Value, leaves: Value, label: Any
     ) -> None:
-        """Beats with outputs, the last one moved down to its place and with the label if there is
-        room; otherwise the label in a beat of its own.
+        """Offer the beats of outputs, the last one shifted down into place and with the label if
+        there is room; otherwise the label has a beat of its own.
         """
         wraps = -self.outputs % BEAT_COLUMNS
         apart = self.labelled and not wraps
@@ -255,19 +255,19 @@ class WideResult(wiring.Component):
 
 
 class Pieces(wiring.Component):
-    """Cuts samples into equal pieces, low bits first.
+    """Cuts rows into equal pieces, low bits first.
 
     Parameters
     ----------
-    bits, piece: width of a sample and of a piece, which divides it.
+    bits, piece: width of a row and of a piece, which divides it.
 
     Members
     -------
-    i: samples.
+    i: rows.
     o: pieces.
 
-    Latency: 1 cycle, none where a sample is one piece. A piece a cycle, without a gap between
-        samples.
+    Latency: 1 cycle, or none where a row is one piece. One piece per cycle, without a gap between
+        rows.
     """
 
     i: Any
@@ -313,17 +313,16 @@ def result_of(row: ResultRow, drain: int) -> Result | WideResult:
 
 
 def label_latency(drain: int) -> int:
-    """Cycles from the last of rows of ``drain`` logits to the label at its queue."""
+    """Cycles from the last row of ``drain`` logits to the label at its queue."""
     return 1 + (drain - 1).bit_length() + 2
 
 
 def _label(
     m: Module, labels: Queue, *, row: Any, valid: Value, last: Value, base: Value, classes: int
 ) -> None:
-    """Find the largest of ``classes`` logits as their rows come, for the queue of labels.
+    """Find the largest of ``classes`` logits as their rows arrive, and push it to ``labels``.
 
-    ``base`` is the number of the first logit of a row, ``last`` that it is the last one of a
-    sample.
+    ``base`` is the index of the first logit of a row; ``last`` marks the last row of a sample.
     """
     wait = (len(row) - 1).bit_length()
     winner = _tournament(m, row, last, missing=-classes % len(row))
@@ -343,7 +342,7 @@ def _label(
 
 
 def _tournament(m: Module, row: Any, last: Value, *, missing: int) -> _Best:
-    """The best of a row, one cycle a round; missing classes of the last row cannot win."""
+    """The best of a row, one cycle per round; missing classes of the last row cannot win."""
     drain = len(row)
     rounds = (drain - 1).bit_length()
     field = [

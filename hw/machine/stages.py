@@ -1,7 +1,7 @@
-"""From plans to hardware: what each engine builds for a layer, and what stands behind it.
+"""From plans to hardware: what each engine builds for a layer, and what comes after it.
 
-`part_of` is what the core knows of engines; a new one is a row of `_STAGES`, a new form of output a
-row of `_TAILS`.
+`part_of` is all that the core knows about engines; a new engine is an entry of `_STAGES`, a new
+form of output an entry of `_TAILS`.
 """
 
 from collections.abc import Callable
@@ -28,10 +28,10 @@ class Part:
     Attributes
     ----------
     plan: the layer.
-    stage: a component with ``i``, ``config``, ``o``, ``activity`` and ``lookups``; the first of a
-        machine also has ``closed``.
-    tail: a component with ``i`` and ``o`` behind it, and the end of its name; None where the stage
-        is linked to the next one.
+    stage: a component with ``i``, ``config``, ``o``, ``activity`` and ``lookups``; the first one of
+        a machine also has ``closed``.
+    tail: name suffix and component, with ``i`` and ``o``, that come after it; None where the stage
+        is connected to the next one directly.
     """
 
     plan: Plan
@@ -40,18 +40,18 @@ class Part:
 
 
 Named = tuple[str, Any]
-"""A component, and the end of its name."""
+"""The name suffix of a component, and the component."""
 
 
 @dataclass(frozen=True)
 class _Tail:
-    """What stands behind a stage with some form of output.
+    """What comes after a stage with a given form of output.
 
     Attributes
     ----------
-    build: the component for a layer of a network; None where the stage is linked to the next one.
+    build: the component for a layer of a network; None where the next stage is connected directly.
     credits: samples that it has room for; without a component, the frames of the next stage.
-    probe: what a probe behind it observes.
+    probe: layout that a probe behind it observes.
     """
 
     build: Callable[[Plan, Network], Named | None]

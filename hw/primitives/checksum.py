@@ -1,4 +1,4 @@
-"""CRC-32 of a stream of words, as `zlib.crc32` computes it, in two short steps."""
+"""CRC-32 of a stream of words, as `zlib.crc32` computes it, in two short pipeline stages."""
 
 import zlib
 from functools import reduce
@@ -11,26 +11,27 @@ from amaranth.lib.wiring import In, Out
 WORD_BITS = 32
 ONES = (1 << WORD_BITS) - 1
 RESIDUE = zlib.crc32(zlib.crc32(b"").to_bytes(WORD_BITS // 8, "little")) ^ ONES
-"""What the register holds behind any message that ends with its own checksum."""
+"""Content of the register after any message that ends with its own checksum."""
 
 
 def advanced(register: int) -> int:
-    """A register of the checksum after a word of zeros; linear over XOR."""
+    """The checksum register after a word of zeros; linear over XOR."""
     return zlib.crc32(bytes(WORD_BITS // 8), register ^ ONES) ^ ONES
 
 
 class WordChecksum(wiring.Component):
     """Tells whether a message of 32-bit words ends with its CRC-32 (ISO-HDLC).
 
-    A word goes into the register by XOR, and the register advances by a linear map. So a word can
-    advance by itself, a cycle earlier: the loop of the register has no more to do than its own map.
+    A word is XORed into the register, and the register advances by a linear map. So each word can
+    be advanced on its own, one cycle earlier, and the feedback loop of the register contains only
+    the map of the register itself.
 
     Members
     -------
-    start: forget everything up to here; not with ``valid``, nor in the cycle behind it.
+    start: restart the checksum; neither with ``valid`` nor in the cycle after it.
     valid, data: a word, little-endian.
-    good: the last word of those since ``start`` was the checksum of the others; `LATENCY` cycles
-        behind it.
+    good: the last word since ``start`` was the checksum of the others; `LATENCY` cycles after that
+        word.
     """
 
     LATENCY = 3

@@ -1,4 +1,4 @@
-"""Choosing one of many values: at once, or through a register at every level of multiplexers."""
+"""Multiplexing many values: combinationally, or with a register at every multiplexer level."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from amaranth.hdl import *
 from twofold.hw.primitives.delay import delayed
 
 CHOICE_BITS = 2
-"""Bits of a number that one level of multiplexers takes."""
+"""Select bits that one level of multiplexers decodes."""
 
 
 def choice_levels(count: int) -> int:
-    """Levels of multiplexers, four inputs each, that choose among ``count``; at least one."""
+    """Levels of 4:1 multiplexers that select one of ``count`` values; at least one."""
     return max(1, -(-(count - 1).bit_length() // CHOICE_BITS))
 
 
 def choose(m: Module, values: Sequence[Value], number: Value, *, name: str) -> Value:
-    """The value that ``number`` names, `choice_levels` cycles later."""
+    """The value that ``number`` selects, `choice_levels` cycles later."""
     found = _level(m, values, number, f"{name}_0")
     for level in range(1, choice_levels(len(values))):
         number = delayed(m, number, 1, name=f"{name}_number{level}")[CHOICE_BITS:]
@@ -36,10 +36,10 @@ def _level(m: Module, values: Sequence[Value], number: Value, name: str) -> list
 
 
 def picked(m: Module, values: Sequence[Value], number: Value, *, name: str) -> Value:
-    """The value that ``number`` names, at once, by four to one at every level.
+    """The value that ``number`` selects, combinationally, through levels of 4:1 multiplexers.
 
-    Each level is a LUT a bit. What is between levels is kept: left to itself, synthesis decodes the
-    number first, in levels of their own that drive everything.
+    Each level is one LUT per bit. Signals between levels are marked ``keep``: otherwise synthesis
+    decodes the number first, in extra levels with a high fan-out.
     """
     reach, levels = 1 << CHOICE_BITS, choice_levels(len(values))
     number = Cat(number, C(0, CHOICE_BITS * levels))

@@ -4,10 +4,10 @@ from amaranth.hdl import *
 
 
 def delayed(m: Module, value: Value, cycles: int, *, name: str, reset: bool = False) -> Value:
-    """``value`` as it was ``cycles`` cycles before.
+    """``value`` delayed by ``cycles`` cycles.
 
-    With ``reset`` the registers can be reset, as strobes need it; without, they fit shift
-    registers.
+    With ``reset`` the registers can be reset, as strobes require; without it they can be mapped to
+    shift registers.
     """
     for cycle in range(cycles):
         stage = Signal(value.shape(), name=f"{name}_{cycle + 1}", reset_less=not reset)

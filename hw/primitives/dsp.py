@@ -1,9 +1,9 @@
 """Two products in one DSP48E2.
 
-Two operands lie 18 bits apart in the wide factor, so their products with the shared factor lie 18
-bits apart in the result. The lower product may be negative and would borrow from the upper one. A
-constant of 2**17 added by the DSP itself keeps the lower half from ever being negative: both
-results come out of the DSP as they are, without any logic behind it.
+Two operands are packed 18 bits apart in the wide factor, so their products with the shared factor
+are 18 bits apart in the result. The lower product may be negative and would borrow from the upper
+one. A constant of 2**17, added by the DSP itself, keeps the lower half from ever being negative:
+both results come straight out of the DSP, without any logic behind it.
 """
 
 from abc import abstractmethod
@@ -21,15 +21,15 @@ P_BITS = 48
 OPMODE_START = 0b10_000_0101
 """W = RND (the bias), Z = 0, X and Y = the product: a new sum."""
 OPMODE_ADD = 0b00_010_0101
-"""W = 0, Z = P, X and Y = the product: one product more."""
+"""W = 0, Z = P, X and Y = the product: add one product."""
 OPMODE_START_C = 0b10_011_0101
-"""W = RND, Z = C, X and Y = the product: a new sum from a constant."""
+"""W = RND, Z = C, X and Y = the product: a new sum that starts from a constant."""
 OPMODE_ADD_BIAS = 0b10_010_0101
-"""W = RND, Z = P, X and Y = the product: one product more, biased."""
+"""W = RND, Z = P, X and Y = the product: add one product and the bias."""
 INMODE_A = 0b00000
-"""Multiplier takes A2 and B2; the pre-adder is not used."""
+"""The multiplier takes A2 and B2; the pre-adder is not used."""
 INMODE_A_PLUS_D = 0b00100
-"""Multiplier takes D + A2 and B2."""
+"""The multiplier takes D + A2 and B2."""
 
 _REGISTERS = {
     "ACASCREG": 1,
@@ -53,7 +53,7 @@ _RESETS = ("A", "B", "ALLCARRYIN", *_SHARED)
 
 
 def _dsp48e2(parameters: dict[str, object], ports: dict[str, Value]) -> Instance:
-    """A DSP48E2 with all its registers on and never reset, except as ``parameters`` say."""
+    """A DSP48E2 with its registers enabled and never reset, unless ``parameters`` override it."""
     inputs = {
         "A": C(0, 30),
         "ACIN": C(0, 30),
@@ -84,7 +84,7 @@ def _dsp48e2(parameters: dict[str, object], ports: dict[str, Value]) -> Instance
 
 
 class PackedDsp(wiring.Component):
-    """Base of the packed multipliers: the cell of the device, or a model of it for simulation."""
+    """Base class of the packed multipliers: the device cell, or a simulation model of it."""
 
     LATENCY: int
 
@@ -101,7 +101,7 @@ class PackedDsp(wiring.Component):
 
     @abstractmethod
     def _model(self, m: Module, p: Signal) -> None:
-        """Drive ``p`` from plain registers, cycle for cycle as the DSP48E2 does."""
+        """Drive ``p`` from plain registers, cycle-accurate to the DSP48E2."""
 
     @abstractmethod
     def _split(self, m: Module, p: Signal) -> None:
@@ -109,17 +109,17 @@ class PackedDsp(wiring.Component):
 
 
 class PackedMac(PackedDsp):
-    """Sums of products of two activations with one weight each cycle.
+    """Sums of products of two activations with one weight per cycle.
 
     Members
     -------
     high_i, low_i: activations, uint8.
     weight: shared by both, int8.
     first: this product starts a new sum.
-    valid: there is a product; otherwise the sums stay.
+    valid: there is a product; otherwise the sums hold.
     high, low: sums of 1..4 products, signed 18 bits; more than 4 products overflow.
 
-    Latency: `LATENCY` cycles from a product to the sums that hold it, one product a cycle.
+    Latency: `LATENCY` cycles from a product to the sums that include it; one product per cycle.
     """
 
     LATENCY = 3
@@ -155,7 +155,7 @@ class PackedMac(PackedDsp):
         return Cat(self.low_i, C(0, SPACING - ACT_BITS), self.high_i)
 
     def _control(self, m: Module) -> tuple[Signal, Signal]:
-        """``first`` one cycle and ``valid`` two cycles later."""
+        """``first`` delayed by one cycle and ``valid`` by two."""
         first, valid1, valid2 = Signal(), Signal(), Signal()
         m.d.sync += [first.eq(self.first), valid1.eq(self.valid), valid2.eq(valid1)]
         return first, valid2
@@ -199,7 +199,7 @@ class PackedMultiply(PackedDsp):
     value: shared by both, uint8.
     high, low: the products, signed 17 bits.
 
-    Latency: `LATENCY` cycles, one pair of products a cycle.
+    Latency: `LATENCY` cycles; one pair of products per cycle.
     """
 
     LATENCY = 4
@@ -246,25 +246,26 @@ class PackedMultiply(PackedDsp):
 
 
 class PackedSum(PackedDsp):
-    """Sums of any number of products of two weights with one activation each cycle.
+    """Sums of any number of products of two weights with one activation per cycle.
 
-    Both sums stay in the register: the lower one overflows into the upper one, and whoever watches
-    its highest bit can tell how often. A bias with every product keeps the lower sum from ever
-    falling, so that a highest bit that does fall is an overflow; the sum starts with as much less.
+    Both sums share the output register: the lower one overflows into the upper one, and logic that
+    watches its top bit can count how often. A bias added with every product keeps the lower sum
+    from ever decreasing, so a falling top bit is an overflow; the sum starts lower by the total
+    bias.
 
     Parameters
     ----------
-    products: of a sum, >= 1.
+    products: products per sum, >= 1.
 
     Members
     -------
     high_i, low_i: weights, int8.
     value: shared by both, uint8.
     start: this product is the first of a sum; `START_DELAY` cycles after its operands.
-    p: ``(high << SPACING) + low``, exactly, when all products are in; until then low is smaller by
-        the bias that is missing.
+    p: ``(high << SPACING) + low``, exact once all products are in; until then low is smaller by
+        the bias that is still missing.
 
-    Latency: `LATENCY` cycles from operands to ``p``, one pair of products a cycle.
+    Latency: `LATENCY` cycles from operands to ``p``; one pair of products per cycle.
 
     Raises ValueError for ``products`` below 1.
     """
@@ -325,7 +326,7 @@ class PackedSum(PackedDsp):
 
 
 def _weights_times_value(m: Module, high: Value, low: Value, value: Value) -> Value:
-    """Registers of a DSP48E2 up to its product of two weights with one activation."""
+    """Pipeline registers of a DSP48E2, up to the product of two weights with one activation."""
     a = Signal(signed(WEIGHT_BITS), reset_less=True)
     d = Signal(signed(WEIGHT_BITS), reset_less=True)
     ad = Signal(signed(SPACING + WEIGHT_BITS + 1), reset_less=True)

@@ -1,4 +1,4 @@
-"""Memories: small ones in LUTs that answer at once, and tables that are loaded at run time."""
+"""Memories: small ones in LUTs, read asynchronously, and tables that are loaded at run time."""
 
 from typing import Literal, NamedTuple
 
@@ -13,7 +13,7 @@ from twofold.hw.primitives.tile import vendor_cells
 URAM_DEPTH = 4096
 URAM_BITS = 72
 SHARED_DEPTH = 32
-"""Elements of a `SharedRam` up to which its memories share cells."""
+"""Up to this depth, the memories of a `SharedRam` share cells."""
 
 Style = Literal["block", "ultra", "distributed"]
 
@@ -41,15 +41,15 @@ class LutRam(wiring.Component):
 
     Parameters
     ----------
-    shape: of an element.
+    shape: shape of an element.
     depth: elements, >= 1.
     reads: read ports, >= 1.
 
     Members
     -------
     write_en, write_address, write_data: the element is written at the end of the cycle.
-    address, data: one of each a read port, as lists: ``data[port]`` is the element at
-        ``address[port]`` in the same cycle, the old one where it is being written.
+    address, data: lists with one of each per read port: ``data[port]`` is the element at
+        ``address[port]`` in the same cycle, the old one if it is being written.
 
     Raises ValueError for sizes below 1.
     """
@@ -83,15 +83,15 @@ class LutRam(wiring.Component):
 
 
 class SharedRam(wiring.Component):
-    """Memories in LUTs that are written together, and read one by one.
+    """Memories in LUTs that are written together and read separately.
 
-    A read port of two bits takes one LUT of eight, the last of which writes; so ports of different
-    memories share cells, which a memory alone would leave half empty.
+    A read port of two bits takes one of the eight LUTs of a cell, the last of which serves as the
+    write port; ports of different memories share cells that a single memory would leave half empty.
 
     Parameters
     ----------
     bits, depth: of each memory; both >= 1.
-    memories: how many there are, >= 1.
+    memories: number of memories, >= 1.
     reads: read ports of each, >= 1.
 
     Members
@@ -99,7 +99,7 @@ class SharedRam(wiring.Component):
     write_en, write_address, write_data: an element of every memory is written at the end of the
         cycle.
     address, data: ``data[memory][port]`` is the element at ``address[memory][port]`` in the same
-        cycle, the old one where it is being written.
+        cycle, the old one if it is being written.
 
     Raises ValueError for sizes below 1.
     """
@@ -149,7 +149,7 @@ class SharedRam(wiring.Component):
                 ]
 
     def _cells(self, m: Module) -> None:
-        """RAM32M16: seven read ports of two bits, and one through which all are written."""
+        """RAM32M16: seven read ports of two bits, and one port through which all are written."""
         ports = [
             (number, port, low)
             for number in range(self.memories)
@@ -180,15 +180,15 @@ class SharedRam(wiring.Component):
 
 
 class TableRam(wiring.Component):
-    """Memory of a table: written while it is configured, read while the machine runs.
+    """Memory of a table: written during configuration, read while the machine runs.
 
     The first read port and the write port share an address in ultra memories, and in block memories
-    with two read ports, as neither has a third: what the read ports say during a write, and
-    `LATENCY` cycles later, is undefined.
+    with two read ports, because neither has a third port: the output of the read ports during a
+    write, and `LATENCY` cycles later, is undefined.
 
     Parameters
     ----------
-    shape: of an element.
+    shape: shape of an element.
     depth: elements, >= 1.
     reads: read ports, 1 or 2.
     style: "block", "ultra" or "distributed" memory.
@@ -197,12 +197,12 @@ class TableRam(wiring.Component):
     Members
     -------
     write_en, write_address, write_data: the element is written at the end of the cycle; with
-        several lanes those whose bit of ``write_en`` is set.
-    writing: with several lanes, high whenever a bit of ``write_en`` may be.
-    address, data: one of each a read port, as lists: ``data[port]`` is the element that was at
-        ``address[port]`` `LATENCY` cycles before.
+        several lanes, only those whose bit of ``write_en`` is set.
+    writing: with several lanes, asserted whenever a bit of ``write_en`` may be.
+    address, data: lists with one of each per read port: ``data[port]`` is the element that was at
+        ``address[port]`` `LATENCY` cycles earlier.
 
-    Latency: `LATENCY` (memory and output register), one element a cycle on every port.
+    Latency: `LATENCY` (memory and output register); one element per cycle on every port.
 
     Raises ValueError for sizes below 1, more than 2 read ports, unknown styles, and lanes that do
     not divide the element.
@@ -253,7 +253,7 @@ class TableRam(wiring.Component):
         return self.style == "distributed" or (self.style == "block" and self.reads == 1)
 
     def _addresses(self) -> list[Value]:
-        """Addresses of the ports that read; the first also writes, unless that is separate."""
+        """Addresses of the read ports; the first is shared with writes unless `_separate`."""
         if self._separate:
             return [*self.address]
         writing = self.writing if self.lanes > 1 else self.write_en
@@ -282,7 +282,7 @@ class TableRam(wiring.Component):
             m.d.sync += output.eq(read.data)
 
     def _ultra(self, m: Module) -> None:
-        """Banks of URAM288 by width and depth; the bank of an address is chosen at the output."""
+        """URAM288s tiled in width and depth; the bank of an address is selected at the output."""
         banks = -(-self.depth // URAM_DEPTH)
         cells = _cells(self.bits // self.lanes, self.lanes)
         addresses = self._addresses()
@@ -307,7 +307,7 @@ class TableRam(wiring.Component):
     def _cell(
         self, m: Module, name: str, pieces: "list[_Piece]", addresses: list[Value], chosen: Value
     ) -> list[Signal]:
-        """One URAM288 holding ``pieces`` of the element; returns what its ports read."""
+        """One URAM288 holding ``pieces`` of the element; returns the outputs of its ports."""
         element = Value.cast(self.write_data)
         write_data, write_bytes = Signal(URAM_BITS), Signal(URAM_BITS // 8)
         for piece in pieces:
@@ -322,7 +322,7 @@ class TableRam(wiring.Component):
 
 
 class _Piece(NamedTuple):
-    """Bits of an element in an URAM: ``width`` bits from ``low``, kept from bit ``offset``."""
+    """Bits of an element in a URAM: ``width`` bits from ``low``, stored from bit ``offset``."""
 
     lane: int
     low: int
@@ -334,7 +334,7 @@ class _Piece(NamedTuple):
 
 
 def _cells(lane_bits: int, lanes: int) -> list[list[_Piece]]:
-    """Lay lanes out over URAMs, each in bytes of its own, which can be written alone."""
+    """Lay lanes out over URAMs, each in bytes of its own, which can be written separately."""
     cells: list[list[_Piece]] = []
     free = 0
     for lane in range(lanes):
@@ -386,7 +386,7 @@ def _uram(
 
 
 def _uncascaded(port: str) -> dict[str, object]:
-    """Cascade inputs of a port, all off."""
+    """Cascade inputs of a port, all tied to 0."""
     widths = {"ADDR": 23, "BWE": 9, "DIN": URAM_BITS, "DOUT": URAM_BITS}
     single = ("EN", "RDB_WR", "RDACCESS", "SBITERR", "DBITERR")
     widths |= dict.fromkeys(single, 1)

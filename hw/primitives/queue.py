@@ -1,4 +1,4 @@
-"""A queue that is never refused: its producer counts."""
+"""Queues without back-pressure at the input: the producer counts what is inside."""
 
 from typing import Any
 
@@ -13,22 +13,22 @@ from twofold.hw.primitives.tile import vendor_cells
 
 
 class Queue(wiring.Component):
-    """First in, first out, in LUT memory behind an output register.
+    """A FIFO in LUT memory with an output register.
 
     The producer never has more than ``depth`` elements in it; it counts them, as with
-    `twofold.hw.engines.links.Credits`, so that nothing between it and the queue ever has to wait.
+    `twofold.hw.engines.links.Credits`, so that nothing between it and the queue ever has to stall.
 
     Parameters
     ----------
-    shape: of an element.
+    shape: shape of an element.
     depth: elements, >= 1.
 
     Members
     -------
     valid, payload: an element enters.
-    o: stream of what leaves.
+    o: stream of elements that leave.
 
-    Latency: `LATENCY` cycles through an empty queue; one element a cycle.
+    Latency: `LATENCY` cycles through an empty queue; one element per cycle.
 
     Raises ValueError for a depth below 1.
     """
@@ -50,7 +50,7 @@ class Queue(wiring.Component):
         pointer_bits = max(1, (self.depth - 1).bit_length())
         m.submodules.ram = ram = LutRam(Shape.cast(self.shape).width, 1 << pointer_bits)
         head, tail = Signal(pointer_bits), Signal(pointer_bits)
-        some = Signal()  # in memory; a register, as what leaves hangs on it
+        some = Signal()  # the memory is not empty; registered, because the output depends on it
         take = Signal()
         m.d.comb += [
             ram.write_en.eq(self.valid),
@@ -59,7 +59,7 @@ class Queue(wiring.Component):
             ram.address[0].eq(head),
             take.eq(some & (~self.o.valid | self.o.ready)),
         ]
-        # Alone in memory; kept as it is, or synthesis would make it hang on ``take``, too.
+        # One element in memory; marked ``keep``, or synthesis would merge it with ``take``.
         lone = Signal(attrs={"keep": 1})
         m.d.comb += lone.eq((head + 1)[:pointer_bits] == tail)
         m.d.sync += some.eq(self.valid | (some & ~(take & lone)))
@@ -83,30 +83,30 @@ class Queue(wiring.Component):
 
 
 class DeepQueue(wiring.Component):
-    """First in, first out, in block memory: a `Queue` for more elements.
+    """A FIFO in block memory: a `Queue` for more elements.
 
-    What the memory reads goes through a small queue, which hides the time that it takes.
+    The memory's output goes through a small queue, which hides the read latency.
 
     Parameters
     ----------
-    shape: of an element.
-    depth: elements in memory, >= 2; there is room for as many at any time.
+    shape: shape of an element.
+    depth: elements in memory, >= 2; at least that many always fit.
 
     Members
     -------
     valid, payload: an element enters.
-    o: stream of what leaves.
+    o: stream of elements that leave.
 
-    Latency: `LATENCY` cycles through an empty queue; one element a cycle.
+    Latency: `LATENCY` cycles through an empty queue; one element per cycle.
 
     Raises ValueError for a depth below 2.
     """
 
     LATENCY = 1 + TableRam.LATENCY + Queue.LATENCY
     SHALLOW = 64
-    """Elements up to which a `Queue` is the better one."""
+    """Depth up to which a `Queue` is the better choice."""
     AHEAD = 8
-    """Elements read ahead: at least as many as cycles from a read to the next one in its place."""
+    """Elements read ahead: at least the cycles from a read until its place can be reused."""
 
     valid: Signal
     payload: Any
@@ -123,7 +123,7 @@ class DeepQueue(wiring.Component):
         m.submodules.ram = ram = TableRam(Shape.cast(self.shape).width, self.depth)
         m.submodules.ahead = ahead = Queue(self.shape, self.AHEAD)
         head, tail = Signal(range(self.depth)), Signal(range(self.depth))
-        following = Signal.like(head, name="following", init=1)  # behind ``head``
+        following = Signal.like(head, name="following", init=1)  # the address after ``head``
         some, room = Signal(), Signal(self.AHEAD, init=(1 << self.AHEAD) - 1)
         take, leaves = Signal(), Signal()
         m.d.comb += [

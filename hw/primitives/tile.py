@@ -2,8 +2,8 @@
 
 Amaranth writes every instance of a submodule as a module of its own; a field of hundreds of
 identical tiles would be written, compiled and optimised hundreds of times. A `Tile` becomes one
-module for each distinct set of parameters. In Amaranth's simulator, which knows no foreign modules,
-it is elaborated in place.
+module for each distinct set of parameters. In Amaranth's simulator, which does not support foreign
+modules, it is elaborated in place.
 """
 
 import hashlib
@@ -22,21 +22,21 @@ from twofold.hw.tools.yosys import find_yosys, reason, run_yosys
 rtlil = import_module("amaranth.back.rtlil")  # the type stubs leave it out
 
 FORGOTTEN = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
-"""Attributes that say nothing about the hardware."""
+"""Attributes that do not affect the hardware."""
 
 
 class VerilogPlatform:
-    """Elaboration target of `emit`: collects the modules of the tiles on the way.
+    """Elaboration target of `emit`: collects the modules of the tiles as they are elaborated.
 
     Parameters
     ----------
-    vendor: primitives become DSP48E2 and URAM288 cells; otherwise behavioural models, which
-        simulators understand.
+    vendor: primitives become DSP48E2 and URAM288 cells; otherwise behavioural models for
+        simulation.
 
     Attributes
     ----------
-    modules: text by module name, in Yosys's own language with the parts of the module; a module
-        comes behind those that it instantiates.
+    modules: RTLIL text by module name, including the submodules of the module; a module comes after
+        those that it instantiates.
     """
 
     def __init__(self, *, vendor: bool = False) -> None:
@@ -57,7 +57,7 @@ class VerilogPlatform:
             self._writing.pop()
 
     def instance(self, tile: "Tile") -> Instance:
-        """Instance of ``tile``; its module is written first, unless an equal tile's was."""
+        """Instance of ``tile``; writes its module first, unless an equal tile's was written."""
         name = tile.module_name
         if name not in self.modules:
             self.write(tile, name)
@@ -72,15 +72,16 @@ class VerilogPlatform:
 
 
 class Tile(wiring.Component):
-    """Component that becomes one Verilog module however often it is used.
+    """Component that becomes one Verilog module, however often it is used.
 
     A subclass implements `build` in place of ``elaborate``, and `parameters`. Ports of the instance
-    follow from the signature; clock and reset are those of the ``sync`` domain around it.
+    follow from the signature; clock and reset are those of the surrounding ``sync`` domain.
 
     Attributes
     ----------
-    APART_IN_SIMULATION: whether it is a module of its own in Verilog for simulators too, or only
-        for synthesis, which then sees each once. Small tiles within larger ones run faster inside.
+    APART_IN_SIMULATION: whether it is a module of its own in simulation Verilog too, or only for
+        synthesis, which then sees each one once. Small tiles inside larger ones simulate faster
+        inlined.
     """
 
     APART_IN_SIMULATION: ClassVar[bool] = True
@@ -111,15 +112,15 @@ class Tile(wiring.Component):
 
 
 def vendor_cells(platform: object) -> bool:
-    """Whether primitives should elaborate to cells of the device."""
+    """Whether primitives should elaborate to device cells."""
     return isinstance(platform, VerilogPlatform) and platform.vendor
 
 
 def emit(top: wiring.Component, name: str, *, vendor: bool = False) -> str:
     """Verilog of ``top`` as module ``name``, with each distinct tile in it once, before its users.
 
-    All modules go through Yosys together, once. Raises ToolError without Yosys, or when what it
-    writes is not all of them.
+    All modules go through Yosys in a single run. Raises ToolError without Yosys, or when its output
+    does not contain all of them.
     """
     platform = VerilogPlatform(vendor=vendor)
     platform.write(top, name)
@@ -138,14 +139,14 @@ def emit(top: wiring.Component, name: str, *, vendor: bool = False) -> str:
 
 
 def _inputs_and_outputs(text: str, module: str) -> set[str]:
-    """Names of the ports of a module in Yosys's language."""
+    """Names of the ports of an RTLIL module."""
     body = re.search(rf"^module \\{module}$(.*?)^end$", text, re.M | re.S)
     ports = r"^\s+wire .*?\b(?:input|output) \d+ .*?\\(\S+)$"
     return set(re.findall(ports, body[1], re.M)) if body else set()
 
 
 def _run_yosys(text: str) -> str:
-    """Verilog of modules in Yosys's language, by the same passes that Amaranth uses."""
+    """Verilog of RTLIL modules, by the same passes that Amaranth uses."""
     forgotten = " ".join(f"-remove {name}" for name in FORGOTTEN)
     script = (
         f"read_rtlil <<rtlil\n{text}\nrtlil\nproc -nomux -norom\nmemory_collect\n"

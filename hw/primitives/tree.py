@@ -1,4 +1,4 @@
-"""Combining values two by two, with a register behind each level."""
+"""Binary trees that combine values in pairs, with a register behind each level."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ def tree_levels(count: int) -> int:
 
 
 def sum_of(m: Module, values: Sequence[Value]) -> Value:
-    """Sum of values of one shape, which it fits, `tree_levels` cycles later."""
+    """Sum of values of one shape, into which it fits, `tree_levels` cycles later."""
     shape = values[0].shape()
     return tree_of(m, values, lambda first, second: first + second, lambda _: shape)
 
@@ -27,9 +27,9 @@ def tree_of(
 
     Parameters
     ----------
-    combine: of two of them.
-    shape_of: shape of a combination of so many.
-    name: of the registers; ``{level}`` and ``{at}`` stand for their place.
+    combine: combines two of them.
+    shape_of: shape of a combination of a given number of values.
+    name: name of the registers; ``{level}`` and ``{at}`` stand for their place.
     """
     level = 0
     while len(values) > 1:

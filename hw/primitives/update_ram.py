@@ -1,4 +1,4 @@
-"""Memory in LUTs for values that are read, changed and written back in one cycle."""
+"""LUT memory for values that are read, modified and written back in one cycle."""
 
 from typing import NamedTuple
 
@@ -16,14 +16,14 @@ PORT_BITS = 2
 
 
 class Cell(NamedTuple):
-    """A cell: its type, and the names of its ports of two bits; the last one also writes."""
+    """A cell: its type, and the names of its two-bit ports; the last one is also the write port."""
 
     kind: str
     ports: str
 
     @property
     def bits(self) -> int:
-        """Bits that it holds at an address."""
+        """Bits that it holds per address."""
         return PORT_BITS * len(self.ports)
 
 
@@ -31,7 +31,7 @@ LARGE, SMALL = Cell("RAM32M16", "ABCDEFGH"), Cell("RAM32M", "ABCD")
 
 
 def update_cells(bits: int) -> list[Cell]:
-    """Cells for so many bits: large ones, and a small one where that is enough for the rest."""
+    """Cells for ``bits`` bits: large ones, and a small one where it is enough for the rest."""
     large, rest = divmod(bits, LARGE.bits)
     last = [] if not rest else [SMALL] if rest <= SMALL.bits else [LARGE]
     return [LARGE] * large + last
@@ -40,18 +40,19 @@ def update_cells(bits: int) -> list[Cell]:
 class UpdateRam(wiring.Component):
     """Distributed memory that reads and writes at the same address.
 
-    The port of a cell through which all others are written can be read at the written address only.
-    Where both are one it holds data too: 16 bits in the eight LUTs that otherwise hold 14.
+    The port of a cell through which all others are written can only be read at the write address.
+    Where read and write address are the same it holds data too: 16 bits in the eight LUTs that
+    otherwise hold 14.
 
     Parameters
     ----------
-    shape: of an element.
-    depth: elements, >= 1. Of cells up to 32, as Yosys maps it beyond.
+    shape: shape of an element.
+    depth: elements, >= 1. Built from cells up to 32; beyond that, left to Yosys to map.
 
     Members
     -------
-    address: of the element.
-    data: the element in the same cycle.
+    address: address of the element.
+    data: the element, in the same cycle.
     write_en, write_data: the element is replaced at the end of the cycle.
 
     Raises ValueError for a depth below 1.

@@ -1,1 +1,1 @@
-"""Tools that the hardware is written with: Yosys, and Verilog as text."""
+"""Tools used to generate the hardware: Yosys, and Verilog as text."""

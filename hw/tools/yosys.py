@@ -1,8 +1,8 @@
-"""Yosys: which program it is, what it is run with, and what it made of its input.
+"""Yosys: finding the program, running it, and reporting why a run failed.
 
-The wheel's Yosys is WebAssembly. Its first run compiles it, which takes minutes, and keeps the
-result in a folder that all its users on a machine share; one that finds it unfit writes it anew
-under the feet of those that have it mapped. Here each version of it, for each kind of processor,
+The wheel's Yosys is WebAssembly. Its first run compiles it, which takes minutes, and caches the
+result in a folder shared by all its users on a machine; a process that finds the cached result
+unsuitable overwrites it while others have it mapped. Here each version, for each kind of processor,
 has a folder of its own that is filled once, by one process, and never written again.
 """
 
@@ -25,13 +25,13 @@ PREPARE_SECONDS = 3600
 
 
 def find_tool(name: str) -> str | None:
-    """Path of a program, of this Python's environment or else of the system; None without it."""
+    """Path of a program, from this Python's environment or else the system; None if missing."""
     beside = Path(sys.executable).with_name(name)
     return str(beside) if beside.is_file() else shutil.which(name)
 
 
 def find_yosys() -> str:
-    """The Yosys named in the environment, else that of this Python, else the system's.
+    """The Yosys that ``YOSYS`` names, else the one of this Python, else the system's.
 
     Raises ToolError.
     """
@@ -43,7 +43,7 @@ def find_yosys() -> str:
 
 
 def identity() -> str:
-    """What decides about Yosys' output, for the keys of the build cache. Raises ToolError."""
+    """What determines the output of Yosys, for the keys of the build cache. Raises ToolError."""
     found = find_yosys()
     if Path(found).name == PACKAGE:
         try:
@@ -54,9 +54,9 @@ def identity() -> str:
 
 
 def environment(program: str) -> dict[str, str]:
-    """Variables of a process that runs ``program``: a Yosys, or what comes with it.
+    """Environment variables of a process that runs ``program``: Yosys, or a tool shipped with it.
 
-    The wheel's is prepared before it is run for the first time. Raises ToolError, FileError.
+    The wheel's Yosys is prepared before its first run. Raises ToolError, FileError.
     """
     if CACHE_VARIABLE in os.environ or Path(program).name != PACKAGE:
         return dict(os.environ)
@@ -69,7 +69,7 @@ def run_yosys(
     cwd: Path | None = None,
     seconds: float | None = None,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run Yosys to its end, however that is.
+    """Run Yosys to completion, whatever its exit status.
 
     ``script`` is its standard input. Raises ToolError when it is missing or takes longer than
     ``seconds``.
@@ -85,8 +85,8 @@ def run_tool(
     seconds: float | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run Yosys, or what comes with it, to its end. With ``variables``, these are on top of this
-    process's instead of `environment`.
+    """Run Yosys, or a tool shipped with it, to completion. ``variables``, if given, are added to
+    this process's environment and replace `environment`.
 
     Raises ToolError when it cannot be run or takes longer than ``seconds``.
     """
@@ -125,7 +125,7 @@ def _version(program: str) -> str:
 
 @cache
 def _prepared(program: str) -> Path:
-    """Folder with the wheel's Yosys, compiled."""
+    """Folder with the wheel's compiled Yosys."""
     try:
         versions = [f"{name}=={version(name)}" for name in (PACKAGE, *RUNTIME)]
     except PackageNotFoundError:
@@ -142,7 +142,7 @@ def _prepared(program: str) -> Path:
 
 
 def _processor() -> str:
-    """What compiled code may use: it is of no use on another kind of processor."""
+    """Processor features that compiled code may use: it does not run on other processors."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Feeds of a gather layer: its tables, and what they say to the tiles in every cycle."""
+"""Feeds of a gather layer: its tables, and the control they give the tiles in every cycle."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def _connect(m: Module, table: TableRam, config: Any, enable: Value) -> None:
 
 
 class StepFeed(wiring.Component):
-    """Tap table and flags: turns the number of a step into what every stream does.
+    """Tap table and flags: turns a step number into the control of every stream.
 
     Parameters
     ----------
@@ -41,10 +41,10 @@ class StepFeed(wiring.Component):
 
     Members
     -------
-    config: writes of the tap table.
+    config: writes to the tap table.
     active, step, copy: from `StepSequencer`.
-    steps: of each stream, stream ``s`` being ``s`` cycles late. Registered.
-    done: in the cycle before the last step of a group of kernels is in ``steps[0]``.
+    steps: step of each stream, stream ``s`` being delayed by ``s`` cycles. Registered.
+    done: asserted in the cycle before the last step of a group of kernels is in ``steps[0]``.
 
     Latency: `LATENCY` cycles to ``steps[0]``.
     """
@@ -103,7 +103,7 @@ class StepFeed(wiring.Component):
         return data.StructLayout({"first": 1, "empty": 1, "start": 1, "last": 1})
 
     def _flags(self, m: Module) -> data.View:
-        """Flags of the step, in step with the tap table."""
+        """Flags of the step, aligned with the tap table."""
         rows: list[Any] = [vars(row) for row in step_flags(self.plan)]
         deep = self.plan.steps > DISTRIBUTED_DEPTH
         m.submodules.flags = flags = memory.Memory(
@@ -137,7 +137,7 @@ class StepFeed(wiring.Component):
 
 
 class ChannelFeed(wiring.Component):
-    """Constants and numbers of the channels, for the results that leave the tiles.
+    """Constants and indices of the channels, for the results that leave the tiles.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class ChannelFeed(wiring.Component):
 
     Members
     -------
-    config: writes of constants.
+    config: writes to the constants.
     done: from `StepFeed`.
     channel: see `channel_layout`.
     valid: there is a channel at ``channel.index``.

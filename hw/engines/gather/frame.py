@@ -13,7 +13,7 @@ from twofold.hw.primitives.memory import LutRam
 
 
 def check_beat(width: int, beat: int) -> None:
-    """Raise ValueError unless beats of ``beat`` pixels make rows of ``width``, or the reverse."""
+    """Raise ValueError unless ``beat`` pixels divide a row of ``width``, or are a multiple."""
     if min(width, beat) < 1:
         raise ValueError(f"input frame: a beat of {beat} and a row of {width} pixels, need >= 1")
     if beat % width and width % beat:
@@ -24,7 +24,7 @@ def check_beat(width: int, beat: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameShape:
-    """How rows of an image lie in memories: lines of ``banks`` rows, in ``parts`` beats each."""
+    """How image rows are laid out in memories: lines of ``banks`` rows, in ``parts`` beats each."""
 
     height: int
     width: int
@@ -32,54 +32,54 @@ class FrameShape:
 
     @property
     def parts(self) -> int:
-        """Beats of a row."""
+        """Beats per row."""
         return max(1, self.width // self.beat)
 
     @property
     def banks(self) -> int:
-        """Rows of a beat."""
+        """Rows per beat."""
         return max(1, self.beat // self.width)
 
     @property
     def lines(self) -> int:
-        """Lines of an image."""
+        """Lines per image."""
         return -(-self.height // self.banks)
 
     @property
     def beats(self) -> int:
-        """Beats of an image."""
+        """Beats per image."""
         return -(-self.height * self.width // self.beat)
 
     def line_of(self, row: int) -> int:
-        """Line that a row arrives with; rows beyond the last one count as the last."""
+        """Line in which a row arrives; rows beyond the last one count as the last."""
         return min(row, self.height - 1) // self.banks
 
 
 class InputFrame(wiring.Component):
-    """Turns beats into image rows and keeps a few images.
+    """Converts beats into image rows and buffers a few images.
 
-    Rows lie in as many memories as a beat has rows, or a row has beats, so that a beat is written
-    and a row is read in one cycle. They can be read as soon as they are there.
+    There are as many memories as a beat has rows, or a row has beats, so that a beat is written and
+    a row is read in one cycle. Rows can be read as soon as they have arrived.
 
     Parameters
     ----------
     height, width: of an image of uint8 pixels.
-    beat: pixels of a beat; divides the width, or is a multiple of it.
-    images: images kept, >= 2 to read one while the next arrives.
+    beat: pixels per beat; divides the width, or is a multiple of it.
+    images: images buffered, >= 2 to read one while the next arrives.
     reads: rows read at a time.
 
     Members
     -------
     i: pixels, row by row, the first in the low bits. An image takes ``ceil(height * width / beat)``
-        beats; what is left of the last one is ignored. Not ready while all images are in use.
-    shut: no beat may enter.
-    release: the oldest image is not needed any more; only when all of it has arrived. From the next
-        cycle on rows are those of the one that follows.
+        beats; unused bytes of the last one are ignored. Not ready while all images are in use.
+    closed: no beat is accepted.
+    release: the oldest image is no longer needed; only once all of it has arrived. From the next
+        cycle on, rows are those of the image after it.
     line: number of a line (see `FrameShape.line_of`).
-    arrived: that line of the image that is the oldest from the next cycle on, and all before it,
-        can be read from the next cycle on.
-    rows: numbers of rows of the oldest image.
-    o: their pixels, in the next cycle.
+    arrived: from the next cycle on, that line of the image that is then the oldest can be read, and
+        so can all lines before it.
+    rows: row numbers in the oldest image.
+    o: pixels of those rows, one cycle later.
 
     Raises
     ------
@@ -125,7 +125,7 @@ class InputFrame(wiring.Component):
             space.take.eq(taken),
             space.release.eq(self.release),
         ]
-        whole = Signal(self.images + 1)  # as many ones as there are whole images
+        whole = Signal(self.images + 1)  # unary count of complete images
         with m.If(taken & ~self.release):
             m.d.sync += whole.eq(Cat(1, whole))
         with m.Elif(self.release & ~taken):
@@ -141,10 +141,10 @@ class InputFrame(wiring.Component):
         return m
 
     def _position(self, m: Module) -> tuple[Signal, Signal, Value]:
-        """Line and part that arrive; whether they are the last of an image and arrive now."""
+        """Line and part of the next beat; whether the last beat of an image is accepted now."""
         line, part = Signal(range(self.lines)), Signal(range(self.parts))
         wraps = part == self.parts - 1
-        last = Signal(init=int(self.lines * self.parts == 1))  # a register, as credits hang on it
+        last = Signal(init=int(self.lines * self.parts == 1))  # registered: drives the credits
         beat = self.i.valid & self.i.ready
         with m.If(beat):
             if self.lines * self.parts > 1:
@@ -156,7 +156,7 @@ class InputFrame(wiring.Component):
         return line, part, beat & last
 
     def _memories(self, m: Module, part: Value, to: Value, image: Value) -> None:
-        """Memory ``(bank, part)`` holds a part of every row ``line * banks + bank``."""
+        """Memory ``(bank, part)`` holds that part of every row ``line * banks + bank``."""
         pixels = min(self.beat, self.width)
         depth = self.images << (self.lines - 1).bit_length()
         where = [divmod(row, self.banks) for row in range(self.height)]

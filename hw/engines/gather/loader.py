@@ -1,4 +1,4 @@
-"""Loader of a gather layer: moves the rows of an image past its tiles."""
+"""Loader of a gather layer: shifts the rows of an image past its tiles."""
 
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
@@ -13,30 +13,30 @@ from twofold.hw.primitives.delay import delayed
 
 
 class WindowLoader(wiring.Component):
-    """Fills a copy of all windows, pass after pass, as soon as a copy is free.
+    """Fills one copy of all windows per pass, as soon as a copy is free.
 
-    Rows of the image are read as a whole, ``row_phases`` of them at a time, and shifted along the
-    tile columns, ``col_phases`` pixels a cycle, so that each column of tiles sees its window go by.
-    A row of tiles writes what falls into its windows. A group of rows is read as soon as it has
-    arrived. Padding is put around the rows on the way: rows are counted from the first padded one,
-    `span` rows for each channel. The channels of a pass are loaded one after the other.
+    Whole image rows are read, ``row_phases`` at a time, and shifted along the tile columns,
+    ``col_phases`` pixels per cycle, so that the window of each column of tiles passes by it. Each
+    row of tiles writes the pixels that belong to its windows. A group of rows is read as soon as it
+    has arrived. Padding is inserted around the rows on the fly: rows are counted from the first
+    padded one, `span` rows per channel. The channels of a pass are loaded one after the other.
 
     Parameters
     ----------
     plan: the layer.
-    frame: where the image comes from.
+    frame: source of the image.
 
     Members
     -------
     line, arrived, release, image_rows, pixel_rows: an `InputFrame`'s ``line``, ``arrived``,
         ``release``, ``rows`` and ``o``.
-    free: a copy of the windows is free again.
-    loaded: all writes of a pass are under way; a step that leaves the sequencer in the next cycle
-        finds them done.
+    free: a copy of the windows has been freed.
+    loaded: all writes of a pass have been issued; they are complete for a step that leaves the
+        sequencer in the next cycle.
     rows: a write for each row of tiles (see `Windows.load_layout`).
-    pixels: what is written, for each column of tiles.
+    pixels: write data for each column of tiles.
 
-    Throughput: a pass every ``plan.load_steps`` cycles. ``rows`` and ``pixels`` are registered.
+    Throughput: one pass every ``plan.load_steps`` cycles. ``rows`` and ``pixels`` are registered.
     """
 
     LATENCY = 2
@@ -76,17 +76,17 @@ class WindowLoader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         windows, levels = self.windows, self.plan.planes * self.plan.load_groups
-        # The group that is shifted past the tiles.
+        # The group being shifted past the tiles.
         busy, column = Signal(), Signal(range(windows.columns))
         level, block = Signal(range(levels)), Signal(range(self.across))
         final = Signal()
         column_wraps = busy & (column == windows.columns - 1)
         wraps = column_wraps & (level == levels - 1)
-        # The group that is read next.
+        # The group to read next.
         row, next_level = Signal(range(self.last_row + 1)), Signal(range(levels))
         along, top = Signal(range(self.across)), Signal(range(self.span - self.plan.row_phases + 1))
-        # Registers, as whatever starts hangs on them: the last group of the pass, the last block of
-        # the row of tiles, the last row of tiles.
+        # Registered, because every start depends on them: the last group of the pass, the last
+        # block of the row of tiles, the last row of tiles.
         level_wraps = Signal(init=int(levels == 1))
         along_wraps = Signal(init=int(self.across == 1))
         lowest = Signal(init=int(len(self.tops) == 1))
@@ -140,13 +140,13 @@ class WindowLoader(wiring.Component):
         )
 
     def _request(self, m: Module, row: Value, start: Value) -> None:
-        """Which rows to wait for, and which to read once a group has started."""
+        """Drive the line to wait for, and the rows to read once a group has started."""
         plan, frame = self.plan, self.frame
         padding, height = plan.stage.padding, plan.stage.in_shape[1]
         places = [divmod(at, self.span) for at in range(self.last_row + 1)]
         lines = [load_line(plan, frame.geometry, plane, at) for plane, at in places]
-        lines[self.last_row] = frame.lines - 1  # an image is released when all of it is there
-        # From one row that is asked for to the next it takes all columns: time for a register.
+        lines[self.last_row] = frame.lines - 1  # an image is released once all of it has arrived
+        # Requests are a full sweep of columns apart, which leaves a cycle for a register.
         domain = m.d.sync if self.windows.columns > 1 else m.d.comb
         domain += self.line.eq(Array(lines)[row])
         self._outside: list[Value] = []
@@ -165,7 +165,7 @@ class WindowLoader(wiring.Component):
             self._outside.append(outside)
 
     def _read(self, m: Module, block: Value, column: Value) -> None:
-        """Take in the rows of the block of tiles, then shift them column by column."""
+        """Load the rows of the block of tiles, then shift them column by column."""
         plan, windows = self.plan, self.windows
         cols = plan.folding.cols
         chunk = ACT_BITS * plan.col_phases
@@ -183,7 +183,7 @@ class WindowLoader(wiring.Component):
                 m.d.comb += Value.cast(self.pixels[at][phase]).eq(passing.word_select(at, chunk))
 
     def _padded(self, m: Module, phase: int) -> Value:
-        """A row that was read, with padding at both ends; nothing else for rows outside."""
+        """A row that was read, padded at both ends; rows outside the image are all padding."""
         padding, row = self.plan.stage.padding, Value.cast(self.pixel_rows[phase])
         if not padding:
             return row
@@ -193,7 +193,7 @@ class WindowLoader(wiring.Component):
         return Cat(fill.replicate(padding), inner, fill.replicate(padding))
 
     def _write(self, m: Module, busy: Value, wraps: Value, column: Value, level: Value) -> None:
-        """Writes for each row of tiles, when its pixels are at the tiles."""
+        """Writes for each row of tiles, aligned with the pixels at the tiles."""
         windows = self.windows
         copy = Signal(range(windows.copies))
         with m.If(wraps):
@@ -216,7 +216,7 @@ class WindowLoader(wiring.Component):
             ]
 
     def _split(self, level: Value) -> tuple[Value, Value]:
-        """Channel of group ``level`` of a pass, and its number in the channel."""
+        """Channel of group ``level`` of a pass, and its index within the channel."""
         planes, groups = range(self.plan.planes), range(self.plan.load_groups)
         if len(planes) == 1:
             return Const(0, 0), level

@@ -1,4 +1,4 @@
-"""Sequencer of a gather layer: which step of which pass is computed."""
+"""Sequencer of a gather layer: steps through the passes."""
 
 from amaranth.hdl import *
 from amaranth.lib import wiring
@@ -11,7 +11,7 @@ from twofold.hw.primitives.delay import delayed
 
 
 class StepSequencer(wiring.Component):
-    """Walks the tap table once a pass, as soon as the windows of the pass are loaded.
+    """Walks the tap table once per pass, as soon as the windows of the pass are loaded.
 
     The first pass of a sample also waits for ``go``. A pass takes as long as its steps or the
     emission of its winners, whichever is longer, and is never interrupted.
@@ -26,8 +26,9 @@ class StepSequencer(wiring.Component):
     go: a sample may start.
     take: a sample starts; its first step is in the next cycle.
     free: the last stream has left the windows of a pass; they may be written two cycles later.
-    active, step, copy: a step, row of the tap table, and the copy of the windows that it looks at.
-    starved, blocked: nothing runs, for want of windows or of ``go``.
+    active, step, copy: there is a step, its row of the tap table, and the copy of the windows that
+        it reads.
+    starved, blocked: stalled because no windows are loaded, or because ``go`` is deasserted.
     """
 
     loaded: Signal
@@ -62,7 +63,7 @@ class StepSequencer(wiring.Component):
         length = max(plan.steps, plan.stage.k)
         running, cycle = Signal(), Signal(range(length))
         pass_index = Signal(range(plan.passes))
-        # Registers, as credits hang on them: whether it is the last cycle, and the first pass.
+        # Registered, because they drive the credits: last cycle of a pass, first pass of a sample.
         wraps, first = Signal(init=int(length == 1)), Signal(init=1)
         m.submodules.windows = windows = Credits(copies, initial=0)
         start = (~running | wraps) & windows.available & (self.go | ~first)

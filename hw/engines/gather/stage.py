@@ -20,32 +20,32 @@ from twofold.hw.engines.links import ConfigBus, Credits, PixelLink
 class GatherStage(wiring.Component):
     """Convolution, pooling, requantisation and winners per pixel, over images.
 
-    Two processes hand windows to each other: the loader fills them, the sequencer computes on them.
-    Both are driven by shape and folding alone.
+    Two processes exchange windows: the loader fills them, the sequencer computes on them. Their
+    schedules are fixed by shape and folding alone.
 
     Parameters
     ----------
     plan: the layer with its folding.
-    input_bytes: pixels of a beat; divides an image row, or is a multiple of it.
+    input_bytes: pixels per beat; divides an image row, or is a multiple of it.
     credits: samples that the consumer has room for.
 
     Members
     -------
     i: pixels, channel by channel and row by row, the first in the low byte. The last beat of an
-        image is filled up where the image is not a multiple of a beat.
-    shut: no beat may enter.
-    config: writes of the tables.
+        image is padded where the image is not a multiple of a beat.
+    closed: no beat is accepted.
+    config: writes to the tables.
     o: lists of winners (see `PixelLink`).
-    activity, looks: what counters see (see `twofold.hw.engines.activity`); a look is a stored
-        weight of a stream, for all positions.
+    activity, lookups: inputs of the counters (see `twofold.hw.engines.activity`); a lookup is a
+        stored weight of a stream, for all positions.
 
-    Throughput: ``plan.cycles`` a sample while pixels and credits are there, unless the beats of an
-    image take longer. Back-pressure: a sample starts only with a credit; the input is ready while
-    there is room for an image.
+    Throughput: one sample every ``plan.cycles`` cycles while pixels and credits are available,
+    unless the beats of an image take longer. Back-pressure: a sample starts only with a credit; the
+    input is ready while there is room for an image.
 
     Raises
     ------
-    ValueError: a number of credits or pixels a beat that is below 1 or does not fit.
+    ValueError: the number of credits or of pixels per beat is below 1 or does not fit.
     """
 
     i: Any
@@ -115,7 +115,7 @@ class GatherStage(wiring.Component):
         return m
 
     def _control(self, m: Module, sequencer: StepSequencer) -> tuple[data.View, Value]:
-        """What the tiles do, and whether a channel leaves them (see `control_layout`)."""
+        """Control of the tiles, and whether a channel leaves them (see `control_layout`)."""
         m.submodules.steps = steps = StepFeed(self.plan)
         m.submodules.channels = channels = ChannelFeed(self.plan)
         control = Signal(control_layout(self.plan))
@@ -135,7 +135,7 @@ class GatherStage(wiring.Component):
         return control, channels.valid
 
     def _field(self, m: Module, loader: WindowLoader, control: data.View, valid: Value) -> None:
-        """Rows of tiles; all of them are in lock-step, so the first speaks for all."""
+        """Rows of tiles; all are in lock-step, so ``o_valid`` of the first one holds for all."""
         rows, cols = self.folding.rows, self.folding.cols
         for number in range(rows):
             m.submodules[f"row{number}"] = row = GatherRow(self.plan)
@@ -153,10 +153,10 @@ class GatherStage(wiring.Component):
 
 
 def images_kept(plan: GatherPlan, beats: int) -> int:
-    """Images kept, so that the input and the loader do not wait for each other.
+    """Images buffered, so that input and loader do not stall each other.
 
-    An image is busy while it arrives, until the loader has passed it, and in one cycle of
-    hand-over.
+    An image occupies its buffer while it arrives, until the loader is done with it, and for one
+    cycle of hand-over.
     """
     busy = beats + 1 + (plan.passes - 1) * plan.interval + plan.load_steps
     return max(2, -(-busy // max(plan.cycles, beats)))

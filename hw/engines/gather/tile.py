@@ -22,7 +22,7 @@ from twofold.hw.primitives.tree import tree_levels
 
 @dataclass(frozen=True)
 class TileTiming:
-    """Cycles from the last step of a kernel to what belongs to its result, all as tiles see them.
+    """Cycles from the last step of a kernel to the control of its result, as seen by the tiles.
 
     Parameters
     ----------
@@ -33,22 +33,22 @@ class TileTiming:
 
     @property
     def select(self) -> int:
-        """To the choice of the stream: the sums are complete."""
+        """To the selection of the stream: its sums are complete."""
         return PackedMac.LATENCY + Windows(self.plan).emptied
 
     @property
     def constants(self) -> int:
-        """To the constants of requantisation: the stream is chosen, its positions are pooled."""
+        """To the requantisation constants: the stream is selected, its positions are pooled."""
         return self.select + 1 + tree_levels(self.plan.stage.positions)
 
     @property
     def channel(self) -> int:
-        """To number and flags of the channel: the value is requantised."""
+        """To index and flags of the channel: the value is requantised."""
         return self.constants + Requantise.LATENCY + self.plan.stage.layer.multiplier
 
 
 def channel_layout(plan: GatherPlan) -> data.StructLayout:
-    """The channel that leaves the tiles, each part at its own time (see `TileTiming`).
+    """The channel that leaves the tiles, each field with its own timing (see `TileTiming`).
 
     ``select``: stream whose sums are complete. ``add``, ``mul``, ``shift``: constants of
     requantisation. ``index``, ``last``: the channel that has been requantised.
@@ -68,19 +68,19 @@ def channel_layout(plan: GatherPlan) -> data.StructLayout:
 
 
 def control_layout(plan: GatherPlan) -> data.StructLayout:
-    """What all tiles of a layer do in a cycle.
+    """Control of all tiles of a layer in a cycle.
 
-    ``steps``: of each stream (see `Windows.step_layout`), stream ``s`` being ``s`` cycles late so
-    that streams complete one after the other. ``channel``: see `channel_layout`.
+    ``steps``: step of each stream (see `Windows.step_layout`), stream ``s`` being delayed by ``s``
+    cycles so that streams complete one after the other. ``channel``: see `channel_layout`.
     """
     steps = data.ArrayLayout(Windows(plan).step_layout, plan.folding.streams)
     return data.StructLayout({"steps": steps, "channel": channel_layout(plan)})
 
 
 class GatherTile(Tile):
-    """Computes one pooled pixel a pass: sums, pooling, requantisation, winners.
+    """Computes one pooled pixel per pass: sums, pooling, requantisation, winners.
 
-    All positions of the pooling window work at the same time, for all streams; horizontal
+    All positions of the pooling window are computed in parallel, for all streams; horizontal
     neighbours share a packed multiplier.
 
     Parameters
@@ -134,7 +134,7 @@ class GatherTile(Tile):
         return m
 
     def _memories(self, m: Module, control: data.View) -> list[list[Value]]:
-        """Windows: for each stream what its step finds, for every phase of row and column."""
+        """Windows: for each stream, the pixels its step reads, one per phase of row and column."""
         memories, streams = self.plan.phases, self.plan.folding.streams
         plane_of = self.windows.plane_of
         write = Signal.like(self.write, reset_less=True)
@@ -175,7 +175,7 @@ class GatherTile(Tile):
         return self._emptied(m, stream, step, sums) if self.windows.emptied else sums
 
     def _pixel(self, phase: Value, found: list[Value], y: int, x: int) -> Value:
-        """Pixel at position ``(y, x)``, from the memory that the turn says."""
+        """Pixel at position ``(y, x)``, from the memory that ``phase`` selects."""
         stride, down, across = self.plan.stage.stride, self.plan.row_phases, self.plan.col_phases
         return Array(
             found[(row + stride * y) % down * across + (column + stride * x) % across]
@@ -184,7 +184,7 @@ class GatherTile(Tile):
         )[phase]
 
     def _emptied(self, m: Module, stream: int, step: data.View, sums: list[Value]) -> list[Value]:
-        """Totals of a stream whose kernels have more products than a packed multiplier takes."""
+        """Totals of a stream whose kernels have more products than a packed multiplier can add."""
         empty = delayed(m, step.empty, PackedMac.LATENCY, name=f"empty{stream}")
         start = delayed(m, step.start, PackedMac.LATENCY, name=f"start{stream}")
         totals: list[Value] = []
@@ -228,7 +228,7 @@ class GatherTile(Tile):
 
 
 class GatherRow(Tile):
-    """A row of tiles behind registers of its own, which keep the fan-out of the control low.
+    """A row of tiles behind its own registers, which keep the fan-out of the control low.
 
     Parameters
     ----------
@@ -236,8 +236,8 @@ class GatherRow(Tile):
 
     Members
     -------
-    control, valid, write: as of `GatherTile`, for all tiles; the first two are registered here.
-    pixels: of each tile.
+    control, valid, write: as for `GatherTile`, for all tiles; the first two are registered here.
+    pixels: pixels for each tile.
     o_valid, o: entry of every tile's list.
     """
 

@@ -1,10 +1,10 @@
-"""Windows of a gather layer: where a pixel lies in a tile's memories, and when it may be replaced.
+"""Windows of a gather layer: where a pixel is stored in a tile, and when it may be overwritten.
 
-A window is split, its rows modulo ``row_phases`` and its columns modulo ``col_phases``, into a
-memory for each pair of the two. All positions of a pooling window look at one tap at the same time,
-each in a memory of its own, so a memory has one address a cycle for each stream. An address is the
-column and the row, divided by their phases, the channel, and the number of the copy: some copies
-are computed on while others load.
+A window is split, its rows modulo ``row_phases`` and its columns modulo ``col_phases``, into one
+memory per pair of phases. All positions of a pooling window look up one tap at the same time, each
+in a memory of its own, so a memory needs one address per cycle and stream. An address consists of
+the column and the row, divided by their phases, the channel, and the number of the copy: some
+copies are computed on while others are loaded.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from twofold.hw.contract.arith import ACT_BITS, WEIGHT_BITS
 from twofold.hw.contract.folding import GatherPlan
 
 SUM_PRODUCTS = 4
-"""Products that a packed multiplier adds up before it must be emptied."""
+"""Products that a packed multiplier can accumulate before it must be emptied."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Windows:
 
     @property
     def columns(self) -> int:
-        """Columns of one memory; also the cycles it takes to load rows of the window."""
+        """Columns of one memory; also the cycles it takes to load a group of rows."""
         return -(-self.plan.window[1] // self.plan.col_phases)
 
     @property
     def copies(self) -> int:
-        """Copies of a window: as many as keep loading and computing from waiting for each other.
+        """Copies of a window: enough that loading and computing never stall each other.
 
-        A copy is busy from the first pixel written to the last one read: loading, the steps, the
+        A copy is in use from the first pixel written to the last one read: loading, the steps, the
         delay of the last stream and two cycles of hand-over.
         """
         busy = self.plan.load_steps + self.plan.steps + self.plan.folding.streams + 1
@@ -69,7 +69,7 @@ class Windows:
 
     @property
     def emptied(self) -> bool:
-        """Whether a sum can have more products than a packed multiplier adds up."""
+        """Whether a sum can have more products than a packed multiplier can accumulate."""
         return max(self.plan.counts) > SUM_PRODUCTS
 
     @property
@@ -82,7 +82,7 @@ class Windows:
         return {"plane": self.plane_bits} if self.plane_bits else {}
 
     def plane_of(self, place: Any) -> Value:
-        """Channel of a view of `load_layout` or `look_layout`, as a part of an address."""
+        """Channel of a view of `load_layout` or `lookup_layout`, as a part of an address."""
         return place.plane if self.plane_bits else Cat()
 
     @cached_property
@@ -90,7 +90,7 @@ class Windows:
         """A write into the windows of a row of tiles.
 
         ``enable``; ``row``, ``column``, ``plane`` (where there are several channels): address in
-        all its memories; ``copy``: of the window.
+        all its memories; ``copy``: copy of the window.
         """
         return data.StructLayout(
             {
@@ -104,7 +104,7 @@ class Windows:
 
     @cached_property
     def lookup_layout(self) -> data.StructLayout:
-        """Where a tap is: ``rows`` and ``columns``, an address for each phase; ``plane``, the
+        """Location of a tap: ``rows`` and ``columns``, an address for each phase; ``plane``, the
         channel, where there are several; and ``phase``.
 
         Position ``(y, x)`` of the pooling window finds the tap in the memory of row phase
@@ -124,9 +124,9 @@ class Windows:
     def step_layout(self) -> data.StructLayout:
         """A step of one stream.
 
-        ``weight``; ``look``: where its tap is; ``copy``: of the window; ``first``: product of a sum
-        in the packed multiplier. Where sums are emptied: ``empty``, last product of a sum, and
-        ``start``, that sum is the first of a kernel.
+        ``weight``; ``lookup``: location of its tap; ``copy``: copy of the window; ``first``: first
+        product of a sum in the packed multiplier. Where sums are emptied: ``empty``, last product
+        of a sum, and ``start``, that sum is the first of a kernel.
         """
         emptying = {"empty": 1, "start": 1} if self.emptied else {}
         return data.StructLayout(
@@ -146,7 +146,7 @@ class Windows:
         return data.ArrayLayout(row, self.plan.row_phases)
 
     def lookup(self, tap: int) -> dict[int | str, Any]:
-        """Value of `look_layout` for tap ``(channel * height + row) * width + column``, of the
+        """Value of `lookup_layout` for tap ``(channel * height + row) * width + column``, with the
         kernel's height and width.
         """
         plane, place = divmod(tap, self.plan.stage.taps)
@@ -163,7 +163,7 @@ class Windows:
     def _addresses(self, tap: int, limit: int, pool: int) -> list[int]:
         """Address of a tap's row or column in the memory of each phase that a position reads.
 
-        It is the first one from the tap onwards that belongs to the phase.
+        It is that of the first row or column, from the tap onwards, that belongs to the phase.
         """
         stride = self.plan.stage.stride
         phases = pool * stride
@@ -177,7 +177,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class StepFlags:
-    """What a step of a pass is, apart from weight and tap: a row of `step_flags`."""
+    """Flags of a step of a pass, besides its weight and tap: a row of `step_flags`."""
 
     first: bool
     """The packed multiplier starts a sum."""

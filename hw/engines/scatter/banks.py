@@ -1,4 +1,4 @@
-"""Banks of winner lists, and the multiplexers through which readers look at them."""
+"""Banks of winner lists, and the multiplexers through which readers access them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,26 +19,26 @@ from twofold.hw.primitives.tile import vendor_cells
 
 VALUE = data.StructLayout({"value": ACT_BITS})
 LUT_RAM_DEPTH = 64
-"""Entries up to which whole lists are kept in LUTs."""
+"""Whole lists of up to this many entries are kept in LUTs."""
 
 
 def reader_layout(plan: ScatterPlan) -> data.StructLayout:
-    """What a reader sees of an entry; where rows are shared, the walk says which channel it is."""
+    """What a reader sees of an entry; where rows are shared, the channel follows from the walk."""
     return VALUE if plan.shares_rows else entry_layout(plan.stage.in_shape[0])
 
 
 def bank_style(plan: ScatterPlan, frames: int) -> Style:
-    """Kind of the memories of the lists.
+    """Memory style of the lists.
 
-    A block memory is wide and not deep, which suits lists that are whole: there all readers look at
-    few addresses at a time.
+    A block memory is wide and shallow, which suits whole lists: there all readers together use only
+    a few addresses at a time.
     """
     depth = frames * plan.source.passes * plan.stage.in_k
     return "block" if plan.shares_rows and depth > LUT_RAM_DEPTH else "distributed"
 
 
 def ports_by_generator(found: Routing) -> dict[int, list[int]]:
-    """Ports that share an address, by the index of its generator."""
+    """Ports that share an address, by the index of the address generator."""
     shared: dict[int, list[int]] = {}
     for index, port in enumerate(found.ports):
         shared.setdefault(port.generator, []).append(index)
@@ -46,10 +46,10 @@ def ports_by_generator(found: Routing) -> dict[int, list[int]]:
 
 
 class PixelBanks(wiring.Component):
-    """Keeps the winner lists of several samples, and shows every reader the entry it walks over.
+    """Stores the winner lists of several samples, and gives every reader its entry of each step.
 
-    A bank for each producer tile, written all together in the order in which lists arrive. Readers
-    reach them as `twofold.hw.engines.scatter.routing` has enumerated it.
+    There is one bank per producer tile; all are written together, in the order in which lists
+    arrive. Readers are connected to them as enumerated by `twofold.hw.engines.scatter.routing`.
 
     Parameters
     ----------
@@ -59,15 +59,15 @@ class PixelBanks(wiring.Component):
     Members
     -------
     i: winner lists; a frame is released with the last read from it.
-    complete: there is a frame, not taken yet, that is complete when it is read: the lists of its
-        last pass come without a gap, and nothing is read sooner than it comes.
+    complete: a frame that has not been taken will be complete by the time it is read: the lists of
+        its last pass arrive without a gap, and no entry is read before it has arrived.
     take: a sample starts on the oldest such frame; only while ``complete``.
     walk: step of that sample, from the next cycle on (see
         `twofold.hw.engines.scatter.sequencer.walk_layout`).
-    entries: for each tile, position and engine: the winner it looks at; value 0 where there is no
-        step, and no tap left for the engine. `LATENCY` cycles after ``walk``.
+    entries: for each tile, position and engine: the winner it looks up; value 0 where there is no
+        step, or no tap left for the engine. `LATENCY` cycles after ``walk``.
 
-    Latency: fixed, a step a cycle.
+    Latency: fixed; one step per cycle.
 
     Raises FoldingError when the banks cannot serve the readers.
     """
@@ -85,7 +85,7 @@ class PixelBanks(wiring.Component):
         self.routing: Routing = routing(plan)
         self.entry = reader_layout(plan)
         self.beats = plan.source.passes * plan.stage.in_k
-        # Lists of chosen winners come an entry a cycle, and are walked as they lie.
+        # Lists of chosen winners arrive one entry per cycle, and are walked in the same order.
         chosen = plan.stage.in_k < plan.stage.in_shape[0]
         self.enough = self.beats - plan.stage.in_k if chosen else self.beats - 1
         tiles = plan.source.folding.rows * plan.source.folding.cols
@@ -127,9 +127,9 @@ class PixelBanks(wiring.Component):
         return m
 
     def _write_address(self, m: Module, *, check: bool) -> Value:
-        """Where the beat of this cycle goes; counts the frames that may be read.
+        """Write address of this cycle's beat; also counts the frames that may be read.
 
-        With ``check`` a simulation fails when a producer breaks the rules of its credits.
+        With ``check``, a simulation fails when the producer exceeds its credits.
         """
         at, beat = Signal(range(self.frames * self.beats)), Signal(range(self.beats))
         waiting = Signal(range(self.frames + 1))
@@ -148,7 +148,7 @@ class PixelBanks(wiring.Component):
         return at
 
     def _read_addresses(self, m: Module) -> list[Value]:
-        """Address of every generator, two cycles after the walk; frees the frame behind it."""
+        """Address of every generator, two cycles after the walk; also releases finished frames."""
         base = Signal(range(self.frames * self.beats))
         near = Signal(range(self.frames * self.beats), reset_less=True)
         m.d.sync += near.eq(base + self.walk.entry)
@@ -167,7 +167,7 @@ class PixelBanks(wiring.Component):
         return addresses
 
     def _table(self, m: Module, name: str, values: Sequence[int]) -> Value:
-        """What ``values`` has for the place of the walk one cycle before."""
+        """The element of ``values`` for the place of the walk one cycle earlier."""
         if len(set(values)) == 1:
             return Const(values[0])
         found = Signal(range(max(values) + 1), name=name, reset_less=True)
@@ -198,7 +198,7 @@ class PixelBanks(wiring.Component):
         return found
 
     def _wide_banks(self, m: Module, at: Value, addresses: Sequence[Value]) -> list[Any]:
-        """The same from block memories: all ports of a generator lie side by side in one."""
+        """The same from block memories: all ports of a generator are side by side in one memory."""
         found: dict[int, Any] = {}
         for index, ports in ports_by_generator(self.routing).items():
             layout = data.ArrayLayout(self.entry, len(ports))
@@ -218,11 +218,11 @@ class PixelBanks(wiring.Component):
         return [found[port] for port in range(len(self.routing.ports))]
 
     def _kept(self, kept: Any, entry: Any) -> list[Any]:
-        """Assignments of what is kept of an entry."""
+        """Assignments of the stored fields of an entry."""
         return [kept[name].eq(entry[name]) for name in self.entry.members]
 
     def _live(self, m: Module) -> list[Value]:
-        """For every engine, whether it has a tap at the step three cycles before."""
+        """For every engine, whether it had a tap at the step three cycles earlier."""
         spans = self.plan.spans
         by_length = {
             length: delayed(

@@ -1,4 +1,4 @@
-"""Constants of requantisation: their tables, and reading them in drain order."""
+"""Requantisation constants: their tables, read in drain order."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from twofold.hw.engines.links import ConfigBus, addressed
 from twofold.hw.primitives.memory import TableRam
 
 DISTRIBUTED_DEPTH = 64
-"""Up to here a table is in LUTs."""
+"""Tables up to this depth are kept in LUTs."""
 
 
 class Constants(wiring.Component):
-    """Tables of the constants of a layer, and the constants of a row of channels.
+    """Tables of a layer's constants, read one row of channels at a time.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ class Constants(wiring.Component):
     Members
     -------
     config: writes to all tables of all layers.
-    step: number of a row of ``drain`` channels.
-    add, mul: of each channel of the row, `LATENCY` cycles later; ``mul`` is there only with a
+    step: index of a row of ``drain`` channels.
+    add, mul: of each channel of the row, `LATENCY` cycles later; ``mul`` exists only with a
         multiplier.
-    shift: of the layer; not for logits.
+    shift: of the layer; does not exist for logits.
 
-    Latency: `LATENCY`, a row a cycle.
+    Latency: `LATENCY`; one row per cycle.
     """
 
     LATENCY = TableRam.LATENCY

@@ -1,4 +1,4 @@
-"""Dense engine: all activations times dense weights, added up in the multipliers themselves."""
+"""Dense engine: all activations times dense weights, accumulated inside the DSPs."""
 
 from typing import Any
 
@@ -14,28 +14,29 @@ from twofold.hw.primitives.tile import Tile
 
 
 class DenseEngine(Tile):
-    """Adds up a kernel in each lane, product after product, and keeps the sums for their drain.
+    """Accumulates one kernel per lane, product by product, and holds the sums until they drain.
 
-    Two lanes share a multiplier, whose register holds both sums. What overflows from the lower one
-    into the upper one is counted beside it: so a lane takes a few LUTs instead of an adder and a
-    memory. Sums are kept in registers of their own when they are complete, and the next ones start
-    at once.
+    Two lanes share a multiplier, whose output register holds both sums. Overflows of the lower sum
+    into the upper one are counted outside the DSP, so a lane takes a few LUTs instead of an adder
+    and a memory. Complete sums are copied to registers of their own, and the next ones start at
+    once.
 
     Parameters
     ----------
-    lanes: kernels at a time, >= 1.
-    products: of a sum, >= 1.
+    lanes: kernels computed in parallel, >= 1.
+    products: products per sum, >= 1.
     acc_bits: width of a sum.
-    drain: lanes drained at a time, dividing ``lanes``.
+    drain: lanes drained at a time; divides ``lanes``.
 
     Members
     -------
     row: weight of each lane.
     value: activation, uint8.
-    first: with the first product of the sums; ``products - 1`` more follow in the next cycles.
-    keep: the sums are complete, `LATENCY` cycles after their last product.
-    group: lanes to drain, of ``drain`` each; the first one no earlier than a cycle after ``keep``,
-        the last one before the next.
+    first: asserted with the first product of the sums; ``products - 1`` more follow in the next
+        cycles.
+    keep: asserted when the sums are complete, `LATENCY` cycles after their last product.
+    group: group of ``drain`` lanes to drain; the first one no earlier than one cycle after
+        ``keep``, the last one before the next ``keep``.
     sums: sums of ``drain`` neighbouring lanes, `drain_latency` cycles after ``group``.
     """
 
@@ -96,7 +97,7 @@ class DenseEngine(Tile):
     def _pair(
         self, m: Module, lane: int, p: Value, fresh: Value, kept: Value
     ) -> list[tuple[Value, Value]]:
-        """The kept sums of two lanes, each as a number and what it is too large by."""
+        """The held sums of two lanes, each as a value and the excess to subtract from it."""
         before = Signal(name=f"before{lane}", reset_less=True)
         overflows = Signal(signed(self._overflow_bits), name=f"overflows{lane}", reset_less=True)
         top = p[SPACING - 1]
@@ -122,7 +123,7 @@ class DenseEngine(Tile):
 
     @property
     def _overflow_bits(self) -> int:
-        """Bits of the lower sum above `twofold.hw.primitives.dsp.SPACING`, signed, with the
+        """Bits of the lower sum above `twofold.hw.primitives.dsp.SPACING`, signed, including the
         missing bias.
         """
         return (-self._initial >> SPACING).bit_length() + 2

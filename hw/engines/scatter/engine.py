@@ -1,4 +1,4 @@
-"""Scatter engine: a winner's value times its weight row, added to the kernels the row names."""
+"""Scatter engine: a winner's value times its weight row, accumulated in the kernels it names."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def element_layout(slots: int) -> data.StructLayout:
 
 
 def drain_layout(depth: int, groups: int = 1) -> data.StructLayout:
-    """What drains an accumulator: ``address``, ``clear`` behind the read, ``group`` of lanes."""
+    """Drain control of accumulators: ``address``, ``clear`` after the read, lane ``group``."""
     return data.StructLayout(
         {"address": range(max(depth, 2)), "clear": 1, "group": (groups - 1).bit_length()}
     )
@@ -31,10 +31,10 @@ def drain_layout(depth: int, groups: int = 1) -> data.StructLayout:
 class Accumulators(wiring.Component):
     """Partial sums of one lane, in two banks: one accumulates while the other drains.
 
-    Addresses are chosen and registered before the product arrives, so that reading, adding and
-    writing share one cycle with little else. Both banks are offered the same sum to write: setting
-    to zero takes away a mark beside the sum, without which it does not count. A single partial sum
-    is a register.
+    Addresses are selected and registered before the product arrives, so that read, add and write
+    fit into one cycle with little other logic. Both banks get the same sum as write data: clearing
+    resets a flag stored with the sum, and without that flag the sum does not count. A single
+    partial sum is a register.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ class Accumulators(wiring.Component):
     bank: the bank that accumulates; the other drains.
     address: partial sum that the product of the next cycle is added to.
     product: added one cycle after its ``address`` and ``bank``.
-    drain_address, clear: partial sum to read from the other bank, and whether to set it to zero.
-    sum, live: the partial sum, one cycle after ``drain_address``; zero unless ``live``.
+    drain_address, clear: partial sum to read from the other bank, and whether to clear it.
+    sum, live: the partial sum, one cycle after ``drain_address``; counts as zero unless ``live``.
 
-    Latency: one product and one drained sum a cycle.
+    Throughput: one product and one drained sum per cycle.
     """
 
     bank: Signal
@@ -91,7 +91,7 @@ class Accumulators(wiring.Component):
         return m
 
     def _bank(self, m: Module, index: int, accumulates: Value, total: Value) -> Any:
-        """One bank; returns the partial sum it reads in this cycle, and its mark."""
+        """One bank; returns the partial sum it reads in this cycle, with its ``live`` flag."""
         layout = data.StructLayout({"sum": signed(self.acc_bits), "live": 1})
         chosen = self.bank == index
         write, new = Signal(name=f"write{index}"), Signal(layout, name=f"new{index}")
@@ -114,28 +114,28 @@ class Accumulators(wiring.Component):
 
 
 class ScatterEngine(Tile):
-    """Multiplies weight rows with values and accumulates, all lanes in lock-step.
+    """Multiplies weight rows by values and accumulates the products, all lanes in lock-step.
 
-    Nothing is valid or invalid: a value of 0 changes no sum. Two lanes share a multiplier.
+    There is no valid signal: a value of 0 leaves every sum unchanged. Two lanes share a multiplier.
 
     Parameters
     ----------
-    lanes: sets served at a time, >= 1.
+    lanes: sets processed in parallel, >= 1.
     slots: kernels in a set.
     rounds: groups of ``lanes`` sets.
     acc_bits: width of an accumulator.
-    drain: lanes drained at a time, dividing ``lanes``.
+    drain: lanes drained at a time; divides ``lanes``.
 
     Members
     -------
     row: for each lane, weight and slot (see `element_layout`).
     value: the winner's value, uint8.
     base: ``round * slots``, address of the round's first slot.
-    bank: bank of the row that was given `LATENCY` - 1 cycles before.
-    drain: see `drain_layout`; reads the bank that ``bank`` does not name.
+    bank: bank for the row that was presented `LATENCY` - 1 cycles earlier.
+    drain: see `drain_layout`; reads the bank that ``bank`` does not select.
     sums: partial sums of ``drain`` neighbouring lanes, `drain_latency` cycles after ``drain``.
 
-    Latency: a row is in the accumulators `LATENCY` cycles later; one row a cycle.
+    Latency: a row is in the accumulators `LATENCY` cycles later; one row per cycle.
     """
 
     LATENCY = PackedMultiply.LATENCY
@@ -191,7 +191,7 @@ class ScatterEngine(Tile):
         return m
 
     def _choose(self, m: Module, lanes: list[Accumulators], group: Value, at: int) -> Value:
-        """Sum of the lane that ``group`` names, through a register at every level."""
+        """Sum of the lane that ``group`` selects, registered at every multiplexer level."""
         reach = 1 << CHOICE_BITS
         sums: list[Value] = []
         for first in range(0, len(lanes), reach):
@@ -222,7 +222,7 @@ class ScatterEngine(Tile):
         return products
 
     def _address(self, m: Module, lane: int) -> Value:
-        """Where the product of a lane goes, one cycle before the product."""
+        """Accumulator address of a lane's product, one cycle ahead of the product."""
         if self.depth == 1:
             return Const(0)
         slot = self.row[lane].slot

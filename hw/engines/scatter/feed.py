@@ -1,4 +1,4 @@
-"""Feeds: where the winners that the engines look at come from.
+"""Feeds: the sources of the winners that the engines look up.
 
 Both kinds have the ports that `ScatterStage` needs: ``go`` in, and ``take``, ``entries``, ``step``,
 ``done`` and ``activity`` (see `twofold.hw.machine.counters`) out.
@@ -32,26 +32,26 @@ def _ports(plan: ScatterPlan, entry: data.StructLayout, readers: int) -> dict[st
 
 
 class PixelFeed(wiring.Component):
-    """Winners per pixel, behind a convolution.
+    """Feed of winners per pixel, for a layer behind a convolution.
 
     Parameters
     ----------
     plan: the layer.
-    frames: samples kept at the input, >= 1.
+    frames: samples buffered at the input, >= 1.
 
     Members
     -------
-    i: winner lists of the layer before.
+    i: winner lists of the preceding layer.
     go: a sample may start.
     take: a sample starts; its frame was complete.
-    entries: for each tile, position and engine: the winner it looks at.
+    entries: for each tile, position and engine: the winner it looks up.
     step, done: tap and round of the ``entries`` of the next cycle, and whether they are the last of
         a run.
-    row, first: where rows are shared, the row of the ``entries`` of `ROW_LEAD` cycles later, and
+    row, first: where rows are shared, the row of the ``entries`` `ROW_LEAD` cycles later, and
         whether the ``entries`` are the first of a run.
 
-    Latency: the first entries are `LATENCY` cycles behind ``take``; then without a gap, as
-    `twofold.hw.engines.scatter.sequencer.PassSequencer` goes.
+    Latency: the first entries come `LATENCY` cycles after ``take``; the rest follow as paced by
+    `twofold.hw.engines.scatter.sequencer.PassSequencer`.
 
     Raises FoldingError when the banks cannot serve the readers.
     """
@@ -105,9 +105,9 @@ class PixelFeed(wiring.Component):
 
 
 class WinnerFeed(wiring.Component):
-    """Global winners, behind a linear layer: a beat is shown to the engines once a round.
+    """Feed of global winners, behind a linear layer: each beat is presented once per round.
 
-    The last step of a sample waits until the accumulators have drained the sample before.
+    The last step of a sample waits until the accumulators have drained the previous sample.
 
     Parameters
     ----------
@@ -115,14 +115,14 @@ class WinnerFeed(wiring.Component):
 
     Members
     -------
-    i: winners, as many a beat as there are engines.
+    i: winners, one per engine in each beat.
     go: a sample may start.
-    take: the first beat of a sample is looked at.
-    entries: for each engine, the winner it looks at.
+    take: the first step of a sample is taken.
+    entries: for each engine, the winner it looks up.
     step, done: round of the ``entries`` of the next cycle, and whether they are the last of a
         sample.
 
-    Latency: entries are one cycle behind the beat.
+    Latency: entries follow the beat by one cycle.
     """
 
     i: Any
@@ -146,7 +146,7 @@ class WinnerFeed(wiring.Component):
         round_index = Signal(range(plan.rounds), name="round")
         started = Signal()
         draining, drains = Signal(range(plan.drain_steps)), Signal()
-        # Of ``round_index``; a register, as ``ready`` to the queue in front is timing-critical.
+        # ``round_index`` is at its last value; registered, because ``ready`` is timing-critical.
         wraps = Signal(init=int(plan.rounds == 1))
         active, may = Signal(), Signal()
         m.d.comb += [

@@ -1,13 +1,13 @@
-"""Routing of a pixel feed: which reader meets which bank, port and address at which step.
+"""Routing of a pixel feed: which reader uses which bank, port and address at which step.
 
-All positions of a pass look at the same tap of their window at the same time, so everything a
-multiplexer or an address needs to know follows from the tap and the pass. It is enumerated here,
-in plain integers, before any hardware is made.
+All positions of a pass look up the same tap of their window at the same time, so all multiplexer
+selects and addresses follow from the tap and the pass. They are enumerated here, as plain integers,
+before any hardware is generated.
 
 A *reader* is an engine of a position of a tile. A *bank* holds the lists of one producer tile; it
-has as many read *ports* as it has readers that want different addresses at one time. Ports whose
-addresses never contradict each other share an address *generator*; readers whose choices never
-contradict each other share a *select*.
+has as many read *ports* as it has readers that need different addresses at the same time. Ports
+whose addresses never conflict share an address *generator*; readers whose selections never conflict
+share a *select*.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.folding import ScatterPlan
 
 PORTS_MAX = 64
-"""Read ports of a bank at most: each is a copy of its memory."""
+"""Maximum number of read ports of a bank: each is a copy of its memory."""
 
 NOTHING = -1
 """In place of a bank or port: the tap lies in the padding, where all activations are 0."""
 
 Sequence = dict[int, int]
-"""A choice for some of the steps of a sample; it does not matter in the others."""
+"""A choice for some of the steps of a sample; the others are don't-cares."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Reader:
-    """An engine of a position of a tile: the ports it meets (indices or `NOTHING`), its select."""
+    """An engine of a position of a tile: the ports it reads (indices or `NOTHING`), its select."""
 
     sources: tuple[int, ...]
     select: int
@@ -107,7 +107,7 @@ def _readers(plan: ScatterPlan) -> Iterator[tuple[int, int, int, int, range]]:
 def _places(
     plan: ScatterPlan, row: int, col: int, position_row: int, position_col: int, span: range
 ) -> Iterator[tuple[int, tuple[int, int]]]:
-    """For every step of a reader: the bank and the producer pass of the pixel it looks at.
+    """For every step of a reader: the bank and the producer pass of the pixel it looks up.
 
     In the padding the bank is `NOTHING`.
     """
@@ -133,7 +133,7 @@ def _places(
 
 
 def _by_bank(places: dict[int, tuple[int, int]]) -> dict[int, Sequence]:
-    """The addresses that a reader wants of each bank it meets."""
+    """The addresses that a reader needs from each bank it reads."""
     found: dict[int, Sequence] = {}
     for step, (bank, address) in places.items():
         found.setdefault(bank, {})[step] = address
@@ -141,7 +141,7 @@ def _by_bank(places: dict[int, tuple[int, int]]) -> dict[int, Sequence]:
 
 
 def _merge(sequences: list[Sequence], wanted: Sequence) -> int:
-    """Index of the first sequence that does not contradict ``wanted``, which is merged into it."""
+    """Index of the first sequence that does not conflict with ``wanted``, which is merged in."""
     for index, sequence in enumerate(sequences):
         if all(sequence.get(step, value) == value for step, value in wanted.items()):
             sequence.update(wanted)
@@ -153,14 +153,14 @@ def _merge(sequences: list[Sequence], wanted: Sequence) -> int:
 def _reader(
     places: dict[int, tuple[int, int]], port_of: dict[int, int], selects: list[Sequence]
 ) -> Reader:
-    """Multiplexer of a reader, its inputs in the order in which it meets them first."""
+    """Multiplexer of a reader, with its inputs in order of first use."""
     sources = tuple(dict.fromkeys(port_of[bank] for bank, _ in places.values()))
     choices = {step: sources.index(port_of[bank]) for step, (bank, _) in places.items()}
     return Reader(sources, _merge(selects, choices))
 
 
 def _filled(sequence: Sequence, steps: int) -> tuple[int, ...]:
-    """The sequence with the last choice kept where none matters."""
+    """The sequence with don't-cares replaced by the choice before them."""
     values: list[int] = []
     for step in range(steps):
         values.append(sequence.get(step, values[-1] if values else 0))

@@ -1,4 +1,4 @@
-"""Sequencers of a scatter layer: what its engines look at, and what leaves its accumulators."""
+"""Sequencers of a scatter layer: one walks the winner lists, one drains the accumulators."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ def walk_layout(plan: ScatterPlan) -> data.StructLayout:
     """A step of a walk over winner lists.
 
     ``active``: there is a step in this cycle. ``place``: ``pass * engine_taps + tap``. ``tap``,
-    ``entry``, ``round``: where the step is. ``last``: of the run. ``final``: of the sample. Where
-    rows are shared also ``first`` of the run, and ``row``, the address of the weights, counted
-    from the first one of the engine.
+    ``entry``, ``round``: position of the step. ``last``: last step of the run. ``final``: last step
+    of the sample. Where rows are shared, also ``first``, first step of the run, and ``row``, the
+    weight address relative to the engine's first row.
     """
     rows = plan.engine_taps * channels_in(plan) * plan.rounds
     shared = {"first": 1, "row": range(max(rows, 2))} if plan.shares_rows else {}
@@ -37,10 +37,10 @@ def walk_layout(plan: ScatterPlan) -> data.StructLayout:
 
 
 class PassSequencer(wiring.Component):
-    """Walks the winner lists of a sample, run after run, without ever waiting within a sample.
+    """Walks the winner lists of a sample, run after run, and never stalls within a sample.
 
-    Every run takes `ScatterPlan.run_interval` cycles: its steps, and a rest where draining or
-    emission take longer. Samples follow each other without a gap while ``go`` is high.
+    Every run takes `ScatterPlan.run_interval` cycles: its steps, then idle cycles where draining or
+    emission takes longer. Samples follow back to back while ``go`` is asserted.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class PassSequencer(wiring.Component):
     -------
     go: a sample may start.
     take: a sample starts; its first step is in the next cycle.
-    idle: no sample is walked.
+    idle: no sample is being walked.
     walk: see `walk_layout`.
     """
 
@@ -93,7 +93,7 @@ class PassSequencer(wiring.Component):
         return m
 
     def _count(self, m: Module) -> None:
-        """Rounds within entries within taps, the taps of all passes numbered on."""
+        """Rounds within entries within taps; taps are numbered consecutively across all passes."""
         plan, walk = self.plan, self.walk
         round_index = Signal(range(plan.rounds), name="round")
         entry = Signal(range(plan.stage.in_k))
@@ -145,7 +145,7 @@ class PassSequencer(wiring.Component):
         place: Signal,
         tap_wraps: Value,
     ) -> None:
-        """Where the walk is; it ends with the last tap."""
+        """Drive the position of the walk; a run ends with the last tap."""
         walk = self.walk
         m.d.comb += [
             walk.round.eq(round_index),
@@ -156,7 +156,7 @@ class PassSequencer(wiring.Component):
         ]
 
     def _count_rows(self, m: Module) -> None:
-        """Address of the weights; a tap has rows for channels up to a power of two."""
+        """Address of the weights; the channels of a tap are padded to a power of two of rows."""
         plan, walk = self.plan, self.walk
         rounds, channels = plan.rounds, plan.stage.in_shape[0]
         row, fresh = Signal(walk.row.shape()), Signal(init=1)
@@ -176,10 +176,10 @@ class PassSequencer(wiring.Component):
 
 
 class DrainSequencer(wiring.Component):
-    """Drains a pass out of the accumulators: group of lanes after group, round after round, slot
-    after slot, which is channel after channel. Sums in multipliers leave round by round.
+    """Drains a pass from the accumulators: groups of lanes within rounds within slots, which is
+    channel order. Sums in multipliers are drained round by round.
 
-    After a reset it empties both banks first, whatever they hold; sums in multipliers have none.
+    After a reset it first clears both banks, whatever they hold; sums in multipliers have no banks.
 
     Parameters
     ----------
@@ -187,14 +187,13 @@ class DrainSequencer(wiring.Component):
 
     Members
     -------
-    start: the last step of a run is at the accumulators; draining begins in the next cycle. Not
-        more often than what the run leaves takes.
-    ready: the banks are empty, passes may start.
+    start: the last step of a run is at the accumulators; draining begins in the next cycle. Pulses
+        are at least as far apart as the drain of a run takes.
+    ready: the banks are clear, passes may start.
     bank: bank that accumulates.
     drain: see `twofold.hw.engines.scatter.engine.drain_layout`.
-    step: number of the row of ``drain`` channels, also the address of its constants.
-    channel: ``valid`` while it has a channel of the layer; ``index`` is the number of the row;
-        ``last`` row of the pass.
+    channel: ``valid`` while a row of channels of the layer is drained; ``index``: number of the row
+        of ``drain`` channels, also the address of its constants; ``last``: last row of the pass.
     """
 
     start: Signal

@@ -1,4 +1,4 @@
-"""Tiles whose positions share the weight rows, as no activation is left out."""
+"""Tiles whose positions share the weight rows, because no activation is left out."""
 
 from abc import abstractmethod
 from typing import Any
@@ -18,7 +18,7 @@ from twofold.hw.primitives.tree import sum_of
 
 
 def shared_control(plan: ScatterPlan) -> dict[str, Member]:
-    """Ports of a tile that are broadcast, and its activations."""
+    """Broadcast ports of a tile, and its activations."""
     engines, groups = len(plan.spans), plan.folding.lanes // plan.folding.drain
     ports: dict[str, Member] = {
         "values": In(data.ArrayLayout(ACT_BITS, plan.stage.positions * engines)),
@@ -35,9 +35,9 @@ def shared_control(plan: ScatterPlan) -> dict[str, Member]:
 
 
 class SharedTile(Tile):
-    """A pooling window: positions with engines, summed up and pooled; weights come from outside.
+    """A pooling window: positions with engines, summed and pooled; weights come from outside.
 
-    Everything passes a register at the input.
+    All inputs are registered.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ class SharedTile(Tile):
 
     Members
     -------
-    values: for each position and, within it, engine: the activation it looks at.
-    rows: for each engine: the weight row that goes with its activations.
-    drain: see `twofold.hw.engines.scatter.engine.drain_layout`; ``group`` chooses among groups of
-        ``drain`` lanes.
+    values: for each position and, within it, engine: its activation.
+    rows: for each engine: the weight row for its activations.
+    drain: see `twofold.hw.engines.scatter.engine.drain_layout`; ``group`` selects one of the groups
+        of ``drain`` lanes.
     o: ``drain`` neighbouring channels, each pooled over the positions.
 
-    Latency: all fixed; one step and one drained row a cycle. ``o`` follows ``drain`` as
-    `twofold.hw.engines.scatter.tile.drain_latency` says.
+    Latency: all fixed; one step and one drained row per cycle. ``o`` follows ``drain`` by
+    `twofold.hw.engines.scatter.tile.drain_latency` cycles.
     """
 
     values: Any
@@ -75,7 +75,7 @@ class SharedTile(Tile):
     def engine(
         self, m: Module, inputs: dict[str, Any], row: Any, value: Value
     ) -> DenseEngine | ScatterEngine:
-        """An engine on weight row and value; ``inputs`` are the other inputs of the tile."""
+        """An engine fed with ``row`` and ``value``; ``inputs`` are the other inputs of the tile."""
 
     def build(self, platform: object) -> Module:
         m = Module()
@@ -105,7 +105,7 @@ class DenseTile(SharedTile):
     Members
     -------
     first: the values are the first of a run.
-    keep: those of `twofold.hw.engines.scatter.tile.bank_delay` cycles before were the last.
+    keep: the values `twofold.hw.engines.scatter.tile.bank_delay` cycles earlier were the last.
     """
 
     first: Signal
@@ -137,7 +137,7 @@ class SharedScatterTile(SharedTile):
     Members
     -------
     step: round of the values of the next cycle.
-    bank: bank that takes the values of `twofold.hw.engines.scatter.tile.bank_delay` cycles before.
+    bank: bank for the values `twofold.hw.engines.scatter.tile.bank_delay` cycles earlier.
     """
 
     step: Any

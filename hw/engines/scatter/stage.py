@@ -1,4 +1,4 @@
-"""The scatter stage: a layer behind another one, from winners to winners, rows or logits."""
+"""The scatter stage: any layer but the first, from winners to winners, rows or logits."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,14 +32,14 @@ class ScatterStage(wiring.Component):
     """A convolution, a linear layer in front of global winners, or the last linear layer.
 
     A sample starts when its input is complete (behind global winners: with its first beat) and the
-    layer behind has room for it; then it never waits. Passes and samples follow each other without
-    a gap, every `ScatterPlan.cycles` cycles a sample; behind global winners, as fast as they come.
+    next layer has room for it; after that it never stalls. Passes and samples are back to back, one
+    sample every `ScatterPlan.cycles` cycles; behind global winners, as fast as they arrive.
 
     Parameters
     ----------
     plan: the layer.
-    frames: samples kept at the input; unused behind global winners.
-    credits: samples that the layer behind has room for.
+    frames: samples buffered at the input; unused behind global winners.
+    credits: samples that the next layer has room for.
 
     Members
     -------
@@ -49,10 +49,10 @@ class ScatterStage(wiring.Component):
     o: `twofold.hw.engines.links.PixelLink` behind a convolution; otherwise
         `twofold.hw.engines.links.RowLink`, of uint8, or of signed 32-bit logits for the last layer.
         Channels that do not exist are 0.
-    activity, looks: what counters see (see `twofold.hw.engines.activity`); a look is an entry that
-        is not 0, of an engine.
+    activity, lookups: inputs of the counters (see `twofold.hw.engines.activity`); a lookup is a
+        non-zero entry of an engine.
 
-    Latency: fixed, from shape and folding.
+    Latency: fixed by shape and folding.
 
     Raises FoldingError when the feed cannot serve the layer.
     """
@@ -157,7 +157,7 @@ class ScatterStage(wiring.Component):
     def _pixels(
         self, m: Module, channel: Any, constants: Constants, tiles: Sequence[PixelTile]
     ) -> None:
-        """Constants and channels to all tiles, their winners to the link."""
+        """Connect constants and channels to all tiles, and their winners to the link."""
         first = tiles[0]
         early = first.constants_delay - Constants.LATENCY
         m.d.comb += constants.step.eq(delayed(m, channel.index, early, name="step"))
@@ -184,7 +184,7 @@ class ScatterStage(wiring.Component):
         constants: Constants,
         tiles: Sequence[ScatterTile | SharedTile],
     ) -> None:
-        """Requantised rows, or logits, of the one tile to the link."""
+        """Connect requantised rows, or logits, of the only tile to the link."""
         (tile,) = tiles
         arrival = drain_latency(self.plan)
         early = arrival - Constants.LATENCY
@@ -230,7 +230,7 @@ _LINKS: dict[Output, Callable[[ScatterPlan], wiring.Signature]] = {
     Output.WINNERS: lambda plan: RowLink(plan.drain, unsigned(ACT_BITS)),
     Output.LOGITS: lambda plan: RowLink(plan.drain, signed(LOGIT_BITS)),
 }
-"""Link behind the stage."""
+"""Link at the output of the stage."""
 
 _TILES: dict[Output, Callable[[ScatterPlan], Any]] = {
     Output.PIXELS: PixelTile,

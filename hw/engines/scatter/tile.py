@@ -1,4 +1,4 @@
-"""Scatter tiles: the engines of a pooling window, and for convolutions the tail of the pixel."""
+"""Scatter tiles: the engines of a pooling window and, for convolutions, the tail of the pixel."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def channel_layout(channels: int) -> data.StructLayout:
 
 
 def bank_delay(plan: ScatterPlan) -> int:
-    """Cycles from an entry at a tile to the ``bank`` that it goes to, or to ``keep``."""
+    """Cycles from an entry at a tile to the ``bank`` or ``keep`` that goes with it."""
     if plan.sums_in_dsp:
         return DenseEngine.LATENCY
     if plan.shares_rows:
@@ -53,9 +53,9 @@ def bank_delay(plan: ScatterPlan) -> int:
 def drain_latency(plan: ScatterPlan) -> int:
     """Cycles from ``drain`` at a `ScatterTile` or `SharedTile` to the row it drains.
 
-    Registers at the input and in front of the accumulators, and one for each level of the choice of
-    lanes, of the sum over the engines and of the pooling of the positions; sums in multipliers
-    take one to part.
+    Registers at the input and in front of the accumulators, and one for each level of the lane
+    multiplexer, of the sum over the engines and of the pooling of the positions; sums in
+    multipliers take one more to be separated.
     """
     levels = tree_levels(len(plan.spans)) + tree_levels(plan.stage.positions)
     groups = plan.folding.lanes // plan.folding.drain
@@ -63,7 +63,7 @@ def drain_latency(plan: ScatterPlan) -> int:
 
 
 def _control(plan: ScatterPlan) -> dict[str, wiring.Member]:
-    """Ports of a tile that are broadcast, and its entries."""
+    """Broadcast ports of a tile, and its entries."""
     if plan.shares_rows:
         return shared_control(plan)
     readers = plan.stage.positions * len(plan.spans)
@@ -78,9 +78,9 @@ def _control(plan: ScatterPlan) -> dict[str, wiring.Member]:
 
 
 class ScatterTile(Tile):
-    """A pooling window: positions with engines and weight memories, summed up and pooled.
+    """A pooling window: positions with engines and weight memories, summed and pooled.
 
-    Control is broadcast to all tiles of a layer, so a tile takes it through registers of its own.
+    Control is broadcast to all tiles of a layer, so each tile registers it locally.
 
     Parameters
     ----------
@@ -88,16 +88,16 @@ class ScatterTile(Tile):
 
     Members
     -------
-    entries: for each position and, within it, engine: the winner it looks at.
+    entries: for each position and, within it, engine: the winner it looks up.
     step: of the entries of the next cycle (see `twofold.hw.engines.scatter.weights.step_layout`).
-    bank: bank that takes the entries of `bank_delay` cycles before; the other drains.
-    drain: see `twofold.hw.engines.scatter.engine.drain_layout`; ``group`` chooses among groups of
-        ``drain`` lanes.
+    bank: bank for the entries `bank_delay` cycles earlier; the other bank drains.
+    drain: see `twofold.hw.engines.scatter.engine.drain_layout`; ``group`` selects one of the groups
+        of ``drain`` lanes.
     write: into the weight memories (see `twofold.hw.engines.scatter.weights.write_layout`).
     o: ``drain`` neighbouring channels, each pooled over the positions, `drain_latency` cycles
         after ``drain``.
 
-    Latency: all fixed; one step and one drained row a cycle.
+    Latency: all fixed; one step and one drained row per cycle.
     """
 
     entries: Any
@@ -183,12 +183,12 @@ class PixelTile(Tile):
 
     Members
     -------
-    entries, step, bank, drain, write, or those of a `SharedTile`: as there.
-    constants: of the channel drained `constants_delay` cycles before (see `constants_layout`).
-    channel: of the channel drained `channel_delay` cycles before (see `channel_layout`).
-    o_valid, o: winners, as `twofold.hw.engines.winners.LocalWinners` gives them.
+    entries, step, bank, drain, write: as for `ScatterTile`, or the inputs of a `SharedTile`.
+    constants: of the channel drained `constants_delay` cycles earlier (see `constants_layout`).
+    channel: of the channel drained `channel_delay` cycles earlier (see `channel_layout`).
+    o_valid, o: winners, as output by `twofold.hw.engines.winners.LocalWinners`.
 
-    Latency: as of its parts; every tile of a layer gives its winners in the same cycles.
+    Latency: that of its parts; all tiles of a layer output their winners in the same cycles.
     """
 
     entries: Any

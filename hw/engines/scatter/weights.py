@@ -15,9 +15,9 @@ from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.memory import Style, TableRam
 
 ENGINES = 2
-"""Engines that share a memory, one for each of its ports."""
+"""Engines that share a memory, one per port."""
 BLOCK_DEPTH = 2048
-"""Rows up to which the memories that all positions share are block memories."""
+"""Memories shared by all positions are block memories up to this many rows."""
 
 
 def memory_spans(plan: ScatterPlan) -> tuple[range, ...]:
@@ -33,7 +33,7 @@ def memory_depth(plan: ScatterPlan, span: range) -> int:
 
 
 def adds_address(plan: ScatterPlan) -> bool:
-    """Whether a row address takes an adder, as the number of rounds is no power of two."""
+    """Whether a row address needs an adder, because the number of rounds is no power of two."""
     return plan.rounds & (plan.rounds - 1) != 0
 
 
@@ -43,12 +43,12 @@ def row_latency(plan: ScatterPlan) -> int:
 
 
 def step_layout(plan: ScatterPlan) -> data.StructLayout:
-    """What all engines look at: ``tap``, counted within the engine, and ``round``."""
+    """The step of all engines: ``tap``, counted within the engine, and ``round``."""
     return data.StructLayout({"tap": range(plan.engine_taps), "round": range(plan.rounds)})
 
 
 def write_layout(plan: ScatterPlan) -> data.StructLayout:
-    """A write of a weight: ``element`` to ``lanes`` (one hot) of each memory that is ``valid``."""
+    """A weight write: ``element`` to ``lanes`` (one-hot) of each memory that is ``valid``."""
     depth = max(memory_depth(plan, span) for span in memory_spans(plan))
     memory = data.StructLayout({"valid": 1, "address": range(max(depth, 2))})
     return data.StructLayout(
@@ -66,19 +66,19 @@ def row_layout(plan: ScatterPlan) -> data.ArrayLayout:
 
 
 def own_style(plan: ScatterPlan) -> Style:
-    """Kind of the memories that a position has of its own: deep ones where it walks a window."""
+    """Style of the memories private to a position: deep ones where it walks a window."""
     return "ultra" if plan.stage.per_pixel else "block"
 
 
 def shared_style(depth: int) -> Style:
-    """Kind of the memories that all positions share."""
+    """Style of the memories that all positions share."""
     return "ultra" if depth > BLOCK_DEPTH else "block"
 
 
 def _memory(
     m: Module, plan: ScatterPlan, at: int, style: Style, write: Any
 ) -> tuple[range, TableRam]:
-    """Memory number ``at`` of a position, or of all: the engines it serves, and itself."""
+    """Build memory ``at`` of a position, or of all; returns the engines it serves, and it."""
     span, lanes = memory_spans(plan)[at], plan.folding.lanes
     engines = range(at * ENGINES, min((at + 1) * ENGINES, len(plan.spans)))
     depth = memory_depth(plan, span)
@@ -133,7 +133,7 @@ class WeightWriter(wiring.Component):
 
 
 class WeightRows(wiring.Component):
-    """The weight memories of one position; every engine looks up a row a cycle.
+    """The weight memories of one position; every engine looks up one row per cycle.
 
     Parameters
     ----------
@@ -141,12 +141,12 @@ class WeightRows(wiring.Component):
 
     Members
     -------
-    entries: for each engine, the winner it looks at.
+    entries: for each engine, the winner it looks up.
     step: of the entries of the next cycle (see `step_layout`).
     write: see `write_layout`.
     rows, values: for each engine, weight row and value of its entry, `row_latency` cycles later.
 
-    Latency: `row_latency`, a row a cycle for each engine.
+    Latency: `row_latency`; one row per cycle for each engine.
     """
 
     entries: Any
@@ -205,7 +205,7 @@ class WeightRows(wiring.Component):
 
 
 class SharedRows(wiring.Component):
-    """The weight memories of all positions, which look at the same row at the same time.
+    """The weight memories of all positions, which look up the same row at the same time.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ class SharedRows(wiring.Component):
     write: see `write_layout`.
     rows: for each engine, its weight row, `LATENCY` cycles later. Registered.
 
-    Latency: `LATENCY`, a row a cycle for each engine.
+    Latency: `LATENCY`; one row per cycle for each engine.
     """
 
     LATENCY = 1 + TableRam.LATENCY + 1

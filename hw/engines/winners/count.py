@@ -1,8 +1,8 @@
-"""Counting ones, pipelined in steps of a few LUT levels.
+"""Counting ones, pipelined in stages of a few LUT levels.
 
-Bits are counted in groups of as many as a LUT has inputs. Where a position within a row matters,
-it is known as the group and the ones before it within the group; so counts that span the row are
-needed only once a group.
+Bits are counted in groups as wide as a LUT. Where a position within a row matters, it is
+represented as a group and the number of ones before it within the group, so counts across the row
+are needed only once per group.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,13 +22,13 @@ Member = TypeVar("Member")
 
 
 def groups(members: Iterable[Member]) -> list[list[Member]]:
-    """Members in groups of `GROUP`; the last one may be smaller."""
+    """Members in groups of `GROUP`; the last group may be smaller."""
     every = list(members)
     return [every[at : at + GROUP] for at in range(0, len(every), GROUP)]
 
 
 def ones(bits: Sequence[Value]) -> Value:
-    """Number of ones among up to `GROUP` bits, 3 bits wide, as logic of one LUT a bit."""
+    """Number of ones among up to `GROUP` bits, 3 bits wide, in one LUT per output bit."""
     a, b, c, d, e, f = [*bits, *[C(0, 1)] * (GROUP - len(bits))]
     low, low_carry = _full_add(a, b, c)
     high, high_carry = _full_add(d, e, f)
@@ -51,7 +51,7 @@ def _registers(m: Module, values: Sequence[Value], name: str) -> list[Value]:
 
 
 class PopCount(Tile):
-    """Number of ones in ``bits``, `latency` cycles later; one count a cycle, no handshake.
+    """Number of ones in ``bits``, `latency` cycles later; one count per cycle, no handshake.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _sum(terms: Sequence[Value]) -> Value:
 
 
 class PrefixCount(Tile):
-    """Ones in front of each group of ``bits``, and all of them, `latency` cycles later.
+    """Number of ones before each group of ``bits``, and in total, `latency` cycles later.
 
     Parameters
     ----------
@@ -109,11 +109,11 @@ class PrefixCount(Tile):
 
     Members
     -------
-    bits: what is counted.
-    before: array, for each group the ones in the groups before it.
-    total: ones in all groups.
+    bits: bits to count.
+    before: array; for each group, the number of ones in the groups before it.
+    total: number of ones in all groups.
 
-    One count a cycle, no handshake.
+    One count per cycle, no handshake.
     """
 
     bits: Signal
@@ -161,12 +161,12 @@ class PrefixCount(Tile):
 
 
 def below(value: Value, limit: int) -> Value:
-    """``value < limit``, unsigned, as logic of the few bits of ``value``: no carry chain."""
+    """``value < limit``, unsigned, as logic on the few bits of ``value``: no carry chain."""
     return value.matches(*range(limit)) if limit < 1 << len(value) else C(1, 1)
 
 
 def one_of(selects: Sequence[Value] | Value, values: Sequence[Value]) -> Value:
-    """The value whose select bit is set, 0 without any; at most one is."""
+    """The value whose select bit is set, or 0 if none is; at most one may be set."""
     chosen = [
         select.replicate(len(value)) & value for select, value in zip(selects, values, strict=True)
     ]
@@ -174,7 +174,7 @@ def one_of(selects: Sequence[Value] | Value, values: Sequence[Value]) -> Value:
 
 
 def either(values: Sequence[Value]) -> Value:
-    """Bitwise or of values, as a balanced tree."""
+    """Bitwise OR of the values, as a balanced tree."""
     if len(values) == 1:
         return values[0]
     half = len(values) // 2

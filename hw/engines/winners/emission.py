@@ -1,4 +1,4 @@
-"""From the winners of a row to beats of a stream."""
+"""Emission: from the winners of a row to the beats of a stream."""
 
 from typing import Any
 
@@ -17,25 +17,25 @@ WANTED_BITS = (GROUP - 1).bit_length()
 
 
 class Emission(wiring.Component):
-    """Winners of rows, ``emit`` a beat, in ascending order.
+    """Emits the winners of rows, ``emit`` per beat, in ascending order.
 
-    The winner for a place in a beat is looked up by its rank: first the group that has it, then the
-    place in the group. That takes several cycles, but beats follow each other without a gap, since
-    they wait in a queue behind it and leave for it only as long as it has room.
+    The winner for each place in a beat is looked up by its rank: first the group that has it, then
+    the place in the group. That takes several cycles but is pipelined, so beats are back to back:
+    they end up in an output queue, and are issued only while that queue has room.
 
     Parameters
     ----------
-    channels: of a sample.
-    drain: candidates of a row.
-    emit: winners of a beat.
+    channels: channels of a sample.
+    drain: candidates per row.
+    emit: winners per beat.
 
     Members
     -------
     i: rows with their winners marked (see `twofold.hw.engines.winners.select.row_layout`).
-    o: winner stream. A row's winners start a new beat; places left over have value 0. A row
-        without winners has no beat, except as the last of a sample, whose beat carries ``last``.
+    o: winner stream. Every row starts a new beat; unused places have value 0. A row without winners
+        has no beat, except the last row of a sample, whose beat carries ``last``.
 
-    Latency: `LATENCY` through an empty queue; a beat a cycle, and no less than a cycle a row.
+    Latency: `LATENCY` through an empty queue; one beat per cycle, and at least one cycle per row.
     """
 
     LATENCY = 5 + Queue.LATENCY
@@ -77,11 +77,11 @@ class Emission(wiring.Component):
         return m
 
     def _issue(self, m: Module, credits: Credits) -> tuple[Value, list[Signal], Value, Value]:
-        """Whether a beat starts, the rank of the winner in each of its places, whether it is the
-        last, the row's channel.
+        """Whether a beat is issued, the rank of the winner at each of its places, whether it is the
+        last of the sample, and the first channel of the row.
 
-        Whether a beat is the last of its row is known a beat before, except for the first one,
-        where the row itself says so.
+        Whether a beat is the last of its row is known one beat earlier, except for the first one,
+        where the row itself has a flag for it.
         """
         row = self.i.payload
         most = range(self.drain + self.emit)
@@ -107,9 +107,9 @@ class Emission(wiring.Component):
     def _look_up(
         self, m: Module, place: int, *, rank: Value, chosen: Value, values: Value
     ) -> tuple[Value, Value]:
-        """Value and offset in the row of the winner of ``rank``, 4 cycles later; 0 without one.
+        """Value and row offset of the winner of ``rank``, 4 cycles later; 0 if there is none.
 
-        ``chosen`` is one cycle behind ``rank``, ``values`` two.
+        ``chosen`` is one cycle behind ``rank``, ``values`` is two.
         """
         found_values: list[Value] = []
         found_offsets: list[Value] = []

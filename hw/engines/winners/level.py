@@ -1,4 +1,4 @@
-"""The level that decides who wins: half of a threshold search."""
+"""Search for the level that decides which values win: one half of a threshold search."""
 
 from amaranth.hdl import *
 from amaranth.lib import data
@@ -13,26 +13,26 @@ LEVELS = 1 << LEVEL_BITS
 
 
 class LevelSearch(Tile):
-    """Largest level that at least ``need`` members of a sample reach.
+    """Finds the largest level that at least ``need`` members of a sample reach.
 
-    Counts, for each level, the members that reach it, while the rows of the sample pass. All
-    members together are at least ``need``.
+    Counts, for each level, the members that reach it, as the rows of the sample pass. A sample has
+    at least ``need`` members in total.
 
     Parameters
     ----------
-    channels: members of a sample at most, and ``need`` at most.
-    drain: candidates of a row.
+    channels: upper bound on the members of a sample, and on ``need``.
+    drain: candidates per row.
 
     Members
     -------
     valid, last: a row, and the last of its sample; rows of the next sample may follow at once.
-    levels, members: of each candidate in the row its level, and whether it counts at all.
-    need: winners wanted; looked at with the last row.
-    o_valid: the other outputs belong to a sample.
+    levels, members: for each candidate of the row, its level, and whether it counts at all.
+    need: winners wanted; sampled with the last row.
+    o_valid: the other outputs are valid for a sample.
     o_level: the level.
     o_need: winners wanted among the members of exactly this level, 1..``need``.
 
-    Latency: `latency` cycles from the last row to ``o_valid``; one row a cycle, no handshake.
+    Latency: `latency` cycles from the last row to ``o_valid``; one row per cycle, no handshake.
     """
 
     valid: Signal
@@ -64,7 +64,7 @@ class LevelSearch(Tile):
 
     @staticmethod
     def latency_of(drain: int) -> int:
-        """`latency` for a number of candidates a row."""
+        """`latency` for a number of candidates per row."""
         return PopCount.latency_of(drain) + 5
 
     @property
@@ -89,7 +89,7 @@ class LevelSearch(Tile):
         return m
 
     def _total(self, m: Module, *, level: int, valid: Value, fresh: Value) -> Value:
-        """Members of the sample that reach ``level``, up to the row that is being added."""
+        """Running count of the sample's members that reach ``level``."""
         m.submodules[f"count{level}"] = count = PopCount(self.drain)
         reach = Signal(self.drain, name=f"reach{level}", reset_less=True)
         total = Signal(range(self.channels + 1), name=f"total{level}", reset_less=True)
@@ -102,7 +102,7 @@ class LevelSearch(Tile):
         return total
 
     def _decide(self, m: Module, totals: list[Value], done: Value, need: Value) -> None:
-        """Compare, choose the level, subtract those above: a cycle each."""
+        """Compare, select the level, subtract the members above it: one cycle each."""
         reached = Signal(LEVELS + 1, init=1, reset_less=True)
         counts = [Signal.like(total, name=f"count_of{at + 1}") for at, total in enumerate(totals)]
         m.d.sync += [reached[at + 1].eq(total >= need) for at, total in enumerate(totals)]

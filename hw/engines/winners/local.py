@@ -1,4 +1,4 @@
-"""Winners of one pixel: an insertion list that channels pass one after the other."""
+"""Winners of one pixel: a sorted insertion list, fed one channel at a time."""
 
 from amaranth.hdl import *
 from amaranth.lib import data, wiring
@@ -11,12 +11,12 @@ from twofold.hw.engines.links import entry_layout
 class LocalWinners(wiring.Component):
     """The ``k`` largest of ``channels`` values, ties to the lower index.
 
-    A list sorted by value: every cell compares its value with the one that arrives and keeps its
+    The list is sorted by value: every cell compares its value with the incoming one and keeps its
     own, takes the new one, or takes its neighbour's. Channels arrive in ascending order and an
-    equal value never overtakes, which settles ties. When a pass is over its entries leave at the
-    head, largest first, and the list moves up behind them, while channels of the next pass are
-    inserted behind the entries that are left: as many entries have gone by then as channels came.
-    Where all channels win there is no list and they pass straight on.
+    equal value never overtakes, which settles ties. After a pass its entries shift out at the head,
+    largest first, while channels of the next pass are inserted behind the remaining entries: by
+    then as many entries have left as channels have arrived. Where all channels win there is no
+    list, and they pass straight through.
 
     Parameters
     ----------
@@ -28,11 +28,11 @@ class LocalWinners(wiring.Component):
     valid, value, index: a channel; ``channels`` of them make a pass, in ascending order, with or
         without gaps.
     last: with the last channel of a pass.
-    o_valid, o: an entry of the list; its value is 0 where no channel above 0 is left to claim it.
+    o_valid, o: an entry of the list; its value is 0 where there is no further channel above 0.
 
     Latency: the first entry leaves `LATENCY` cycles after ``last``, the other ``k - 1`` in the
     cycles that follow; the next pass may start in the cycle after ``last``. With ``k == channels``
-    each channel leaves `PASS_LATENCY` cycles after it arrived. Entries cannot be refused.
+    each channel leaves `PASS_LATENCY` cycles after it arrived. The output has no back-pressure.
 
     Raises ValueError for ``k`` outside 1..channels.
     """
@@ -78,7 +78,7 @@ class LocalWinners(wiring.Component):
     def _list(self, m: Module) -> None:
         k, size = self.k, self.o.shape().size
         cells = Signal(data.ArrayLayout(self.o.shape(), k))
-        old = Signal(k)  # entries of the pass that is over, from the head
+        old = Signal(k)  # entries of the finished pass, from the head
         leaving = old[0]
         with m.If(self.valid & self.last):
             m.d.sync += old.eq(-1)
@@ -89,7 +89,7 @@ class LocalWinners(wiring.Component):
             overtakes[at].eq(self.valid & ~old[at] & self._overtakes(cells[at].value))
             for at in range(k)
         ]
-        # While entries leave, cell ``at`` gets what follows it, so that is what a channel meets.
+        # While entries shift out, a cell takes its successor, so the channel is compared with that.
         behind = Cat(overtakes[1:], self.valid)
         new = Cat(self.index, self.value)
         entries = [cells[at].as_value() for at in range(k)]
@@ -98,12 +98,12 @@ class LocalWinners(wiring.Component):
             after = entries[at + 1] if at + 1 < k else C(0, size)
             here = Mux(leaving, behind[at], overtakes[at])
             above = Mux(leaving, behind[at - 1], overtakes[at - 1]) if at else C(0, 1)
-            # Which of four: what follows, its own, the channel that arrives, what is before.
+            # 4:1 multiplexer: successor, own entry, incoming channel, predecessor.
             choice = Signal(2, name=f"choice{at}")
             m.d.comb += choice.eq(Mux(here, Mux(above, Mux(leaving, 1, 3), 2), ~leaving))
             m.d.sync += entry.eq(Array([after, entry, new, before])[choice])
         m.d.comb += [self.o.eq(cells[0]), self.o_valid.eq(leaving)]
 
     def _overtakes(self, listed: Value) -> Value:
-        """Whether the channel that arrives goes in front of a value in the list."""
+        """Whether the incoming channel goes in front of a value in the list."""
         return self.value > listed

@@ -1,4 +1,4 @@
-"""From a threshold to the winners of every row."""
+"""Selection: from a threshold to the winners of every row."""
 
 from typing import Any
 
@@ -14,11 +14,12 @@ GROUP_BITS = GROUP.bit_length()
 
 
 def row_layout(drain: int) -> data.StructLayout:
-    """A row whose winners are known.
+    """A row with its winners marked.
 
     ``values`` and ``chosen`` of each candidate; ``before``, for each group (see
     `twofold.hw.engines.winners.count`), the winners in the groups before it; ``total`` winners;
-    ``last`` of the sample; ``silent``, neither of both; ``single``, the winners fit into one beat.
+    ``last`` of the sample; ``silent``, no winners and not the last; ``single``, the winners fit
+    into one beat.
     """
     count = Shape.cast(range(drain + 1))
     return data.StructLayout(
@@ -41,18 +42,18 @@ class Select(wiring.Component):
 
     Parameters
     ----------
-    channels: of a sample.
-    drain: candidates of a row.
-    emit: winners of a beat.
+    channels: channels of a sample.
+    drain: candidates per row.
+    emit: winners per beat.
 
     Members
     -------
     valid, first, last, values: a row, and the first and the last of its sample.
-    threshold: of the sample, with each of its rows.
-    ties: winners equal to the threshold; looked at with the first row.
+    threshold: threshold of the sample, valid with each of its rows.
+    ties: number of winners equal to the threshold; sampled with the first row.
     o_valid, o: the row and its winners (see `row_layout`).
 
-    Latency: `latency`; one row a cycle, no handshake.
+    Latency: `latency`; one row per cycle, no handshake.
     """
 
     valid: Signal
@@ -83,7 +84,7 @@ class Select(wiring.Component):
 
     @staticmethod
     def latency_of(drain: int) -> int:
-        """`latency` for a number of candidates a row."""
+        """`latency` for a number of candidates per row."""
         return 2 * PrefixCount.latency_of(drain) + 3
 
     def elaborate(self, platform: object) -> Module:
@@ -125,7 +126,7 @@ class Select(wiring.Component):
         return above, equal
 
     def _limits(self, m: Module, equal: Signal) -> list[Signal]:
-        """For each group, the ties that may still win when it is reached, at most its size."""
+        """For each group, the ties that may still win when it is reached, capped at its size."""
         m.submodules.tie_count = count = PrefixCount(self.drain)
         m.d.comb += count.bits.eq(equal)
         wait = self._count_latency + 1
@@ -150,7 +151,7 @@ def _ones(bits: Value) -> Value:
 
 
 def _limited(spare: Value) -> Value:
-    """A signed number, not below 0 and not above `GROUP`; bit by bit, without a carry chain."""
+    """A signed number clamped to 0..`GROUP`, as plain logic without a carry chain."""
     magnitude = spare[:-1]
     low = magnitude[:GROUP_BITS]
     large = magnitude[GROUP_BITS:].any() | ~below(low, GROUP + 1)
@@ -158,6 +159,6 @@ def _limited(spare: Value) -> Value:
 
 
 def _saturated(left: Value, taken: Value) -> Value:
-    """``left - taken``, but not below 0."""
+    """``left - taken``, saturated at 0."""
     rest = left - taken
     return Mux(rest[-1], 0, rest[:-1])

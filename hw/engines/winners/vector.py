@@ -19,8 +19,7 @@ LUT_RAM_DEPTH = 64
 
 
 class RowScan(wiring.Component):
-    """Addresses of the rows of one sample after the other, in a memory that holds ``samples`` of
-    them.
+    """Generates row addresses, sample after sample, for a memory that holds ``samples`` of them.
 
     Parameters
     ----------
@@ -28,9 +27,9 @@ class RowScan(wiring.Component):
 
     Members
     -------
-    step: go on to the next row.
-    address: of the row.
-    first, last: of its sample.
+    step: advance to the next row.
+    address: address of the row.
+    first, last: it is the first or last row of its sample.
     """
 
     step: Signal
@@ -74,37 +73,36 @@ class RowScan(wiring.Component):
 class GlobalWinners(wiring.Component):
     """The ``k`` largest of ``channels`` values, ties to the lower index, as a stream.
 
-    The threshold is found in two passes over the sample, four bits each: the first while it
-    arrives, the second, for the lower bits of the values whose upper bits equal the threshold's,
-    from memory. A third pass emits. Each pass works on a sample of its own; no pass but the last
-    can be
-    held up, and neither can rows: the producer counts samples. Where all channels win, the first
-    two passes fall away.
+    The threshold is found in two passes over the sample, four bits each: the first as it arrives,
+    the second from memory, over the lower bits of the values whose upper bits equal the
+    threshold's. A third pass emits. Each pass works on a different sample. Only the last pass can
+    be stalled; the row input never back-pressures, because the producer counts samples. Where all
+    channels win, the first two passes are left out.
 
     Parameters
     ----------
-    channels: of a sample.
-    drain: values of a row.
+    channels: channels of a sample.
+    drain: values per row.
     k: winners, 1..channels.
-    emit: winners of a beat.
+    emit: winners per beat.
 
     Members
     -------
-    i: rows, ``ceil(channels / drain)`` a sample; values beyond the last channel are 0. At most
-        `SAMPLES` samples between the first row and ``release``.
-    o: winner stream, winners in ascending order of index. A winner of value 0 is left out, places
-        left over in a beat have value 0, and every sample has a beat with ``last``. No beat is
-        without winners except that one.
+    i: rows, ``ceil(channels / drain)`` per sample; values beyond the last channel are 0. At most
+        `SAMPLES` samples may be between their first row and ``release``.
+    o: winner stream, winners in ascending order of index. A winner of value 0 is left out, unused
+        places in a beat have value 0, and every sample has a beat with ``last``. That is the only
+        beat that may have no winners.
 
-    Throughput: a sample in at most ``min(ceil(k / emit) + rows, rows * ceil(drain / emit))`` cycles
-    while ``o`` is ready, and no less than its rows.
+    Throughput: one sample every ``min(ceil(k / emit) + rows, rows * ceil(drain / emit))`` cycles at
+    most while ``o`` is ready, and no fewer cycles than it has rows.
 
     Raises ValueError for ``k`` outside 1..channels, and ``drain`` or ``emit`` below 1.
     """
 
     SAMPLES = 8
     COMPARE = 1
-    """Cycles in which the upper bits are compared with the threshold's."""
+    """Cycles to compare the upper bits with the threshold's."""
 
     i: Any
     o: Any
@@ -129,7 +127,7 @@ class GlobalWinners(wiring.Component):
         m.submodules.thresholds = thresholds = Queue(self._threshold, self.SAMPLES)
         row = Signal(data.ArrayLayout(ACT_BITS, self.drain), reset_less=True)
         searching = self.k < self.channels
-        # A read port each: a memory with two could not be written at the same time.
+        # A memory per reader: one with two read ports could not be written at the same time.
         m.submodules.third_rows = third_rows = self._memory()
         memories = [third_rows]
         if searching:
@@ -145,7 +143,7 @@ class GlobalWinners(wiring.Component):
 
     @staticmethod
     def row_room(drain: int) -> int:
-        """Rows of ``drain`` values between memory and emission at most."""
+        """Maximum number of rows of ``drain`` values in flight between memory and emission."""
         return TableRam.LATENCY + Select.latency_of(drain) + Queue.LATENCY + 4
 
     def _memory(self) -> TableRam:
@@ -154,7 +152,7 @@ class GlobalWinners(wiring.Component):
         return TableRam(ACT_BITS * self.drain, depth, 1, style)
 
     def _store(self, m: Module, memories: list[TableRam], row: Any) -> tuple[Signal, Signal]:
-        """Rows that arrive, one cycle later, go to memory; whether there is one, and the last."""
+        """Write rows to memory one cycle after they arrive; returns valid and last of that row."""
         valid = Signal()
         m.submodules.arrival = scan = RowScan(self.SAMPLES, self.rows)
         m.d.sync += [valid.eq(self.i.valid), row.eq(self.i.values)]
@@ -170,7 +168,7 @@ class GlobalWinners(wiring.Component):
     def _search(
         self, m: Module, ram: TableRam, thresholds: Queue, *, row: Any, valid: Value, last: Value
     ) -> None:
-        """Upper half of the threshold, then the lower half."""
+        """Find the upper half of the threshold, then the lower half."""
         m.submodules.upper = upper = LevelSearch(self.channels, self.drain)
         m.submodules.lower = lower = LevelSearch(self.channels, self.drain)
         m.submodules.second = scan = RowScan(self.SAMPLES, self.rows)
@@ -181,7 +179,7 @@ class GlobalWinners(wiring.Component):
             upper.levels[at].eq(row[at][ACT_BITS - LEVEL_BITS :]) for at in range(self.drain)
         ]
 
-        # Results are at least a sample's rows apart, so the scan before is over when one comes.
+        # Results are at least a sample's rows apart, so the previous scan is over when one arrives.
         level = Signal(LEVEL_BITS, reset_less=True)
         need = Signal.like(upper.o_need, reset_less=True)
         with m.If(upper.o_valid):
@@ -212,10 +210,10 @@ class GlobalWinners(wiring.Component):
         ]
 
     def _emit(self, m: Module, ram: TableRam, thresholds: Queue) -> None:
-        """Read the rows of a sample whose threshold is known, mark the winners, send them."""
+        """Read the rows of a sample whose threshold is known, mark the winners, emit them."""
         m.submodules.third = scan = RowScan(self.SAMPLES, self.rows)
         m.submodules.select = select = Select(self.channels, self.drain, self.emit)
-        # Rows on their way to the queue need room there: reading waits, nothing else does.
+        # Rows in flight to the queue must have room there: only the read stalls, nothing behind it.
         room = self.row_room(self.drain)
         m.submodules.credits = credits = Credits(room)
         m.submodules.marked = marked = Queue(row_layout(self.drain), room)
