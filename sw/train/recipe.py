@@ -68,7 +68,7 @@ _STUDENT_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("tiny", "pruned"): {"density": 0.15},
 }
 """What students of some variants do otherwise."""
-_CONTINUED: dict[str, Any] = {"name": "continued", "epochs": 20, "rate": 2e-3, "open_until": 0.0}
+_CONTINUED: dict[str, Any] = {"name": "continued", "epochs": 40, "rate": 2e-3, "open_until": 0.0}
 """What students do otherwise that go on from a network."""
 _POLISH = {
     "gsc": Phase(name="polish", epochs=2, rate=2e-4, smoothing=0.0, move_until=0.0),
@@ -104,7 +104,8 @@ def recipe(
         dense = relabel(dense, network.name.partition("-")[0], network.labels)
 
     def adapt(phase: Phase) -> Phase:
-        return replace(phase, seed=seed, epochs=max(1, round(phase.epochs * scale)))
+        epochs = max(min(1, phase.epochs), round(phase.epochs * scale))
+        return replace(phase, seed=seed, epochs=epochs)
 
     sparse = any(stage.fan_in < stage.inputs for stage in network.stages)
     sparse = sparse or student.density < 1
