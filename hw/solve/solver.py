@@ -91,7 +91,7 @@ class Solution:
 
     @property
     def bottleneck(self) -> str:
-        """Name of the slowest layer, which limits the throughput."""
+        """Name of the slowest layer, or "input" if that is slower: it limits the throughput."""
         slowest = max(self.plans, key=lambda plan: plan.cycles)
         return slowest.stage.name if slowest.cycles >= self.input_cycles else "input"
 
