@@ -113,11 +113,11 @@ class Shell:
 class Host:
     """How the host reaches the card.
 
+    Attributes
+    ----------
     link: description of the link.
     to_card, from_card: bytes per second of large transfers, one direction at a time.
     runtime: software that drives the card.
-    to_card, from_card: bytes a second of large transfers, one direction at a time.
-    runtime: software that drives it.
     """
 
     link: str
@@ -146,7 +146,6 @@ class Board:
     watts: maximum power of the whole board, in W.
     built: whether a bitstream has ever been built for it and measured.
     shell: the vendor's platform; None on a board that a design has to itself.
-    shell: the vendor's platform; None on a board that a design has for itself.
     """
 
     name: str

@@ -18,11 +18,11 @@ class ScatterFolding(LayerFolding):
     """Folding of a scatter layer; a linear layer has a single tile.
 
     Parameters
+    ----------
     engines: engines per position, which share the taps; for a linear layer after global winners,
         winners taken per cycle.
     lanes: sets that an engine computes at a time; divides the number of sets.
     drain: channels leaving a tile per cycle; divides the lanes; 1 for a convolution.
-    drain: channels leaving a tile a cycle, dividing the lanes; 1 for a convolution.
     """
 
     engines: int = 1
