@@ -72,7 +72,7 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)  # before the lock goes: whoever waits looks for a new file
+        file.unlink(missing_ok=True)  # before unlocking: waiters then look for a new file
         os.close(handle)
 
 
@@ -120,12 +120,12 @@ def _once(target: Path, make: Callable[[Path], None]) -> Path:
         if target.exists():
             return target
         scratch = target.with_name(f".{target.name}.partial")
-        _remove(scratch)  # of a process that was killed: nobody else works on it
+        _remove(scratch)  # left by a killed process: nobody else can be using it
         try:
             make(scratch)
             scratch.rename(target)
         except OSError as error:
-            if target.exists():  # made by one that our lock did not reach
+            if target.exists():  # built by a process that our lock does not cover
                 return target
             raise FileError(f"{target}: cannot be written: {error.strerror or error}") from error
         finally:
@@ -157,7 +157,7 @@ def _lock(path: Path, waiting: Callable[[], None] | None) -> int:
         except BaseException:
             os.close(handle)
             raise
-        os.close(handle)  # the holder before removed the file: others lock a new one
+        os.close(handle)  # the last holder removed the file: others lock a new one
 
 
 def _same(handle: int, path: Path) -> bool:

@@ -161,7 +161,7 @@ def reading(path: Path, limit: int | None = None) -> Iterator[BinaryIO]:
 def read_bytes(path: Path, limit: int) -> bytes:
     """Content of ``path``, at most ``limit`` bytes. Raises FileError."""
     with reading(path, limit) as file:
-        content = file.read(limit + 1)  # a file may grow, and those of /proc tell no length
+        content = file.read(limit + 1)  # a file may grow, and /proc files report no length
     if len(content) > limit:
         raise _too_long(path, limit)
     return content
@@ -209,7 +209,7 @@ def _finish(scratch: Path, before: os.stat_result | None) -> None:
     handle = os.open(scratch, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if before is not None:
-            with suppress(PermissionError):  # only the superuser may give files away
+            with suppress(PermissionError):  # only root may change the owner
                 os.fchown(handle, before.st_uid, before.st_gid)
             os.fchmod(handle, stat.S_IMODE(before.st_mode))
         os.fsync(handle)

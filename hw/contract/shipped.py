@@ -25,7 +25,7 @@ def machine(name: str) -> Machine:
 
 
 def machines_for(network: Network) -> tuple[Machine, ...]:
-    """Shipped machines that compute ``network``, whatever its name.
+    """Shipped machines that compute ``network``, under any name.
 
     Each distinct piece of hardware appears once; machines named after the network take
     precedence.

@@ -52,7 +52,7 @@ def choose(network: Network, target: Target, say: Step = lambda _: None) -> Solu
     for what, value in (("cycles", target.cycles), ("latency", target.latency)):
         if value is not None and value < 1:
             raise FoldingError(f"folding: {what} is {value}, needs >= 1")
-    # Report a network that no engine supports immediately, before any search.
+    # Reject a network that no engine supports before any search.
     plans(network, Folding(widest(network), input_bytes=min(input_widths(network))))
     if target.latency is not None:
         return _in_time(network, target, target.latency, say)

@@ -183,7 +183,7 @@ def keeps_pace(found: Solution) -> bool:
 
 @dataclass(frozen=True)
 class _Partial:
-    """Foldings of the first layers, and what they use except behind the last one's accumulators."""
+    """Foldings of the first layers, and what they use except after the last one's accumulators."""
 
     layers: tuple[LayerFolding, ...]
     taken: Resources
