@@ -16,9 +16,9 @@ last               CRC-32 (as in zlib) of everything before it
 =================  ====================================================================
 
 A section is a header word, a count word and its data. The header holds the stage in bits 0..7, the
-table kind in bits 8..15 and the lane in bits 16..31; the count is the number of elements, stored in
-order of lane address from 0. 16-bit elements are packed two per word, the lower address in the
-lower half; after an odd number of elements, the last half is zero.
+table kind in bits 8..15 and the lane in bits 16..31; the count is the number of elements, which are
+stored from lane address 0 upwards. 16-bit elements are packed two per word, the lower address in
+the lower half; after an odd number of elements, the last half is zero.
 """
 
 import struct
