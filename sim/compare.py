@@ -1,4 +1,4 @@
-"""What a machine computed, beside the golden model."""
+"""Compares what a machine computed with the golden model."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from twofold.sw.golden.model import Golden
 def mismatches(
     plans: Sequence[Plan], layers: Sequence[np.ndarray], golden: Golden
 ) -> dict[str, np.ndarray]:
-    """By layer, for each sample, how many of its activations (or logits) differ: int64
+    """For each layer, the number of activations (or logits) that differ in each sample: int64
     ``[samples]``.
 
-    ``layers``: what every layer gave, ``[samples, ...]``, the logits last. Raises ValueError where
+    ``layers``: output of every layer, ``[samples, ...]``, the logits last. Raises ValueError if
     samples are missing.
     """
     wanted = [*golden.activations[: len(layers) - 1], golden.logits]

@@ -1,4 +1,4 @@
-"""What a simulation found, for people and for programs."""
+"""Simulation results, as tables and as JSON."""
 
 import json
 from collections import Counter
@@ -11,11 +11,11 @@ from rich.table import Column, Table
 from twofold.sim.simulate import BENCH_SAMPLES, Sample, Simulation
 
 COLUMNS = ("prob.", "cycles", "latency", "products", "dense", "mismatches")
-"""Of a sample: its probability, cycles since the last result and in all, multiplications."""
+"""For each sample: probability, cycles since the last result and in total, multiplications."""
 
 
 def as_json(simulation: Simulation) -> str:
-    """The figures, and of short runs the samples."""
+    """The figures, and for short runs the samples."""
     tree = dict(simulation.figures)
     tree["failures"] = simulation.failures
     if len(simulation.samples) <= BENCH_SAMPLES:
@@ -24,7 +24,7 @@ def as_json(simulation: Simulation) -> str:
 
 
 def show(simulation: Simulation, console: Console) -> None:
-    """Print a table of the samples, or of the classes where there are many, and the figures."""
+    """Print a table of the samples, or of the classes if there are many, and the figures."""
     few = len(simulation.samples) <= BENCH_SAMPLES
     console.print(_sample_table(simulation) if few else _class_table(simulation))
     console.print(_summary(simulation), soft_wrap=True)

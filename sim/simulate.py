@@ -1,4 +1,4 @@
-"""A network through the RTL: builds the machine, sends samples, compares every layer with the
+"""Runs a network through the RTL: builds the machine, sends samples, compares every layer with the
 golden model.
 """
 
@@ -30,26 +30,27 @@ from twofold.sw.golden.model import Golden, forward
 from twofold.sw.pack.packer import pack
 
 BENCH_SAMPLES = 64
-"""Most samples for the test bench; more go to the library."""
+"""Maximum number of samples for the test bench; larger workloads go to the library."""
 SLICE = 1024
-"""Samples sent at a time to the library, which bounds the memory of activations."""
+"""Samples sent to the library at a time, which limits the memory for activations."""
 SEED = 1
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What became of one sample.
+    """Result of one sample.
 
     Attributes
     ----------
-    spoken: what it is, for people.
-    expected: the class it should get, if known.
-    label: the class that the machine gave it; None where it gives raw outputs.
-    probability: of that class.
-    interval: cycles since the result before; of the first sample, since its first beat.
-    latency: cycles from its first beat in to its result out; includes waiting behind other samples.
-    multiplications: products of a non-zero activation with a stored weight.
-    mismatches: activations and logits that differ from the golden model.
+    spoken: description of the sample, for display.
+    expected: the class that it should get, if known.
+    label: the class that the machine gave it; None for raw outputs.
+    probability: probability of that class.
+    interval: cycles since the previous result; for the first sample, since its first beat.
+    latency: cycles from its first beat in to its result out; includes queueing behind other
+        samples.
+    multiplications: number of products of a non-zero activation with a stored weight.
+    mismatches: number of activations and logits that differ from the golden model.
     """
 
     spoken: str
@@ -69,8 +70,8 @@ class Simulation:
     Attributes
     ----------
     samples: every sample.
-    figures: everything that goes into the report besides the samples, as plain JSON values.
-    failures: checks of the test bench that failed, by name.
+    figures: everything in the report besides the samples, as plain JSON values.
+    failures: messages of failed test bench checks, by name.
     """
 
     samples: Sequence[Sample]
@@ -79,13 +80,13 @@ class Simulation:
 
     @property
     def passed(self) -> bool:
-        """Whether every layer of every sample equals the golden model, and every check held."""
+        """Whether every layer of every sample matches the golden model, and every check passed."""
         return not self.failures and not self.figures["mismatches"]
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What either simulator gives: findings in order, cycles simulated and seconds taken."""
+    """What both simulators return: findings in order, cycles simulated and seconds taken."""
 
     findings: Sequence[Finding]
     failures: dict[str, str]
@@ -108,11 +109,11 @@ def simulate(
     """Send a workload through the RTL of a machine.
 
     Up to `BENCH_SAMPLES` samples go through the cocotb test bench, twice: back to back, and under
-    random stalls. More go
-    through the Verilated library. Both are made of the same Verilog and both check every layer.
+    random stalls. Larger workloads go through the Verilated library. Both are built from the same
+    Verilog and both check every layer.
 
-    Raises FoldingError, ToolError and the errors of the packer; a mismatch is not an error but a
-    result.
+    Raises FoldingError, ToolError and the errors of the packer; a mismatch is a result, not an
+    error.
     """
     inputs = workload.inputs
     report("golden model", 0, len(inputs))

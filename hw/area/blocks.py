@@ -1,4 +1,4 @@
-"""What the building blocks of the engines take, from their sizes."""
+"""What the engines' building blocks use, as a function of their sizes."""
 
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.arith import ACT_BITS
@@ -10,12 +10,12 @@ RAMB36_SHAPES = ((1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (3276
 RAMB18_SHAPES = ((1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Depth and width of a block memory with two independent ports."""
 SIMPLE_SHAPE = 512, 72
-"""The same for one port that writes and one that reads."""
+"""The same for one write port and one read port."""
 URAM_BYTES = 9
 
 
 def mux_luts(inputs: int) -> int:
-    """LUTs of a multiplexer of one bit: four inputs each."""
+    """LUTs of a one-bit multiplexer; each LUT takes four inputs."""
     luts = 0
     while inputs > 1:
         inputs = -(-inputs // 4)
@@ -24,9 +24,9 @@ def mux_luts(inputs: int) -> int:
 
 
 def lut_ram_luts(depth: int, bits: int) -> int:
-    """LUTs of a memory in LUTs, for each of its read ports: eight LUTs are 32 x 14 or 64 x 7 bits.
+    """LUTs per read port of a memory in LUTs: eight LUTs give 32 x 14 or 64 x 7 bits.
 
-    Deeper ones are as many of those as it takes, with a multiplexer behind.
+    Deeper memories use as many of those as needed, with a multiplexer after them.
     """
     if depth <= 32:
         return min(8 * -(-bits // 14), 2 * bits)
@@ -35,9 +35,9 @@ def lut_ram_luts(depth: int, bits: int) -> int:
 
 
 def shared_ram_luts(depth: int, bits: int, reads: int) -> int:
-    """LUTs of memories that are written together and read at ``reads`` addresses in all.
+    """LUTs of memories that are written together and read at ``reads`` addresses in total.
 
-    Up to 32 deep, eight LUTs give two bits each to seven addresses (see
+    Up to a depth of 32, eight LUTs give two bits to each of seven addresses (see
     `twofold.hw.primitives.memory.SharedRam`).
     """
     if depth > SHARED_DEPTH:
@@ -46,7 +46,7 @@ def shared_ram_luts(depth: int, bits: int, reads: int) -> int:
 
 
 def update_ram_luts(depth: int, bits: int) -> int:
-    """LUTs of a memory that is read where it is written (see
+    """LUTs of a memory that is read at its write address (see
     `twofold.hw.primitives.update_ram.UpdateRam`).
     """
     if depth > UPDATE_DEPTH:
@@ -55,7 +55,7 @@ def update_ram_luts(depth: int, bits: int) -> int:
 
 
 def pop_count(width: int) -> Resources:
-    """Number of ones among so many bits (see `twofold.hw.engines.winners.count.PopCount`)."""
+    """Population count of ``width`` bits (see `twofold.hw.engines.winners.count.PopCount`)."""
     terms, bits = -(-width // GROUP), 3
     found = Resources(lut=bits * terms, ff=bits * terms)
     while terms > 1:
@@ -68,9 +68,9 @@ def pop_count(width: int) -> Resources:
 
 
 def block_rams(depth: int, bits: int, lanes: int, reads: int) -> float:
-    """Block memories, counted in those of 36 Kbit, of ``lanes`` memories ``bits`` wide.
+    """Block RAMs, in units of 36 Kbit, of ``lanes`` memories that are ``bits`` wide.
 
-    With a single read port lanes may share one; with two every lane has its own.
+    With a single read port lanes may share a block RAM; with two, every lane has its own.
     """
     shapes = [(1.0, *shape) for shape in RAMB36_SHAPES]
     shapes += [(0.5, *shape) for shape in RAMB18_SHAPES]
@@ -84,19 +84,19 @@ def block_rams(depth: int, bits: int, lanes: int, reads: int) -> float:
 
 
 def ultra_rams(depth: int, bits: int, lanes: int) -> int:
-    """URAMs of a memory whose lanes lie in bytes of their own."""
+    """URAMs of a memory whose lanes occupy separate bytes."""
     lanes_each = max(1, URAM_BYTES // -(-bits // 8))
     return -(-depth // URAM_DEPTH) * -(-lanes // lanes_each)
 
 
 def requantise(acc_bits: int, add_bits: int, *, multiplier: bool) -> Resources:
-    """Requantisation of one value a cycle."""
+    """Requantisation of one value per cycle."""
     width = max(acc_bits, add_bits)
     return Resources(lut=width + 2.5 * width, ff=width + 35, dsp=multiplier * -(-acc_bits // 27))
 
 
 def insertion_list(channels: int, k: int) -> Resources:
-    """Winners of one pixel."""
+    """Selection of the winners of one pixel."""
     entry = ACT_BITS + max(1, (channels - 1).bit_length())
     if k == channels:
         return Resources(ff=entry + 1)

@@ -1,4 +1,4 @@
-"""Calibration of the area model: synthesis of a shipped machine divided by the formulas."""
+"""Calibration of the area model: synthesis of shipped machines divided by the formulas."""
 
 import json
 from collections import defaultdict
@@ -20,14 +20,14 @@ from twofold.hw.contract.progress import Report
 from twofold.hw.verilog.machine import core_verilog
 
 MACHINES = tuple(("gsc", variant, "full") for variant in ("fast", "sparse-dense", "dense"))
-"""What the factors are for, the most important first; a kind has those of the first that has it."""
+"""Machines that give the factors, the most important first; a kind uses the first that has it."""
 
 
 def calibrate(build: Path, seconds: float, report: Report) -> str:
-    """Write ``calibration.json`` anew and return how far the formulas are from synthesis.
+    """Rewrite ``calibration.json`` and return how far the formulas are from synthesis.
 
     A component with a part whose synthesis takes longer than ``seconds`` is left out, and a kind
-    without any component keeps its factors. Raises ToolError without Yosys.
+    without any component keeps its factors. Raises ToolError if Yosys is missing.
     """
     pairs: defaultdict[str, list[tuple[Resources, Resources]]] = defaultdict(list)
     rows: list[dict[str, object]] = []
@@ -62,7 +62,7 @@ def calibrate(build: Path, seconds: float, report: Report) -> str:
 def _compared(
     machine: tuple[str, str, str], build: Path, seconds: float, report: Report
 ) -> list[tuple[Component, Resources]]:
-    """Components of a machine by formula, with what synthesis found."""
+    """Components of a machine by formula, each with what synthesis found."""
     net, variant, size = machine
     chosen, shape = network(net, variant), folding(net, variant, size)
     known = [one for plan in plans(chosen, shape) for one in layer_components(plan, shape)]
@@ -86,7 +86,7 @@ def _factors(pairs: list[tuple[Resources, Resources]]) -> dict[str, float]:
 
 
 def _error(pairs: list[tuple[Resources, Resources]], factors: dict[str, float]) -> dict[str, float]:
-    """Largest deviation of the scaled formulas, as a share of what synthesis found."""
+    """Largest deviation of the scaled formulas, relative to what synthesis found."""
     return {
         "lut": round(max(abs(our.lut * factors["lut"] / its.lut - 1) for our, its in pairs), 3),
         "ff": round(max(abs(our.ff * factors["ff"] / its.ff - 1) for our, its in pairs), 3),

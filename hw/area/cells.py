@@ -1,7 +1,7 @@
-"""Cells of UltraScale+ as Yosys maps to them: what they take, and how long they take.
+"""UltraScale+ cells as Yosys maps to them: what they use, and their delays.
 
-Delays are assumed: round figures for speed grade -2, taken from no published table and not the
-vendor's speed files. `ASSUMPTIONS` says it for reports.
+Delays are assumptions: round figures for speed grade -2, taken neither from a published table nor
+from the vendor's speed files. `ASSUMPTIONS` states this in reports.
 """
 
 import re
@@ -30,12 +30,12 @@ _RAM_LUTS = {"RAM32M16": 8, "RAM64M8": 8, "RAM32M": 4, "RAM64M": 4, "RAM512X1S":
 
 @dataclass(frozen=True)
 class Arc:
-    """A way through a cell, from a bit of the netlist to another.
+    """A timing arc through a cell, from one bit of the netlist to another.
 
     Attributes
     ----------
-    delay: ns. luts: levels of LUTs. carry: bits of a carry chain.
-    direct: reached without general routing.
+    delay: in ns. luts: LUT levels. carry: bits of a carry chain.
+    direct: whether the input is reached without general routing.
     """
 
     source: int
@@ -47,7 +47,7 @@ class Arc:
 
 
 def resources(kind: str) -> Resources:
-    """What one cell of that type takes. An inverter goes into the LUT behind it."""
+    """What one cell of this type uses. An inverter is absorbed into the LUT that it drives."""
     if re.fullmatch(r"LUT[1-6]|SRL16E|SRLC\d+E", kind):
         return Resources(lut=1)
     if kind.startswith("FD"):
@@ -71,7 +71,7 @@ def family(kind: str) -> str | None:
 
 
 def launch(cell: dict[str, Any]) -> float:
-    """Time from the clock to the outputs of a clocked cell, with the registers it has."""
+    """Clock-to-output time of a clocked cell, given the registers that it uses."""
     kind, parameters = family(cell["type"]), cell.get("parameters", {})
     late = LAUNCH_NS[kind or "FD"]
     if kind == "DSP48E2":
@@ -86,7 +86,7 @@ def launch(cell: dict[str, Any]) -> float:
 
 
 def arcs(cell: dict[str, Any]) -> Iterator[Arc]:
-    """Combinational ways through a cell."""
+    """Combinational arcs through a cell."""
     kind, ports = cell["type"], cell["connections"]
     if kind.startswith("CARRY"):
         yield from _carry(ports)
@@ -106,7 +106,7 @@ def arcs(cell: dict[str, Any]) -> Iterator[Arc]:
 
 
 def net_delay(loads: int) -> float:
-    """Time through general routing to ``loads`` pins."""
+    """Delay of general routing to ``loads`` pins."""
     return NET_NS + DOUBLING_NS * (min(max(loads, 1), LOADS_MAX) - 1).bit_length()
 
 
@@ -127,9 +127,9 @@ def _all(
 
 
 def _carry(ports: dict[str, list[Any]]) -> Iterator[Arc]:
-    """From the inputs of a bit to its outputs, and from the carry into a bit to those of the bit.
+    """Arcs from a bit's inputs to its outputs, and from the carry into a bit to the bit's outputs.
 
-    What enters through S or DI comes from the LUT beside it, without routing.
+    Signals that enter through S or DI come from the adjacent LUT, without routing.
     """
     into = [*ports.get("CI", []), *ports.get("CYINIT", [])]
     sums, carries = ports.get("O", []), ports.get("CO", [])
@@ -150,7 +150,7 @@ def _carry(ports: dict[str, list[Any]]) -> Iterator[Arc]:
 
 
 def _lut_ram(ports: dict[str, list[Any]]) -> Iterator[Arc]:
-    """From the read addresses to the outputs of a memory in LUTs."""
+    """Arcs from the read addresses to the outputs of a memory in LUTs."""
     for name, outputs in ports.items():
         if name.startswith("DO"):
             yield from _all(ports.get(f"ADDR{name[2:]}", []), outputs, LUT_NS, 1)

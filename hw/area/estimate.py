@@ -1,4 +1,4 @@
-"""Estimate of a machine: each of its parts synthesised, counted and timed."""
+"""Estimate of a machine: each of its parts is synthesised, counted and timed."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -34,14 +34,14 @@ class Part:
 
     Attributes
     ----------
-    name: of its module.
+    name: name of its module.
     engine: child of the core that it belongs to, or "core".
-    kind: as in `twofold.hw.area.model`.
-    count: instances in the machine.
-    each: what one takes, without the parts in it.
-    levels, slowest: the path with most LUT levels, and the one that takes longest; of those that
-        cross into parts within as well. None where there is no netlist.
-    synthesised: whether the figures come from a netlist, or from the area model.
+    kind: component kind as in `twofold.hw.area.model`.
+    count: number of instances in the machine.
+    each: what one instance uses, without the parts in it.
+    levels, slowest: the path with the most LUT levels, and the one with the longest delay;
+        including those that cross into parts inside it. None if there is no netlist.
+    synthesised: whether the figures come from a netlist rather than from the area model.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Part:
 
     @property
     def total(self) -> Resources:
-        """What all instances take."""
+        """What all instances use."""
         return self.each * self.count
 
 
@@ -72,13 +72,13 @@ def estimate(
 
     Parameters
     ----------
-    text: as `twofold.hw.verilog.machine.core_verilog` writes it.
-    build: netlists are kept in ``area/`` in it.
-    model: what is taken for a part whose synthesis takes longer than ``seconds``. Its paths are not
-        looked at. Without a model such a part is an error.
-    family: whose cells the parts are mapped to.
+    text: Verilog as written by `twofold.hw.verilog.machine.core_verilog`.
+    build: netlists are kept in its folder ``area/``.
+    model: fallback for a part whose synthesis takes longer than ``seconds``; its paths are not
+        analysed. Without a model such a part is an error.
+    family: device family whose cells the parts are mapped to.
 
-    Raises ToolError when Yosys is missing or fails.
+    Raises ToolError if Yosys is missing or fails.
     """
     hierarchy = Hierarchy(text, CORE)
     modelled = {(one.layer, one.kind): one.total for one in joined(model)}
@@ -113,23 +113,23 @@ def estimate(
 
 
 def layer_of(engine: str) -> str:
-    """Name of the layer of an engine, "" for what belongs to none."""
+    """Name of an engine's layer, "" for what belongs to none."""
     return "" if engine in OF_NO_LAYER else engine.split("_")[0]
 
 
 def _rest(whole: Resources, engine: str, kind: str, found: Iterable[Part]) -> Resources:
-    """What the model has for a component, without the parts of it that were synthesised."""
+    """What the model gives for a component, minus those of its parts that were synthesised."""
     known = _sum(part.total for part in found if (part.engine, part.kind) == (engine, kind))
     return Resources(*map(max, zip((whole + known * -1).values, Resources().values, strict=True)))
 
 
 def total(parts: Iterable[Part]) -> Resources:
-    """What parts take together."""
+    """What parts use in total."""
     return _sum(part.total for part in parts)
 
 
 def by_engine(parts: Iterable[Part]) -> dict[str, Resources]:
-    """What each engine takes."""
+    """What each engine uses."""
     found: dict[str, Resources] = {}
     for part in parts:
         found[part.engine] = found.get(part.engine, Resources()) + part.total
@@ -137,7 +137,7 @@ def by_engine(parts: Iterable[Part]) -> dict[str, Resources]:
 
 
 def by_kind(parts: Iterable[Part]) -> dict[tuple[str, str], Resources]:
-    """What the components of each layer and kind take (see `twofold.hw.area.model.Component`)."""
+    """What the components of each layer and kind use (see `twofold.hw.area.model.Component`)."""
     found: dict[tuple[str, str], Resources] = {}
     for part in parts:
         key = layer_of(part.engine), part.kind
@@ -146,7 +146,7 @@ def by_kind(parts: Iterable[Part]) -> dict[tuple[str, str], Resources]:
 
 
 def _owners(hierarchy: Hierarchy) -> dict[str, Counter[str]]:
-    """For each part the engines it belongs to, and how often it is in them."""
+    """For each part, the engines that it belongs to and its number of instances in each."""
     owners: dict[str, Counter[str]] = {name: Counter() for name in hierarchy.parts}
     owners[hierarchy.top][CORE] = 1
     for child, count in hierarchy.children(hierarchy.top).items():

@@ -1,7 +1,7 @@
-"""The hierarchy of emitted Verilog: which parts are synthesised, and how often each is there.
+"""Hierarchy of emitted Verilog: which parts are synthesised, and how many instances each has.
 
 A *part* is the top module, a submodule of the top, or a tile. It is synthesised flat, together with
-all its submodules that are not parts themselves; those are black boxes.
+all its submodules that are not parts themselves; those that are parts become black boxes.
 """
 
 import re
@@ -17,13 +17,13 @@ PORT = re.compile(r"^  (?:input|output) .*;$", re.M)
 
 @dataclass(frozen=True)
 class Module:
-    """A module of the text.
+    """A module of the Verilog text.
 
     Attributes
     ----------
     name: without the backslash of escaped names.
     text: from ``module`` to ``endmodule``.
-    instances: how often it names each other module, in the order of first use.
+    instances: number of instances of each other module, in order of first use.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Hierarchy:
 
     @cached_property
     def parts(self) -> list[str]:
-        """Names of all parts, each behind those that it instantiates."""
+        """Names of all parts, each after those that it instantiates."""
         children = self.modules[self.top].instances
         chosen = {self.top, *children, *(name for name in self.modules if "." not in name)}
         ordered: dict[str, None] = {}
@@ -68,11 +68,11 @@ class Hierarchy:
         return list(ordered)
 
     def children(self, part: str) -> Counter[str]:
-        """Parts that a part instantiates, and how often."""
+        """Parts that a part instantiates, with the number of instances."""
         return self._parts_below(part, set(self.parts))
 
     def counts(self, part: str) -> Counter[str]:
-        """Instances of every part in one instance of ``part``, itself included."""
+        """Number of instances of every part in one instance of ``part``, itself included."""
         total = Counter({part: 1})
         for child, count in self.children(part).items():
             for name, inside in self.counts(child).items():
@@ -80,7 +80,7 @@ class Hierarchy:
         return total
 
     def verilog(self, part: str) -> str:
-        """Text that a part is synthesised from: its modules, and stubs of the parts in it."""
+        """Text that a part is synthesised from: its modules, and stubs for the parts in it."""
         inside = list(self._inside(part))
         stubs = (self.modules[name].stub for name in self.children(part))
         return "".join([*(self.modules[name].text for name in inside), *stubs])

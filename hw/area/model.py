@@ -1,9 +1,9 @@
-"""What a folding takes of the device: a formula for each component, scaled by synthesis.
+"""What a folding uses of the device: a formula for each component, scaled by synthesis.
 
-The formulas count what the engines are built of. DSPs, URAMs and block memories are exact; LUTs and
+The formulas count what the engines are built from. DSPs, URAMs and block RAMs are exact; LUTs and
 flip-flops are multiplied by the factors in ``calibration.json``, which ``twofold resources
 --calibrate`` derives from synthesis of the `fast` machine at full folding: for each kind of
-component, what synthesis found divided by what the formulas say, over all its layers.
+component, the synthesis result divided by the formula, over all its layers.
 """
 
 import json
@@ -58,14 +58,14 @@ LOADER = Resources(lut=1000, ff=700)
 
 @dataclass(frozen=True)
 class Component:
-    """A part of a machine that the model knows.
+    """A part of a machine that the model covers.
 
     Attributes
     ----------
-    layer: name of its layer, "" for what belongs to none.
+    layer: name of its layer, "" if it belongs to none.
     kind: key of its factors.
-    count: how many there are.
-    each: what one takes.
+    count: number of instances.
+    each: what one instance uses.
     """
 
     layer: str
@@ -75,18 +75,18 @@ class Component:
 
     @property
     def total(self) -> Resources:
-        """What all of them take."""
+        """What all instances use."""
         return self.each * self.count
 
 
 @cache
 def factors() -> dict[str, dict[str, float]]:
-    """Factors of LUTs and flip-flops for each kind of component."""
+    """LUT and flip-flop factors for each kind of component."""
     return json.loads(CALIBRATION.read_text(encoding="utf-8"))["factors"]
 
 
 def calibrated(component: Component) -> Component:
-    """The component with the factors of its kind."""
+    """The component scaled by the factors of its kind."""
     found, each = factors()[component.kind], component.each
     scaled = Resources(
         each.lut * found["lut"], each.ff * found["ff"], each.bram36, each.uram, each.dsp
@@ -95,23 +95,23 @@ def calibrated(component: Component) -> Component:
 
 
 def front(plan: Plan, folding: Folding) -> Iterator[Component]:
-    """Components of a layer up to its accumulators, by formula; what is behind does not matter.
+    """Components of a layer up to its accumulators, by formula; what follows them does not matter.
 
-    Of ``folding`` only the input and the frames are looked at. Raises FoldingError where no feed
-    can be built.
+    Of ``folding`` only the input and the frames are used. Raises FoldingError if no feed can be
+    built.
     """
     yield from _counters(plan, front_counters(plan))
     yield from _FRONTS[type(plan)](plan, folding)
 
 
 def back(plan: Plan) -> Iterator[Component]:
-    """The other components of a layer, by formula; the layer before does not matter."""
+    """The remaining components of a layer, by formula; the previous layer does not matter."""
     yield from _counters(plan, back_counters(plan))
     yield from _BACKS[type(plan)](plan)
 
 
 def layer_components(plan: Plan, folding: Folding) -> Iterator[Component]:
-    """All components of a layer, by formula. Raises FoldingError where no feed can be built."""
+    """All components of a layer, by formula. Raises FoldingError if no feed can be built."""
     yield from front(plan, folding)
     yield from back(plan)
 
@@ -123,7 +123,7 @@ def components(found: tuple[Plan, ...], folding: Folding) -> list[Component]:
 
 
 def joined(found: Iterable[Component]) -> list[Component]:
-    """The components with those of one layer and kind as one."""
+    """The components, with those of the same layer and kind merged."""
     whole: dict[tuple[str, str], Component] = {}
     for one in found:
         key = one.layer, one.kind
@@ -134,7 +134,7 @@ def joined(found: Iterable[Component]) -> list[Component]:
 
 
 def shared_components(layers: int) -> list[Component]:
-    """What belongs to no layer of a machine of so many: image loader, configuration bus, totals."""
+    """What belongs to no layer of a ``layers``-layer machine: image loader, config bus, totals."""
     bus = Resources(lut=20, ff=CONFIG_BITS * layers)
     return [
         Component("", "loader", 1, LOADER),
@@ -150,7 +150,7 @@ def _counters(plan: Plan, found: Resources) -> Iterator[Component]:
 
 
 def _control_bits(plan: GatherPlan) -> int:
-    """Bits that go to all gather tiles in a cycle."""
+    """Bits broadcast to all gather tiles per cycle."""
     windows = Windows(plan)
     rows, columns = plan.row_phases * windows.row_bits, plan.col_phases * windows.column_bits
     lookup = rows + columns + windows.plane_bits + (plan.phases - 1).bit_length()
@@ -206,7 +206,7 @@ def _element_bits(plan: ScatterPlan) -> int:
 
 
 def _tile(plan: ScatterPlan, tiles: int) -> tuple[str, int, Resources]:
-    """Kind of the tiles of a scatter layer, how many there are, and what one takes."""
+    """Kind of the tiles of a scatter layer, their number, and what one uses."""
     if plan.sums_in_dsp:
         return "dense tile", tiles, _dense_tile(plan)
     if plan.shares_rows:
@@ -229,7 +229,7 @@ def _dense_tile(plan: ScatterPlan) -> Resources:
 
 
 def _shared_tile(plan: ScatterPlan) -> Resources:
-    """Positions share the registers of addresses too."""
+    """A tile in which positions share the address registers too."""
     bits, lanes, drain = plan.stage.acc_bits, plan.folding.lanes, plan.folding.drain
     engines, positions = len(plan.spans), plan.stage.positions
     depth, groups = plan.rounds * plan.stage.slots, lanes // drain
@@ -246,7 +246,7 @@ def _shared_tile(plan: ScatterPlan) -> Resources:
 
 
 def _trees(plan: ScatterPlan) -> Resources:
-    """Sums over the engines, pooling of the positions."""
+    """Adder trees over the engines, and pooling of the positions."""
     drain, stage = plan.folding.drain, plan.stage
     adders = stage.positions * (len(plan.spans) - 1) * drain * stage.acc_bits
     pooling = 1.6 * drain * pool_luts(stage)
@@ -254,7 +254,7 @@ def _trees(plan: ScatterPlan) -> Resources:
 
 
 def _shared_weights(plan: ScatterPlan) -> Resources:
-    """Weight memories that all positions share, with registers in front and behind."""
+    """Weight memories that all positions share, with registers before and after them."""
     bits, lanes, engines = _element_bits(plan), plan.folding.lanes, len(plan.spans)
     found = Resources(lut=10 * engines, ff=engines * (16 + bits * lanes))
     for at, span in enumerate(memory_spans(plan)):
@@ -282,7 +282,7 @@ def _scatter_tile(plan: ScatterPlan) -> Resources:
     levels = _choice_registers(groups)
     choice = Resources(lut=bits * mux_luts(2 * groups), ff=bits * levels) * folding.drain
     address_lut = _address_bits(plan) if not plan.streamed else 2
-    # A row address that is no concatenation is multiplied out, which takes a DSP.
+    # A row address that is not a plain concatenation is computed with a multiplier: one DSP.
     dsp = -(-lanes // 2) + adds_address(plan)
     engine = lane * lanes + choice + Resources(lut=address_lut, ff=ACT_BITS, dsp=dsp)
     control = Resources(ff=_element_bits(plan) + lanes + 20 + _address_bits(plan))
@@ -290,7 +290,7 @@ def _scatter_tile(plan: ScatterPlan) -> Resources:
 
 
 def _choice_registers(groups: int) -> int:
-    """Registers behind the multiplexers that choose a lane."""
+    """Registers after the multiplexers that select a lane."""
     registers = 0
     while True:
         groups = -(-groups // 4)
@@ -300,7 +300,7 @@ def _choice_registers(groups: int) -> int:
 
 
 def _weights(plan: ScatterPlan) -> Resources:
-    """Weight memories of a position."""
+    """Weight memories of one position."""
     bits, lanes = _element_bits(plan), plan.folding.lanes
     engines = len(plan.spans)
     found = Resources()
@@ -310,7 +310,7 @@ def _weights(plan: ScatterPlan) -> Resources:
             found += Resources(uram=ultra_rams(depth, bits, lanes))
         else:
             found += Resources(bram36=block_rams(depth, bits, lanes, reads))
-            # Output registers are not taken into a block memory by the estimate.
+            # The estimate does not merge output registers into block RAMs.
             found += Resources(ff=reads * bits * lanes)
     return found
 
@@ -324,7 +324,7 @@ def _pixel_tail(plan: ScatterPlan) -> Resources:
 
 @cache
 def _routing(plan: ScatterPlan) -> Routing | None:
-    """Routing of a plan, None where there is none."""
+    """Routing of a plan, None if there is none."""
     try:
         return routing(plan)
     except FoldingError:
@@ -332,7 +332,7 @@ def _routing(plan: ScatterPlan) -> Routing | None:
 
 
 def _feed(plan: ScatterPlan, frames: int) -> Resources:
-    """Banks of winner lists and the multiplexers in front of the engines."""
+    """Banks of winner lists and the multiplexers before the engines."""
     stage = plan.stage
     found = _routing(plan.routed())
     if found is None:
@@ -361,7 +361,7 @@ def _feed(plan: ScatterPlan, frames: int) -> Resources:
 
 
 def _scatter_stage(plan: ScatterPlan, frames: int) -> Resources:
-    """Feed, sequencers, writer and constants, and what follows the tile of a linear layer."""
+    """Feed, sequencers, writer and constants, and what follows the tile in a linear layer."""
     stage, drain, lanes = plan.stage, plan.folding.drain, plan.folding.lanes
     entry = ACT_BITS + max(1, plan.index_bits)
     found = Resources(lut=SCATTER_CONTROL_LUTS + lanes, ff=SCATTER_CONTROL_FFS + lanes)
@@ -417,7 +417,7 @@ def _scatter_back(plan: ScatterPlan) -> Iterator[Component]:
 
 
 def _requantised_row(plan: ScatterPlan) -> Resources:
-    """Requantisation of the channels that leave a cycle."""
+    """Requantisation of the channels that leave per cycle."""
     stage, multiplier = plan.stage, plan.stage.layer.multiplier
     return requantise(stage.pooled_bits, stage.add_bits, multiplier=multiplier) * plan.drain
 
@@ -426,24 +426,24 @@ _FRONTS: dict[type[Plan], Callable[[Any, Folding], Iterator[Component]]] = {
     GatherPlan: _gather_front,
     ScatterPlan: _scatter_front,
 }
-"""Components up to the accumulators, for each engine; a gather tile has all that is behind, too."""
+"""Components up to the accumulators, per engine; a gather tile also includes all that follows."""
 
 _BACKS: dict[type[Plan], Callable[[Any], Iterable[Component]]] = {
     GatherPlan: lambda _: (),
     ScatterPlan: _scatter_back,
 }
-"""Components behind the accumulators, for each engine."""
+"""Components after the accumulators, per engine."""
 
 _ROWS: dict[Output, Callable[[ScatterPlan], Resources]] = {
     Output.PIXELS: lambda _: Resources(),
     Output.WINNERS: _requantised_row,
     Output.LOGITS: lambda plan: Resources(lut=LOGIT_BITS, ff=LOGIT_BITS) * plan.drain,
 }
-"""What makes activations or logits of sums in the stage itself, for each form of output."""
+"""What turns sums into activations or logits inside the stage, per form of output."""
 
 _ENDS: dict[Output, Callable[[ScatterPlan], tuple[str, int, Resources]]] = {
     Output.PIXELS: lambda plan: ("pixel tail", plan.folding.tiles, _pixel_tail(plan)),
     Output.WINNERS: lambda plan: ("winners", 1, _winners(plan)),
     Output.LOGITS: lambda plan: ("result", 1, result(plan.stage.channels, plan.drain)),
 }
-"""Kind and number of the components behind the accumulators, for each form of output."""
+"""Kind and number of the components after the accumulators, per form of output."""

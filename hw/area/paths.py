@@ -1,8 +1,8 @@
 """Longest register-to-register paths of a netlist, in LUT levels and in estimated time.
 
-A part is analysed with what is known of the parts in it: for each of their pins, the longest way
-from a register to an output, from an input to a register, and from input to output. So paths that
-cross the border of parts are found although every part is looked at once.
+A part is analysed using what is known about the parts inside it: for each of their pins, the
+longest path from a register to an output, from an input to a register, and from input to output.
+This finds paths that cross part boundaries, although every part is analysed only once.
 """
 
 from collections import Counter, defaultdict
@@ -25,19 +25,19 @@ class Path(NamedTuple):
     delay: float = 0.0
 
     def plus(self, other: "Path") -> "Path":
-        """One path behind the other."""
+        """This path followed by another."""
         return Path(self.luts + other.luts, self.carry + other.carry, self.delay + other.delay)
 
 
 @dataclass(frozen=True)
 class Interface:
-    """What a part looks like from outside, by pin (port and bit).
+    """Timing of a part as seen from outside, by pin (port and bit).
 
     Attributes
     ----------
-    launches: longest path from a register within to each output.
-    captures: longest path from each input to a register within.
-    through: longest path for each pair of input and output that are connected.
+    launches: longest path from a register inside to each output.
+    captures: longest path from each input to a register inside.
+    through: longest path for each connected pair of input and output.
     """
 
     launches: dict[Pin, Path] = field(default_factory=dict)
@@ -54,19 +54,19 @@ class Timing:
 
 
 def by_levels(path: Path) -> tuple[float, ...]:
-    """Measure: LUT levels, then time."""
+    """Measure of length: LUT levels, then delay."""
     return path.luts, path.delay
 
 
 def by_delay(path: Path) -> tuple[float, ...]:
-    """Measure: time."""
+    """Measure of length: delay."""
     return (path.delay,)
 
 
 def analyse(netlist: dict[str, Any], parts: Mapping[str, Interface], key: Key) -> Timing:
     """Longest paths of a netlist (see `twofold.hw.area.synthesis.netlist`).
 
-    ``parts``: interface, by the same measure, of every part that it instantiates. Raises ToolError
+    ``parts``: interface of every part that it instantiates, by the same measure. Raises ToolError
     for a combinational loop.
     """
     return _Analysis(netlist, parts, key).run()
@@ -125,7 +125,7 @@ class _Analysis:
         return seen
 
     def _arrivals(self, order: Iterable[int], starts: dict[int, Path]) -> dict[int, Path]:
-        """Longest path to every bit that is reached from ``starts``."""
+        """Longest path to every bit that can be reached from ``starts``."""
         found = dict(starts)
         for bit in order:
             for source, step in self.into.get(bit, ()):
@@ -136,7 +136,7 @@ class _Analysis:
         return found
 
     def _tails(self, order: list[int], ends: dict[int, Path]) -> dict[int, Path]:
-        """Longest path from every bit that reaches ``ends``."""
+        """Longest path from every bit that can reach ``ends``."""
         found = dict(ends)
         for bit in reversed(order):
             if bit in found:
@@ -147,7 +147,7 @@ class _Analysis:
         return found
 
     def _order(self) -> list[int]:
-        """Bits that are driven by combinational cells, each behind those that drive it."""
+        """Bits driven by combinational cells, in topological order."""
         waiting = {bit: len(sources) for bit, sources in self.into.items()}
         fans: defaultdict[int, list[int]] = defaultdict(list)
         for bit, sources in self.into.items():
@@ -201,7 +201,7 @@ class _Analysis:
                     self._end(bit, Path(delay=SETUP_NS[clocked]))
 
     def _add_part(self, cell: dict[str, Any], part: Interface) -> None:
-        """A part's own paths begin and end with the net at its pin; only what the loads outside add
+        """A part's own paths start and end with the net at its pin; only what the loads outside add
         to that net is counted here.
         """
         connections = cell["connections"]

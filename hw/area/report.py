@@ -1,4 +1,4 @@
-"""``resources.json``: what the variants take, how deep their logic is, and how fast they ran."""
+"""``resources.json``: what the variants use, their logic depth, and their measured speed."""
 
 from itertools import cycle
 from pathlib import Path
@@ -26,10 +26,10 @@ def shares(taken: Resources, board: Board) -> dict[str, float]:
 
 
 def variant_figures(parts: list[Part], machine: Machine, *, reports: Path) -> dict[str, Any]:
-    """Everything that ``resources.json`` says of a machine.
+    """Everything that ``resources.json`` says about a machine.
 
-    ``reports``: directory with the reports of RTL simulations, which cycles and latency are taken
-    from. It is held against the regions and the clock of the machine's board.
+    ``reports``: directory with the RTL simulation reports that cycles and latency are taken from.
+    The machine is compared with the regions and the clock of its board.
     """
     board = find(machine.board)
     taken = total(parts)
@@ -61,13 +61,13 @@ def variant_figures(parts: list[Part], machine: Machine, *, reports: Path) -> di
 
 
 def size_of(machine: Machine) -> str:
-    """Size of a shipped machine, the name of another."""
+    """Size of a shipped machine, the name of any other."""
     known = presets.parts(machine.name)
     return machine.name if known is None else known[2]
 
 
 def measured(reports: Path, machine: Machine) -> dict[str, Any]:
-    """Cycles and latency of an RTL simulation of this machine; the reason where there is none."""
+    """Cycles and latency from an RTL simulation of this machine, or why there are none."""
     mark = machine.fingerprint.hex()
     for path in sorted(reports.glob("*.json")):
         tree = read_json(path)
@@ -79,11 +79,11 @@ def measured(reports: Path, machine: Machine) -> dict[str, Any]:
 
 
 def write(path: Path, variant: str, figures: dict[str, Any], board: Board | None = None) -> None:
-    """Put a variant's figures into the report of a board; what it says of others stays.
+    """Put a variant's figures into a board's report; entries of other variants are kept.
 
-    Each board has a file of its own, as shares are of its regions.
+    Each board has its own file, because shares are relative to its regions.
     """
-    with locked(path):  # or of two that finish at once, one would be lost
+    with locked(path):  # otherwise one of two concurrent updates would be lost
         tree = read_json(path) if path.exists() else {}
         write_json(path, _with(tree, variant, figures, board or default()))
 
@@ -103,7 +103,7 @@ def _with(
 
 
 def picture(figures: dict[str, Any], title: str, board: Board | None = None) -> str:
-    """Shares of a region as an SVG: a bar for each resource, in the colours of the engines."""
+    """Shares of a region as an SVG: one bar per resource, in the colours of the engines."""
     board = board or default()
     engines = dict(zip(figures["engines"], cycle(COLOURS)))
     rows: list[str] = []

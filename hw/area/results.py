@@ -1,4 +1,4 @@
-"""What finding and giving a result takes, by formula (see `twofold.hw.machine.result`)."""
+"""What finding and sending a result uses, by formula (see `twofold.hw.machine.result`)."""
 
 from twofold.hw.area.blocks import block_rams, lut_ram_luts
 from twofold.hw.area.cells import Resources
@@ -10,7 +10,7 @@ from twofold.hw.primitives.queue import DeepQueue, Queue
 
 
 def result(outputs: int, drain: int) -> Resources:
-    """Of a result with its label, from rows of ``drain``; what raw outputs save is little."""
+    """For a result with its label, from rows of ``drain``; raw outputs would save little."""
     if ResultRow(outputs).beats > 1:
         return _wide(outputs, drain)
     sample = LOGIT_BITS * outputs
@@ -19,7 +19,7 @@ def result(outputs: int, drain: int) -> Resources:
 
 
 def _wide(outputs: int, drain: int) -> Resources:
-    """Of several beats: rows that wait, the row being cut, a beat, the search."""
+    """For a result of several beats: the row queue, the row being cut, a beat, the search."""
     row, beat = LOGIT_BITS * drain, 8 * BEAT_BYTES
     kind, depth = WideResult.memory_of(outputs, drain)
     found = Resources(

@@ -29,21 +29,22 @@ rename -hide w:*
 {synthesis} -top {top} -flatten -noiopad -noclkbuf -run map_luts:
 write_json netlist.json
 """
-"""The wires are split and renamed in between because the technology mapper trips over the names of
-split memories otherwise."""
+"""Wires are split and renamed in between because the technology mapper otherwise chokes on the
+names of split memories."""
 
 
 class SynthesisTimeoutError(ToolError):
-    """A part took longer to synthesise than it was given."""
+    """Synthesis of a part exceeded its timeout."""
 
 
 def netlist(
     verilog: str, top: str, build: Path, *, seconds: float = SECONDS, family: Family = XCUP
 ) -> dict[str, Any]:
-    """Netlist of module ``top`` in the cells of a family, as Yosys' JSON has it.
+    """Netlist of module ``top`` in the cells of a family, as Yosys' JSON.
 
-    Kept under ``build/area``, whatever else the design has: see `renumbered`. Raises ToolError when
-    Yosys is missing or fails, and SynthesisTimeoutError when it takes longer than ``seconds``.
+    Cached under ``build/area``, independent of the rest of the design: see `renumbered`. Raises
+    ToolError if Yosys is missing or fails, and SynthesisTimeoutError if it takes longer than
+    ``seconds``.
     """
     try:
         tool = version(PACKAGE)

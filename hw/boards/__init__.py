@@ -1,6 +1,6 @@
-"""Boards: one file each, and nothing else to be edited. Needs nothing but the standard library.
+"""Boards: one file each, and nothing else to edit. Uses only the standard library.
 
-A module of this package that has a ``BOARD`` describes a board under the module's name.
+A module of this package that defines ``BOARD`` describes a board, named after the module.
 """
 
 from functools import cache
@@ -11,7 +11,7 @@ from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import BoardError
 
 DEFAULT = "u250"
-"""Name of the board that is taken where none is named."""
+"""Name of the board used if none is given."""
 
 __all__ = ["DEFAULT", "default", "find", "names", "suffix"]
 
@@ -29,7 +29,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Board:
-    """The board of that name. Raises BoardError, which lists the names, when there is none."""
+    """Board by name. Raises BoardError, listing the names, if there is none."""
     board = _boards().get(name)
     if board is None:
         raise BoardError(f"board {name!r} is unknown, choose one of {', '.join(names())}")
@@ -37,10 +37,10 @@ def find(name: str) -> Board:
 
 
 def default() -> Board:
-    """The board that is taken where none is named."""
+    """The board used if none is given."""
     return find(DEFAULT)
 
 
 def suffix(board: Board) -> str:
-    """What names of files about a board have behind them: nothing for the default board."""
+    """Suffix of names of files about a board: empty for the default board."""
     return "" if board.name == DEFAULT else f"-{board.name}"

@@ -1,4 +1,4 @@
-"""What a board is: everything that the rest of the project knows about a card."""
+"""Board descriptions: everything that the rest of the project knows about a card."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ class Region:
     Attributes
     ----------
     index: from 0, bottom up.
-    user: what the platform leaves to kernels in it.
-    bank: index of the memory bank that the unit in it takes; None on a board without memory.
+    user: resources that the platform leaves to kernels in it.
+    bank: index of the memory bank used by its unit; None on a board without memory.
     """
 
     index: int
@@ -24,22 +24,22 @@ class Region:
 
     @property
     def name(self) -> str:
-        """As Vivado calls it."""
+        """Name used by Vivado."""
         return f"SLR{self.index}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Memory of the card, in banks of one size.
+    """Memory of the card, in banks of equal size.
 
     Attributes
     ----------
     kind: ``DDR4`` or ``HBM``.
-    tag: name of its banks for v++, before the index.
-    banks: how many; of HBM, pseudo channels.
+    tag: v++ name of its banks, without the index.
+    banks: number of banks; for HBM, of pseudo channels.
     bank_bytes: size of a bank, in bytes.
-    base: address of the first bank as kernels see it.
-    step: from a bank's address to the next one's, in bytes.
+    base: address of the first bank as seen by kernels.
+    step: distance from one bank's address to the next, in bytes.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Memory:
     step: int
 
     def name(self, bank: int) -> str:
-        """A bank as v++ calls it."""
+        """Name of a bank in v++."""
         return f"{self.tag}[{bank}]"
 
     def address(self, bank: int) -> int:
@@ -64,7 +64,7 @@ class Tools:
 
     Attributes
     ----------
-    name: of the tools.
+    name: name of the tools.
     oldest: first version that reads the platform, as in ``2022.1``.
     newest: last version that supports it; None while no version is known to have dropped it.
     """
@@ -74,12 +74,12 @@ class Tools:
     newest: str | None = None
 
     def supports(self, version: str) -> bool:
-        """Whether a version, such as ``2022.2``, builds for the platform."""
+        """Whether a version, such as ``2022.2``, can build for the platform."""
         return self.oldest <= version and (self.newest is None or version <= self.newest)
 
     @property
     def range(self) -> str:
-        """The versions, for people."""
+        """The supported versions as text."""
         if self.newest is None:
             return f"{self.name} {self.oldest} or newer"
         return f"{self.name} {self.oldest} to {self.newest}"
@@ -87,17 +87,17 @@ class Tools:
 
 @dataclass(frozen=True, kw_only=True)
 class Shell:
-    """What the vendor's platform puts around the compute units.
+    """What the vendor's platform provides around the compute units.
 
     Attributes
     ----------
     platform: its name: vendor, board, name, year and revision, joined by underscores.
-    device_family: of the device, as the platform's metadata has it.
-    kernel_clock_mhz: second clock that it offers to kernels, in MHz; the machine takes the first.
-    pblock: part of a region that it leaves to kernels, before the region's name.
-    memory: banks and how they are addressed.
-    tools: versions that build for it.
-    link_options: lines of v++'s configuration, from the first section on.
+    device_family: family of the device, as in the platform's metadata.
+    kernel_clock_mhz: second clock that it offers to kernels, in MHz; the machine uses the first.
+    pblock: prefix of the name of the pblock that it leaves to kernels in a region.
+    memory: memory banks and their addresses.
+    tools: tool versions that build for it.
+    link_options: lines of v++'s configuration, starting with a section header.
     """
 
     platform: str
@@ -115,9 +115,9 @@ class Host:
 
     Attributes
     ----------
-    link: for people.
-    to_card, from_card: bytes a second of large transfers, one direction at a time.
-    runtime: software that drives it.
+    link: description of the link.
+    to_card, from_card: bytes per second of large transfers, one direction at a time.
+    runtime: software that drives the card.
     """
 
     link: str
@@ -133,19 +133,19 @@ class Board:
     Attributes
     ----------
     name: for ``--board``; also the name of the module that describes it.
-    title: for people.
+    title: full name.
     device, package, speed, grade: the part, as in ``xcu250-figd2104-2L-e``: device, package, speed
         grade, temperature grade.
-    family: of the device: kinds of cells.
+    family: device family, which defines the kinds of cells.
     clock_mhz: clock of the machine, in MHz.
-    total: what the whole device has, whatever the platform takes of it.
+    total: resources of the whole device, including what the platform uses.
     regions: each holds one compute unit. Units do not cross regions.
     ceilings: shares of a region's user resources up to which designs are known to close timing.
     clock_regions: columns and rows of clock regions in a region.
     host: link to the host.
-    watts: power of the whole board at most, in W.
-    built: whether a bitstream was ever built for it and measured.
-    shell: the vendor's platform; None on a board that a design has for itself.
+    watts: maximum power of the whole board, in W.
+    built: whether a bitstream has ever been built for it and measured.
+    shell: the vendor's platform; None on a board that a design has to itself.
     """
 
     name: str
@@ -167,17 +167,17 @@ class Board:
 
     @property
     def part(self) -> str:
-        """The part, as Vivado calls it."""
+        """Part number as Vivado writes it."""
         return f"{self.device}-{self.package}-{self.speed}-{self.grade}"
 
     @property
     def label(self) -> str:
-        """Short name for people."""
+        """Short display name."""
         return self.name.upper()
 
     @property
     def units(self) -> int:
-        """Compute units at most: one in each region."""
+        """Maximum number of compute units: one per region."""
         return len(self.regions)
 
     @property
@@ -187,29 +187,29 @@ class Board:
 
     @property
     def region(self) -> Resources:
-        """User resources that every region has, so that the same unit fits each of them."""
+        """User resources available in every region, so that the same unit fits each of them."""
         each = zip(*(region.user.values for region in self.regions), strict=True)
         return Resources(*(min(values) for values in each))
 
     @property
     def budget(self) -> Resources:
-        """What a compute unit may take: the ceilings' shares of a region."""
+        """What a compute unit may use: the ceilings' shares of a region."""
         return scaled(self.region, self.ceilings)
 
     @property
     def region_text(self) -> str:
-        """A region, in a sentence."""
+        """A region, as worded in a sentence."""
         return "an SLR" if self.units > 1 else "the device"
 
     @property
     def platform(self) -> Shell:
-        """The vendor's platform. Raises BoardError on a board that has none."""
+        """The vendor's platform. Raises BoardError if the board has none."""
         if self.shell is None:
             raise BoardError(f"board {self.name} has no platform of its vendor; choose another one")
         return self.shell
 
     def bank(self, unit: int) -> int:
-        """Index of the memory bank of a compute unit. Raises BoardError where there is none."""
+        """Index of a compute unit's memory bank. Raises BoardError if there is none."""
         bank = self.regions[unit].bank
         if bank is None or not 0 <= bank < self.platform.memory.banks:
             raise BoardError(f"board {self.name}: region {unit} has no memory bank {bank}")

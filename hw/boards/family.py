@@ -1,20 +1,20 @@
-"""Families of devices: what their cells are called, and who synthesises for them."""
+"""Device families: what their cells are called, and which Yosys command synthesises for them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """A family of devices that share their cells.
+    """A family of devices with the same cells.
 
     Attributes
     ----------
-    name: for people and for programs.
-    synthesis: command of Yosys that maps to its cells.
+    name: name of the family, also used by programs.
+    synthesis: Yosys command that maps to its cells.
     dsp: multiplier cell.
-    products_per_dsp: INT8 products that it gives a cycle where they share a factor.
-    block_ram, half_block_ram: block memory of 36 Kbit, and the one of half the size.
-    large_ram: large memory; "" where there is none.
+    products_per_dsp: INT8 products per cycle and multiplier cell if they share a factor.
+    block_ram, half_block_ram: block RAM cells of 36 Kbit and of half that size.
+    large_ram: large memory cell; "" if there is none.
     """
 
     name: str

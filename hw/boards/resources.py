@@ -1,18 +1,18 @@
-"""What hardware takes of a device, counted by kind."""
+"""Device resources, counted by kind."""
 
 from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a piece of hardware takes of the device, or what a part of the device has.
+    """What a piece of hardware uses of the device, or what a part of the device has.
 
     Attributes
     ----------
-    lut: look-up tables; a memory in LUTs counts as those that it takes.
+    lut: look-up tables; a memory in LUTs counts as the LUTs that it uses.
     ff: flip-flops.
-    bram36: block memories, in those of 36 Kbit: one of half the size counts as 0.5.
-    uram: large memories, of 288 Kbit.
+    bram36: block RAMs, in units of 36 Kbit: one of half the size counts as 0.5.
+    uram: UltraRAMs, of 288 Kbit.
     dsp: multipliers.
     """
 
@@ -30,11 +30,11 @@ class Resources:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The figures in the order of the fields."""
+        """The counts in field order."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
     def as_dict(self) -> dict[str, float]:
-        """For JSON: whole numbers, half block memories excepted."""
+        """For JSON: integers, except for half block RAMs."""
         return {
             field.name: round(value, 1) if value % 1 else round(value)
             for field, value in zip(fields(self), self.values, strict=True)
@@ -42,11 +42,11 @@ class Resources:
 
 
 NAMES = tuple(field.name for field in fields(Resources))
-"""Kinds of resources, in their order."""
+"""Kinds of resources, in field order."""
 
 
 def share(taken: Resources, whole: Resources) -> tuple[float, ...]:
-    """Share of each kind that is taken; infinite where a kind is taken of which there is none."""
+    """Share of each kind that is used; infinite if a kind is used that the whole does not have."""
     return tuple(
         value / most if most else (float("inf") if value else 0.0)
         for value, most in zip(taken.values, whole.values, strict=True)
@@ -54,5 +54,5 @@ def share(taken: Resources, whole: Resources) -> tuple[float, ...]:
 
 
 def scaled(whole: Resources, shares: Resources) -> Resources:
-    """Of each kind the share that ``shares`` says."""
+    """``whole`` with each kind multiplied by its share in ``shares``."""
     return Resources(*(size * part for size, part in zip(whole.values, shares.values, strict=True)))

@@ -1,10 +1,10 @@
 """The Alveo U250.
 
-Device, power and memory are those of its data sheet (DS962), regions those of "Alveo Data Center
-Accelerator Card Platforms" (UG1120). The link's speed is what the vendor's own test printed
-(``xbutil validate``, pull request 937 of Xilinx/XRT). Vitis 2025.2 dropped the card (release notes
-of Vitis Libraries, "Alveo Platform support for 2025.2"); versions before 2022.1 refuse the platform
-as newer than themselves. Ceilings follow the vendor's guidance for closing timing (UG949).
+Device, power and memory come from its data sheet (DS962), regions from "Alveo Data Center
+Accelerator Card Platforms" (UG1120). The link speed is what the vendor's own test printed (``xbutil
+validate``, pull request 937 of Xilinx/XRT). Vitis 2025.2 dropped the card (release notes of Vitis
+Libraries, "Alveo Platform support for 2025.2"); versions before 2022.1 reject the platform as newer
+than themselves. Ceilings follow the vendor's guidance for closing timing (UG949).
 """
 
 from twofold.hw.boards.board import Board, Host, Memory, Region, Shell, Tools

@@ -1,14 +1,14 @@
-"""The Alveo U55C: smaller than the U250, with HBM in place of DDR. Never built.
+"""The Alveo U55C: smaller than the U250, with HBM instead of DDR. Never built.
 
-Device, power and memory are those of its data sheet (DS978); 32 pseudo channels of 512 MB each and
-where they are connected are in "HBM Configuration and Use" of UG1393. Regions are those that "Alveo
-Data Center Accelerator Card Platforms" (UG1120) has for the U280, which is the same die and loses
-more of it to memory controllers, so that what fits them fits here. Vitis still supports the card
-where it dropped the U250 (release notes of Vitis Libraries 2025.2). The link's speed is taken to be
-the U250's, whose link and DMA engine are the same kind.
+Device, power and memory come from its data sheet (DS978); the 32 pseudo channels of 512 MB each and
+where they connect are in "HBM Configuration and Use" of UG1393. Regions are those that "Alveo Data
+Center Accelerator Card Platforms" (UG1120) gives for the U280, which has the same die and loses
+more of it to memory controllers, so that what fits there fits here. Vitis still supports this card
+in the release that dropped the U250 (release notes of Vitis Libraries 2025.2). The link speed is
+assumed to be the U250's, whose link and DMA engine are of the same kind.
 
-All pseudo channels lie at the lower edge of SLR0; a unit takes one, which is four times as fast as
-the fastest machine reads samples. Those chosen belong to different switches.
+All pseudo channels are at the lower edge of SLR0; a unit uses one, which is four times as fast as
+the fastest machine reads samples. The ones chosen belong to different switches.
 """
 
 from twofold.hw.boards.board import Board, Host, Memory, Region, Shell, Tools

@@ -1,4 +1,4 @@
 """The contract between software and hardware.
 
-Standard library only; everything else is generated from it.
+Uses only the standard library; everything else is derived from it.
 """

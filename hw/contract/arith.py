@@ -1,12 +1,12 @@
-"""The law of arithmetic, in plain Python integers.
+"""The arithmetic specification, in plain Python integers.
 
-Everything that computes (PyTorch export, ONNX, golden model, RTL, card) gives exactly these
-numbers; the functions here are the scalar specification that the fast implementations are tested
+Every implementation (PyTorch export, ONNX, golden model, RTL, card) must produce exactly these
+numbers; the functions here are the scalar reference that the fast implementations are tested
 against.
 
 Activations are uint8, weights int8. A layer's accumulator is an exact sum of products, wide enough
-never to wrap. Hidden layers requantise it to uint8; the last layer adds its bias and returns the
-sum (int32) as logits.
+never to overflow. Hidden layers requantise it to uint8; the last layer adds its bias and returns
+the sum (int32) as logits.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ LOGIT_BITS = 32
 
 
 def accumulator_bits(products: int) -> int:
-    """Bits of a signed accumulator for any sum of ``products`` uint8 x int8 products.
+    """Width of a signed accumulator that holds any sum of ``products`` uint8 x int8 products.
 
-    The extreme is ``products * 255 * -128``; a two's complement number of ``b`` bits reaches down
-    to ``-2**(b - 1)``.
+    The worst case is ``products * 255 * -128``; a ``b``-bit two's complement number goes down to
+    ``-2**(b - 1)``.
     """
     if products < 1:
         raise ValueError(f"an accumulator holds at least 1 product, not {products}")
@@ -34,10 +34,10 @@ def accumulator_bits(products: int) -> int:
 
 
 def add_bits(products: int, multiplier: bool = False) -> int:
-    """Bits of the signed additive constant beside an accumulator of ``products`` products.
+    """Width of the signed additive constant that goes with an accumulator of ``products`` products.
 
-    One bit more than the accumulator (and than its product with a multiplier), at most 32: enough
-    to push every accumulator to either clamp.
+    One bit more than the accumulator (or than its product with a multiplier), at most 32: enough to
+    drive any accumulator to either clamp.
     """
     return min(accumulator_bits(products) + (MUL_BITS if multiplier else 0) + 1, ADD_BITS)
 
@@ -53,7 +53,7 @@ def requantise(acc: int, add: int, shift: int, mul: int = 1) -> int:
 
 
 def winners(values: Sequence[int], k: int) -> list[int]:
-    """Indices, ascending, of the ``k`` winners: higher value first, ties to the lower index."""
+    """Indices of the ``k`` winners, ascending: highest values first, ties to the lower index."""
     order = sorted(range(len(values)), key=lambda index: (-values[index], index))
     return sorted(order[:k])
 

@@ -1,10 +1,10 @@
-"""The cache of everything that is slow to make: made once, found by what it is made from.
+"""Cache for everything that is slow to build, keyed by what it is built from.
 
-An entry is a folder or a file whose name ends in a `digest` of all that decides about its content.
-It appears at once and complete, and is never written again. Of several processes that need the same
-entry one makes it while the others wait for it; when the first fails, the next tries.
+An entry is a folder or a file whose name ends in a `digest` of everything that determines its
+content. It is created atomically and never written again. When several processes need the same
+entry, one builds it while the others wait; if it fails, the next one tries.
 
-Runs write nothing into entries: what a run leaves behind goes to a `run_folder` of its own.
+Runs write nothing into entries: their own output goes to a `run_folder`.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ from twofold.hw.contract.errors import FileError
 
 
 def digest(parts: Iterable[bytes | str]) -> str:
-    """Hash of a sequence of texts; the boundaries between the parts count."""
+    """Hash of a sequence of byte strings and texts; the boundaries between the parts count."""
     whole = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -31,10 +31,10 @@ def digest(parts: Iterable[bytes | str]) -> str:
 
 
 def cached(directory: Path, make: Callable[[Path], None]) -> Path:
-    """The directory, filled by ``make`` unless it is there already.
+    """Return ``directory``, filling it with ``make`` unless it already exists.
 
-    ``make`` is given an empty directory beside it, which is then renamed: an interrupted or failed
-    build leaves nothing behind. Raises FileError when the disk does not take it, and whatever
+    ``make`` is given an empty directory next to it, which is then renamed: an interrupted or failed
+    build leaves nothing behind. Raises FileError if the file system refuses it, and whatever
     ``make`` raises.
     """
 
@@ -46,22 +46,22 @@ def cached(directory: Path, make: Callable[[Path], None]) -> Path:
 
 
 def cached_file(path: Path, make: Callable[[Path], None]) -> Path:
-    """The file, written by ``make`` under another name unless it is there already; see `cached`."""
+    """Return ``path``, written by ``make`` to a temporary name unless it exists; see `cached`."""
     return _once(path.absolute(), make)
 
 
 def user_cache() -> Path:
-    """Folder of what all projects of a user share: tools prepared for this machine."""
+    """Folder shared by all of a user's projects: tools prepared for this machine."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twofold"
 
 
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Keep every other process and thread out that locks the same ``path``.
+    """Lock ``path`` against every other process and thread that locks it.
 
-    The lock is a file beside ``path`` that goes away with it; it ends with the process, however
-    that ends. ``waiting`` is called once when another holds it. Raises FileError where the folder
-    cannot be written or takes no locks.
+    The lock is a file next to ``path``, removed on release; the lock ends with the process, however
+    that ends. ``waiting`` is called once if another process or thread holds the lock. Raises
+    FileError if the folder cannot be written or does not support locks.
     """
     file = path.with_name(f".{path.name}.lock")
     try:
@@ -72,18 +72,18 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)  # before the lock goes: whoever waits looks for a new file
+        file.unlink(missing_ok=True)  # before unlocking: waiters then look for a new file
         os.close(handle)
 
 
 @dataclass
 class RunFolder:
-    """A folder for one run alone.
+    """A folder used by a single run.
 
     Attributes
     ----------
-    path: of the folder.
-    kept: whether it stays, for a look at its logs.
+    path: path of the folder.
+    kept: whether it is kept, so that its logs can be inspected.
     """
 
     path: Path
@@ -92,10 +92,10 @@ class RunFolder:
 
 @contextmanager
 def run_folder(parent: Path, name: str) -> Iterator[RunFolder]:
-    """A new folder ``parent/name.*`` for one run alone; runs never see each other's files.
+    """Create a folder ``parent/name.*`` for a single run; runs never see each other's files.
 
-    It is removed in the end, unless the run says that it is to be kept, or an error leaves the
-    context. Raises FileError.
+    It is removed on exit, unless the run asks to keep it or an exception leaves the context. Raises
+    FileError.
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -120,12 +120,12 @@ def _once(target: Path, make: Callable[[Path], None]) -> Path:
         if target.exists():
             return target
         scratch = target.with_name(f".{target.name}.partial")
-        _remove(scratch)  # of a process that was killed: nobody else works on it
+        _remove(scratch)  # left by a killed process: nobody else can be using it
         try:
             make(scratch)
             scratch.rename(target)
         except OSError as error:
-            if target.exists():  # made by one that our lock did not reach
+            if target.exists():  # built by a process that our lock does not cover
                 return target
             raise FileError(f"{target}: cannot be written: {error.strerror or error}") from error
         finally:
@@ -141,7 +141,7 @@ def _remove(path: Path) -> None:
 
 
 def _lock(path: Path, waiting: Callable[[], None] | None) -> int:
-    """Handle of the locked file, which is still the one that ``path`` names."""
+    """Handle of the locked file, guaranteed to be the file that ``path`` still names."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -157,7 +157,7 @@ def _lock(path: Path, waiting: Callable[[], None] | None) -> int:
         except BaseException:
             os.close(handle)
             raise
-        os.close(handle)  # the holder before removed the file: others lock a new one
+        os.close(handle)  # the last holder removed the file: others lock a new one
 
 
 def _same(handle: int, path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Objects that hold something to give back."""
+"""Objects that hold resources and must be closed."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -8,11 +8,11 @@ Self = TypeVar("Self", bound="Closing")
 
 
 class Closing(ABC):
-    """A context manager of itself: what it holds is given back when the context ends."""
+    """A context manager that closes itself when the context ends."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what is held; done twice it does no harm."""
+        """Release what is held; calling it twice is harmless."""
 
     def __enter__(self: Self) -> Self:
         return self

@@ -1,8 +1,8 @@
 """Errors that a user can act on: one class per kind of failure, each with its own exit code.
 
 The command line prints ``str(error)`` as one line and exits with ``exit_code``. A message names the
-offending value and the rule it breaks. Exit code 2 is left to wrong command-line usage, as
-``argparse`` has it.
+offending value and the rule it breaks. Exit code 2 is reserved for command-line usage errors, as in
+``argparse``.
 """
 
 
@@ -13,19 +13,19 @@ class TwofoldError(Exception):
 
 
 class NetworkError(TwofoldError):
-    """A network description that is contradictory or outside the supported family."""
+    """A network description that is inconsistent or outside the supported family."""
 
     exit_code = 3
 
 
 class FoldingError(TwofoldError):
-    """A folding that does not divide its network, or that the engines cannot serve."""
+    """A folding that does not divide its network, or that the engines cannot support."""
 
     exit_code = 4
 
 
 class MachineError(FoldingError):
-    """A machine file that is damaged, or a network that does not fit its machine."""
+    """A corrupt machine file, or a network that does not fit its machine."""
 
 
 class ParameterError(TwofoldError):
@@ -41,12 +41,12 @@ class ToolError(TwofoldError):
 
 
 class BoardError(TwofoldError):
-    """A board that is unknown, or that has not what was asked of it."""
+    """A board that is unknown, or that lacks what was asked of it."""
 
     exit_code = 13
 
 
 class FileError(TwofoldError):
-    """A file that cannot be read or written, is too long, or is no regular file."""
+    """A file that cannot be read or written, is too long, or is not a regular file."""
 
     exit_code = 14

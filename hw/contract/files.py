@@ -1,16 +1,17 @@
-"""Files on disk: written whole or not at all, read with a limit, never a device or a pipe.
+"""Atomic writes and size-limited reads of regular files.
 
-Everything in the project that writes or reads a file for a user goes through here, so that one rule
-holds everywhere:
+Every file that the project writes or reads for a user goes through here, so that the same rules
+hold everywhere:
 
-- a reader sees the old content or the new one, nothing between, however the writer ends;
-- a symbolic link stays, what it points to is replaced; an existing file keeps its permissions, and
-  its owner where the system allows that; a new one gets what the umask leaves;
-- device nodes, pipes, sockets and folders are neither written nor read: some have no end, and what
-  they stand for would be lost;
+- a reader sees either the old content or the new, never anything in between, however the writer
+  ends;
+- a symbolic link is kept and its target is replaced; an existing file keeps its permissions, and
+  its owner where the system allows it; a new file gets the permissions that the umask leaves;
+- device nodes, pipes, sockets and folders are neither written nor read: some never end, and writing
+  would destroy what they stand for;
 - a file that the running command reads (see `protected`) is never replaced by its output.
 
-Whatever goes wrong is a FileError: one line with the path and the reason.
+Every failure is a FileError: one line with the path and the reason.
 """
 
 import json
@@ -26,7 +27,7 @@ from typing import Any, BinaryIO
 from twofold.hw.contract.errors import FileError
 
 JSON_BYTES_MAX = 1 << 26
-"""Bytes of a JSON file at most."""
+"""Maximum size of a JSON file in bytes."""
 
 Identity = tuple[int, int]
 """Device and inode: the same for every name of a file."""
@@ -43,9 +44,9 @@ _KINDS = {
 
 @contextmanager
 def protected(paths: Iterable[Path]) -> Iterator[None]:
-    """While it lasts, refuse to write over these files, under whatever name.
+    """Refuse to overwrite these files, under any name, while the context is active.
 
-    Paths that are not regular files are left out.
+    Paths that are not regular files are ignored.
     """
     found = dict(_INPUTS.get({}))
     for path in paths:
@@ -61,7 +62,7 @@ def protected(paths: Iterable[Path]) -> Iterator[None]:
 
 
 def check_output(path: Path) -> None:
-    """Refuse now what `writing` would refuse later: before long work. Raises FileError."""
+    """Fail early, before long work, if `writing` to ``path`` would fail. Raises FileError."""
     with _reporting(path, "written"):
         target = Path(os.path.realpath(path))
         _replaceable(path, target)
@@ -74,17 +75,18 @@ def check_output(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` to write to, which takes its place when the context ends well.
+    """Yield a temporary path next to ``path`` that replaces it if the context ends without an
+    error.
 
-    Folders are created when missing. For programs and libraries that write a file themselves; the
-    suffix is that of ``path``. Raises FileError when ``path`` cannot be written.
+    Missing folders are created. For programs and libraries that write a file themselves; the suffix
+    is that of ``path``. Raises FileError if ``path`` cannot be written.
     """
     with _reporting(path, "written"):
         target = Path(os.path.realpath(path))
         before = _replaceable(path, target)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{secrets.token_hex(8)}.partial{target.suffix[:16]}")
-        # The system applies the umask. Content that is to be private is so from the start.
+        # The umask applies here. Content that will be private is private from the start.
         mode = 0o666 if before is None else 0o600
         os.close(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         try:
@@ -98,36 +100,36 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
-    """A binary file to write, which takes the place of ``path`` when the context ends well.
+    """Open a binary file for writing that replaces ``path`` if the context ends without an error.
 
-    Raises FileError when it cannot.
+    Raises FileError if ``path`` cannot be written.
     """
     with replacing(path) as scratch, scratch.open("wb") as file:
         yield file
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``, whole or not at all. Raises FileError."""
+    """Write ``content`` to ``path`` atomically. Raises FileError."""
     with writing(path) as file:
         file.write(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` in UTF-8, whole or not at all.
+    """Write ``text`` to ``path`` in UTF-8, atomically.
 
-    Raises FileError, and UnicodeEncodeError before anything is touched.
+    Raises FileError, or UnicodeEncodeError before any file is touched.
     """
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, tree: object) -> None:
-    """Write plain values to ``path`` as JSON for people, whole or not at all. Raises FileError."""
+    """Write plain values to ``path`` as indented JSON, atomically. Raises FileError."""
     write_text(path, json.dumps(tree, indent=1) + "\n")
 
 
 @contextmanager
 def appending(path: Path) -> Iterator[BinaryIO]:
-    """A binary file without a buffer that grows at its end: logs and progress. Raises FileError."""
+    """Open an unbuffered binary file for appending: logs and progress. Raises FileError."""
     with _reporting(path, "written"):
         _replaceable(path, path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,12 +139,12 @@ def appending(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def reading(path: Path, limit: int | None = None) -> Iterator[BinaryIO]:
-    """``path``, which has to be a regular file of at most ``limit`` bytes, open for reading.
+    """Open ``path`` for reading; it must be a regular file of at most ``limit`` bytes.
 
-    Raises FileError when it is not, or cannot be read.
+    Raises FileError if it is not, or cannot be read.
     """
     with _reporting(path, "read"):
-        # Without waiting: a pipe that nobody writes to would keep the call for ever.
+        # Non-blocking: opening a pipe that nobody writes to would otherwise hang.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             status = os.fstat(handle)
@@ -157,16 +159,16 @@ def reading(path: Path, limit: int | None = None) -> Iterator[BinaryIO]:
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
-    """Content of ``path``, which may be ``limit`` bytes long. Raises FileError."""
+    """Content of ``path``, at most ``limit`` bytes. Raises FileError."""
     with reading(path, limit) as file:
-        content = file.read(limit + 1)  # a file may grow, and those of /proc tell no length
+        content = file.read(limit + 1)  # a file may grow, and /proc files report no length
     if len(content) > limit:
         raise _too_long(path, limit)
     return content
 
 
 def read_text(path: Path, limit: int) -> str:
-    """Text in UTF-8 of at most ``limit`` bytes. Raises FileError."""
+    """Content of a UTF-8 text file of at most ``limit`` bytes. Raises FileError."""
     try:
         return read_bytes(path, limit).decode()
     except UnicodeDecodeError as error:
@@ -174,7 +176,7 @@ def read_text(path: Path, limit: int) -> str:
 
 
 def read_json(path: Path, limit: int = JSON_BYTES_MAX) -> Any:
-    """Plain values of a JSON file of at most ``limit`` bytes. Raises FileError."""
+    """Content of a JSON file of at most ``limit`` bytes, as plain values. Raises FileError."""
     try:
         return json.loads(read_text(path, limit))
     except (ValueError, RecursionError) as error:
@@ -182,7 +184,7 @@ def read_json(path: Path, limit: int = JSON_BYTES_MAX) -> Any:
 
 
 def _replaceable(path: Path, target: Path) -> os.stat_result | None:
-    """Status of the file that would be replaced, if there is one. Raises FileError, OSError."""
+    """Status of the file to be replaced, None if there is none. Raises FileError, OSError."""
     try:
         status = target.stat()
     except FileNotFoundError:
@@ -203,11 +205,11 @@ def _regular(path: Path, status: os.stat_result) -> None:
 
 
 def _finish(scratch: Path, before: os.stat_result | None) -> None:
-    """Everything on the disk, with the permissions of the file that is to be replaced."""
+    """Flush the file to disk, with the permissions of the file that it replaces."""
     handle = os.open(scratch, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if before is not None:
-            with suppress(PermissionError):  # only the superuser may give files away
+            with suppress(PermissionError):  # only root may change the owner
                 os.fchown(handle, before.st_uid, before.st_gid)
             os.fchmod(handle, stat.S_IMODE(before.st_mode))
         os.fsync(handle)
@@ -221,7 +223,7 @@ def _too_long(path: Path, limit: int) -> FileError:
 
 @contextmanager
 def _reporting(path: Path, done: str) -> Iterator[None]:
-    """Turn what the system says into one line. A path with a NUL byte is a ValueError."""
+    """Turn system errors into a one-line FileError. A path with a NUL byte is a ValueError."""
     try:
         yield
     except OSError as error:

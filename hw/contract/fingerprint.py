@@ -1,4 +1,4 @@
-"""Fingerprint: which machine an image was packed for, and which machine a bitstream holds."""
+"""Fingerprint: the machine that an image was packed for, or that a bitstream contains."""
 
 import hashlib
 import json
@@ -11,8 +11,8 @@ from twofold.hw.contract.parameters import VERSION
 def fingerprint(network: Network, folding: Folding) -> bytes:
     """SHA-256 over the canonical JSON of format version, network shape and folding (32 bytes).
 
-    Names do not change the machine, so they do not count; of the labels only that there are none,
-    as a machine for raw outputs finds no label.
+    Names do not affect the machine, so they are left out; of the labels only their absence counts,
+    because a machine for raw outputs does not compute a label.
     """
     shape = {
         key: value for key, value in network.to_json().items() if key not in ("name", "labels")

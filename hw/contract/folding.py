@@ -1,18 +1,17 @@
-"""Folding: how much of every layer is built in hardware, and what the layer then costs in cycles.
+"""Folding: how much of every layer is built in hardware, and how many cycles the layer then takes.
 
-A layer is served by one of two engines.
+A layer is computed by one of two engines.
 
-*Gather* serves a convolution over a dense image. A tile computes one pooled pixel:
-all positions of its pooling window at once, for ``streams`` kernels at a time, walking the kernels'
-tap lists.
+*Gather* computes a convolution over a dense image. A tile computes one pooled pixel: all positions
+of its pooling window at once, for ``streams`` kernels at a time, by walking the kernels' tap lists.
 
-*Scatter* serves everything else. A tile computes one pooled pixel here too; each of its positions
-has ``engines`` that share out the taps of the window, and each engine has ``lanes`` multipliers,
-one per complementary set; when there are fewer lanes than sets an engine looks at every winner
-several times. Results leave a tile ``drain`` channels a cycle.
+*Scatter* computes everything else. A tile computes one pooled pixel here too; each of its positions
+has ``engines`` that share the taps of the window, and each engine has ``lanes`` multipliers, one
+per complementary set; with fewer lanes than sets, an engine reads every winner several times.
+Results leave a tile ``drain`` channels per cycle.
 
-All tiles of a layer work in lock-step; what does not fit into ``rows`` x ``cols`` tiles is done in
-several passes. Cycle counts follow from shapes and folding alone, never from the data.
+All tiles of a layer work in lock-step; if the output has more pixels than ``rows`` x ``cols``
+tiles, it takes several passes. Cycle counts depend on shapes and folding alone, never on the data.
 """
 
 from collections.abc import Iterator
@@ -44,9 +43,8 @@ class Folding:
 
     Parameters
     ----------
-    layers: one entry a layer, in order.
-    input_bytes: bytes of the image taken a cycle; divides the bytes of a row, or is a multiple of
-        them.
+    layers: one entry per layer, in order.
+    input_bytes: bytes of the image taken per cycle; a divisor or a multiple of the bytes of a row.
     frames: activations buffered between two layers, in samples, >= 2.
     """
 
@@ -61,9 +59,9 @@ class Folding:
 
 
 def folding_from_json(tree: Any) -> Folding:
-    """Read back what `Folding.to_json` wrote; the source is untrusted.
+    """Read back what `Folding.to_json` wrote; untrusted input.
 
-    Raises FoldingError when a field is missing, unknown or not an integer.
+    Raises FoldingError if a field is missing, unknown or not an integer.
     """
     try:
         fields = {"input_bytes": tree["input_bytes"], "frames": tree["frames"]}
@@ -80,7 +78,7 @@ def folding_from_json(tree: Any) -> Folding:
 def plans(network: Network, folding: Folding) -> tuple[Plan, ...]:
     """Plan of every layer.
 
-    Raises FoldingError when the folding does not divide the network or an engine cannot serve a
+    Raises FoldingError if the folding does not divide the network or an engine cannot compute a
     layer; the message names the layer, the value and the rule.
     """
     stages = network.stages

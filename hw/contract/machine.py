@@ -1,8 +1,8 @@
-"""The machine file: everything that says which hardware is built, in one versioned JSON file.
+"""The machine file: everything that defines which hardware is built, in one versioned JSON file.
 
-A machine is a network description with its folding, for a board. Two machines with one
-`Machine.fingerprint` are the same hardware: names, labels and the board do not count. The file
-comes from outside, so everything in it is checked before it is believed.
+A machine is a network description with its folding, for a board. Two machines with the same
+`Machine.fingerprint` are the same hardware: names, labels and the board do not count. The file is
+untrusted input, so everything in it is checked before use.
 """
 
 import json
@@ -24,10 +24,10 @@ FORMAT = "twofold.machine"
 VERSION = 1
 SUFFIX = ".machine.json"
 BOARD = "u250"
-"""Board of a machine for which nothing else is said."""
+"""Board of a machine if none is given."""
 FILE_BYTES_MAX = 1 << 20
 NUMBER_MAX = 1 << 20
-"""Largest number in a file: more than any engine can address."""
+"""Largest number allowed in a file: more than any engine can address."""
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _KEYS = ("format", "version", "name", "board", "network", "folding", "fingerprint")
@@ -40,14 +40,14 @@ class Machine:
     Parameters
     ----------
     name: slug for file names and reports, as in ``gsc-fast-full``.
-    network: the description that it is built for.
-    folding: how much of it is built; holds the bytes of the input taken a cycle, and the frames.
-    board: slug of the board that it is meant for; `twofold.hw.boards` has them.
+    network: description of the network that it is built for.
+    folding: how much of it is built; includes the input bytes taken per cycle, and the frames.
+    board: slug of the target board; see `twofold.hw.boards`.
 
     Raises
     ------
-    MachineError: a name is no slug.
-    FoldingError: the folding does not fit the network; names the layer and the rule.
+    MachineError: a name is not a slug.
+    FoldingError: the folding does not fit the network; the message names the layer and the rule.
     """
 
     name: str
@@ -75,18 +75,18 @@ class Machine:
 
     @property
     def slug(self) -> str:
-        """Name, board unless it is the default one, and the beginning of the fingerprint."""
+        """Name, board unless it is the default, and the beginning of the fingerprint."""
         board = "" if self.board == BOARD else f"-{self.board}"
         return f"{self.name}{board}-{self.fingerprint.hex()[:8]}"
 
     def computes(self, network: Network) -> bool:
-        """Whether the machine computes ``network``. Names and labels may differ, nothing else."""
+        """Whether the machine computes ``network``: only names and labels may differ."""
         return next(_differences(self.network, network), None) is None
 
     def check_network(self, network: Network) -> None:
         """Raise MachineError, naming layer and rule, unless the machine computes ``network``.
 
-        Names and labels may differ, nothing else.
+        Only names and labels may differ.
         """
         found = list(_differences(self.network, network))
         if found:
@@ -113,7 +113,7 @@ class Machine:
         return _text(self.to_json())
 
     def save(self, path: str | Path) -> None:
-        """Write the file, whole or not at all. Raises MachineError when it cannot be written."""
+        """Write the file atomically. Raises MachineError if it cannot be written."""
         path = Path(path)
         try:
             write_text(path, self.to_text())
@@ -122,7 +122,7 @@ class Machine:
 
     @staticmethod
     def load(path: str | Path) -> "Machine":
-        """Read what `save` wrote; the file is untrusted. Raises MachineError naming the file."""
+        """Read what `save` wrote; untrusted input. Raises MachineError naming the file."""
         path = Path(path)
         try:
             return machine_from_json(_tree(read_bytes(path, FILE_BYTES_MAX)))
@@ -133,10 +133,10 @@ class Machine:
 
 
 def machine_from_json(tree: Any) -> Machine:
-    """Read back what `Machine.to_json` wrote; the source is untrusted.
+    """Read back what `Machine.to_json` wrote; untrusted input.
 
-    Raises MachineError when a key is missing or unknown, a value has the wrong type or is out of
-    range, the version is another one, the folding does not fit, or the fingerprint is not that of
+    Raises MachineError if a key is missing or unknown, a value has the wrong type or is out of
+    range, the version is not supported, the folding does not fit, or the fingerprint does not match
     the content.
     """
     _require(isinstance(tree, dict), "is no machine file: not an object of JSON")
@@ -246,11 +246,11 @@ _PHRASES = {
     "input_shape": "an image of {}",
     "zero_point": "zero point {}",
 }
-"""How a field of a description is told; one without a phrase is told by its name."""
+"""How a field of a description is worded in messages; without an entry, by its name."""
 
 
 def _differences(machine: Network, network: Network) -> Iterator[str]:
-    """What stands in the way of ``network`` on hardware for ``machine``, one rule at a time."""
+    """What prevents ``network`` from running on hardware for ``machine``, one rule at a time."""
     ours, theirs = machine.to_json(), network.to_json()
     for key, value in ours.items():
         if key not in ("name", "labels", "layers") and value != theirs.get(key):

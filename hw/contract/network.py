@@ -1,13 +1,13 @@
 """Description of a network: shapes, sparsity structure and winners, without any weights.
 
-A network is a chain of layers, each of a kind of `twofold.hw.contract.layers`: a convolution or a
-fully connected layer, followed on the spot by optional pooling, requantisation (whose lower clamp
-is the ReLU) and optional k-winners. BatchNorm is folded into weights and biases before a network
-gets here. The last layer is linear and returns raw logits.
+A network is a chain of layers, each of a kind in `twofold.hw.contract.layers`: a convolution or a
+fully connected layer, each followed by optional pooling, requantisation (whose lower clamp is the
+ReLU) and optional k-winners. BatchNorm is folded into weights and biases before a network gets
+here. The last layer is linear and returns raw logits.
 
-Kernel order is canonical: of a layer with complementary sets, kernel ``o`` belongs to set
-``o % sets`` and is number ``o // sets`` within it. Exporters permute output channels to get there,
-so that the order of the kernels, which also decides ties between winners, is the same for every
+Kernel order is canonical: in a layer with complementary sets, kernel ``o`` belongs to set ``o %
+sets`` and is number ``o // sets`` within it. Exporters permute output channels to obtain this
+order, so that the kernel order, which also breaks ties between winners, is the same for every
 reader.
 """
 
@@ -37,33 +37,33 @@ from twofold.hw.contract.layers.description import require as _require
 from twofold.hw.contract.layers.pooling import sides
 
 OUTPUTS_MAX = 1 << 13
-"""Outputs of a network at most: as many as the core has room for (`twofold.hw.machine.result`), and
-as the CPU engine keeps on its stack.
+"""Maximum number of outputs of a network: what the core has room for (`twofold.hw.machine.result`),
+and what the CPU engine keeps on its stack.
 """
 INPUT_BYTES_MAX = 1 << 26
-"""Bytes of an input at most."""
+"""Maximum size of an input in bytes."""
 CHANNELS_MAX = 1 << 16
-"""Channels of an input at most: the CPU engine numbers them in 16 bits."""
+"""Maximum number of input channels: the CPU engine numbers them in 16 bits."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A layer in its place in the network, with everything that follows from the two.
+    """A layer at its place in the network, with everything that follows from the two.
 
-    Every kind is seen as a convolution, a linear layer as one whose window is the whole input; so
-    all of them share every field.
+    Every kind is treated as a convolution, a linear layer as one whose window is the whole input,
+    so that all of them have the same fields.
 
     Attributes
     ----------
     index: position in the network, from 0.
     number: position among the layers of its kind, from 1.
-    layer: the description it was made from.
+    layer: description that the stage was made from.
     in_shape: channels, height, width of the input.
-    in_k: non-zero activations at most per input pixel (channels where the input is dense).
+    in_k: maximum number of non-zero activations per input pixel (channels if the input is dense).
     kernel, stride, padding, pool: of the window (see `twofold.hw.contract.layers.Window`).
     conv_shape: shape before pooling.
     out_shape: shape after pooling.
-    last: whether its output are the logits.
+    last: whether its outputs are the logits.
     """
 
     index: int
@@ -81,7 +81,7 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """Name in reports: kind and number among its kind, as in ``conv1`` or ``linear2``."""
+        """Name in reports: kind and number within that kind, as in ``conv1`` or ``linear2``."""
         return f"{self.layer.NAME}{self.number}"
 
     @property
@@ -91,27 +91,29 @@ class Stage:
 
     @property
     def taps(self) -> int:
-        """Pixels in a kernel's window."""
+        """Number of pixels in a kernel's window."""
         return self.kernel[0] * self.kernel[1]
 
     @property
     def inputs(self) -> int:
-        """Input positions (tap, channel) of one kernel."""
+        """Number of input positions (tap, channel) of one kernel."""
         return self.taps * self.in_shape[0]
 
     @property
     def k(self) -> int:
-        """Winners kept per pixel of a convolution or of a linear vector; all if none are chosen."""
+        """Winners kept per pixel of a convolution, or per linear vector; all if there is no
+        selection.
+        """
         return self.layer.k if self.layer.k is not None else self.channels
 
     @property
     def output(self) -> Output:
-        """In what form its activations leave."""
+        """Form in which its activations leave."""
         return Output.LOGITS if self.last else self.layer.OUTPUT
 
     @property
     def per_pixel(self) -> bool:
-        """Whether winners are chosen pixel by pixel, not from the whole output."""
+        """Whether winners are chosen pixel by pixel rather than from the whole output."""
         return self.output is Output.PIXELS
 
     @property
@@ -126,58 +128,58 @@ class Stage:
 
     @property
     def positions(self) -> int:
-        """Positions of the convolution that make up a pixel of the output."""
+        """Number of convolution positions that make up a pixel of the output."""
         rows, cols = self.pool_window
         return rows * cols
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        """Shape of the array of weights."""
+        """Shape of the weight array."""
         return self.layer.weight_shape(self.in_shape)
 
     @property
     def sets(self) -> int:
-        """Complementary sets; a layer of dense weights or of taps counts one for each kernel."""
+        """Number of complementary sets; with dense weights or taps, every kernel is a set."""
         return self.layer.sparsity.sets_of(self.channels)
 
     @property
     def slots(self) -> int:
-        """Kernels in a set (the last ones may be missing in some sets)."""
+        """Number of kernels in a set (some sets may lack the last one)."""
         return -(-self.channels // self.sets)
 
     @property
     def fan_in(self) -> int:
-        """Non-zero weights of one kernel at most."""
+        """Maximum number of non-zero weights of one kernel."""
         return self.layer.sparsity.fan_in_of(self.channels, self.inputs)
 
     @property
     def fan_ins(self) -> tuple[int, ...]:
-        """Non-zero weights of each kernel at most."""
+        """Maximum number of non-zero weights of each kernel."""
         return self.layer.sparsity.fan_ins_of(self.channels, self.inputs)
 
     @property
     def products(self) -> int:
-        """Products at most in one accumulator: limited by its weights and its input's winners."""
+        """Most products in one accumulator: limited by its weights and by its input's winners."""
         return min(self.fan_in, self.taps * self.in_k)
 
     @property
     def acc_bits(self) -> int:
-        """Width of the accumulator of a position, from `products`."""
+        """Width of a position's accumulator, from `products`."""
         return accumulator_bits(self.products)
 
     @property
     def terms(self) -> int:
-        """Accumulators of positions that are added up in the accumulator of a pooled pixel."""
+        """Number of positions' accumulators that are summed in a pooled pixel's accumulator."""
         return self.pooling.terms(self.positions)
 
     @property
     def share(self) -> float:
-        """Real value of a pooled pixel over that of its accumulator, in the scale of a position."""
+        """Ratio of a pooled pixel's real value to its accumulator, in the scale of a position."""
         return self.pooling.share(self.positions)
 
     @property
     def pooled_bits(self) -> int:
-        """Width of the accumulator of a pooled pixel."""
+        """Width of a pooled pixel's accumulator."""
         return accumulator_bits(self.products * self.terms)
 
     @property
@@ -187,12 +189,12 @@ class Stage:
 
     @property
     def multiplications_dense(self) -> int:
-        """Multiplications of the dense layer for one sample."""
+        """Multiplications that the dense layer would take per sample."""
         return self.conv_shape[0] * self.conv_shape[1] * self.conv_shape[2] * self.inputs
 
     @property
     def weights(self) -> int:
-        """Weights that may be non-zero."""
+        """Number of weights that may be non-zero."""
         return self.layer.sparsity.weights_of(self.channels, self.inputs)
 
 
@@ -202,17 +204,17 @@ class Network:
 
     Parameters
     ----------
-    name: slug used in file names and reports.
+    name: slug for file names and reports.
     input_shape: channels, height, width.
     layers: at least one; the last is `Linear` without winners.
-    labels: names of the classes, in logit order. None at all stand for raw outputs: the network
-        gives numbers, no class, and nothing looks for the largest of them.
-    zero_point: input value that stands for zero (it fills padding; it is folded into the first
+    labels: names of the classes, in logit order. An empty tuple means raw outputs: the network
+        gives numbers and no class, and nothing looks for the largest of them.
+    zero_point: input value that represents zero (it fills the padding and is folded into the first
         layer's bias).
 
     Raises
     ------
-    NetworkError: a layer is impossible; the message names the layer, the value and the rule.
+    NetworkError: a layer is invalid; the message names the layer, the value and the rule.
     """
 
     name: str
@@ -231,17 +233,17 @@ class Network:
 
     @property
     def outputs(self) -> int:
-        """Logits, or raw outputs."""
+        """Number of logits, or of raw outputs."""
         return self.stages[-1].channels
 
     @property
     def labelled(self) -> bool:
-        """Whether the outputs are logits of classes; raw otherwise."""
+        """Whether the outputs are logits of classes rather than raw."""
         return bool(self.labels)
 
     @property
     def multiplications_dense(self) -> int:
-        """Multiplications of the dense network for one sample."""
+        """Multiplications that the dense network would take per sample."""
         return sum(stage.multiplications_dense for stage in self.stages)
 
     def to_json(self) -> dict[str, Any]:
@@ -311,7 +313,7 @@ def _check_network(network: Network) -> None:
 
 
 def _check_frame(network: Network) -> None:
-    """Everything but the layers."""
+    """Check everything but the layers."""
     _require(
         re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", network.name) is not None,
         f"network: name is {network.name!r}, needs 1..64 letters, digits, '-', '_' or '.'",

@@ -1,6 +1,6 @@
-"""Parameter image: the file that loads a network's weights into a running machine.
+"""Parameter image: the packed weights file that is loaded into a running machine.
 
-A sequence of little-endian 32-bit words, a multiple of 16 words (64 bytes) long:
+A sequence of little-endian 32-bit words; its length is a multiple of 16 words (64 bytes):
 
 =================  ====================================================================
 word               content
@@ -16,9 +16,9 @@ last               CRC-32 (as in zlib) of everything before it
 =================  ====================================================================
 
 A section is a header word, a count word and its data. The header holds the stage in bits 0..7, the
-table kind in bits 8..15 and the lane in bits 16..31; the count is the number of elements, lane
-addresses 0 upwards. Elements of 16 bits come two to a word, the lower address in the lower half; an
-odd last half is zero.
+table kind in bits 8..15 and the lane in bits 16..31; the count is the number of elements, which are
+stored from lane address 0 upwards. 16-bit elements are packed two per word, the lower address in
+the lower half; after an odd number of elements, the last half is zero.
 """
 
 import struct
@@ -42,7 +42,7 @@ _CODES = {(16, False): "H", (16, True): "h", (32, False): "I", (32, True): "i"}
 
 
 class ParameterStatus(IntEnum):
-    """What the machine says about the last image it was given."""
+    """The machine's verdict on the last image that it was given."""
 
     NONE = 0
     OK = 1
@@ -71,7 +71,7 @@ def expected_sections(plans: Sequence[Plan]) -> list[tuple[Table, int]]:
 
 
 def parameter_bytes(plans: Sequence[Plan]) -> int:
-    """Length of the parameter image of a machine of ``plans``."""
+    """Length of the parameter image of a machine with these ``plans``."""
     words = HEADER_WORDS + 1
     for table in (table for plan in plans for table in tables(plan)):
         words += table.lanes * (2 - (-table.depth * table.element_bits // 32))
@@ -79,7 +79,7 @@ def parameter_bytes(plans: Sequence[Plan]) -> int:
 
 
 def check_image_fits(plans: Sequence[Plan]) -> None:
-    """Raise FoldingError for a machine whose parameter image would be too long to be loaded."""
+    """Raise FoldingError if the machine's parameter image would be too long to be loaded."""
     length = parameter_bytes(plans)
     if length > LENGTH_MAX:
         raise FoldingError(
@@ -89,9 +89,9 @@ def check_image_fits(plans: Sequence[Plan]) -> None:
 
 
 def pack(sections: Sequence[Section], fingerprint: bytes) -> bytes:
-    """Write an image.
+    """Pack sections into an image.
 
-    Raises ParameterError when a section has the wrong number of elements, a value does not fit its
+    Raises ParameterError if a section has the wrong number of elements, a value does not fit its
     element, or the image gets too long.
     """
     body = b"".join(_pack_section(section) for section in sections)
@@ -119,7 +119,7 @@ def _pack_section(section: Section) -> bytes:
 
 
 def unpack(image: bytes, plans: Sequence[Plan], fingerprint: bytes) -> list[Section]:
-    """Read an image meant for the machine of ``plans`` and ``fingerprint``; it is untrusted.
+    """Read an image meant for the machine with ``plans`` and ``fingerprint``; untrusted input.
 
     Raises ParameterError naming the first rule broken.
     """
@@ -138,9 +138,9 @@ def unpack(image: bytes, plans: Sequence[Plan], fingerprint: bytes) -> list[Sect
 
 
 def check(image: bytes, fingerprint: bytes | None = None) -> None:
-    """Check magic, version, length, checksum and, when given, the fingerprint.
+    """Check magic, version, length, checksum and, if given, the fingerprint.
 
-    The checksum comes before the fingerprint: in a damaged image nothing else means anything.
+    The checksum is checked before the fingerprint: in a corrupt image nothing else is meaningful.
     Raises ParameterError naming the first rule broken.
     """
     _require(

@@ -1,14 +1,15 @@
 """Names of the networks that Twofold ships, and what they stand for.
 
-The machine files in `twofold.hw.contract.shipped` hold the descriptions and the foldings; here are
-the names that lead to them. Variants:
+The machine files in `twofold.hw.contract.shipped` hold the descriptions and the foldings; this
+module maps names to them. Variants:
 
 - ``dense``: all weights, all activations;
-- ``pruned``: the dense network with most of its weights zero (95 % of the speech network's),
-  wherever they were smallest; to the hardware it is dense, other engines may skip the zeros;
+- ``pruned``: the dense network with most of its weights zero (95 % of the speech network's), namely
+  the smallest ones, wherever they are; to the hardware it is dense, other engines may skip the
+  zeros;
 - ``sparse-dense``: sparse weights, all activations;
-- ``fast``: sparse weights and winners, the point that fits one SLR at full speed (also called
-  ``sparse-sparse``);
+- ``fast``: sparse weights and winners, the configuration that fits one SLR at full speed (also
+  called ``sparse-sparse``);
 - ``accurate``: sparse weights and winners, more of both, close to the dense network's accuracy.
 """
 
@@ -40,7 +41,7 @@ SIZES = ("small", "full")
 
 
 def canonical_variant(variant: str) -> str:
-    """Variant without its alias. Raises NetworkError for an unknown one."""
+    """Variant with aliases resolved. Raises NetworkError if it is unknown."""
     variant = ALIASES.get(variant, variant)
     if variant not in VARIANTS:
         raise NetworkError(
@@ -57,7 +58,7 @@ def machine_name(name: str, variant: str, size: str) -> str:
 def network(name: str, variant: str = "fast") -> Network:
     """Description of a shipped network, for training and for tests.
 
-    Raises NetworkError for unknown names.
+    Raises NetworkError if a name is unknown.
     """
     if name not in NETWORKS:
         raise NetworkError(f"network is {name!r}, choose one of {', '.join(NETWORKS)}")
@@ -67,7 +68,7 @@ def network(name: str, variant: str = "fast") -> Network:
 def folding(name: str, variant: str = "fast", size: str = "small") -> Folding:
     """Folding of a shipped machine.
 
-    Raises FoldingError for unknown sizes and combinations that are not shipped.
+    Raises FoldingError if the size is unknown or the combination is not shipped.
     """
     wanted = machine_name(name, variant, size)
     if wanted not in names():
@@ -76,7 +77,7 @@ def folding(name: str, variant: str = "fast", size: str = "small") -> Folding:
 
 
 def parts(machine: str) -> tuple[str, str, str] | None:
-    """Network, variant and size of a shipped machine by its name; None for any other machine."""
+    """Network, variant and size of a shipped machine, by name; None for any other machine."""
     if machine not in names():
         return None
     net, _, rest = machine.partition("-")

@@ -1,11 +1,10 @@
-"""How slow steps tell how far they are."""
+"""How slow steps report their progress."""
 
 from collections.abc import Callable
 
 Report = Callable[[str, int, int], None]
-"""Told how a slow step comes along: name of the step, parts done, parts in all (0 while unknown).
-"""
+"""Progress callback of a slow step: name of the step, parts done, total parts (0 while unknown)."""
 
 
 def silent(step: str, done: int, total: int) -> None:
-    """A `Report` that says nothing."""
+    """A `Report` that does nothing."""

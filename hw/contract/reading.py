@@ -1,4 +1,4 @@
-"""Networks read back from JSON, which is untrusted."""
+"""Networks read back from JSON, as untrusted input."""
 
 import json
 import zipfile
@@ -14,10 +14,10 @@ from twofold.hw.contract.network import Network, Shape
 
 
 def network_from_json(tree: Any) -> Network:
-    """Read back what `Network.to_json` wrote; the source is untrusted.
+    """Read back what `Network.to_json` wrote; untrusted input.
 
-    Raises NetworkError when a field is missing, unknown or of the wrong type, and for impossible
-    networks.
+    Raises NetworkError if a field is missing, unknown or of the wrong type, or the network is
+    invalid.
     """
     try:
         layers = tuple(kind_of(item, LAYERS) for item in tree["layers"])
@@ -34,13 +34,13 @@ def network_from_json(tree: Any) -> Network:
 
 HEADER = "header.json"
 HEADER_MAX = 1 << 20
-"""Bytes of an artefact's header at most."""
+"""Maximum size of an artefact's header in bytes."""
 
 
 def network_of_file(path: Path) -> Network:
-    """Shape of the network in an artefact (.npz), of which nothing but the header is read.
+    """Description of the network in an artefact (.npz); only the header is read.
 
-    Raises NetworkError when the file cannot be read, is no artefact, or its network is impossible.
+    Raises NetworkError if the file cannot be read or is not an artefact, or its network is invalid.
     """
     try:
         with reading(path) as file, zipfile.ZipFile(file) as archive:

@@ -1,17 +1,17 @@
-"""What host and kernel share: the register table, status codes, and data in the card's memory.
+"""What host and kernel share: the register table, status codes, and the layout of memory data.
 
-Everything that knows a register is generated from this table: the kernel's register block,
+Everything that uses a register is generated from this table: the kernel's register block,
 ``kernel.xml``, the packaging Tcl, the metadata of an emulated bitstream, the host driver, the
 emulated card's header and the table in ``hw/kernel/README.md``.
 
-Arguments lie as Vitis lays them out: behind each value of 32 or 64 bits one reserved word.
+Arguments are laid out as Vitis does it: each 32-bit or 64-bit value is followed by one reserved
+word.
 
 Memory: an input sample is the image's bytes (channel, row, column), padded to a multiple of 64;
-    samples
-follow each other. `twofold.hw.contract.results` says how results lie.
+samples are contiguous. `twofold.hw.contract.results` defines the layout of results.
 
-A register of 64 bits is read in two halves, the low one first: that keeps the high one of the same
-moment, for the next read of it.
+A 64-bit register is read in two halves, the low one first: reading it latches the high half for the
+next read.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ MEMORY_PORT = "m_axi_gmem"
 ADDRESS_BITS = 12
 BEAT_BYTES = 64
 LAYERS_COUNTED = 8
-"""Layers with counters: the first ones of a network."""
+"""Number of layers with counters: the first ones of a network."""
 COUNTER_BITS = 64
 
 
@@ -41,9 +41,9 @@ class Operation(IntEnum):
 class Control(IntFlag):
     """Bits of register ``control`` (protocol ap_ctrl_chain).
 
-    START is cleared when the run was taken, which is when the arguments of the next may be written
-    and START set again: that run waits for the one before. DONE stays until CONTINUE is written;
-    the next run's end waits for it.
+    START is cleared once the run has been accepted; from then on the arguments of the next run may
+    be written and START set again, and that run waits for the current one. DONE stays set until
+    CONTINUE is written; the end of the next run waits for that.
     """
 
     START = 1 << 0
@@ -111,7 +111,7 @@ STATUS_TEXT = {
 
 
 class Access(Enum):
-    """Who may do what with a register."""
+    """How a register may be accessed."""
 
     CONTROL = "control"
     ARGUMENT = "argument"
@@ -126,11 +126,12 @@ class Register:
     ----------
     name: snake case; for arguments also the name in ``kernel.xml``.
     offset: byte address in the slave port, a multiple of 4.
-    bits: width; a multiple of 32, lower samples at lower addresses.
-    values: values of equal width in it, one a layer, the first layer's in the lowest bits.
-    access: what it is for.
-    doc: one line.
-    argument: number of the kernel argument, from 0; None for all others.
+    bits: width; a multiple of 32, lower words at lower addresses.
+    values: number of equally wide values in it, one per layer, the first layer's in the lowest
+        bits.
+    access: how it may be accessed.
+    doc: description, one line.
+    argument: number of the kernel argument, from 0; None for all other registers.
     pointer: whether the argument is an address in the card's memory.
     """
 
@@ -145,16 +146,16 @@ class Register:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return self.bits // 8
 
     @property
     def end(self) -> int:
-        """Offset of the first byte behind."""
+        """Offset of the first byte after the register."""
         return self.offset + self.size
 
     def split(self, value: int) -> tuple[int, ...]:
-        """The values in what the register holds."""
+        """The individual values in the register's content."""
         bits = self.bits // self.values
         return tuple(value >> bits * at & ((1 << bits) - 1) for at in range(self.values))
 
@@ -252,25 +253,25 @@ CONTROLS = _control()
 ARGUMENTS = _arguments()
 READ_ONLY = _read_only()
 COUNTERS = _counters()
-"""Read only too, but kept in the core. A sample is counted in full 64 cycles after its run's
-end.
+"""Read only too, but kept in the core. A sample is fully counted 64 cycles after the end of its
+run.
 """
 REGISTERS = CONTROLS + ARGUMENTS + READ_ONLY + COUNTERS
 _BY_NAME = {register.name: register for register in REGISTERS}
 
 
 def register(name: str) -> Register:
-    """Register of that name. Raises KeyError for an unknown one."""
+    """Register by name. Raises KeyError if it is unknown."""
     return _BY_NAME[name]
 
 
 def counter_number(name: str, layer: int = 0) -> int:
-    """Number of a value in `COUNTERS`, counted from the first."""
+    """Index of a value in `COUNTERS`, counted from the first."""
     return (register(name).offset - COUNTERS[0].offset) * 8 // COUNTER_BITS + layer
 
 
 def markdown() -> str:
-    """The table for people."""
+    """The table as Markdown."""
     lines = ["| offset | bits | register | kind | content |", "|---|---|---|---|---|"]
     lines += (
         f"| `{one.offset:#05x}` | {one.bits} | `{one.name}` | {one.access.value} | {one.doc} |"
@@ -280,7 +281,7 @@ def markdown() -> str:
 
 
 def c_header() -> str:
-    """The table for C++: offsets of all registers, bits of the control ones, codes, sizes."""
+    """The table as a C++ header: register offsets, control bits, codes, sizes."""
     constants = {
         "BEAT_BYTES": BEAT_BYTES,
         "ADDRESS_BITS": ADDRESS_BITS,
@@ -307,11 +308,11 @@ def c_header() -> str:
 
 
 def sample_bytes(network: Network) -> int:
-    """Bytes of an input image without padding."""
+    """Size of an input image in bytes, without padding."""
     channels, height, width = network.input_shape
     return channels * height * width
 
 
 def sample_stride(network: Network) -> int:
-    """Bytes from one input sample in memory to the next."""
+    """Bytes from the start of one input sample in memory to the next."""
     return sample_bytes(network) + -sample_bytes(network) % BEAT_BYTES

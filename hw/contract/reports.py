@@ -1,6 +1,6 @@
-"""Reports in ``build/reports``: the latest of a kind by a fixed name, and one for each subject.
+"""Reports in ``build/reports``: the latest of each kind under a fixed name, and one per subject.
 
-Results of one network never take the place of another's.
+Results of one network never overwrite another's.
 """
 
 from pathlib import Path
@@ -14,8 +14,8 @@ FOLDER = "reports"
 def write_report(build: Path, name: str, subject: str, text: str) -> Path:
     """Write a report as ``build/reports/NAME-SUBJECT.SUFFIX`` and as ``NAME.SUFFIX``, the latest.
 
-    ``name`` has the suffix, as in ``sim.json``. ``subject`` is made of letters, digits, '-', '_'
-    and '.', as the names of networks are. Returns the path of the latest. Raises FileError.
+    ``name`` includes the suffix, as in ``sim.json``. ``subject`` consists of letters, digits, '-',
+    '_' and '.', like the names of networks. Returns the path of the latest. Raises FileError.
     """
     latest = build / FOLDER / name
     write_text(latest.with_name(f"{latest.stem}-{subject}{latest.suffix}"), text)
@@ -24,9 +24,10 @@ def write_report(build: Path, name: str, subject: str, text: str) -> Path:
 
 
 def subject_of(name: str, *parts: str, content: bytes = b"") -> str:
-    """Subject of a report about the network ``name``: told from others of that name by content.
+    """Subject of a report about network ``name``, distinguished by content from others of that
+    name.
 
-    ``parts`` are what else tells reports apart, such as the size of the machine. Without
+    ``parts`` are further things that distinguish reports, such as the size of the machine. Without
     ``content``, as for shipped networks, the name is enough.
     """
     marks = [digest([content])[:8]] if content else []

@@ -1,12 +1,11 @@
-"""Results in the card's memory: how long one is, and where in it the outputs and the label stand.
+"""Results in the card's memory: their size, and where the outputs and the label are.
 
-A result is a row of whole beats of 64 bytes. The outputs of the network stand in it as
-little-endian int32 from byte 0. Where the network has labels, the label (the number of the largest
-output, of equal ones the first) is the uint32 in the last four bytes of the row. Everything between
-is 0. So up to 15 outputs with a label, or 16 without, take one beat. Rows follow each other without
-a gap.
+A result is a row of whole 64-byte beats. The outputs of the network are little-endian int32 from
+byte 0. If the network has labels, the label (the index of the largest output, the first of equal
+ones) is the uint32 in the last four bytes of the row. Everything in between is 0. So up to 15
+outputs with a label, or 16 without, take one beat. Rows are contiguous.
 
-Whatever touches a result calls `ResultRow`: core, kernel, drivers, devices, test benches.
+Everything that handles a result uses `ResultRow`: core, kernel, drivers, devices, test benches.
 """
 
 import struct
@@ -23,14 +22,14 @@ _RAW = 1 << 31
 
 @dataclass(frozen=True)
 class ResultRow:
-    """Where everything stands in a result.
+    """Layout of a result.
 
     Attributes
     ----------
-    outputs: of the network, 1..`twofold.hw.contract.network.OUTPUTS_MAX`.
-    labelled: whether a label goes with them; without, they are raw outputs.
+    outputs: number of outputs, 1..`twofold.hw.contract.network.OUTPUTS_MAX`.
+    labelled: whether the result has a label; if not, the outputs are raw.
 
-    Raises NetworkError for any other number of outputs.
+    Raises NetworkError if the number of outputs is out of range.
     """
 
     outputs: int
@@ -42,17 +41,17 @@ class ResultRow:
 
     @property
     def beats(self) -> int:
-        """Beats of a row."""
+        """Beats per row."""
         return -(-(self.outputs + self.labelled) // BEAT_COLUMNS)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of a row: from one result in memory to the next."""
+        """Bytes per row: the distance from one result in memory to the next."""
         return self.beats * BEAT_BYTES
 
     @property
     def columns(self) -> int:
-        """Numbers of 32 bits in a row."""
+        """Number of 32-bit columns in a row."""
         return self.beats * BEAT_COLUMNS
 
     @property
@@ -67,11 +66,11 @@ class ResultRow:
 
     @classmethod
     def of_register(cls, value: int) -> "ResultRow":
-        """The row that a kernel's register ``outputs`` tells of. Raises NetworkError."""
+        """The layout given by a kernel's register ``outputs``. Raises NetworkError."""
         return cls(value & ~_RAW, not value & _RAW)
 
     def read(self, row: bytes) -> tuple[tuple[int, ...], int | None]:
-        """Outputs and label of a result of `nbytes` bytes; no label for raw outputs."""
+        """Outputs and label of a result of `nbytes` bytes; the label is None for raw outputs."""
         outputs = struct.unpack_from(f"<{self.outputs}i", row)
         if self.label_column is None:
             return outputs, None
@@ -80,5 +79,5 @@ class ResultRow:
 
 
 def result_row(network: Network) -> ResultRow:
-    """The row of a network's results."""
+    """Layout of a network's results."""
     return ResultRow(network.outputs, network.labelled)

@@ -1,4 +1,4 @@
-"""Machines that Twofold ships, as files like any other machine's."""
+"""Machines that Twofold ships, as ordinary machine files."""
 
 from functools import cache
 from pathlib import Path
@@ -18,16 +18,17 @@ def names() -> tuple[str, ...]:
 
 @cache
 def machine(name: str) -> Machine:
-    """A shipped machine by its name. Raises MachineError, which lists the names, for another."""
+    """A shipped machine by name. Raises MachineError, listing the names, if there is none."""
     if name not in names():
         raise MachineError(f"no machine {name!r} is shipped; there are {', '.join(names())}")
     return Machine.load(FOLDER / f"{name}{SUFFIX}")
 
 
 def machines_for(network: Network) -> tuple[Machine, ...]:
-    """Shipped machines that compute ``network``, whatever it is called.
+    """Shipped machines that compute ``network``, under any name.
 
-    Each piece of hardware once; the one that goes by the network's name comes first among equals.
+    Each distinct piece of hardware appears once; machines named after the network take
+    precedence.
     """
     found: dict[bytes, Machine] = {}
     for name in sorted(names(), key=lambda name: (not name.startswith(f"{network.name}-"), name)):

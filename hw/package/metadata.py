@@ -1,5 +1,5 @@
-"""What the runtime has to know about the kernel, as XML: ``kernel.xml`` for the linker, and the
-metadata inside an ``.xclbin``, which names the units too.
+"""Kernel metadata for the runtime, as XML: ``kernel.xml`` for the linker, and the metadata inside
+an ``.xclbin``, which names the units too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ TYPES = {32: "uint", 64: "ulong"}
 
 
 def argument_element(argument: Register) -> ElementTree.Element:
-    """``<arg>`` of one kernel argument."""
+    """``<arg>`` element of one kernel argument."""
     return ElementTree.Element(
         "arg",
         name=argument.name,
@@ -38,7 +38,7 @@ def argument_element(argument: Register) -> ElementTree.Element:
 
 
 def port_elements() -> tuple[ElementTree.Element, ...]:
-    """``<port>`` of the memory and the control port."""
+    """``<port>`` elements of the memory and the control port."""
     return (
         _port(MEMORY_PORT, mode="master", range=hex(2**64 - 1), dataWidth="512"),
         _port(CONTROL_PORT, mode="slave", range=hex(1 << ADDRESS_BITS), dataWidth="32"),
@@ -51,7 +51,7 @@ def _port(name: str, **attributes: str) -> ElementTree.Element:
 
 
 def kernel_element() -> ElementTree.Element:
-    """``<kernel>`` with ports and arguments."""
+    """``<kernel>`` element with ports and arguments."""
     kernel = _bare_kernel()
     ElementTree.SubElement(kernel, "ports").extend(port_elements())
     ElementTree.SubElement(kernel, "args").extend(map(argument_element, ARGUMENTS))
@@ -73,7 +73,7 @@ def _bare_kernel() -> ElementTree.Element:
 
 
 def kernel_xml() -> str:
-    """The whole file."""
+    """Content of ``kernel.xml``."""
     root = ElementTree.Element("root", versionMajor="1", versionMinor="6")
     root.append(kernel_element())
     return _text(root)
@@ -87,7 +87,7 @@ def embedded_metadata(
     Parameters
     ----------
     units: compute units of the kernel.
-    clocks: of the shell.
+    clocks: clocks of the shell.
     platform: attributes ``vendor``, ``boardid``, ``name``, ``major``, ``minor`` and ``fpgaDevice``.
     """
     project = ElementTree.Element("project", name=KERNEL_NAME)

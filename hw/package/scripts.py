@@ -19,11 +19,11 @@ from twofold.hw.xclbin.xclbin import Identity, user_keys
 VITIS_CONTROL_NAMES = ("CTRL", "GIER", "IP_IER", "IP_ISR")
 OBJECT, BINARY = f"{KERNEL_NAME}.xo", f"{KERNEL_NAME}.xclbin"
 LINKED = "linked.xclbin"
-"""The bitstream before it is told which machine is inside."""
+"""The bitstream before the machine's identity is written into it."""
 
 
 def unit_name(index: int) -> str:
-    """Compute unit in the region of that index, as v++ would number it."""
+    """Name of the compute unit in the region of that index, numbered as by v++."""
     return f"{KERNEL_NAME}_{index + 1}"
 
 
@@ -93,12 +93,12 @@ def _register_row(one: Register, name: str) -> str:
 
 
 def unit_memory(board: Board, index: int) -> str:
-    """Memory bank of the compute unit in the region of that index, as v++ calls it."""
+    """v++ name of the memory bank of the compute unit in the region of that index."""
     return board.platform.memory.name(board.bank(index))
 
 
 def link_cfg(board: Board | None = None) -> str:
-    """v++ configuration: a unit in each region, with the memory bank of that region."""
+    """v++ configuration: one unit in each region, connected to that region's memory bank."""
     board = board or default()
     names = [unit_name(one.index) for one in board.regions]
     lines = [
@@ -119,7 +119,7 @@ def link_cfg(board: Board | None = None) -> str:
 
 
 def floorplan_tcl(board: Board | None = None) -> str:
-    """Vivado script, run before placement: each unit stays within its SLR."""
+    """Vivado script, run before placement: confines each unit to its SLR."""
     board = board or default()
     shell = board.platform
     rows = "\n".join(
@@ -145,11 +145,12 @@ foreach {{unit slr pblock}} {{
 
 
 def makefile(identity: Identity, board: Board | None = None) -> str:
-    """Makefile of the folder: the steps, each resumed by its file, and the unit by itself.
+    """Makefile of the folder: the build steps, each resumable by its output file, and the
+    stand-alone unit.
 
-    The last one writes the machine inside into the bitstream, so that hosts can tell before they
-    load it; without a working ``xclbinutil`` it is left out, and hosts ask the card. Before the
-    vendor's tools run, their versions are checked.
+    The last step writes the machine's identity into the bitstream, so that hosts can check it
+    before loading it; without a working ``xclbinutil`` the step is skipped, and hosts ask the card.
+    Before the vendor's tools run, their versions are checked.
     """
     board = board or default()
     keys = " ".join(f"--key-value USER:{key}:{value}" for key, value in user_keys(identity).items())

@@ -1,27 +1,27 @@
-"""Which versions of the vendor's tools build for a board: told, checked, and written down."""
+"""Which versions of the vendor's tools can build for a board: described, checked, documented."""
 
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.regs import KERNEL_NAME
 
 SCRIPT = "tools.sh"
 OVERRIDE = "ANY_VERSION"
-"""Variable of the environment, or of make, that lets any version pass."""
+"""Environment or make variable that accepts any version."""
 README = "README.md"
 TOOL_ERROR = 6
 
 
 def versions(board: Board) -> str:
-    """The tools' versions that support a board, in one line."""
+    """The tool versions that support a board, in one line."""
     shell = board.platform
     dropped = " (newer versions dropped it)" if shell.tools.newest else ""
     return f"{board.title}: platform {shell.platform} needs {shell.tools.range}{dropped}"
 
 
 def tools_sh(board: Board) -> str:
-    """Shell script that says whether programs have a version which supports the board.
+    """Shell script that checks whether programs have a version that supports the board.
 
-    ``sh tools.sh PROGRAM...`` ends with 0 when all have; otherwise with 6 after a line on the error
-    output. Versions have the form 2022.1 and are compared as text.
+    ``sh tools.sh PROGRAM...`` exits with 0 if all have; otherwise with 6 after a line on standard
+    error. Versions have the form 2022.1 and are compared as text.
     """
     tools = board.platform.tools
     newest = f'in_order "$version" {tools.newest}' if tools.newest else "true"
@@ -51,12 +51,12 @@ done
 
 
 def check(*programs: str) -> str:
-    """Line of a Makefile's rule that ends it where a program does not support the board."""
+    """Recipe line for the Makefile that fails if a program does not support the board."""
     return f"\t@sh {SCRIPT} {' '.join(programs)}"
 
 
 def readme(board: Board, slug: str, units: tuple[str, ...]) -> str:
-    """What is in the folder of a build, and what it needs.
+    """README of a build folder: what is in it, and what it needs.
 
     ``units``: names of the compute units, in the order of the board's regions.
     """

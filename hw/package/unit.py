@@ -1,4 +1,4 @@
-"""The unit by itself in Vivado: out of context, within one SLR, for its area and timing."""
+"""The unit on its own in Vivado: out of context, within one SLR, for its area and timing."""
 
 from twofold.hw.boards import default
 from twofold.hw.boards.board import Board
@@ -12,7 +12,7 @@ PATHS = 100
 
 
 def counted(family: Family) -> dict[str, str]:
-    """What the summary counts, as filters of ``get_cells``."""
+    """What the summary counts, as filters for ``get_cells``."""
     return {
         "lut": "PRIMITIVE_GROUP == CLB && PRIMITIVE_SUBGROUP == LUT",
         "lutram": "PRIMITIVE_GROUP == CLB && PRIMITIVE_SUBGROUP == LUTRAM",
@@ -28,7 +28,7 @@ def unit_tcl(board: Board | None = None) -> str:
     """Vivado script that synthesizes, places and routes one unit within one SLR.
 
     Writes reports, checkpoints and ``summary.json`` (cells by kind, LUT levels of the worst path,
-    its slack in ns at the card's clock) into ``unit/``. ``-tclargs N`` chooses the SLR.
+    its slack in ns at the card's clock) into ``unit/``. ``-tclargs N`` selects the SLR.
     """
     board = board or default()
     columns, rows = board.clock_regions
@@ -84,13 +84,13 @@ file rename -force [file join $work summary.partial] [file join $here {SUMMARY}]
 
 
 def unit_xdc(board: Board | None = None) -> str:
-    """Constraint of the unit by itself: the card's clock."""
+    """Constraint for the stand-alone unit: the card's clock."""
     period = (board or default()).period_ns
     return f"create_clock -name {CLOCK} -period {period:.3f} [get_ports {CLOCK}]\n"
 
 
 def unit_rule() -> str:
-    """Rule of the folder's Makefile that runs the script."""
+    """Makefile rule that runs the script."""
     return f"""\
 # area and timing of the unit by itself, within one SLR: `make unit`
 unit: {SUMMARY}

@@ -1,4 +1,4 @@
-"""Runs the vendor's tools on a folder, one step after the other."""
+"""Runs the vendor's tools in a folder, one step after another."""
 
 import re
 import shutil
@@ -17,12 +17,12 @@ ERROR = re.compile(r"^\s*(ERROR|CRITICAL WARNING|FATAL)\b|\bError\b")
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a build.
+    """A build step.
 
     Attributes
     ----------
-    name: for people.
-    target: file that it makes.
+    name: name of the step, for messages.
+    target: file that it produces.
     log: file that its output goes to.
     """
 
@@ -39,7 +39,7 @@ STEPS = (
 
 
 def check_tools(folder: Path) -> None:
-    """Raise ToolError when a program that the build needs is not on PATH."""
+    """Raise ToolError if a program that the build needs is not on PATH."""
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         raise ToolError(
@@ -49,10 +49,10 @@ def check_tools(folder: Path) -> None:
 
 
 def build(folder: Path, say: Callable[[str], None]) -> Path:
-    """Make the bitstream in a folder, beginning with the first step that is not done.
+    """Build the bitstream in a folder, starting with the first step that is not done.
 
-    ``say`` is told of every step, with its time and log file. Returns the bitstream. Raises
-    ToolError when a tool is missing or a step fails.
+    ``say`` is called for every step, with its time and log file. Returns the path of the bitstream.
+    Raises ToolError if a tool is missing or a step fails.
     """
     check_tools(folder)
     for number, step in enumerate(STEPS, 1):
@@ -67,9 +67,9 @@ def build(folder: Path, say: Callable[[str], None]) -> Path:
 
 
 def _reason(log: Path, fallback: str) -> str:
-    """First line of a log that tells of an error, and where the rest is.
+    """First line of a log that reports an error, and where to find the rest.
 
-    What a step says itself, as it does of tools that do not support the board, comes first.
+    A message from the step itself, such as tools that do not support the board, takes precedence.
     """
     said = [line.strip() for line in fallback.splitlines() if line.startswith("ERROR")]
     if said:

@@ -1,1 +1,1 @@
-"""The folding solver: the least hardware that reaches a number of cycles a sample."""
+"""The folding solver: finds the least hardware that meets a number of cycles per sample."""

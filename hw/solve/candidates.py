@@ -1,4 +1,4 @@
-"""Foldings of a layer that are worth trying, every one valid by construction."""
+"""Foldings of a layer worth trying, all valid by construction."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,7 +7,7 @@ from twofold.hw.contract.folding import DEPTH_MAX, GatherFolding, LayerFolding, 
 from twofold.hw.contract.network import Network, Stage
 
 EMIT_MAX = 16
-"""Global winners taken a cycle at most."""
+"""Maximum number of global winners taken per cycle."""
 
 
 def divisors(value: int) -> list[int]:
@@ -16,7 +16,7 @@ def divisors(value: int) -> list[int]:
 
 
 def fewest_for_each_share(total: int, limit: int) -> list[int]:
-    """Numbers up to ``limit`` whose largest share of ``total`` no smaller number has."""
+    """Numbers up to ``limit`` that give a largest share of ``total`` no smaller number gives."""
     shares: dict[int, int] = {}
     for number in range(1, min(total, limit) + 1):
         shares.setdefault(-(-total // number), number)
@@ -29,7 +29,7 @@ def candidates(network: Network, stage: Stage) -> Iterator[LayerFolding]:
 
 
 def _blocks(stage: Stage) -> list[tuple[int, int]]:
-    """Rows and columns of tiles."""
+    """Possible rows and columns of tiles."""
     _, rows, cols = stage.out_shape
     return [(row, col) for row in divisors(rows) for col in divisors(cols)]
 
@@ -52,7 +52,7 @@ def _scatter(network: Network, stage: Stage) -> Iterator[LayerFolding]:
 
 
 def widest(network: Network) -> tuple[LayerFolding, ...]:
-    """A folding of the least depth; where this one is refused for a layer, all are."""
+    """A folding with the shallowest tables; if it is rejected for a layer, every folding is."""
     return tuple(_WIDEST[engine_of(stage)](stage) for stage in network.stages)
 
 

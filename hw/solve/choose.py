@@ -1,4 +1,4 @@
-"""From a target to a machine: the cycles, the latency, or the fastest that a board holds."""
+"""From a target to a machine: cycles, latency, or the fastest that fits a board."""
 
 import math
 from collections.abc import Callable
@@ -17,24 +17,24 @@ from twofold.hw.solve.promising import EFFORTS, QUICK
 from twofold.hw.solve.solver import Solution, arrival, cost, solve
 
 CLOSE = 1.04
-"""How near the fastest machine is searched for, as a ratio of cycles."""
+"""How closely the fastest machine is searched for, as a ratio of cycles."""
 STEP = 1.5
 UNLIMITED = Resources(*[math.inf] * 5)
 Step = Callable[[str], None]
-"""Told what is tried."""
+"""Called with a description of each attempt."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a machine is to reach; with neither, it is the fastest within the budget.
+    """What a machine has to reach; without cycles or latency, it is the fastest within the budget.
 
     Attributes
     ----------
-    cycles: at most, from sample to sample.
-    latency: cycles at most, from the first beat of a sample to its result.
-    board: that holds the machine.
-    budget: what the machine may take; None for what the board's ceilings leave of a region.
-    input_bytes: taken a cycle; None chooses them.
+    cycles: maximum number of cycles per sample.
+    latency: maximum number of cycles from the first beat of a sample to its result.
+    board: target board.
+    budget: what the machine may use; None for the board's ceilings applied to a region.
+    input_bytes: input bytes taken per cycle; None chooses them.
     """
 
     cycles: int | None = None
@@ -45,14 +45,14 @@ class Target:
 
 
 def choose(network: Network, target: Target, say: Step = lambda _: None) -> Solution:
-    """The least machine that reaches the target, or the fastest of all within the budget.
+    """The smallest machine that reaches the target, or the fastest one within the budget.
 
-    Raises FoldingError when there is none, or the engines cannot serve the network.
+    Raises FoldingError if there is none, or the engines cannot support the network.
     """
     for what, value in (("cycles", target.cycles), ("latency", target.latency)):
         if value is not None and value < 1:
             raise FoldingError(f"folding: {what} is {value}, needs >= 1")
-    # What no engine serves is said at once, before any search.
+    # Reject a network that no engine supports before any search.
     plans(network, Folding(widest(network), input_bytes=min(input_widths(network))))
     if target.latency is not None:
         return _in_time(network, target, target.latency, say)
@@ -62,10 +62,10 @@ def choose(network: Network, target: Target, say: Step = lambda _: None) -> Solu
 
 
 def input_widths(network: Network) -> list[int]:
-    """Bytes of the input that a machine can take a cycle, ascending.
+    """Numbers of input bytes that a machine can take per cycle, ascending.
 
-    They divide a row or are rows, they divide a beat of memory or are beats, and no sample ends
-    within them.
+    Each divides a row or is a whole number of rows, divides a memory beat or is a whole number of
+    beats, and divides a sample.
     """
     row, size = network.input_shape[2], sample_bytes(network)
     return [
@@ -77,9 +77,9 @@ def input_widths(network: Network) -> list[int]:
 
 
 def input_width(network: Network, cycles: int) -> int:
-    """Of the widths in which a sample arrives in so many cycles that of the least area.
+    """The width of least area among those in which a sample arrives in ``cycles`` cycles.
 
-    The quickest of all where none is quick enough.
+    If none is fast enough, the choice is among the fastest.
     """
     widths = input_widths(network)
     quickest = min(arrival(network, width) for width in widths)
@@ -108,7 +108,7 @@ def _least(
 
 
 def _fastest(network: Network, target: Target, say: Step) -> Solution:
-    """Gallop up from what cannot be beaten, then halve the last step."""
+    """Raise the cycles from a lower bound until a machine is found, then bisect the last step."""
     cycles = failed = _bound(network, target)
     found = None
     while found is None:
@@ -117,7 +117,7 @@ def _fastest(network: Network, target: Target, say: Step) -> Solution:
         except FoldingError:
             slowest = plans(network, Folding(widest(network), input_bytes=1))
             if cycles > 4 * max(one.cycles for one in slowest) * sample_bytes(network):
-                return _least(network, target, cycles, say)  # says what stands in the way
+                return _least(network, target, cycles, say)  # raises with the reason
             failed, cycles = cycles, math.ceil(STEP * cycles)
     while found.cycles > CLOSE * failed + 1:
         middle = max(failed + 1, math.isqrt(failed * found.cycles))
@@ -129,7 +129,7 @@ def _fastest(network: Network, target: Target, say: Step) -> Solution:
 
 
 def _bound(network: Network, target: Target) -> int:
-    """Cycles that no machine within the budget can beat."""
+    """Lower bound on the cycles of any machine within the budget."""
     width = target.input_bytes or input_width(network, 1)
     needed = sum(plan.products for plan in plans(network, Folding(widest(network), width)))
     most = (target.budget or target.board.budget).dsp * target.board.family.products_per_dsp
@@ -137,7 +137,7 @@ def _bound(network: Network, target: Target) -> int:
 
 
 def _in_time(network: Network, target: Target, latency: int, say: Step) -> Solution:
-    """Fewer and fewer cycles, until a sample is through in time."""
+    """Reduce the cycles until a sample's latency is low enough."""
     cycles = min(latency, target.cycles or latency)
     while True:
         try:

@@ -1,9 +1,9 @@
-"""The candidates that can be part of a small machine, so that large layers are solved in seconds.
+"""Candidates that can be part of a small machine, so that large layers are solved in seconds.
 
-Multipliers are most of the area of a layer, and how many it needs at least follows from its
-products and the cycles that it may take. Of the many foldings of a large layer those with hardly
-more than the least are worth costing, a few for each way to look from behind (see
-`twofold.hw.solve.solver`). A layer with few candidates keeps all of them.
+Multipliers are most of a layer's area, and the minimum number follows from its products and the
+cycles that it may take. Of the many foldings of a large layer, those close to that minimum are
+worth costing, a few for each end that later layers can see (see `twofold.hw.solve.solver`). A layer
+with few candidates keeps all of them.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from twofold.hw.contract.network import Network, Stage
 from twofold.hw.solve.candidates import candidates, widest
 
 FEW = 160
-"""Candidates of a layer that are all tried, unless its input takes long to route."""
+"""Number of candidates up to which all are tried, unless the layer's input is slow to route."""
 ROUTED_MAX = 40_000
-"""Steps of readers in all of them up to which routing is quick."""
+"""Total reader steps of all candidates up to which routing is fast."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Effort:
 
     Attributes
     ----------
-    slack: multipliers at most, as a multiple of the least.
-    ends: ways to look from behind, at most.
-    each: candidates for each of them, at most.
+    slack: maximum number of multipliers, as a multiple of the minimum.
+    ends: maximum number of distinct ends that later layers can see.
+    each: maximum number of candidates for each of them.
     """
 
     slack: float
@@ -40,11 +40,11 @@ class Effort:
 
 QUICK = Effort(2, 4, 3)
 EFFORTS = (QUICK, Effort(6, 8, 6))
-"""One after the other, until a machine is found."""
+"""Tried one after another until a machine is found."""
 
 
 def promising(network: Network, stage: Stage, cycles: int, effort: Effort) -> list[LayerFolding]:
-    """Candidates of a layer that may take ``cycles`` a sample, and are worth costing."""
+    """Candidates of a layer that may take ``cycles`` per sample and are worth costing."""
     found = list(candidates(network, stage))
     if len(found) <= FEW and len(found) * _routes(stage) <= ROUTED_MAX:
         return found
@@ -62,7 +62,7 @@ def promising(network: Network, stage: Stage, cycles: int, effort: Effort) -> li
 def _fast_enough(
     network: Network, stage: Stage, cycles: int, found: list[LayerFolding], slack: float
 ) -> Iterator[LayerFolding]:
-    """Those within the cycles, by multipliers, up to a multiple of the least."""
+    """Candidates within the cycles, by number of multipliers, up to a multiple of the minimum."""
     least: int | None = None
     sources: dict[int, Plan | None] = {}
     for count, layer in sorted(
@@ -80,7 +80,7 @@ def _fast_enough(
 
 
 def _products(stage: Stage) -> int:
-    """Products of a sample at most, of positions that pooling takes."""
+    """Maximum number of products per sample, of the positions that pooling uses."""
     positions = stage.out_shape[1] * stage.out_shape[2] * stage.positions
     if not stage.index:
         return positions * stage.weights
@@ -88,14 +88,14 @@ def _products(stage: Stage) -> int:
 
 
 def _routes(stage: Stage) -> int:
-    """Steps of all readers of a layer's input."""
+    """Total steps of all readers of a layer's input."""
     return stage.out_shape[1] * stage.out_shape[2] * stage.positions * stage.taps
 
 
 def _quickest(network: Network, index: int, emit: int) -> Plan | None:
-    """Plan of what is in front of layer ``index``, as fast as any; None in front of the first.
+    """The fastest plan of the layer before layer ``index``; None before the first.
 
-    ``emit`` global winners leave it a cycle.
+    It emits ``emit`` global winners per cycle.
     """
     plan: Plan | None = None
     for stage, layer in zip(network.stages[:index], widest(network), strict=False):

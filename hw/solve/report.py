@@ -1,4 +1,4 @@
-"""What the folding solver found, for people and for programs."""
+"""What the folding solver found, as tables and as JSON."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ from twofold.hw.solve.solver import Solution
 
 
 def utilisation(plan: Plan, cycles: int) -> float:
-    """Share of a layer's multipliers that are of use, over the cycles of a sample."""
+    """Share of a layer's multiplier capacity over a sample's cycles that computes products."""
     return plan.products / (plan.multipliers * cycles)
 
 
 def of_roofline(solution: Solution) -> float:
-    """Share of use of all that the DSPs of a machine can multiply."""
+    """Share of the DSPs' peak multiplications that the machine uses."""
     needed = sum(plan.products for plan in solution.plans)
     most = solution.board.family.products_per_dsp * solution.resources.dsp
     return needed / (most * solution.cycles)
 
 
 def layer_resources(solution: Solution) -> dict[str, Resources]:
-    """What each layer takes; "" is what belongs to none."""
+    """What each layer uses; "" stands for what belongs to none."""
     found: dict[str, Resources] = {}
     for one in solution.components:
         found[one.layer] = found.get(one.layer, Resources()) + one.total
@@ -33,7 +33,7 @@ LEGEND = "folding: tiles, then streams (s), or engines x lanes > channels draine
 
 
 def layer_table(solution: Solution) -> Table:
-    """A row for each layer, and their sum; no wider than 80 columns."""
+    """One row per layer, and the total; at most 80 columns wide."""
     names = ("mult", "cycles", "used", "LUT", "FF", "BRAM", "URAM", "DSP")
     right = [Column(name, justify="right", no_wrap=True) for name in names]
     left = [Column(name, no_wrap=True) for name in ("layer", "folding")]
@@ -87,7 +87,7 @@ def next_step(solution: Solution, faster: Solution) -> str:
 
 
 def as_json(solution: Solution, faster: Solution | None) -> dict[str, Any]:
-    """Folding and figures."""
+    """Folding and figures as JSON values."""
     taken = layer_resources(solution)
     return {
         "network": solution.network.name,

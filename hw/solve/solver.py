@@ -1,10 +1,11 @@
 """The folding solver.
 
-Layers are chosen one after the other. What a layer costs depends on its own folding, on the tiles
-or the emission of the layer before, and on the winners that the layer behind takes a cycle. So of
-all ways to fold the layers up to some point, those that look the same from behind compete, and only
-those that no other beats in every resource are kept. The result is the least of all foldings that
-`twofold.hw.solve.promising` names: of a small layer all, of a large one those with few multipliers.
+Layers are chosen one after another. What a layer costs depends on its own folding, on the tiles or
+the emission of the layer before it, and on the winners that the next layer takes per cycle. So
+among all ways to fold the layers up to some point, those with the same end, as seen by later
+layers, compete, and only those that no other beats in every resource are kept. The result is the
+smallest of all foldings that `twofold.hw.solve.promising` proposes: all of them for a small layer,
+those with few multipliers for a large one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,28 +31,28 @@ from twofold.hw.solve.promising import EFFORTS, Effort, promising
 from twofold.hw.solve.timeline import SampleTimes, sample_times
 
 SETTLING = 12
-"""Samples over which a machine's pace is taken, once it is full."""
+"""Number of samples over which a machine's pace is measured, once it is full."""
 FRAMES_MAX = 8
 
 
 def cost(taken: Resources, board: Board | None = None) -> float:
-    """Measure of area: the sum of the shares of what a unit may take of a region of the board."""
+    """Measure of area: sum of the shares used of what a unit may use in a region of the board."""
     return sum(share(taken, (board or default()).budget))
 
 
 def fits(taken: Resources, budget: Resources) -> bool:
-    """Whether no resource is over the budget."""
+    """Whether no resource exceeds the budget."""
     return all(value <= most for value, most in zip(taken.values, budget.values, strict=True))
 
 
 @dataclass(frozen=True)
 class Solution:
-    """A folding with everything the model says of it.
+    """A folding with everything that the model says about it.
 
     Attributes
     ----------
-    network, folding: what it is for.
-    board: whose regions it is held against.
+    network, folding: what is solved.
+    board: board whose regions it is compared with.
     """
 
     network: Network
@@ -65,12 +66,12 @@ class Solution:
 
     @cached_property
     def components(self) -> list[Component]:
-        """What the machine is made of."""
+        """The components of the machine."""
         return components(self.plans, self.folding)
 
     @property
     def resources(self) -> Resources:
-        """What the machine takes."""
+        """What the machine uses."""
         return sum((one.total for one in self.components), Resources())
 
     @property
@@ -80,23 +81,23 @@ class Solution:
 
     @property
     def cycles(self) -> int:
-        """Cycles a sample."""
+        """Cycles per sample."""
         return max(self.input_cycles, *(plan.cycles for plan in self.plans))
 
     @cached_property
     def sample(self) -> SampleTimes:
-        """Times of a single sample with full beats of winners."""
+        """Timing of a single sample with full beats of winners."""
         return sample_times(self.network, self.folding)[0]
 
     @property
     def bottleneck(self) -> str:
-        """Name of the layer that all others wait for."""
+        """Name of the slowest layer, or "input" if that is slower: it limits the throughput."""
         slowest = max(self.plans, key=lambda plan: plan.cycles)
         return slowest.stage.name if slowest.cycles >= self.input_cycles else "input"
 
 
 def arrival(network: Network, input_bytes: int) -> int:
-    """Cycles in which a sample arrives, of which memory gives a beat a cycle."""
+    """Cycles in which a sample arrives, with memory supplying one beat per cycle."""
     return max(-(-sample_bytes(network) // input_bytes), sample_stride(network) // BEAT_BYTES)
 
 
@@ -109,16 +110,16 @@ def solve(
     input_bytes: int = 64,
     efforts: Sequence[Effort] = EFFORTS,
 ) -> Solution:
-    """Folding of the least `cost` that takes at most ``cycles`` a sample and stays in the budget.
+    """Folding of the least `cost` that takes at most ``cycles`` per sample and stays in the budget.
 
     Parameters
     ----------
-    board: that it is for; None for the default.
-    budget: what may be taken; None for the board's.
-    input_bytes: taken a cycle.
-    efforts: bound the search, one after the other until a folding is found.
+    board: target board; None for the default.
+    budget: what may be used; None for the board's.
+    input_bytes: input bytes taken per cycle.
+    efforts: limits of the search, tried one after another until a folding is found.
 
-    Raises FoldingError when there is none, or the engines cannot serve the network.
+    Raises FoldingError if there is none, or the engines cannot support the network.
     """
     board = board or default()
     budget = budget or board.budget
@@ -164,7 +165,7 @@ def _solved(
 
 
 def _frames_needed(found: Solution) -> int | None:
-    """Frames with which the layers keep their pace; None where no number is enough."""
+    """Number of frames with which the layers keep pace; None if no number is enough."""
     for frames in range(found.folding.frames, FRAMES_MAX + 1):
         if keeps_pace(replace(found, folding=replace(found.folding, frames=frames))):
             return frames
@@ -172,8 +173,8 @@ def _frames_needed(found: Solution) -> int | None:
 
 
 def keeps_pace(found: Solution) -> bool:
-    """Whether there are frames enough for no layer to wait for room: the machine's samples then
-    follow each other as its slowest layer lets them (see `twofold.hw.solve.timeline`).
+    """Whether there are enough frames for no layer to wait for room: the slowest layer then sets
+    the machine's throughput (see `twofold.hw.solve.timeline`).
     """
     samples = 4 * found.folding.frames + SETTLING
     times = sample_times(found.network, found.folding, samples)
@@ -182,7 +183,7 @@ def keeps_pace(found: Solution) -> bool:
 
 @dataclass(frozen=True)
 class _Partial:
-    """Foldings of the first layers, and what they take but for the end of the last one."""
+    """Foldings of the first layers, and what they use except after the last one's accumulators."""
 
     layers: tuple[LayerFolding, ...]
     taken: Resources
@@ -190,16 +191,15 @@ class _Partial:
 
     @cached_property
     def cost(self) -> float:
-        """Measure of what they take."""
+        """Measure of the area that they use."""
         return cost(self.taken, self.board)
 
 
 class _Search:
-    """Search with given frames.
+    """Search with a given number of frames.
 
-    Keeping only the cheapest of those that look the same from behind is enough where the result
-    fits the budget. Only where it does not are all of them kept that no other beats in every
-    resource (``thorough``).
+    Keeping only the cheapest of those with the same end is enough if the result fits the budget.
+    Only if it does not are all those kept that no other beats in every resource (``thorough``).
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class _Search:
         self.backs: dict[tuple[object, ...], Resources] = {}
 
     def run(self) -> Solution | None:
-        """The least folding, None when it is over the budget."""
+        """The smallest folding, None if it exceeds the budget."""
         stages = self.network.stages
         best = self._kept(stages[0], self._first(stages[0]))
         for stage in stages[1:]:
@@ -262,7 +262,7 @@ class _Search:
                 yield replace(partial, taken=partial.taken + self._back(plan))
 
     def _front(self, plan: Plan, source: Plan) -> Resources | None:
-        """What a layer takes up to its accumulators, None where it cannot be fed."""
+        """What a layer uses up to its accumulators, None if it cannot be fed."""
         key = plan.stage.index, plan.folding, source.folding.end(source.stage)
         if key not in self.fronts:
             try:
@@ -272,18 +272,18 @@ class _Search:
         return self.fronts[key]
 
     def _back(self, plan: Plan) -> Resources:
-        """What a layer takes behind its accumulators."""
+        """What a layer uses after its accumulators."""
         key = plan.stage.index, plan.folding, plan.emitted
         if key not in self.backs:
             self.backs[key] = _sum(back(plan))
         return self.backs[key]
 
     def _emits(self, plan: Plan) -> bool:
-        """Whether what a layer finds leaves it in time."""
+        """Whether a layer's results leave it in time."""
         return plan.cycles <= self.cycles
 
     def _plan(self, layers: tuple[LayerFolding, ...], emit: int) -> Plan:
-        """Plan of the last of some layers, with ``emit`` winners taken a cycle behind it."""
+        """Plan of the last of the given layers, with ``emit`` winners taken per cycle after it."""
         plan: Plan | None = None
         behind = [one.takes for one in layers[1:]]
         stages = self.network.stages
@@ -294,7 +294,7 @@ class _Search:
         return plan
 
     def _kept(self, stage: Stage, found: Iterable[_Partial]) -> list[_Partial]:
-        """Those that are not beaten. Raises FoldingError when none is left."""
+        """Those that no other beats. Raises FoldingError if none is left."""
         ends: dict[tuple[int, ...], list[_Partial]] = {}
         for partial in found:
             if self.thorough and not fits(partial.taken, self.budget):

@@ -1,14 +1,14 @@
-"""When every sample is where: the machine's cycles without the machine.
+"""The schedule of every sample: the machine's cycles, computed without simulating it.
 
-Nothing inside a stage ever waits, so a handful of moments say all about a sample: the beats that
+Nothing inside a stage ever stalls, so a handful of events fully describe a sample: the beats that
 arrive, the groups of rows that are loaded, the passes that start, the rows and beats of global
-winners, the result. Each follows from earlier ones by adding what shape and folding fix, and by
-waiting for the latest of what it needs: input, room, or the stage itself. These rules are written
-down here and hold to the cycle; tests compare them with the RTL of random machines.
+winners, the result. Each follows from earlier ones by adding delays fixed by shape and folding, and
+by waiting for the latest of what it needs: input, room, or the stage itself. The rules here are
+cycle-accurate; tests compare them with the RTL of random machines.
 
-One thing depends on the data: the winners that each row of a linear layer has (see `RowCounts`).
-Without them a layer is taken to have as many as it keeps, as early as they can be, which is what a
-sample takes at least when its beats are full.
+One thing depends on the data: the number of winners in each row of a linear layer (see
+`RowCounts`). Without it a layer is assumed to have as many as it keeps, as early as possible, which
+gives the minimum time for a sample with full beats.
 """
 
 from abc import ABC, abstractmethod
@@ -38,12 +38,12 @@ from twofold.hw.primitives.memory import TableRam
 from twofold.hw.primitives.queue import Queue
 
 RowCounts = Sequence[int]
-"""Winners above 0 in each row of ``drain`` units of a linear layer, for one sample."""
+"""Number of winners above 0 in each row of ``drain`` units of a linear layer, for one sample."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """What a part of the machine does with a sample, from its first cycle to its last."""
+    """What a part of the machine does with a sample, with its first and last cycle."""
 
     name: str
     first: int
@@ -52,7 +52,7 @@ class Span:
 
 @dataclass(frozen=True)
 class SampleTimes:
-    """Cycles of a sample: its first beat taken, its result given, and the spans between."""
+    """Cycles of a sample: first beat accepted, result delivered, and the spans in between."""
 
     started: int
     finished: int
@@ -60,7 +60,7 @@ class SampleTimes:
 
     @property
     def latency(self) -> int:
-        """Cycles from the first beat taken to the result given."""
+        """Cycles from accepting the first beat to delivering the result."""
         return self.finished - self.started
 
 
@@ -69,14 +69,14 @@ def sample_times(
     folding: Folding,
     samples: Sequence[Sequence[RowCounts]] | int = 1,
 ) -> list[SampleTimes]:
-    """Times of samples that follow each other without a gap, from a machine at rest.
+    """Times of back-to-back samples, starting with an idle machine.
 
     Parameters
     ----------
-    samples: for each sample, the winners of each linear layer but the last; or the number of
-        samples, each with as many winners as can be.
+    samples: for each sample, the row counts of each linear layer but the last; or the number of
+        samples, each with as many winners as possible.
 
-    Raises FoldingError when the folding does not fit.
+    Raises FoldingError if the folding does not fit.
     """
     found = plans(network, folding)
     if isinstance(samples, int):
@@ -86,17 +86,17 @@ def sample_times(
 
 
 def latency(network: Network, folding: Folding) -> int:
-    """Cycles that a sample takes through a machine at rest, with full beats of winners."""
+    """Latency of a sample through an idle machine, in cycles, with full beats of winners."""
     return sample_times(network, folding)[0].latency
 
 
 def emits(plan: Plan) -> bool:
-    """Whether a layer gives global winners."""
+    """Whether a layer emits global winners."""
     return plan.stage.output is Output.WINNERS
 
 
 def full_rows(plan: Plan) -> list[int]:
-    """All winners of a linear layer, in its first rows."""
+    """Row counts with all winners of a linear layer in its first rows."""
     drain, left, found = plan.drain, plan.stage.k, []
     for first in range(0, plan.stage.channels, drain):
         found.append(min(left, drain, plan.stage.channels - first))
@@ -105,7 +105,7 @@ def full_rows(plan: Plan) -> list[int]:
 
 
 class _Machine:
-    """All parts, each with what it remembers of the samples before."""
+    """All parts, each with its state from previous samples."""
 
     def __init__(self, found: Sequence[Plan], folding: Folding, row: ResultRow) -> None:
         self.stages: list[_Part] = []
@@ -115,7 +115,7 @@ class _Machine:
             self.stages.append(part(plan, folding, source, row))
 
     def sample(self, counts: Sequence[RowCounts]) -> SampleTimes:
-        """Take one more sample through all stages."""
+        """Send one more sample through all stages."""
         spans: list[Span] = []
         rows = iter(counts)
         ready = 0
@@ -126,22 +126,22 @@ class _Machine:
 
 
 def _earliest(released: Sequence[int], held: int, *, delay: int = 1) -> int:
-    """First cycle with a credit: of ``held`` in all, one was taken for every sample so far.
+    """First cycle with a credit for one more sample; each one before took one of ``held`` credits.
 
-    ``released`` has the cycles in which samples gave theirs back, which counts ``delay`` cycles
-    later, and one more sample is to start.
+    ``released``: cycles in which samples returned their credit; it is available ``delay`` cycles
+    later.
     """
     return released[-held] + delay if len(released) >= held else 0
 
 
 class _Part(ABC):
-    """A stage with all that it remembers of the samples before.
+    """A stage with its state from previous samples.
 
     Attributes
     ----------
-    released: cycles in which frames of the input, or samples, were given back.
-    given: cycles in which samples have left winners or a result.
-    emission: the global winners behind it, where it has any.
+    released: cycles in which frames of the input, or samples, were released.
+    given: cycles in which samples left, as winners or as a result.
+    emission: the global winners after it, if it has any.
     """
 
     def __init__(self) -> None:
@@ -153,16 +153,16 @@ class _Part(ABC):
     def sample(
         self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
     ) -> int:
-        """Take one more sample.
+        """Process one more sample.
 
         Parameters
         ----------
         ready: cycle in which its input is complete.
-        room: what the stage behind has released.
-        counts: winners in the rows of the linear layers that are still to come.
-        spans: taken down here.
+        room: cycles in which the next stage has released room.
+        counts: row counts of the linear layers that are still to come.
+        spans: list that the spans are added to.
 
-        Returns the cycle in which it leaves.
+        Returns the cycle in which the sample leaves.
         """
 
 
@@ -176,7 +176,7 @@ class _Gather(_Part):
         self.frame = FrameShape(height=planes * height, width=width, beat=folding.input_bytes)
         self.images = images_kept(plan, self.frame.beats)
         self.input_free = self.loader_free = self.compute_free = 0
-        self.copies: list[int] = []  # of windows, released
+        self.copies: list[int] = []  # release cycles of window copies
 
     def sample(
         self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
@@ -197,7 +197,7 @@ class _Gather(_Part):
         self.released.append(self.loader_free)
         last_step = starts[-1] + plan.steps
         rest = (plan.stage.channels - 1) % plan.folding.streams
-        # Tables, the last stream, the tile, and the registers of the row and of the tile.
+        # Tables, the last stream, the tile, and the row and tile registers.
         last = last_step + TableRam.LATENCY + 1 + rest + TileTiming(plan).channel + 2
         out = last + LocalWinners.LATENCY
         spans.append(Span(f"{name} load", loads[0] + 1, self.loader_free))
@@ -206,7 +206,7 @@ class _Gather(_Part):
         return out
 
     def _load(self, number: int, first: int) -> int:
-        """Load a pass of a sample whose first beat came in cycle ``first``; when that starts."""
+        """Load a pass of a sample whose first beat came in cycle ``first``; returns its start."""
         plan, frame = self.plan, self.frame
         across = plan.stage.out_shape[2] // plan.folding.cols
         final = (plan.passes // across - 1) * plan.folding.rows + plan.load_groups - 1
@@ -225,7 +225,7 @@ class _Gather(_Part):
 
 
 class _Fields(_Part):
-    """What both kinds of scatter layers have: pass after pass into the accumulators, and out."""
+    """What both kinds of scatter layers share: passes into the accumulators, and their drain."""
 
     def __init__(self, plan: ScatterPlan) -> None:
         super().__init__()
@@ -234,7 +234,7 @@ class _Fields(_Part):
         self.rows = -(-plan.stage.channels // plan.folding.drain)
 
     def walk(self, start: int, spans: list[Span]) -> int:
-        """Walk the lists of a sample that is taken in cycle ``start``; cycle of its last step."""
+        """Walk the lists of a sample accepted in cycle ``start``; returns its last step's cycle."""
         plan = self.plan
         self.free = start + plan.passes * plan.interval
         final = start + (plan.runs - 1) * plan.run_interval + plan.run_steps
@@ -243,7 +243,7 @@ class _Fields(_Part):
         return final + PixelBanks.LATENCY - 1
 
     def drained(self, done: int, spans: list[Span]) -> int:
-        """Cycle of the last row's draining, when the last step of a run was in ``done``."""
+        """Cycle in which the last row is drained, if a run's last step was in cycle ``done``."""
         rows = self.rows // self.plan.rounds if self.plan.sums_in_dsp else self.rows
         last = done + bank_delay(self.plan) + 1 + rows
         spans.append(Span(f"{self.plan.stage.name} drain", last - rows + 1, last))
@@ -251,7 +251,7 @@ class _Fields(_Part):
 
 
 class _Scatter(_Fields):
-    """A convolution behind another one."""
+    """A convolution after another one."""
 
     def __init__(self, plan: ScatterPlan, folding: Folding, _: _Part | None, __: ResultRow) -> None:
         super().__init__(plan)
@@ -299,7 +299,7 @@ class _Linear(_Fields):
             spans.append(Span(f"{name} compute", begun, done))
         last = self.drained(done, spans) + drain_latency(self.plan)
         if self.emission is not None:
-            # Requantised, and registered in front of the search.
+            # Requantised, and registered before the search.
             row = last + Requantise.LATENCY + self.plan.stage.layer.multiplier + 1
             return row + self.emission.search
         if self.wide is not None:
@@ -312,16 +312,14 @@ class _Linear(_Fields):
         return self.result
 
     def _arrivals(self, last: int) -> list[int]:
-        """Cycle of each row of a sample in front of the result, when that of the last is
-        ``last``.
-        """
+        """Cycles in which a sample's rows reach the result, the last one in cycle ``last``."""
         plan, runs = self.plan, self.plan.rounds if self.plan.sums_in_dsp else 1
         rows = self.rows // runs
         ends = (last - run * plan.run_interval for run in reversed(range(runs)))
         return [end - row for end in ends for row in reversed(range(rows))]
 
     def take(self, visible: int, *, last: bool) -> int:
-        """Cycle in which a beat of winners has been taken, that can be seen from ``visible`` on."""
+        """Cycle in which a beat of winners, visible from cycle ``visible`` on, has been taken."""
         start = max(visible, self.taken + 1)
         if not self.started:
             start = max(start, self._room())
@@ -338,7 +336,7 @@ class _Linear(_Fields):
 
 
 class _WideResult:
-    """A result of several beats: rows wait, are cut into pieces, and leave as beats."""
+    """A result of several beats: rows are queued, cut into pieces, and sent as beats."""
 
     def __init__(self, row: ResultRow, drain: int) -> None:
         self.row, self.drain = row, drain
@@ -349,8 +347,8 @@ class _WideResult:
         self.sent = -1  # last beat
 
     def sample(self, arrivals: Sequence[int], before: int) -> int:
-        """Cycle of the last beat of a sample whose rows come in ``arrivals``; that of the sample
-        before came in ``before``.
+        """Cycle of a sample's last beat; its rows come in ``arrivals``, and the previous sample's
+        last beat was in ``before``.
         """
         pieces, apart = self.drain // self.piece, -self.row.outputs % BEAT_COLUMNS == 0
         label = max(arrivals[-1] + label_latency(self.drain) + Queue.LATENCY, before + 1)
@@ -360,7 +358,7 @@ class _WideResult:
             if pieces > 1:
                 seen = max(seen, self.taken) + 1
             for _ in range(pieces):
-                # A piece is taken as the beat before it leaves, or later.
+                # A piece is taken no earlier than the previous beat leaves.
                 self.taken = max(seen, self.taken + 1, self.left)
                 done += self.piece
                 if done % BEAT_COLUMNS and done != self.row.outputs:
@@ -374,7 +372,7 @@ class _WideResult:
 
 
 class _Emission:
-    """Global winners of a layer behind the search: rows read, marked and sent beat by beat."""
+    """Global winners of a layer after the search: rows read, marked and sent beat by beat."""
 
     def __init__(self, plan: ScatterPlan) -> None:
         channels, drain = plan.stage.channels, plan.folding.drain
@@ -391,7 +389,7 @@ class _Emission:
         self.released: list[int] = []
 
     def sample(self, ready: int, counts: RowCounts, sink: _Linear) -> None:
-        """Send a sample whose threshold is known from cycle ``ready`` on to the layer behind."""
+        """Send a sample whose threshold is known from cycle ``ready`` on to the next layer."""
         self.read = max(self.read + 1, ready) - 1
         for number, count in enumerate(counts):
             final = number == len(counts) - 1
@@ -417,4 +415,4 @@ _PARTS: dict[tuple[type[Plan], Output], Callable[..., _Part]] = {
     (ScatterPlan, Output.WINNERS): _Linear,
     (ScatterPlan, Output.LOGITS): _Linear,
 }
-"""Rules of a stage, by its engine and the form of its output."""
+"""Timing rules of a stage, by its plan class and the form of its output."""

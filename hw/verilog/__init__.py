@@ -1,1 +1,1 @@
-"""Generated files: Verilog of the machine, and the cache that keeps what is slow to make."""
+"""Generated files: Verilog of the machine, and the cache for what is slow to build."""

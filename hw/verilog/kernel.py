@@ -1,4 +1,4 @@
-"""Verilog of a machine's kernel, cached by the content of whatever it is made from."""
+"""Verilog of a machine's kernel, cached by the content of everything that it is made from."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def machine_kernel(
     vendor: bool = False,
     report: Report = silent,
 ) -> Verilog:
-    """Verilog of the kernel for a network and folding, made at most once for the same sources and
+    """Verilog of the kernel for a network and folding, built at most once for the same sources and
     parameters.
 
     The top module is `twofold.hw.contract.regs.KERNEL_NAME` with clock ``ap_clk`` and reset
@@ -29,8 +29,8 @@ def machine_kernel(
 
     Parameters
     ----------
-    build: directory of everything generated; the Verilog goes to ``verilog/`` in it.
-    vendor: with DSP48E2 and URAM288 cells in place of behavioural models.
+    build: directory for generated files; the Verilog goes to its ``verilog/``.
+    vendor: whether to use DSP48E2 and URAM288 cells instead of behavioural models.
 
     Raises
     ------

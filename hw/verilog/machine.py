@@ -1,4 +1,4 @@
-"""Verilog of a machine, cached by the content of whatever it is made from."""
+"""Verilog of a machine, cached by the content of everything that it is made from."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -16,9 +16,9 @@ from twofold.hw.tools.yosys import identity
 from twofold.hw.verilog.writer import Verilog, read_verilog, write_verilog
 
 OUTSIDE = ("boards", "kernel", "package")
-"""Packages of ``hw`` that the core does not know."""
+"""Packages of ``hw`` that the core does not depend on."""
 OUTSIDE_KERNEL = ("boards", "package")
-"""Packages of ``hw`` that the kernel does not know."""
+"""Packages of ``hw`` that the kernel does not depend on."""
 
 
 def core_verilog(
@@ -30,14 +30,14 @@ def core_verilog(
     vendor: bool = False,
     report: Report = silent,
 ) -> Verilog:
-    """Verilog of the machine for a network and folding, made at most once for the same sources and
+    """Verilog of the machine for a network and folding, built at most once for the same sources and
     parameters.
 
     Parameters
     ----------
-    build: directory of everything generated; the Verilog goes to ``verilog/`` in it.
-    probes: with observation outputs at the stage boundaries (see `Core`).
-    vendor: with DSP48E2 and URAM288 cells in place of behavioural models.
+    build: directory for generated files; the Verilog goes to its ``verilog/``.
+    probes: whether to add observation outputs at the stage boundaries (see `Core`).
+    vendor: whether to use DSP48E2 and URAM288 cells instead of behavioural models.
 
     Raises
     ------
@@ -57,9 +57,9 @@ def core_verilog(
 def machine_key(
     network: Network, folding: Folding, outside: Collection[str] = OUTSIDE, **flags: bool
 ) -> str:
-    """Hash of whatever the Verilog of a machine is made from: sources, tools and parameters.
+    """Hash of everything that the Verilog of a machine is made from: sources, tools and parameters.
 
-    ``outside``: packages of ``hw`` that do not matter.
+    ``outside``: packages of ``hw`` to ignore.
     """
     versions = [f"amaranth=={version('amaranth')}", identity()]
     parameters = [fingerprint(network, folding), json.dumps(flags)]

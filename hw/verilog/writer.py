@@ -1,4 +1,4 @@
-"""Verilog of a component as a top module, in a directory together with the list of its ports."""
+"""Verilog of a component as a top module, written to a directory together with its port list."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,11 +15,11 @@ TOP = "core"
 
 @dataclass(frozen=True)
 class Port:
-    """A port of the top module besides ``clk`` and ``rst``.
+    """A port of the top module other than ``clk`` and ``rst``.
 
     Attributes
     ----------
-    name: in Verilog: the path of the member, joined by two underscores.
+    name: name in Verilog: the path of the member, joined by two underscores.
     bits: width.
     into: whether it is an input.
     """
@@ -36,7 +36,7 @@ class Verilog:
     Attributes
     ----------
     path: the file; its directory is named after the content.
-    ports: of the top module, without clock and reset.
+    ports: ports of the top module, without clock and reset.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class Verilog:
 
     @property
     def text(self) -> str:
-        """The Verilog itself."""
+        """The Verilog text."""
         return self.path.read_text(encoding="utf-8")
 
 
@@ -57,20 +57,18 @@ def ports_of(top: wiring.Component) -> Iterator[Port]:
 
 
 def write_verilog(top: wiring.Component, directory: Path, *, vendor: bool = False) -> Verilog:
-    """Write ``core.v`` and its list of ports into a directory. Raises ToolError when Yosys is
-    missing.
-    """
+    """Write ``core.v`` and its port list to a directory. Raises ToolError if Yosys is missing."""
     return write_files(directory, emit(top, TOP, vendor=vendor), tuple(ports_of(top)))
 
 
 def write_files(directory: Path, text: str, ports: tuple[Port, ...]) -> Verilog:
-    """Write a Verilog text and the list of its ports, for `read_verilog`."""
+    """Write a Verilog text and its port list, for `read_verilog`."""
     write_text(directory / "core.v", text)
     write_json(directory / "ports.json", [asdict(port) for port in ports])
     return Verilog(directory / "core.v", ports)
 
 
 def read_verilog(directory: Path) -> Verilog:
-    """What `write_verilog` wrote."""
+    """Read what `write_verilog` wrote."""
     listing = read_json(directory / "ports.json")
     return Verilog(directory / "core.v", tuple(Port(**port) for port in listing))

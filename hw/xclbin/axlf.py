@@ -1,8 +1,8 @@
-"""AXLF, the container of an ``.xclbin``: a header and sections of bytes. What is in the sections
-that the runtime looks at is `twofold.hw.xclbin.xclbin`.
+"""AXLF, the container format of an ``.xclbin``: a header and sections of bytes. The content of the
+sections that the runtime uses is defined in `twofold.hw.xclbin.xclbin`.
 
-All numbers are little-endian. 304 bytes of magic and signature, a header of 152 bytes, a table with
-40 bytes for each section, and the sections, each at a multiple of 8.
+All numbers are little-endian. The layout is 304 bytes of magic and signature, a 152-byte header, a
+table with 40 bytes per section, and the sections, each aligned to 8 bytes.
 """
 
 import struct
@@ -21,11 +21,11 @@ ALIGN = 8
 SECTIONS_MAX = 256
 LENGTH_MAX = 1 << 30
 NAME_BYTES = 63
-"""Longest name of a platform; one byte is left for the end."""
+"""Maximum length of a platform name; one byte is left for the terminator."""
 
 
 class Kind(IntEnum):
-    """Sections that Twofold writes or reads. Others are passed over."""
+    """Sections that Twofold writes or reads; all others are skipped."""
 
     BITSTREAM = 0
     EMBEDDED_METADATA = 2
@@ -51,13 +51,13 @@ class Mode(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """A container without a meaning.
+    """A container whose sections are not interpreted.
 
     Parameters
     ----------
-    mode: what it is for.
-    platform: name of the shell that it runs on, up to 63 characters of ASCII.
-    uuid: 16 bytes; two bitstreams with the same one count as the same.
+    mode: what the bitstream is for.
+    platform: name of the shell that it runs on, up to 63 ASCII characters.
+    uuid: 16 bytes; bitstreams with the same one are considered the same.
     sections: content by kind; unknown kinds are kept as plain integers.
     """
 
@@ -67,13 +67,13 @@ class Container:
     sections: Mapping[int, bytes] = field(default_factory=dict)
 
     def section(self, kind: Kind) -> bytes:
-        """Content of a section. Raises ParameterError when it is missing."""
+        """Content of a section. Raises ParameterError if it is missing."""
         require(kind in self.sections, f"has no section {kind.name}")
         return self.sections[kind]
 
 
 def encode(container: Container) -> bytes:
-    """Write a container. Raises ParameterError when something does not fit."""
+    """Serialise a container. Raises ParameterError if something does not fit."""
     platform = container.platform.encode("ascii", "replace")
     require(len(platform) <= NAME_BYTES, f"platform is {platform!r}, at most {NAME_BYTES} bytes")
     require(len(container.uuid) == 16, f"uuid is {len(container.uuid)} bytes long, needs 16")
@@ -96,7 +96,7 @@ def encode(container: Container) -> bytes:
 
 
 def decode(content: bytes) -> Container:
-    """Read a container, which is untrusted. Raises ParameterError naming the first rule broken."""
+    """Parse a container; untrusted input. Raises ParameterError naming the first rule broken."""
     start = PREFIX.size + HEADER.size
     require(len(content) >= start, f"is {len(content)} bytes long, shorter than its header")
     magic = content[: len(MAGIC)]
@@ -119,7 +119,7 @@ def decode(content: bytes) -> Container:
 
 
 def _entries(content: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
-    """Kind, offset and size of every section, which neither overlap nor leave the file."""
+    """Kind, offset and size of every section; they must neither overlap nor exceed the file."""
     entries = [(kind, at, size) for kind, _, at, size in ENTRY.iter_unpack(content[start:end])]
     last = end
     for kind, at, size in sorted(entries, key=lambda entry: entry[1:]):
@@ -133,11 +133,11 @@ def _entries(content: bytes, start: int, end: int) -> list[tuple[int, int, int]]
 
 
 def _section_name(kind: int) -> bytes:
-    """Name of a section, which is for people only."""
+    """Name of a section, for display only."""
     return Kind(kind).name.lower().encode()[:15] if kind in list(Kind) else b""
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise ParameterError about the file unless the condition holds."""
+    """Raise ParameterError about the file unless ``condition`` holds."""
     if not condition:
         raise ParameterError(f"xclbin {message}")

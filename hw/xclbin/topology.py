@@ -1,7 +1,7 @@
-"""What the runtime has to know about a card and its bitstream: memories, compute units, what is
-connected, and clocks. Four binary tables, each a section of an ``.xclbin``.
+"""What the runtime needs to know about a card and its bitstream: memories, compute units,
+connections and clocks. Four binary tables, each a section of an ``.xclbin``.
 
-All numbers are little-endian; a table is a count and rows of one size.
+All numbers are little-endian; a table is a count followed by rows of equal size.
 """
 
 import struct
@@ -17,7 +17,7 @@ from twofold.hw.xclbin.axlf import require
 ENTRIES_MAX = 1 << 12
 DDR4, HBM = 1, 6
 ADDRESSED = (DDR4, HBM)
-"""Types of memory that lie in the address space of kernels."""
+"""Memory types that are part of the kernels' address space."""
 KERNEL_IP = 1
 INTERRUPTS = 1
 PROTOCOL_SHIFT = 8
@@ -40,7 +40,7 @@ class Protocol(IntEnum):
 
 
 class ClockType(IntEnum):
-    """Which clock of the shell."""
+    """The shell's clocks."""
 
     UNUSED = 0
     DATA = 1
@@ -56,9 +56,9 @@ class Memory:
     ----------
     tag: name, as in ``DDR[0]``; up to 15 characters.
     base: address of its first byte.
-    size: bytes, a multiple of 1024.
+    size: size in bytes, a multiple of 1024.
     used: whether a compute unit is connected to it.
-    kind: type of memory, `DDR4` unless read from elsewhere.
+    kind: memory type, `DDR4` unless read from a file.
     """
 
     tag: str
@@ -75,9 +75,9 @@ class Unit:
     Attributes
     ----------
     kernel, name: as in ``twofold:twofold_1``; together up to 62 characters.
-    base: address of its registers, a multiple of their range.
+    base: address of its registers, aligned to the size of their range.
     protocol: how it is started.
-    kind: type of IP, `KERNEL_IP` unless read from elsewhere.
+    kind: IP type, `KERNEL_IP` unless read from a file.
     interrupts: whether it has an interrupt line.
     """
 
@@ -100,7 +100,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock: name, frequency in MHz, and which one it is."""
+    """A clock: name, frequency in MHz, and type."""
 
     name: str
     mhz: int
@@ -108,7 +108,7 @@ class Clock:
 
 
 def pack_memories(memories: Sequence[Memory]) -> bytes:
-    """Section MEM_TOPOLOGY. Raises ParameterError when a row does not fit."""
+    """Section MEM_TOPOLOGY. Raises ParameterError if a row does not fit."""
     rows = []
     for one in memories:
         require(
@@ -120,14 +120,14 @@ def pack_memories(memories: Sequence[Memory]) -> bytes:
 
 
 def unpack_memories(content: bytes) -> Iterator[Memory]:
-    """Rows of section MEM_TOPOLOGY, which is untrusted. Raises ParameterError."""
+    """Rows of section MEM_TOPOLOGY; untrusted input. Raises ParameterError."""
     rows = _rows(content, _WIDE_COUNT, _MEMORY, "MEM_TOPOLOGY")
     for kind, used, size, base, tag in rows:
         yield Memory(_string(tag), base, 1024 * size, bool(used), kind)
 
 
 def pack_units(units: Sequence[Unit]) -> bytes:
-    """Section IP_LAYOUT. Raises ParameterError when a row does not fit."""
+    """Section IP_LAYOUT. Raises ParameterError if a row does not fit."""
     rows = []
     for one in units:
         require(
@@ -142,7 +142,7 @@ def pack_units(units: Sequence[Unit]) -> bytes:
 
 
 def unpack_units(content: bytes) -> Iterator[Unit]:
-    """Rows of section IP_LAYOUT, which is untrusted. Raises ParameterError."""
+    """Rows of section IP_LAYOUT; untrusted input. Raises ParameterError."""
     for kind, properties, base, name in _rows(content, _WIDE_COUNT, _UNIT, "IP_LAYOUT"):
         kernel, _, unit = _string(name).partition(":")
         code = properties >> PROTOCOL_SHIFT & 0xFF
@@ -155,25 +155,25 @@ def unpack_units(content: bytes) -> Iterator[Unit]:
 
 
 def pack_connections(connections: Sequence[Connection]) -> bytes:
-    """Section CONNECTIVITY. Raises ParameterError when a row does not fit."""
+    """Section CONNECTIVITY. Raises ParameterError if a row does not fit."""
     rows = [(one.argument, one.unit, one.memory) for one in connections]
     return _table(_COUNT, _CONNECTION, rows)
 
 
 def unpack_connections(content: bytes) -> Iterator[Connection]:
-    """Rows of section CONNECTIVITY, which is untrusted. Raises ParameterError."""
+    """Rows of section CONNECTIVITY; untrusted input. Raises ParameterError."""
     for row in _rows(content, _COUNT, _CONNECTION, "CONNECTIVITY"):
         yield Connection(*row)
 
 
 def pack_clocks(clocks: Sequence[Clock]) -> bytes:
-    """Section CLOCK_FREQ_TOPOLOGY. Raises ParameterError when a row does not fit."""
+    """Section CLOCK_FREQ_TOPOLOGY. Raises ParameterError if a row does not fit."""
     rows = [(one.mhz, one.kind, _name(one.name, 128)) for one in clocks]
     return _table(_CLOCK_COUNT, _CLOCK, rows)
 
 
 def unpack_clocks(content: bytes) -> Iterator[Clock]:
-    """Rows of section CLOCK_FREQ_TOPOLOGY, which is untrusted. Raises ParameterError."""
+    """Rows of section CLOCK_FREQ_TOPOLOGY; untrusted input. Raises ParameterError."""
     for mhz, kind, name in _rows(content, _CLOCK_COUNT, _CLOCK, "CLOCK_FREQ_TOPOLOGY"):
         require(kind in list(ClockType), f"clock {_string(name)}: unknown type {kind}")
         yield Clock(_string(name), mhz, ClockType(kind))
@@ -182,7 +182,7 @@ def unpack_clocks(content: bytes) -> Iterator[Clock]:
 def check(
     memories: Sequence[Memory], units: Sequence[Unit], connections: Sequence[Connection]
 ) -> None:
-    """Raise ParameterError unless connections join what there is and memories do not overlap."""
+    """Raise ParameterError if a connection is out of range or memories overlap."""
     for one in connections:
         require(
             0 <= one.unit < len(units) and 0 <= one.memory < len(memories),
@@ -205,7 +205,7 @@ def check(
 
 
 def _table(counter: struct.Struct, row: struct.Struct, rows: Sequence[tuple[Any, ...]]) -> bytes:
-    """A count and the rows behind it."""
+    """A count followed by the rows."""
     require(
         len(rows) <= ENTRIES_MAX, f"has {len(rows)} entries in a section, at most {ENTRIES_MAX}"
     )
@@ -218,7 +218,7 @@ def _table(counter: struct.Struct, row: struct.Struct, rows: Sequence[tuple[Any,
 def _rows(
     content: bytes, counter: struct.Struct, row: struct.Struct, name: str
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows behind a count."""
+    """Rows after a count."""
     require(len(content) >= counter.size, f"has an empty section {name}")
     (count,) = counter.unpack_from(content)
     end = counter.size + row.size * count

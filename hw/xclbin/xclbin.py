@@ -1,9 +1,9 @@
-"""An ``.xclbin``: bitstream, memory, compute units and clocks, as XRT wants them; and which machine
-is inside.
+"""An ``.xclbin``: bitstream, memory, compute units and clocks, as XRT expects them, and the
+identity of the machine inside.
 
-The machine is told in section KEYVALUE_METADATA, to which ``xclbinutil --key-value
-USER:<key>:<value>`` adds too, so that a host can check a bitstream before loading it, whoever made
-it. What is for emulation, which Twofold writes itself, also carries a digest of the whole file.
+The identity is stored in section KEYVALUE_METADATA, which ``xclbinutil --key-value
+USER:<key>:<value>`` also writes, so that a host can check a bitstream before loading it, whichever
+tool made it. Emulation files, which Twofold writes itself, also carry a digest of the whole file.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from twofold.hw.xclbin.axlf import Kind, Mode, require
 from twofold.hw.xclbin.topology import Clock, ClockType, Connection, Memory, Protocol, Unit
 
 LARGEST = 1 << 30
-"""More bytes than any bitstream of a card."""
+"""Larger than any bitstream of a card, in bytes."""
 PREFIX = f"{KERNEL_NAME}_"
 KEYS = ("fingerprint", "network", "folding", "kernel_version")
 DIGEST = "digest"
@@ -28,13 +28,14 @@ EMPTY_DIGEST = "0" * 64
 
 @dataclass(frozen=True)
 class Identity:
-    """The machine inside.
+    """Identity of the machine inside.
 
     Attributes
     ----------
-    fingerprint: of network and folding, 32 bytes; see `twofold.hw.contract.fingerprint`.
-    network, folding: names, for people.
-    kernel_version: of the register table, see `twofold.hw.contract.regs`.
+    fingerprint: fingerprint of network and folding, 32 bytes; see
+        `twofold.hw.contract.fingerprint`.
+    network, folding: names, for display.
+    kernel_version: version of the register table, see `twofold.hw.contract.regs`.
     """
 
     fingerprint: bytes
@@ -49,14 +50,14 @@ class Xclbin:
 
     Attributes
     ----------
-    mode: what it is for.
+    mode: what the bitstream is for.
     platform: name of the shell that it runs on.
-    memories, units, connections, clocks: what the runtime has to know about the card.
+    memories, units, connections, clocks: what the runtime needs to know about the card.
     metadata: XML about the kernel and its units.
     bitstream: for emulation, a zip archive of the simulation.
-    identity: the machine inside; None where the file does not say.
-    build: what goes into BUILD_METADATA, as JSON values.
-    uuid: two files with the same one count as the same; `encode` makes one of the content.
+    identity: the machine inside; None if the file does not say.
+    build: content of BUILD_METADATA, as JSON values.
+    uuid: files with the same one are considered the same; `encode` derives one from the content.
     """
 
     mode: Mode
@@ -73,7 +74,7 @@ class Xclbin:
 
 
 def encode(xclbin: Xclbin) -> bytes:
-    """Write an ``.xclbin`` with a digest. Raises ParameterError when something does not fit."""
+    """Serialise an ``.xclbin`` with a digest. Raises ParameterError if something does not fit."""
     topology.check(xclbin.memories, xclbin.units, xclbin.connections)
     sections: dict[int, bytes] = {
         Kind.KEYVALUE_METADATA: _pack_keys(xclbin.identity),
@@ -94,9 +95,7 @@ def encode(xclbin: Xclbin) -> bytes:
 
 
 def decode(content: bytes) -> Xclbin:
-    """Read an ``.xclbin``, which is untrusted. Raises ParameterError naming the first rule
-    broken.
-    """
+    """Parse an ``.xclbin``; untrusted input. Raises ParameterError, naming the broken rule."""
     container = axlf.decode(content)
     modes = list(Mode)
     require(container.mode in modes, f"has mode {container.mode}, known are 0..{len(modes) - 1}")
@@ -120,7 +119,7 @@ def decode(content: bytes) -> Xclbin:
 
 
 def user_keys(identity: Identity) -> dict[str, str]:
-    """Keys that tell of a machine, for ``xclbinutil --key-value USER:<key>:<value>``."""
+    """Keys that identify a machine, for ``xclbinutil --key-value USER:<key>:<value>``."""
     values = (
         identity.fingerprint.hex(),
         identity.network,
@@ -131,14 +130,14 @@ def user_keys(identity: Identity) -> dict[str, str]:
 
 
 def _pack_keys(identity: Identity | None) -> bytes:
-    """Keys with the digest first, so that its place is the first 64 zeros of the file."""
+    """Keys with the digest first: its placeholder is then the first run of 64 zeros in the file."""
     pairs = {PREFIX + DIGEST: EMPTY_DIGEST, **(user_keys(identity) if identity else {})}
     rows = [{"key": key, "value": value} for key, value in pairs.items()]
     return json.dumps({"key_values": rows}).encode()
 
 
 def _unpack_keys(content: bytes | None) -> dict[str, str]:
-    """Keys that are ours, without their prefix."""
+    """Twofold's own keys, without their prefix."""
     if content is None:
         return {}
     tree = _json(content, Kind.KEYVALUE_METADATA)

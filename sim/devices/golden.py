@@ -12,7 +12,7 @@ from twofold.sw.golden import forward
 
 
 class GoldenClassifier:
-    """NumPy integers."""
+    """Computes with NumPy integers."""
 
     def __init__(self, quantized: QuantizedNetwork) -> None:
         self._quantized = quantized
@@ -20,12 +20,12 @@ class GoldenClassifier:
     def infer(
         self, inputs: NDArray[np.uint8]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64] | None]:
-        """Logits and labels, no labels of raw outputs."""
+        """Logits and labels; the labels are None for raw outputs."""
         found = forward(self._quantized, inputs, keep_activations=False)
         return found.logits, found.labels
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Does nothing: there is nothing to free."""
 
 
 def open_golden(network: Network, folding: Folding, *, units: int = 1) -> SoftwareDevice:

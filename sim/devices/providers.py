@@ -1,4 +1,4 @@
-"""The simulated devices under the names that ``--device`` knows."""
+"""The simulated devices, under their names for ``--device``."""
 
 from twofold.sim.devices.golden import open_golden
 from twofold.sim.devices.rtl import open_rtl
@@ -12,5 +12,5 @@ def golden(request: DeviceRequest) -> SoftwareDevice:
 
 
 def rtl(request: DeviceRequest) -> SoftwareDevice:
-    """``--device rtl``: the machine's RTL, built at the first use."""
+    """``--device rtl``: the machine's RTL, built on first use."""
     return open_rtl(request.network, request.folding, request.build)

@@ -1,4 +1,4 @@
-"""The machine's RTL, as a library, as a device."""
+"""The machine's RTL, compiled to a library, as a device."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class RtlEngine:
         self._machine = machine
 
     def load(self, image: bytes) -> ParameterStatus:
-        """Send the image, good or bad."""
+        """Send a parameter image, valid or not."""
         return self._machine.load(image)
 
     def run(self, inputs: NDArray[np.uint8]) -> Classified:
@@ -43,8 +43,7 @@ def open_rtl(
 ) -> SoftwareDevice:
     """A device whose units are cores in cycle-accurate simulation, built under ``build``.
 
-    Raises FoldingError when the folding does not fit, ToolError when a program is missing or
-    fails.
+    Raises FoldingError if the folding does not fit, ToolError if a program is missing or fails.
     """
 
     def engine() -> RtlEngine:

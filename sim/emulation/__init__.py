@@ -1,1 +1,1 @@
-"""The card behind the real Xilinx Runtime: its hardware emulation, with a Verilated kernel."""
+"""A card behind the real Xilinx Runtime: its hardware emulation, with a Verilated kernel."""

@@ -1,7 +1,7 @@
-"""An ``.xclbin`` for XRT's hardware emulation: our Verilated kernel in place of a bitstream.
+"""An ``.xclbin`` for XRT's hardware emulation: our Verilated kernel instead of a bitstream.
 
-Its bitstream is a zip archive that XRT unpacks: a script that XRT starts, the device process, the
-kernel as a library, and how the card is put together.
+Its bitstream section is a zip archive that XRT unpacks: a script that XRT starts, the device
+process, the kernel as a library, and the card's configuration.
 """
 
 import io
@@ -44,7 +44,7 @@ from twofold.sim.rtl.library import shared_library
 BINARY = f"{KERNEL_NAME}_hw_emu.xclbin"
 HARNESS = Path(__file__).with_name("card.cpp")
 SIMULATION = "behav_waveform/xsim"
-"""Where XRT looks for a simulation in the archive. The name of a simulator is all that it says."""
+"""Where XRT looks for a simulation in the archive; the simulator's name has no further effect."""
 
 UNIT_BASE, UNIT_STEP = 0x180_0000, 0x1_0000
 MEMORY_KINDS = {"DDR4": topology.DDR4, "HBM": topology.HBM}
@@ -85,12 +85,13 @@ class Target:
     Parameters
     ----------
     machine: network and folding of every unit, and the board.
-    units: compute units, as many as the board has regions at most; each has a memory bank.
-    latency: cycles from a unit's request to memory until its answer.
+    units: number of compute units, at most the number of the board's regions; each has a memory
+        bank.
+    latency: cycles from a unit's memory request to its response.
 
     Raises
     ------
-    FoldingError: there cannot be so many units.
+    FoldingError: the number of units is not possible.
     """
 
     machine: Machine
@@ -124,7 +125,7 @@ def write_bitstream(target: Target, bitstreams: Path, build: Path, report: Repor
 
 
 def card_library(kernel: Verilog, build: Path, report: Report = silent) -> Path:
-    """The emulated card around a kernel, as a shared library, made once. Raises ToolError."""
+    """The emulated card around a kernel, as a shared library, built once. Raises ToolError."""
     return shared_library(
         kernel,
         HARNESS,
@@ -171,7 +172,7 @@ def describe(target: Target, library: bytes) -> Xclbin:
 
 
 def _banks(board: Board, taken: Collection[int]) -> tuple[Memory, ...]:
-    """All memory banks of the board, those in ``taken`` connected."""
+    """All memory banks of the board; those in ``taken`` are connected."""
     memory = board.platform.memory
     return tuple(
         Memory(
@@ -193,7 +194,7 @@ def _clocks(board: Board) -> tuple[Clock, ...]:
 
 
 def _shell(board: Board) -> dict[str, str]:
-    """The platform's attributes, out of its name and the part's."""
+    """The platform's attributes, derived from its name and the part's."""
     vendor, name, *version, major, minor = board.platform.platform.split("_")
     part = (board.device, board.package, f"-{board.speed}", board.grade)
     return {
@@ -207,7 +208,7 @@ def _shell(board: Board) -> dict[str, str]:
 
 
 def _archive(plan: CardPlan, library: bytes) -> bytes:
-    """The simulation as a zip archive, the same bytes for the same content."""
+    """The simulation as a zip archive; equal content gives equal bytes."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, data, executable in _files(plan, library):
@@ -219,7 +220,7 @@ def _archive(plan: CardPlan, library: bytes) -> bytes:
 
 
 def _files(plan: CardPlan, library: bytes) -> Iterator[tuple[str, bytes, bool]]:
-    """Name, content, and whether it is to be run."""
+    """Name, content, and whether the file is executable."""
     yield "simulate.sh", START.encode(), True
     yield LIBRARY, library, True
     yield PLAN, plan.to_json().encode(), False

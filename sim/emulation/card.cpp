@@ -1,8 +1,8 @@
 // The card as a C library: compute units on one clock, the memory that they share with the host, registers.
 //
-// Each unit is an instance of the Verilated kernel with a memory controller of its own: reads and writes are answered
-// in order, `latency` cycles after their address, a beat a cycle. Units that have work are stepped together; the
-// others have their clock stopped.
+// Each unit is an instance of the Verilated kernel with its own memory controller: reads and writes are answered in
+// order, `latency` cycles after their address, one beat per cycle. Units that have work are stepped together; the
+// clocks of the others are stopped.
 
 #include <algorithm>
 #include <cstdint>
@@ -22,15 +22,15 @@ namespace {
 
 constexpr int RESET_CYCLES = 16;
 constexpr uint64_t BEAT = twofold::BEAT_BYTES;
-constexpr uint64_t PAGE = 4096;           // that a burst may not leave
-constexpr uint64_t BLOCK = 1 << 16;       // that memory is made of
-constexpr uint64_t REGISTER_CYCLES = 10000;  // after which a register access hangs
+constexpr uint64_t PAGE = 4096;           // which a burst may not cross
+constexpr uint64_t BLOCK = 1 << 16;       // size in which memory is allocated
+constexpr uint64_t REGISTER_CYCLES = 10000;  // after which a register access counts as hung
 constexpr uint32_t CONTROL = twofold::REGISTER_CONTROL;
 constexpr uint32_t START = twofold::CONTROL_START, IDLE = twofold::CONTROL_IDLE, CONTINUE = twofold::CONTROL_CONTINUE;
 
 enum Response : uint8_t { OKAY = 0, SLVERR = 2, DECERR = 3 };
 
-// Blocks appear when they are written; whatever was never written reads as zeros.
+// Blocks are allocated on first write; memory that was never written reads as zeros.
 class Memory {
   public:
     explicit Memory(uint64_t limit) : room(limit / BLOCK) {}
@@ -91,7 +91,7 @@ struct Reply {
     Response response;
 };
 
-// Verilator looks for the scopes of a model in the context of the thread, not in the model's own.
+// Verilator looks up a model's scopes in the thread's context, not in the model's own.
 struct Current {
     explicit Current(VerilatedContext *context) { Verilated::threadContextp(context); }
 };
@@ -105,7 +105,7 @@ struct Unit {
     std::deque<Reply> replies;
     uint64_t last_work = 0;
     bool active = false;
-    bool idle = true;  // as register `control` has said since the last start
+    bool idle = true;  // according to register `control`, since the last start
 
     Response answer(uint64_t address, uint32_t beats) const {
         if (address % PAGE + beats * BEAT > PAGE) return SLVERR;
@@ -216,7 +216,7 @@ struct Card {
         unit.top.ap_clk = 0;
     }
 
-    // One cycle of every unit that has work, and of `also`. Returns how many have work.
+    // Run one cycle of every unit that has work, and of `also`. Returns how many have work.
     unsigned tick(Unit *also = nullptr) {
         unsigned busy = 0;
         for (auto &unit : units) {
@@ -240,8 +240,8 @@ struct Card {
 
 extern "C" {
 
-// Units, cycles of latency of the memory, bursts that it accepts at a time, cycles without any transfer after which a
-// unit counts as done, bytes that all memory together may take.
+// Number of units, memory latency in cycles, maximum bursts in flight per memory, cycles without any transfer after
+// which a unit counts as done, maximum bytes of all memory together.
 Card *card_new(uint32_t units, uint64_t latency, uint64_t outstanding, uint64_t timeout, uint64_t limit) {
     Card *card = new Card(units, latency, outstanding, timeout, limit);
     card->reset();
@@ -256,12 +256,12 @@ void card_delete(Card *card) {
     delete card;
 }
 
-// Let a unit reach a range of memory. Elsewhere its reads and writes are answered DECERR.
+// Let a unit reach a range of memory. Reads and writes elsewhere are answered with DECERR.
 void card_connect(Card *card, uint32_t unit, uint64_t base, uint64_t size) {
     card->units[unit]->reach.push_back({base, size});
 }
 
-// The host's transfers. Writing returns 0 when memory is exhausted.
+// The host's transfers. Writing returns 0 if memory is exhausted.
 int card_write(Card *card, uint64_t address, const uint8_t *bytes, uint64_t size) {
     return card->memory.write(address, bytes, size);
 }
@@ -270,7 +270,7 @@ void card_read(Card *card, uint64_t address, uint8_t *bytes, uint64_t size) {
     card->memory.read(address, bytes, size);
 }
 
-// Register accesses over the units' AXI4-Lite ports. They return 0 when the unit does not answer.
+// Register accesses over the units' AXI4-Lite ports. They return 0 if the unit does not answer.
 int card_set_register(Card *card, uint32_t index, uint32_t offset, uint32_t value) {
     Unit &unit = *card->units[index];
     Vtop &top = unit.top;
@@ -314,7 +314,7 @@ int card_get_register(Card *card, uint32_t index, uint32_t offset, uint32_t *val
     return done;
 }
 
-// Run up to `cycles` cycles, less when no unit has work. Returns how many have.
+// Run up to `cycles` cycles, fewer if no unit has work. Returns how many have work.
 unsigned card_step(Card *card, uint64_t cycles) {
     unsigned busy = 1;
     for (uint64_t i = 0; i < cycles && busy; i++) busy = card->tick();

@@ -1,6 +1,6 @@
 """The emulated card: Verilated compute units and memory, driven through ctypes.
 
-Runs on the standard library alone, because it is shipped inside the bitstream.
+Uses only the standard library, because it is shipped inside the bitstream.
 """
 
 import ctypes
@@ -13,17 +13,17 @@ SAMPLE = 4
 
 
 class CardError(Exception):
-    """What the emulated card cannot do, in one line."""
+    """Something the emulated card cannot do, in one line."""
 
 
 @dataclass(frozen=True)
 class UnitPlace:
-    """Where a compute unit is: its registers, and the memory that it reaches.
+    """Location of a compute unit: its registers, and the memory that it can reach.
 
     Attributes
     ----------
     name: as in ``twofold_1``.
-    base, size: addresses of its registers.
+    base, size: address range of its registers.
     memories: pairs of base and size.
     """
 
@@ -35,15 +35,15 @@ class UnitPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class CardPlan:
-    """How the card is put together.
+    """Configuration of the card.
 
     Attributes
     ----------
     units: compute units.
     timeout: cycles without a transfer after which a unit counts as done.
-    latency: cycles from a request to memory until its answer.
-    outstanding: bursts that a memory accepts at a time.
-    memory_bytes: of this machine's memory that the card's may take.
+    latency: cycles from a memory request to its response.
+    outstanding: maximum number of bursts in flight per memory.
+    memory_bytes: host memory that the card's memory may use.
     """
 
     units: Sequence[UnitPlace]
@@ -58,7 +58,7 @@ class CardPlan:
 
 
 def read_plan(text: str) -> CardPlan:
-    """What `CardPlan.to_json` wrote."""
+    """Read back what `CardPlan.to_json` wrote."""
     tree = json.loads(text)
     units = tuple(UnitPlace(**unit) for unit in tree.pop("units"))
     return CardPlan(units=units, **tree)
@@ -69,8 +69,8 @@ class Card:
 
     Parameters
     ----------
-    library: made from ``card.cpp``.
-    plan: how it is put together.
+    library: built from ``card.cpp``.
+    plan: configuration of the card.
     """
 
     def __init__(self, library: Path, plan: CardPlan) -> None:
@@ -84,7 +84,7 @@ class Card:
                 self._c.card_connect(self._card, index, base, size)
 
     def close(self) -> None:
-        """Free it."""
+        """Free the card."""
         if self._card is not None:
             self._c.card_delete(self._card)
             self._card = None
@@ -96,15 +96,15 @@ class Card:
 
     @property
     def beats(self) -> tuple[int, int]:
-        """Beats of 64 bytes that the units have read and written."""
+        """Number of 64-byte beats that the units have read and written."""
         return self._c.card_beats_read(self._card), self._c.card_beats_written(self._card)
 
     def step(self, cycles: int) -> int:
-        """Run up to that many cycles, less when no unit has work. Returns how many have."""
+        """Run up to that many cycles, fewer if no unit has work. Returns the number that has."""
         return self._c.card_step(self._card, cycles)
 
     def write(self, address: int, content: bytes | bytearray | memoryview) -> None:
-        """Write memory. Raises CardError when there is no more of it."""
+        """Write memory. Raises CardError if there is not enough of it."""
         content = bytes(content)
         if not self._c.card_write(self._card, address, content, len(content)):
             raise CardError(
@@ -113,13 +113,13 @@ class Card:
             )
 
     def read(self, address: int, size: int) -> bytes:
-        """Read memory; what was never written is zero."""
+        """Read memory; locations never written read as zero."""
         content = ctypes.create_string_buffer(size)
         self._c.card_read(self._card, address, content, size)
         return content.raw
 
     def write_registers(self, address: int, content: bytes) -> bool:
-        """Write samples at an address of a unit, lowest first. False when no unit is there."""
+        """Write 32-bit words at an address of a unit, lowest first. False if no unit is there."""
         place = self._find(address, len(content))
         if place is None:
             return False
@@ -131,7 +131,7 @@ class Card:
         return True
 
     def read_registers(self, address: int, size: int) -> bytes | None:
-        """Read samples at an address of a unit. None when no unit is there."""
+        """Read 32-bit words at an address of a unit. None if no unit is there."""
         place = self._find(address, size)
         if place is None:
             return None
@@ -144,7 +144,7 @@ class Card:
         return b"".join(samples)[:size]
 
     def _find(self, address: int, size: int) -> tuple[int, int] | None:
-        """Unit and offset of a range of registers."""
+        """Unit that contains a range of registers, and the offset in it."""
         for index, unit in enumerate(self.plan.units):
             offset = address - unit.base
             if offset >= 0 and offset + size <= unit.size and offset % SAMPLE == 0:

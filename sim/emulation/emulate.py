@@ -1,4 +1,4 @@
-"""Samples through PYNQ and XRT's C interface on an emulated card, against the golden model."""
+"""Runs samples through PYNQ and XRT's C API on an emulated card, against the golden model."""
 
 import sys
 import tempfile
@@ -28,16 +28,16 @@ HOST = "twofold.sim.emulation.host"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of samples on one back-end.
+    """Result of a run on one back-end.
 
     Attributes
     ----------
     backend: ``pynq``, or ``xrt`` for the C interface.
-    samples: samples sent.
-    mismatches: samples whose logits or label differ from the golden model.
-    seconds: of the host from its first sample to the last result.
-    whole_seconds: of the host process, with loading of bitstream and network.
-    counters: registers by unit and name, after the samples.
+    samples: number of samples sent.
+    mismatches: number of samples whose logits or label differ from the golden model.
+    seconds: host time from its first sample to the last result.
+    whole_seconds: time of the whole host process, including loading bitstream and network.
+    counters: registers by unit and name, read after the samples.
     """
 
     backend: str
@@ -54,8 +54,8 @@ class Emulation:
 
     Attributes
     ----------
-    figures: about the machine, as plain JSON values.
-    outcomes: of each back-end.
+    figures: facts about the machine, as plain JSON values.
+    outcomes: result of each back-end.
     """
 
     figures: Mapping[str, Any]
@@ -63,11 +63,11 @@ class Emulation:
 
     @property
     def passed(self) -> bool:
-        """Whether every sample on every back-end equals the golden model."""
+        """Whether every sample matches the golden model on every back-end."""
         return bool(self.outcomes) and not any(one.mismatches for one in self.outcomes)
 
     def to_json(self) -> dict[str, Any]:
-        """The report."""
+        """The report as JSON values."""
         backends = [asdict(one) for one in self.outcomes]
         return {**self.figures, "passed": self.passed, "backends": backends}
 
@@ -78,12 +78,12 @@ class Task:
 
     Parameters
     ----------
-    network: file of a quantized network.
-    machine: that computes it.
+    network: path of a quantized network.
+    machine: machine that computes it.
     inputs: uint8 ``[samples, channels, height, width]``.
-    units: compute units.
-    backends: of `twofold.sw.xrt.library.RUNTIMES`.
-    seconds: that a host may take.
+    units: number of compute units.
+    backends: names from `twofold.sw.xrt.library.RUNTIMES`.
+    seconds: timeout of a host process.
     """
 
     network: Path
@@ -95,7 +95,7 @@ class Task:
 
 
 def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) -> Emulation:
-    """Build the bitstream and run the samples, on one back-end after the other.
+    """Build the bitstream and run the samples, on one back-end after another.
 
     Raises FoldingError, ToolError, and the errors of the network file.
     """
@@ -135,7 +135,7 @@ def emulate(task: Task, bitstreams: Path, build: Path, report: Report = silent) 
 
 
 def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], float]:
-    """Results of a host process, and the seconds that it took."""
+    """Results of a host process, and how many seconds it took."""
     with (
         tempfile.TemporaryDirectory(prefix="twofold-host-") as scratch,
         emulation(board=find(task.machine.board)) as variables,
@@ -169,6 +169,6 @@ def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], fl
 
 
 def _reason(text: str) -> str:
-    """The last line of ours, or the last of all."""
+    """The last line that is ours, or else the last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no output"]
     return next((line for line in reversed(lines) if line.startswith("twofold")), lines[-1])

@@ -1,7 +1,7 @@
-"""What a process needs around it to see emulated cards through XRT: files, and variables.
+"""Environment in which a process sees emulated cards through XRT: files and variables.
 
 XRT reads both when its libraries are loaded, so they are meant for a new process. Debian's packages
-lack the directory tree that XRT and PYNQ look into; it is made of links.
+lack the directory tree that XRT and PYNQ look into, so one is built from links.
 """
 
 import json
@@ -22,7 +22,7 @@ from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.files import write_text
 
 PACKET = 1 << 18
-"""Bytes of the longest transfer in one call."""
+"""Maximum size of a transfer in one call, in bytes."""
 
 MARGIN = 1 << 12
 LIBRARIES = ("hwemu", "core")
@@ -32,7 +32,7 @@ END_SECONDS = 5.0
 
 
 def find_libraries() -> Path:
-    """Directory with XRT's ``libxrt_hwemu.so.2``. Raises ToolError when XRT is not installed."""
+    """Directory with XRT's ``libxrt_hwemu.so.2``. Raises ToolError if XRT is not installed."""
     triplet = sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu"
     set_up = os.environ.get("XILINX_XRT")
     places = [Path(set_up) / "lib"] if set_up else []
@@ -51,11 +51,11 @@ def check() -> None:
 
 
 def prepare(directory: Path, *, cards: int = 1, board: Board | None = None) -> dict[str, str]:
-    """Fill an empty directory and return the variables of a process that sees ``cards`` cards.
+    """Fill an empty directory and return the environment of a process that sees ``cards`` cards.
 
-    ``board``: what they are; None for the default.
+    ``board``: board of the cards; None for the default.
 
-    Raises ToolError when something is not installed.
+    Raises ToolError if something is not installed.
     """
     check()
     directory = directory.absolute()
@@ -105,15 +105,15 @@ def _emconfig(cards: int, board: Board) -> str:
 
 
 def _size(size: int) -> str:
-    """Bytes as XRT reads them: in whole GB, or in MB."""
+    """A size in bytes, in the form that XRT reads: whole GB, or MB."""
     return f"{size >> 30}GB" if size % (1 << 30) == 0 else f"{size >> 20}MB"
 
 
 def _settings() -> str:
-    """``xrt.ini``.
+    """Content of ``xrt.ini``.
 
-    XRT 2.13 as Debian has it grows the buffer of its calls without keeping the new address. The
-    first call carries these settings, so padding makes it as long as any later one.
+    XRT 2.13 as packaged by Debian grows the buffer of its calls without keeping the new address.
+    The first call carries these settings, so padding makes it as long as any later one.
     """
     return (
         f"[Emulation]\npacket_size={PACKET}\nsystem_dpa=false\nkeep_run_dir=false\n"
@@ -125,10 +125,10 @@ def _settings() -> str:
 def emulation(
     directory: Path | None = None, *, cards: int = 1, board: Board | None = None
 ) -> Iterator[dict[str, str]]:
-    """Variables for processes that see emulated cards, while the context lasts.
+    """Environment variables for processes that see emulated cards while the context is active.
 
-    ``directory`` is made and kept; without one, a temporary directory is used. ``board``: what the
-    cards are; None for the default.
+    ``directory`` is created and kept; if None, a temporary directory is used. ``board``: board of
+    the cards; None for the default.
     """
     with tempfile.TemporaryDirectory(prefix="twofold-emulation-") as scratch:
         place = directory or Path(scratch) / "emulation"
@@ -143,9 +143,9 @@ def emulation(
 def run(
     command: Sequence[str], variables: Mapping[str, str], *, seconds: float, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command with these variables, in a process group of its own, which ends with it.
+    """Run a command with these variables, in its own process group, which is killed with it.
 
-    XRT's handlers of fatal signals end the whole group. Raises ToolError when it takes longer than
+    XRT's fatal signal handlers kill the whole group. Raises ToolError if it takes longer than
     ``seconds``.
     """
     with subprocess.Popen(
@@ -170,7 +170,7 @@ def run(
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a process and its group."""
+    """Kill a process and its group."""
 
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:

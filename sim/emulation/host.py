@@ -1,6 +1,6 @@
-"""A host for emulated cards, as a process of its own: runs samples through the driver.
+"""A host for emulated cards, as a separate process: runs samples through the driver.
 
-Takes a JSON object on the command line, see `Order`, and leaves results beside the inputs.
+Takes a JSON object on the command line, see `Order`, and writes results next to the inputs.
 """
 
 import json
@@ -25,15 +25,15 @@ MACHINE = "host.machine.json"
 
 @dataclass(frozen=True)
 class Order:
-    """What the host is to do.
+    """What the host has to do.
 
     Attributes
     ----------
     backend: ``xrt`` or ``pynq``.
-    bitstream: for emulation.
-    network: quantized network.
-    machine: file of the machine in the bitstream.
-    directory: with the inputs; results go there.
+    bitstream: path of an emulation bitstream.
+    network: path of a quantized network.
+    machine: machine file of the machine in the bitstream.
+    directory: folder of the inputs; results are written there.
     """
 
     backend: str
@@ -43,12 +43,12 @@ class Order:
     directory: str
 
     def to_json(self) -> str:
-        """Text for the command line."""
+        """JSON text for the command line."""
         return json.dumps(asdict(self))
 
 
 def main(text: str) -> int:
-    """Run an order; an error is one line and its exit code."""
+    """Run an order; an error is printed as one line and returned as its exit code."""
     try:
         _run(Order(**json.loads(text)))
     except TwofoldError as error:

@@ -1,10 +1,10 @@
-"""Calls of XRT's hardware emulation, as they travel over a stream socket.
+"""XRT's hardware emulation calls, as sent over a stream socket.
 
-A call is a header of 14 bytes and a payload, its reply a header of 9 bytes and a payload; headers
-and payloads are protocol buffers. Here a payload is a mapping from field number to its value: an
-integer, or bytes.
+A call is a 14-byte header and a payload, its reply a 9-byte header and a payload; headers and
+payloads are protocol buffers. Here a payload is a mapping from field number to value: an integer,
+or bytes.
 
-Runs on the standard library alone, because it is shipped inside the bitstream.
+Uses only the standard library, because it is shipped inside the bitstream.
 """
 
 import socket
@@ -16,7 +16,7 @@ from enum import IntEnum
 CALL = struct.Struct("<BQBI")
 REPLY = struct.Struct("<BQ")
 FIXED64_1, FIXED32_2 = 0x09, 0x15
-"""Tags of the two fields of a header: field 1 of 8 bytes, field 2 of 4 bytes."""
+"""Tags of the two header fields: field 1 with 8 bytes, field 2 with 4 bytes."""
 
 PAYLOAD_MAX = 1 << 28
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -27,7 +27,7 @@ Fields = Mapping[int, int | bytes | memoryview]
 
 
 class Api(IntEnum):
-    """Calls that the device process answers. Addresses are those of the card."""
+    """Calls that the device process answers. Addresses are in the card's address space."""
 
     CLOSE = 1
     ALLOCATE = 4
@@ -44,19 +44,19 @@ class Api(IntEnum):
 
 
 class ProtocolError(Exception):
-    """Bytes that are no call, in one line."""
+    """Bytes that are not a valid call, described in one line."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A call: number (an `Api` where it is known) and payload."""
+    """A call: number (an `Api` if it is known) and payload."""
 
     api: int
     fields: Fields
 
 
 def receive(connection: socket.socket) -> Message | None:
-    """Next call, None when the host has gone. Raises ProtocolError."""
+    """Next call, None if the host has disconnected. Raises ProtocolError."""
     head = receive_exactly(connection, CALL.size)
     if head is None:
         return None
@@ -70,7 +70,7 @@ def receive(connection: socket.socket) -> Message | None:
 
 
 def receive_exactly(connection: socket.socket, size: int) -> bytearray | None:
-    """That many bytes, None when the other side has gone before."""
+    """Exactly ``size`` bytes, None if the peer disconnects before."""
     content = bytearray(size)
     view = memoryview(content)
     while view:
@@ -85,19 +85,19 @@ def receive_exactly(connection: socket.socket, size: int) -> bytearray | None:
 
 
 def reply(fields: Fields) -> bytes:
-    """A reply with its header."""
+    """Encode a reply with its header."""
     payload = encode(fields)
     return REPLY.pack(FIXED64_1, len(payload)) + payload
 
 
 def call(api: int, fields: Fields) -> bytes:
-    """A call with its header."""
+    """Encode a call with its header."""
     payload = encode(fields)
     return CALL.pack(FIXED64_1, len(payload), FIXED32_2, api) + payload
 
 
 def encode(fields: Fields) -> bytes:
-    """A payload: integers from 0 to 2^64 - 1 as varints, bytes with their length."""
+    """Encode a payload: integers from 0 to 2^64 - 1 as varints, bytes with their length."""
     parts = []
     for number, value in fields.items():
         if isinstance(value, int):
@@ -108,7 +108,7 @@ def encode(fields: Fields) -> bytes:
 
 
 def decode(payload: memoryview) -> dict[int, int | bytes | memoryview]:
-    """Fields of a payload; of a repeated one, the last. Raises ProtocolError."""
+    """Fields of a payload; for a repeated field, the last. Raises ProtocolError."""
     fields: dict[int, int | bytes | memoryview] = {}
     at = 0
     while at < len(payload):
@@ -138,7 +138,7 @@ def _varint(value: int) -> bytes:
 
 
 def _read_varint(payload: memoryview, at: int) -> tuple[int, int]:
-    """Value, and where it ends."""
+    """The value, and the position after it."""
     value = 0
     for index, byte in enumerate(payload[at : at + VARINT_BYTES_MAX]):
         value |= (byte & 0x7F) << 7 * index

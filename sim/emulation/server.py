@@ -1,9 +1,9 @@
 """The device process: answers XRT's calls with an emulated card.
 
-XRT starts it and waits on a socket for it to connect. It ends when the host closes the device, and
+XRT starts it and waits on a socket for it to connect. It ends when the host closes the device, or
 when the host is gone.
 
-Runs on the standard library alone, because it is shipped inside the bitstream.
+Uses only the standard library, because it is shipped inside the bitstream.
 """
 
 import os
@@ -20,9 +20,9 @@ from twofold.sim.emulation.protocol import Api, Fields, Message, ProtocolError, 
 PLAN, LIBRARY = "card.json", "kernel.so"
 CONNECT_SECONDS = 60.0
 LOOK_SECONDS = 1.0
-"""Between two looks at whether the host is still there."""
+"""Interval of the check whether the host is still alive."""
 SLICE_SECONDS = 0.002
-"""Of simulation between two looks at the socket."""
+"""Simulation time between two polls of the socket."""
 ACCESS_CYCLES = 256
 """Cycles that pass while the host reads a register, about a microsecond."""
 EXIT_FAILED = 6
@@ -33,7 +33,7 @@ class Server:
 
     Parameters
     ----------
-    card: what is driven.
+    card: card to drive.
     """
 
     def __init__(self, card: Card) -> None:
@@ -62,7 +62,7 @@ class Server:
                 return
 
     def _wait(self, connection: socket.socket, host: int) -> bool:
-        """Let the card run until there is a call; False when the host is gone."""
+        """Run the card until there is a call; False if the host is gone."""
         while True:
             seconds = 0.0 if self._busy else LOOK_SECONDS
             if select.select([connection], [], [], seconds)[0]:
@@ -73,7 +73,7 @@ class Server:
                 return False
 
     def _run(self) -> None:
-        """A slice of simulation, which is made as long as `SLICE_SECONDS`."""
+        """Simulate a slice of cycles, adapting its length to `SLICE_SECONDS`."""
         begun = time.perf_counter()
         self._busy = self.card.step(self._slice) > 0
         seconds = time.perf_counter() - begun
@@ -81,7 +81,7 @@ class Server:
             self._slice = max(16, round(self._slice * min(2.0, SLICE_SECONDS / max(seconds, 1e-6))))
 
     def answer(self, message: Message) -> Fields:
-        """Fields of the reply. Raises ProtocolError when the call lacks a field, and CardError."""
+        """Fields of the reply. Raises ProtocolError if the call lacks a field, and CardError."""
         fields = message.fields
         if message.api in (Api.CLOSE, Api.ALLOCATE, Api.FREE, Api.ENVIRONMENT):
             return {1: 1}
@@ -130,7 +130,7 @@ def connect(path: str, host: int) -> socket.socket:
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Run the device process: arguments are the directory of plan and library, and the host's
-    process; XRT tells the socket in the environment. Returns the exit code.
+    process id; XRT passes the socket in the environment. Returns the exit code.
     """
     directory, host = Path(arguments[0]).absolute(), int(arguments[1])
     name = os.environ.get("EMULATION_SOCKETID", "")
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 
 def _release(back: socket.socket) -> None:
-    """Tell the host's second thread that nothing more comes from the card."""
+    """Tell the host's second thread that nothing more will come from the card."""
     try:
         back.sendall(call(Api.CLOSE, {}))
     except ConnectionError:

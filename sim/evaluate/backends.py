@@ -1,4 +1,4 @@
-"""Backends: different ways to the same logits. Each loads what it needs when it is used."""
+"""Backends: different ways to compute the same logits. Each imports what it needs on use."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     Backend = Callable[[QuantizedNetwork, Inputs], Logits]
 
 MachineFor = Callable[[Network], contract.Machine]
-"""Chooses the machine of a network."""
+"""Chooses a network's machine."""
 
 
 def golden(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
-    """NumPy integers."""
+    """Compute with NumPy integers."""
     from twofold.sw.golden import forward
 
     return forward(quantized, inputs, keep_activations=False).logits
 
 
 def pytorch(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
-    """Whole numbers in PyTorch."""
+    """Compute with integers in PyTorch."""
     from twofold.sw.quantize.integer import integer_logits
 
     return integer_logits(quantized, inputs)
 
 
 def onnx(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
-    """The exported network in ONNX Runtime."""
+    """Run the exported network in ONNX Runtime."""
     from twofold.sw.onnx.export.onnx import export
     from twofold.sw.onnx.export.runtime import OnnxNetwork
 
@@ -45,7 +45,7 @@ def onnx(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
 
 
 def rtl(build: Path, machine_for: MachineFor) -> "Backend":
-    """The machine that is chosen for a network, cycle by cycle; built under ``build``."""
+    """Simulates the machine chosen for a network, cycle by cycle; built under ``build``."""
 
     def run(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
         from twofold.hw.contract.parameters import ParameterStatus
@@ -72,5 +72,5 @@ NAMES = tuple(_BACKENDS)
 
 
 def backend(name: str, build: Path, machine_for: MachineFor) -> "Backend":
-    """Backend by its name on the command line; ``machine_for`` is asked by that of the RTL."""
+    """Backend by its command-line name; only the RTL backend calls ``machine_for``."""
     return _BACKENDS[name](build, machine_for)

@@ -1,4 +1,4 @@
-"""Densities: how many weights and activations are not zero, counted."""
+"""Measured densities: how many weights and activations are non-zero."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from twofold.sw.golden.model import Golden
 
 
 def densities(quantized: QuantizedNetwork, golden: Golden) -> dict[str, Any]:
-    """Counted densities and multiplications, as plain JSON values.
+    """Measured densities and multiplications, as plain JSON values.
 
     ``golden`` is what the network computed for the samples that activations are counted on. Weights
-    are counted as integers that are not 0, activations as those that are not 0 behind the winners.
+    count if they are non-zero integers, activations if they are non-zero after winner selection.
     """
     stages = quantized.network.stages
     weights = [np.count_nonzero(layer.weight) for layer in quantized.layers]

@@ -1,5 +1,5 @@
-"""Beats of the core's streams as bytes, as Verilator stores them; and what the cycles of the
-results say.
+"""Beats of the core's streams as bytes, as Verilator stores them; and throughput from the cycles of
+the results.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ from twofold.sim.rtl.probes import unpack_field
 
 Inputs = NDArray[np.uint8]
 Results = tuple[NDArray[np.int32], NDArray[np.int64] | None]
-"""Logits ``[samples, outputs]``, and labels ``[samples]``, which raw outputs do not have."""
+"""Logits ``[samples, outputs]``, and labels ``[samples]``, None for raw outputs."""
 
 
 def cycles_per_sample(finished: NDArray[np.int64]) -> float:
-    """Mean distance of results in the second half of a run, given the cycle of each; 0 for a single
-    one.
+    """Mean distance between results in the second half of a run, given the cycle of each; 0 for a
+    single result.
     """
     half = (len(finished) - 1) // 2
     if len(finished) < 2:
@@ -29,7 +29,7 @@ def cycles_per_sample(finished: NDArray[np.int64]) -> float:
 
 
 def parameter_beats(image: bytes, size: int) -> Inputs:
-    """Samples of a parameter image as beats ``[n, size]`` on the core's ``image`` stream. Raises
+    """Words of a parameter image as beats ``[n, size]`` on the core's ``image`` stream. Raises
     ParameterError.
     """
     if not image or len(image) % 4:
@@ -42,7 +42,7 @@ def parameter_beats(image: bytes, size: int) -> Inputs:
 
 
 def pixel_beats(inputs: Inputs, input_bytes: int, size: int) -> tuple[Inputs, int]:
-    """Samples as beats ``[n, size]`` on the core's ``i`` stream, and the beats of one sample.
+    """Samples as beats ``[n, size]`` on the core's ``i`` stream, and the beats per sample.
 
     ``inputs`` is uint8 ``[samples, ...]``, row by row. A sample that does not fill its last beat is
     padded with zeros.
@@ -72,5 +72,5 @@ def results_of(beats: Inputs, row: ResultRow) -> Results:
 
 
 def timeout(network: Network, folding: Folding) -> int:
-    """Cycles after which a machine without any transfer hangs for sure."""
+    """Timeout: cycles without any transfer after which a machine is certain to have hung."""
     return 10_000 + 4 * sum(plan.cycles for plan in plans(network, folding))

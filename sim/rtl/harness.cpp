@@ -1,8 +1,8 @@
-// The machine as a C library: drives the core's three streams cycle by cycle and keeps what the probes see.
+// The machine as a C library: drives the core's three streams cycle by cycle and records what the probes see.
 //
-// `ports.h`, written per build, lists the probes: PROBES(X) expands X(valid, payload) for each of them. It defines
-// COUNTERS where the core has a port for them. Beats travel
-// as Verilator stores a port: 1, 2, 4 or 8 bytes, or 32-bit words for anything wider.
+// `ports.h`, generated per build, lists the probes: PROBES(X) expands to X(valid, payload) for each of them. It
+// defines COUNTERS if the core has a port for them. Beats are passed as Verilator stores a port: 1, 2, 4 or 8 bytes,
+// or 32-bit words for anything wider.
 
 #include <cstdint>
 #include <cstring>
@@ -35,7 +35,7 @@ struct Sink {
     bool ready = false;
 };
 
-// Verilator looks for the scopes of a model in the context of the thread, not in the model's own.
+// Verilator looks up a model's scopes in the thread's context, not in the model's own.
 struct Current {
     explicit Current(VerilatedContext *context) { Verilated::threadContextp(context); }
 };
@@ -48,8 +48,8 @@ struct Machine {
     uint64_t last_progress = 0;
     uint64_t timeout = 1000000;
     uint32_t random = 1;
-    uint32_t gap = 0;    // chance of an idle cycle before an input beat, of 65536
-    uint32_t stall = 0;  // chance of a cycle in which results are not taken, of 65536
+    uint32_t gap = 0;    // probability of an idle cycle before an input beat, out of 65536
+    uint32_t stall = 0;  // probability of a cycle in which results are not taken, out of 65536
     Source image, pixels;
     Sink results;
     uint64_t *started = nullptr;
@@ -145,7 +145,7 @@ void machine_delete(Machine *machine) {
     delete machine;
 }
 
-// How to drive: seed of all randomness, chances of 65536, cycles without any transfer that count as a hang.
+// How to drive: seed for all randomness, probabilities out of 65536, cycles without any transfer that count as a hang.
 void machine_configure(Machine *machine, uint32_t seed, uint32_t gap, uint32_t stall, uint64_t timeout) {
     machine->random = seed ? seed : 1;
     machine->gap = gap;
@@ -154,12 +154,13 @@ void machine_configure(Machine *machine, uint32_t seed, uint32_t gap, uint32_t s
     machine->last_progress = machine->cycle;
 }
 
-// Beats of the parameter image to send as soon as all samples are sent. The memory stays the caller's and is read while stepping.
+// Beats of the parameter image to send as soon as all samples are sent. The caller keeps ownership of the memory, which
+// is read while stepping.
 void machine_send_parameters(Machine *machine, const uint8_t *beats, uint64_t count) {
     machine->image = Source{beats, count};
 }
 
-// Beats of samples to send, and where to note the cycle in which the first beat of each sample was taken.
+// Beats of samples to send, and where to record the cycle in which the first beat of each sample was taken.
 void machine_send_samples(Machine *machine, const uint8_t *beats, uint64_t samples, uint64_t beats_per_sample,
                         uint64_t *started) {
     machine->pixels = Source{beats, samples * beats_per_sample};
@@ -167,12 +168,12 @@ void machine_send_samples(Machine *machine, const uint8_t *beats, uint64_t sampl
     machine->started = started;
 }
 
-// Where to put the beats of results, and the cycle in which each was taken.
+// Where to store the beats of results, and the cycle in which each was taken.
 void machine_receive(Machine *machine, uint8_t *beats, uint64_t count, uint64_t *finished) {
     machine->results = Sink{beats, finished, count};
 }
 
-// Run up to `cycles` cycles, less when everything is sent and received. Returns an Outcome.
+// Run up to `cycles` cycles, fewer if everything has been sent and received. Returns an Outcome.
 int machine_step(Machine *machine, uint64_t cycles) {
     Current current{&machine->context};
     for (uint64_t i = 0; i < cycles; i++) {
@@ -188,7 +189,7 @@ uint64_t machine_sent(const Machine *machine) { return machine->pixels.sent; }
 uint64_t machine_received(const Machine *machine) { return machine->results.received; }
 int machine_status(const Machine *machine) { return machine->top.status; }
 
-// A counter, `cycles` cycles later; 0 in a machine without counters.
+// Value of a counter, `cycles` cycles from now; 0 in a machine without counters.
 uint64_t machine_counter(Machine *machine, unsigned number, uint64_t cycles) {
 #ifdef COUNTERS
     Current current{&machine->context};

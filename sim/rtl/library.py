@@ -1,9 +1,8 @@
 """A Verilated model as a C library: built from Verilog, cached, driven through ctypes.
 
-`harness.cpp` holds the loop over cycles. It fits every top module with the core's streams:
-``image``, ``i``, ``o``,
-``status``, ``busy``, and any number of probes, each with ``valid`` and ``payload``; and for
-``counter_number`` and ``counter_total`` where the core has them.
+`harness.cpp` contains the cycle loop. It fits every top module with the core's streams: ``image``,
+``i``, ``o``, ``status``, ``busy``, and any number of probes, each with ``valid`` and ``payload``;
+and ``counter_number`` and ``counter_total`` if the core has them.
 """
 
 import ctypes
@@ -35,7 +34,7 @@ Cycles = NDArray[np.uint64]
 
 
 class Outcome(IntEnum):
-    """Why the harness came back."""
+    """Why the harness returned."""
 
     RUNNING = 0
     DONE = 1
@@ -43,7 +42,7 @@ class Outcome(IntEnum):
 
 
 def storage_bytes(bits: int) -> int:
-    """Bytes in which Verilator keeps a port of a width."""
+    """Bytes in which Verilator stores a port of a given width."""
     for size in (1, 2, 4, 8):
         if bits <= 8 * size:
             return size
@@ -51,7 +50,7 @@ def storage_bytes(bits: int) -> int:
 
 
 def cpp_name(port: str) -> str:
-    """Name of a port in Verilated C++, which escapes a second underscore in a row."""
+    """Name of a port in Verilated C++, which escapes consecutive underscores."""
     return port.replace("__", "___05F")
 
 
@@ -67,7 +66,7 @@ def probe_ports(ports: Sequence[Port]) -> list[Port]:
 def build_library(
     verilog: Verilog, build: Path, report: Report = silent, *, optimise: bool = True
 ) -> Path:
-    """Shared library of a core's Verilog, made once for the same content. Raises ToolError.
+    """Shared library of a core's Verilog, built once for the same content. Raises ToolError.
 
     ``optimise``: see `Program`.
     """
@@ -98,11 +97,11 @@ def shared_library(
     optimise: bool = True,
     report: Report = silent,
 ) -> Path:
-    """Shared library of Verilog with a C++ harness around it, made once for the same content.
+    """Shared library of Verilog with a C++ harness around it, built once for the same content.
 
     Parameters
     ----------
-    directory: where libraries are kept, each in a directory of its own.
+    directory: where libraries are cached, each in its own directory.
     top: name of the top module.
     headers: files that the harness includes, by name.
     optimise: see `Program`.
@@ -144,9 +143,9 @@ class Drive:
 
     Parameters
     ----------
-    seed: of all randomness.
-    gap: chance of an idle cycle before an input beat, 0..1.
-    stall: chance of a cycle in which a result is not taken, 0..1.
+    seed: seed for all randomness.
+    gap: probability of an idle cycle before an input beat, 0..1.
+    stall: probability of a cycle in which a result is not taken, 0..1.
     timeout: cycles without any transfer that count as a hang.
     """
 
@@ -157,15 +156,15 @@ class Drive:
 
 
 class Model(Closing):
-    """One instance of a Verilated core. Use as a context manager, or `close` it.
+    """An instance of a Verilated core. Use as a context manager, or `close` it.
 
     Parameters
     ----------
-    library: made by `build_library` from Verilog with ``ports``.
+    library: built by `build_library` from Verilog with ``ports``.
     """
 
     SLICE = 0.2
-    """Seconds between two looks at the clock of a long run."""
+    """Seconds between progress checks in a long run."""
 
     def __init__(self, library: Path, ports: Sequence[Port]) -> None:
         self._c = _bind(library)
@@ -182,7 +181,7 @@ class Model(Closing):
             self._machine = None
 
     def size(self, port: str) -> int:
-        """Bytes of a beat on a port."""
+        """Bytes per beat of a port."""
         return self._sizes[port]
 
     @property
@@ -196,8 +195,8 @@ class Model(Closing):
         return self._c.machine_status(self._machine)
 
     def send_parameters(self, beats: Bytes, drive: Drive, report: Report = silent) -> None:
-        """Send beats ``[n, size("parameters__payload")]`` on ``image`` until the loader is done
-        with them.
+        """Send beats ``[n, size("parameters__payload")]`` on ``image`` until the loader has
+        finished.
         """
         self._check(beats, "parameters__payload")
         self._drive(drive)
@@ -214,12 +213,12 @@ class Model(Closing):
         behind: Bytes | None = None,
         beats_per_result: int = 1,
     ) -> tuple[Bytes, Cycles, Cycles]:
-        """Send samples and take one result for each; an image may follow right ``behind`` them.
+        """Send samples and take one result for each; an image may follow immediately ``behind``
+        them.
 
         Returns the result beats ``[samples * beats_per_result, size("o__payload")]``, the cycle in
         which the first beat of each sample was taken, and the cycle in which the last beat of each
-        result was. Raises ToolError when nothing moves for
-        ``drive.timeout`` cycles.
+        result was taken. Raises ToolError if nothing moves for ``drive.timeout`` cycles.
         """
         self._check(beats, "i__payload")
         samples = len(beats) // beats_per_sample
@@ -240,22 +239,22 @@ class Model(Closing):
         return results, started, finished[beats_per_result - 1 :: beats_per_result]
 
     def run_on(self, cycles: int) -> None:
-        """Run with idle inputs and no result taken."""
+        """Run with idle inputs and without taking results."""
         self._c.machine_step(self._machine, cycles)
 
     def probe(self, index: int) -> Bytes:
-        """Beats that a probe has seen since the last call of `clear_probes`: ``[beats, bytes]``."""
+        """Beats that a probe has seen since the last `clear_probes`: ``[beats, bytes]``."""
         pointer = ctypes.POINTER(ctypes.c_uint8)()
         size = self._c.machine_probe(self._machine, index, ctypes.byref(pointer))
         seen = np.ctypeslib.as_array(pointer, (size,)).copy() if size else np.zeros(0, np.uint8)
         return seen.reshape(-1, self._probes[index])
 
     def counter(self, number: int, cycles: int) -> int:
-        """A counter, ``cycles`` cycles later; 0 in a core without counters."""
+        """Value of a counter, ``cycles`` cycles from now; 0 in a core without counters."""
         return self._c.machine_counter(self._machine, number, cycles)
 
     def clear_probes(self) -> None:
-        """Forget what the probes have seen."""
+        """Discard what the probes have seen."""
         self._c.machine_clear_probes(self._machine)
 
     def _check(self, beats: Bytes, port: str) -> None:
@@ -286,7 +285,7 @@ class Model(Closing):
             self._rate = max(1000, round((self.cycle - first) * self.SLICE / max(seconds, 1e-6)))
 
     def _abandon(self) -> None:
-        """Give up on everything not sent and not received yet."""
+        """Drop everything not yet sent or received."""
         self._c.machine_send_parameters(self._machine, None, 0)
         self._c.machine_send_samples(self._machine, None, 0, 1, None)
         self._c.machine_receive(self._machine, None, 0, None)

@@ -1,4 +1,4 @@
-"""From the beats that probes see to the activations of every layer."""
+"""Decodes probe beats to the activations of every layer."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ Bytes = NDArray[np.uint8]
 
 
 def unpack_field(beats: Bytes, offset: int, count: int, bits: int) -> NDArray[np.int64]:
-    """``count`` unsigned fields of ``bits`` each from bit ``offset`` of every beat ``[n, bytes]``:
+    """``count`` unsigned fields of ``bits`` each, from bit ``offset`` of every beat ``[n, bytes]``:
     ``[n, count]``.
     """
     first, last = offset // 8, -(-(offset + count * bits) // 8)
@@ -24,7 +24,7 @@ def unpack_field(beats: Bytes, offset: int, count: int, bits: int) -> NDArray[np
 
 
 def unpack_entries(beats: Bytes, count: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Index and value of ``count`` entries at the bottom of every beat, each ``[n, count]``."""
+    """Index and value of ``count`` entries in the low bits of every beat, each ``[n, count]``."""
     layout = entry_layout(channels)
     whole = unpack_field(beats, 0, count, layout.size)
     index = whole >> layout["index"].offset & (1 << layout["index"].width) - 1
@@ -32,12 +32,12 @@ def unpack_entries(beats: Bytes, count: int, channels: int) -> tuple[np.ndarray,
 
 
 def decode_probes(plans: Sequence[Plan], beats: Sequence[Bytes]) -> list[Bytes]:
-    """Activations behind every layer but the last.
+    """Activations after every layer but the last.
 
     Parameters
     ----------
-    plans: of all layers.
-    beats: of each probe, whole samples only.
+    plans: plans of all layers.
+    beats: beats of each probe, whole samples only.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def decode_probes(plans: Sequence[Plan], beats: Sequence[Bytes]) -> list[Bytes]:
 
 
 def decode_lists(plan: Plan, beats: Bytes) -> Bytes:
-    """Activations of a convolution from the beats of its pixel link."""
+    """Activations of a convolution, from the beats of its pixel link."""
     stage, folding = plan.stage, plan.folding
     channels, height, width = stage.out_shape
     tiles = folding.rows * folding.cols
@@ -68,7 +68,7 @@ def decode_lists(plan: Plan, beats: Bytes) -> Bytes:
 
 
 def decode_winners(plan: Plan, beats: Bytes) -> Bytes:
-    """Activations of a linear layer from the beats of its winner stream."""
+    """Activations of a linear layer, from the beats of its winner stream."""
     channels = plan.stage.channels
     layout = winner_layout(channels, plan.emitted)
     index, value = unpack_entries(beats, plan.emitted, channels)

@@ -1,4 +1,4 @@
-"""Where the winners of a sample lie, which the time that it takes depends on."""
+"""Where the winners of a sample are, which determines its timing."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ from twofold.sw.golden.model import Golden
 
 
 def row_counts(network: Network, folding: Folding, golden: Golden) -> list[list[list[int]]]:
-    """For each sample and each layer with global winners, the winners above 0 in each row: what
-    `twofold.hw.solve.timeline.sample_times` takes.
+    """For each sample and each layer with global winners, the number of winners above 0 in each
+    row, as `twofold.hw.solve.timeline.sample_times` takes it.
     """
     found: list[list[list[int]]] = [[] for _ in golden.logits]
     for plan, layer in zip(plans(network, folding), golden.activations, strict=False):

@@ -1,4 +1,4 @@
-"""The machine in simulation, as software sees the card: load a parameter image, run samples, read
+"""The simulated machine, used by software like the card: load a parameter image, run samples, read
 results.
 """
 
@@ -35,15 +35,14 @@ Inputs = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of samples gave.
+    """Result of a run of samples.
 
     Attributes
     ----------
     logits: int32 ``[samples, outputs]``.
-    labels: int64 ``[samples]``, as the machine found them; None where it gives raw outputs.
-    started: cycle in which the first beat of each sample was taken, counted from the first
-        sample's.
-    finished: cycle in which each result was taken, its last beat, on the same clock.
+    labels: int64 ``[samples]``, as computed by the machine; None for raw outputs.
+    started: cycle in which the first beat of each sample was taken, relative to the first sample's.
+    finished: cycle in which the last beat of each result was taken, relative to the same cycle.
     """
 
     logits: NDArray[np.int32]
@@ -63,7 +62,7 @@ class Run:
 
     @property
     def cycles_per_sample(self) -> float:
-        """Steady state: mean distance of the results in the second half of the run."""
+        """Steady state: mean distance between results in the second half of the run."""
         return cycles_per_sample(self.finished)
 
 
@@ -73,8 +72,8 @@ class Machine(Closing):
     Parameters
     ----------
     network, folding: what ``verilog`` was made from.
-    verilog: with or without probes.
-    library: made from it by `twofold.sim.rtl.library.build_library`.
+    verilog: Verilog with or without probes.
+    library: built from it by `twofold.sim.rtl.library.build_library`.
     """
 
     def __init__(self, network: Network, folding: Folding, verilog: Verilog, library: Path) -> None:
@@ -95,12 +94,11 @@ class Machine(Closing):
         optimise: bool = True,
         report: Report = silent,
     ) -> "Machine":
-        """A machine built at most once for the same sources and parameters.
+        """A machine, built at most once for the same sources and parameters.
 
         ``optimise``: see `twofold.sim.rtl.verilate.Program`.
 
-        Raises FoldingError when the folding does not fit, ToolError when a program is missing or
-        fails.
+        Raises FoldingError if the folding does not fit, ToolError if a program is missing or fails.
         """
         verilog = core_verilog(network, folding, build, probes=probes, report=report)
         library = build_library(verilog, build, report, optimise=optimise)
@@ -116,7 +114,7 @@ class Machine(Closing):
         return self._model.cycle
 
     def load(self, image: bytes, report: Report = silent) -> ParameterStatus:
-        """Send a parameter image, good or bad; returns what the machine says about it."""
+        """Send a parameter image, valid or not; returns the machine's verdict."""
         beats = parameter_beats(image, self._model.size("parameters__payload"))
         self._model.send_parameters(beats, self.drive, report)
         return ParameterStatus(self._model.status)
@@ -131,13 +129,14 @@ class Machine(Closing):
         behind: bytes | None = None,
         report: Report = silent,
     ) -> Run:
-        """Send samples ``[samples, height, width]`` or ``[samples, 1, height, width]``, back to
+        """Send samples ``[samples, height, width]`` or ``[samples, 1, height, width]`` back to
         back, and take the results.
 
-        ``gap`` and ``stall`` are chances of idle cycles before input beats and of results not
-        taken. ``behind``: a parameter image that follows the last sample without a gap.
+        ``gap`` and ``stall`` are the probabilities of an idle cycle before an input beat and of a
+        cycle in which a result is not taken. ``behind``: a parameter image that follows the last
+        sample without a gap.
 
-        Raises ToolError when the machine stops giving results (as it does without a good image).
+        Raises ToolError if the machine stops giving results (as it does without a valid image).
         """
         self._model.clear_probes()
         size = self._model.size("i__payload")
@@ -159,7 +158,7 @@ class Machine(Closing):
         )
 
     def activations(self) -> Sequence[Inputs]:
-        """Activations behind every layer but the last in the last run, from the probes.
+        """Activations after every layer but the last in the last run, from the probes.
 
         uint8 ``[samples, channels, rows, columns]`` for a convolution, ``[samples, units]`` for a
         linear layer; losers are 0.
@@ -167,7 +166,7 @@ class Machine(Closing):
         return decode_probes(self.plans, [self.beats(at) for at in range(len(self.plans) - 1)])
 
     def counters(self) -> dict[str, tuple[int, ...]]:
-        """Totals since reset: every register of `twofold.hw.contract.regs.COUNTERS`, a value a
+        """Totals since reset: every register of `twofold.hw.contract.regs.COUNTERS`, one value per
         layer.
         """
         self._model.counter(0, Counters.SETTLED)

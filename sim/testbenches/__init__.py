@@ -1,1 +1,1 @@
-"""Test benches of the core under cocotb, and the way to run them from Python."""
+"""cocotb test benches of the core and the kernel, and how to run them from Python."""

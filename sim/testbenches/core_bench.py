@@ -1,8 +1,8 @@
 """Test bench of the core, run by cocotb: every layer of every sample against the golden model.
 
-The job (see `twofold.sim.testbenches.job`) says which network, machine and samples. Inputs change
-behind the falling edge and
-outputs are read before the rising one, so a beat moves where valid and ready are both seen high.
+The job (see `twofold.sim.testbenches.job`) specifies network, machine and samples. Inputs change
+after the falling edge and outputs are sampled before the rising one, so a beat is transferred if
+valid and ready are both seen high.
 """
 
 import os
@@ -40,7 +40,7 @@ Chance = Callable[[], bool]
 
 
 def never() -> bool:
-    """No stalls."""
+    """Never stall."""
     return False
 
 
@@ -72,7 +72,7 @@ class Source:
 
 @dataclass
 class Observed:
-    """What came out of the core: beats of results, and the cycle of the last beat of each."""
+    """What came out of the core: beats of results, and the cycle of each result's last beat."""
 
     started: list[int] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
@@ -113,12 +113,12 @@ class Bench:
         await self.tick()
 
     async def tick(self) -> None:
-        """To the point behind the next falling edge where inputs may change."""
+        """Advance to just after the next falling edge, where inputs may change."""
         await FallingEdge(self.dut.clk)
         self.cycle += 1
 
     async def load(self, image: bytes) -> ParameterStatus:
-        """Send an image, good or bad, and return the status when the loader is done."""
+        """Send an image, valid or not, and return the status once the loader has finished."""
         dut = self.dut
         beats = parameter_beats(image, storage_bytes(len(dut.parameters__payload)))
         source = Source(iter(int.from_bytes(beat.tobytes(), "little") for beat in beats))
@@ -140,7 +140,7 @@ class Bench:
             assert quiet, "the loader stays busy"
 
     async def exchange(self, idle: Chance = never, stall: Chance = never) -> Observed:
-        """Send all samples and take all results; fails when nothing moves for long."""
+        """Send all samples and take all results; fails on a timeout without any transfer."""
         dut, samples = self.dut, len(self.job.inputs)
         size = storage_bytes(len(dut.i__payload))
         beats, per_sample = pixel_beats(self.job.inputs, self.job.folding.input_bytes, size)
@@ -171,7 +171,7 @@ class Bench:
         return seen
 
     async def _quiet(self, seen: Observed) -> None:
-        """Nothing may come behind the last result."""
+        """Check that nothing comes after the last result."""
         self.dut.i__valid.value = 0
         self.dut.o__ready.value = 1
         for _ in range(QUIET_CYCLES):
@@ -191,7 +191,7 @@ class Bench:
             file.write(b".")
 
     def check(self, name: str, seen: Observed) -> None:
-        """Write what was found about every sample, then fail on the first layer that differs."""
+        """Write the findings of every sample, then fail on the first layer that differs."""
         findings = self._findings(seen)
         self.job.write(name, findings)
         for sample, finding in enumerate(findings):
@@ -229,7 +229,7 @@ def _as_bytes(beats: list[int], bits: int) -> np.ndarray:
 
 @cocotb.test()
 async def damaged_image(dut: Any) -> None:
-    """Without a good image no sample is taken; a cut-off one is named as such."""
+    """Without a valid image no sample is taken; a truncated one is reported as such."""
     bench = Bench(dut)
     await bench.start()
     image = pack(bench.job.quantized, bench.job.folding)
@@ -245,7 +245,7 @@ async def damaged_image(dut: Any) -> None:
 
 @cocotb.test()
 async def back_to_back(dut: Any) -> None:
-    """Samples without a gap, results taken at once."""
+    """Samples without gaps, results taken immediately."""
     bench = Bench(dut)
     await bench.start()
     status = await bench.load(pack(bench.job.quantized, bench.job.folding))
@@ -255,7 +255,7 @@ async def back_to_back(dut: Any) -> None:
 
 @cocotb.test()
 async def under_stalls(dut: Any) -> None:
-    """The same samples with random gaps in the input and results that are not always taken."""
+    """The same samples with random gaps in the input and random stalls of the results."""
     bench = Bench(dut)
     cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
     await bench.tick()

@@ -1,4 +1,4 @@
-"""What a test bench is asked to do, and what it found: files between two processes."""
+"""A test bench's task and its findings: files shared by two processes."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,23 +13,23 @@ from twofold.hw.contract.folding import Folding, folding_from_json
 from twofold.sw.artefacts import QuantizedNetwork
 
 VARIABLE = "TWOFOLD_JOB"
-"""Environment variable through which a test bench is told its directory."""
+"""Environment variable that tells a test bench its directory."""
 
 
 @dataclass(frozen=True)
 class JobFolder:
-    """Files between a test bench and whoever runs it.
+    """Files shared by a test bench and the process that runs it.
 
     Parameters
     ----------
-    directory: where everything lies.
+    directory: folder of the files.
     """
 
     directory: Path
 
     @property
     def seed(self) -> int:
-        """Seed of everything random."""
+        """Seed for all randomness."""
         return self._tree["seed"]
 
     @cached_property
@@ -39,7 +39,7 @@ class JobFolder:
 
 @dataclass(frozen=True)
 class Job(JobFolder):
-    """The inputs of a test bench run, and later its results."""
+    """Inputs of a test bench run, and later its results."""
 
     @staticmethod
     def create(
@@ -60,7 +60,7 @@ class Job(JobFolder):
 
     @cached_property
     def quantized(self) -> QuantizedNetwork:
-        """The network with its integers."""
+        """The quantized network."""
         return QuantizedNetwork.load(self.directory / "network.npz")
 
     @cached_property
@@ -75,7 +75,7 @@ class Job(JobFolder):
 
     @property
     def progress(self) -> Path:
-        """A file that grows by a byte with every result."""
+        """A file that grows by one byte per result."""
         return self.directory / "progress"
 
     def write(self, name: str, findings: Sequence["Finding"]) -> None:
@@ -83,7 +83,7 @@ class Job(JobFolder):
         write_json(self.directory / f"{name}.json", [asdict(finding) for finding in findings])
 
     def read(self, name: str) -> list["Finding"]:
-        """Findings of one test, in the order of the samples; empty if it did not get there."""
+        """Findings of one test, in sample order; empty if the test did not get that far."""
         path = self.directory / f"{name}.json"
         if not path.exists():
             return []
@@ -92,14 +92,15 @@ class Job(JobFolder):
 
 @dataclass(frozen=True)
 class Finding:
-    """What the machine made of one sample.
+    """What the machine computed for one sample.
 
     Attributes
     ----------
-    label: class that the machine named; None where it gives raw outputs.
-    logits: as the machine gave them.
+    label: class given by the machine; None for raw outputs.
+    logits: logits given by the machine.
     started, finished: cycles in which its first beat was taken and its result was given.
-    mismatches: for every layer, the activations (or logits) that differ from the golden model.
+    mismatches: for every layer, the number of activations (or logits) that differ from the golden
+        model.
     """
 
     label: int | None

@@ -1,7 +1,8 @@
 """Test bench of the kernel, run by cocotb: from memory to memory, through independent AXI models.
 
-The job (see `twofold.sim.testbenches.kernel_job`) brings image, samples and results. The memory is
-cocotbext-axi's, behind a request latency of choice; it refuses whatever address it is told to.
+The job (see `twofold.sim.testbenches.kernel_job`) provides image, samples and results. The memory
+is cocotbext-axi's, with a configurable request latency; it responds with an error at chosen
+addresses.
 """
 
 import os
@@ -30,11 +31,11 @@ LATENCY = 300
 IMAGE, INPUT, OUTPUT = 0x1_0000_0000, 0x2_0000_0FC0, 0x3_0000_0F80
 SECOND = 0x4_0000_0040
 COUNTED = 64
-"""Cycles after which everything that happened is in the counters."""
+"""Cycles after which the counters include everything that has happened."""
 
 
 class Memory:
-    """Sparse memory that refuses chosen addresses with a response of choice."""
+    """Sparse memory that answers chosen addresses with a chosen error response."""
 
     def __init__(self) -> None:
         self.content = SparseMemory(2**64)
@@ -42,7 +43,7 @@ class Memory:
         self.refusal = AxiResp.SLVERR
 
     def answer_on(self, channel: Any, response: str) -> None:
-        """Put the refusal of choice in place of the model's on a channel's beats."""
+        """Replace the model's error response on a channel's beats with the chosen one."""
         send = channel.send
 
         async def answer(beat: Any) -> None:
@@ -66,7 +67,7 @@ class Memory:
 
 
 class Delayed:
-    """A request channel whose requests are handed on ``cycles`` later, however many there are."""
+    """A request channel that delays every request by ``cycles``, without limit on their number."""
 
     def __init__(self, channel: Any, cycles: int) -> None:
         self._channel, self._delay = channel, cycles * PERIOD_NS
@@ -97,7 +98,7 @@ class Bench:
     Parameters
     ----------
     dut: cocotb's handle of the top module.
-    latency: cycles from a read request to its first beat, besides the model's own.
+    latency: cycles from a read request to its first beat, in addition to the model's own.
     """
 
     def __init__(self, dut: Any, latency: int = 0) -> None:
@@ -125,7 +126,7 @@ class Bench:
         await ClockCycles(self.dut.ap_clk, 6)
 
     def disturb(self, chance: float) -> None:
-        """Make every channel pause in a cycle with that chance."""
+        """Make every channel pause in each cycle with that probability."""
         read, write = self.slave.read_if, self.slave.write_if
         for channel in (
             read.ar_channel, read.r_channel, write.aw_channel, write.w_channel, write.b_channel,
@@ -139,7 +140,7 @@ class Bench:
             yield dice.random() < chance
 
     async def read(self, name: str) -> int:
-        """A register."""
+        """Read a register."""
         one = regs.register(name)
         return int.from_bytes((await self.host.read(one.offset, one.size)).data, "little")
 
@@ -159,7 +160,7 @@ class Bench:
         await self.write("control", Control.START)
 
     async def finish(self) -> Status:
-        """Wait for an end, acknowledge it."""
+        """Wait for the end of a run and acknowledge it."""
         for _ in range(100_000):
             if await self.read("control") & Control.DONE:
                 status = Status(await self.read("status"))
@@ -181,7 +182,7 @@ class Bench:
         await self.start(Operation.RUN, input=source, output=output, samples=count)
 
     def check(self, count: int, *, output: int = OUTPUT) -> None:
-        """Exactly the results of ``count`` samples are in memory."""
+        """Check that memory contains exactly the results of ``count`` samples."""
         frame = b"\xa5" * BEAT_BYTES
         wanted = frame + self.job.results[: self.job.row * count] + frame
         found = bytes(self.memory.content.read(output - BEAT_BYTES, len(wanted)))
@@ -193,7 +194,7 @@ class Bench:
         assert not wrong, f"beats {wrong} of {count} results differ"
 
     async def watch(self, valid: Any, ready: Any, times: list[int]) -> None:
-        """Note the cycle of every transfer of a channel."""
+        """Record the cycle of every transfer on a channel."""
         while True:
             await RisingEdge(self.dut.ap_clk)
             if valid.value and ready.value:
@@ -201,7 +202,7 @@ class Bench:
 
 
 async def started(dut: Any, latency: int = 0) -> Bench:
-    """A bench out of reset."""
+    """A bench after reset."""
     bench = Bench(dut, latency)
     await bench.reset()
     return bench
@@ -209,7 +210,7 @@ async def started(dut: Any, latency: int = 0) -> Bench:
 
 @cocotb.test()
 async def speed(dut: Any) -> None:
-    """All samples behind a latency of 300 cycles; the machine is measured and never waits."""
+    """All samples, with a memory latency of 300 cycles; the machine is measured and never waits."""
     bench = await started(dut, LATENCY)
     assert await bench.load() == Status.OK
     reads: list[int] = []
@@ -238,7 +239,7 @@ async def speed(dut: Any) -> None:
 
 @cocotb.test()
 async def random_waits(dut: Any) -> None:
-    """Every channel pauses at random; ranges begin and end anywhere."""
+    """Every channel pauses at random; address ranges start and end anywhere."""
     bench = await started(dut)
     for chance in (0.1, 0.5, 0.8):
         bench.disturb(chance)
@@ -252,7 +253,7 @@ async def random_waits(dut: Any) -> None:
 
 @cocotb.test()
 async def queue(dut: Any) -> None:
-    """Back-to-back runs: the next one is started while one runs."""
+    """Back-to-back runs: the next one is started while one is running."""
     bench = await started(dut)
     assert await bench.load() == Status.OK
     count = bench.job.count
@@ -270,7 +271,7 @@ async def queue(dut: Any) -> None:
 
 
 def refused_arguments() -> Iterator[tuple[Status, dict[str, int]]]:
-    """Every rule that arguments can break, broken; good ones stand in the other registers."""
+    """Every rule that arguments can break, broken in turn; other registers hold valid values."""
     load = {"operation": Operation.LOAD, "image": IMAGE, "parameter_bytes": BEAT_BYTES}
     run = {"operation": Operation.RUN, "input": INPUT, "output": OUTPUT, "samples": 1}
     yield Status.BAD_OPERATION, {**run, "operation": 2}
@@ -283,7 +284,7 @@ def refused_arguments() -> Iterator[tuple[Status, dict[str, int]]]:
 
 
 def refused_inputs(good: bytes) -> Iterator[tuple[Status, bytes]]:
-    """Every rule that an image can break, broken, in inputs of two beats."""
+    """Every rule that an image can break, broken in turn, in inputs of two beats."""
     magic, version, _, sections, *machine = struct.unpack_from("<12I", good)
 
     def image(*header: int, length: int = 2 * BEAT_BYTES, damage: int = 0) -> bytes:
@@ -302,7 +303,7 @@ def refused_inputs(good: bytes) -> Iterator[tuple[Status, bytes]]:
 
 @cocotb.test()
 async def refusals(dut: Any) -> None:
-    """Bad arguments, bad inputs and refused transfers end runs; the next ones work."""
+    """Bad arguments, bad inputs and error responses end runs; the next ones work."""
     bench = await started(dut)
     job, memory = bench.job, bench.memory
     await bench.begin(1)
@@ -349,7 +350,7 @@ async def refusals(dut: Any) -> None:
 
 @cocotb.test()
 async def counters(dut: Any) -> None:
-    """What the machine counts in a run is what the golden model counts, layer by layer."""
+    """The machine's counters match the golden model's counts, layer by layer."""
     bench = await started(dut)
     assert await bench.load() == Status.OK
     before = await bench.counters()
@@ -370,7 +371,7 @@ async def counters(dut: Any) -> None:
 
 @cocotb.test()
 async def reset_in_a_run(dut: Any) -> None:
-    """A reset at any moment leaves a kernel that works."""
+    """After a reset at any moment the kernel works."""
     bench = await started(dut)
     for _ in range(4):
         assert await bench.load() == Status.OK

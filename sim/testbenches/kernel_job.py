@@ -1,4 +1,4 @@
-"""What the kernel's test bench is asked to do and what it measured: files between processes."""
+"""The kernel test bench's task and its measurements: files shared by two processes."""
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -10,19 +10,19 @@ from twofold.sim.testbenches.job import JobFolder
 BENCH = "twofold.sim.testbenches.kernel_bench"
 TESTS = ("speed", "random_waits", "queue", "refusals", "counters", "reset_in_a_run")
 VARIABLE = "TWOFOLD_KERNEL_JOB"
-"""Environment variable through which the test bench is told its directory."""
+"""Environment variable that tells the test bench its directory."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Counters of one run, and what the bench saw on the bus.
+    """Counters of one run, and what the bench measured on the bus.
 
     Attributes
     ----------
-    samples: samples of the run.
-    cycles, latency, input_stalls, output_stalls: the registers of these names.
-    bus_latency: of a single sample, cycles from its first read data beat to its result on the bus.
-    interval: cycles that each further sample adds to a run of one.
+    samples: number of samples in the run.
+    cycles, latency, input_stalls, output_stalls: values of the registers with these names.
+    bus_latency: for a single sample, cycles from its first read data beat to its result on the bus.
+    interval: cycles that each additional sample adds to a run of one.
     """
 
     samples: int
@@ -36,7 +36,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class KernelJob(JobFolder):
-    """An image, samples and the results that they must give, which follow from these two alone."""
+    """An image, samples and their expected results, which follow from these two alone."""
 
     @staticmethod
     def create(
@@ -49,8 +49,8 @@ class KernelJob(JobFolder):
         count: int,
         seed: int = 1,
     ) -> "KernelJob":
-        """Write the inputs: a good image, ``count`` samples as they lie in memory, their results,
-        and what all of them together add to counters, by register and layer.
+        """Write the inputs: a valid image, ``count`` samples as stored in memory, their results,
+        and what all of them together add to the counters, by register and layer.
         """
         for name, content in (("image", image), ("samples", samples), ("results", results)):
             write_bytes(directory / name, content)
@@ -79,23 +79,23 @@ class KernelJob(JobFolder):
 
     @property
     def row(self) -> int:
-        """Bytes of a result in memory."""
+        """Bytes per result in memory."""
         return len(self.results) // self.count
 
     @property
     def stride(self) -> int:
-        """Bytes of a sample in memory."""
+        """Bytes per sample in memory."""
         return len(self.samples) // self.count
 
     @property
     def counts(self) -> dict[str, list[int]]:
-        """What all samples together add to counters, by register and layer."""
+        """What all samples together add to the counters, by register and layer."""
         return self._tree["counts"]
 
     def write(self, name: str, measured: Measured) -> None:
-        """Keep what a test measured."""
+        """Write what a test measured."""
         write_json(self.directory / f"{name}.json", asdict(measured))
 
     def read(self, name: str) -> Measured:
-        """What a test measured."""
+        """Read what a test measured."""
         return Measured(**read_json(self.directory / f"{name}.json"))

@@ -1,5 +1,5 @@
-"""Runs the test bench of the kernel: a machine from memory to memory, results from the golden
-model.
+"""Runs the kernel's test bench: a machine from memory to memory, with expected results from the
+golden model.
 """
 
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ class KernelOutcome:
 
     Attributes
     ----------
-    measured: figures of the run behind a memory latency of 300 cycles.
-    failures: messages of failed tests by name; empty when all is well.
+    measured: figures of the run with a memory latency of 300 cycles.
+    failures: messages of failed tests by name; empty if all passed.
     """
 
     measured: Measured | None
@@ -62,9 +62,7 @@ def run_kernel_bench(
 
 
 def build_kernel_bench(kernel: Verilog, build: Path, report: Report = silent) -> Path:
-    """Directory with the simulator of a kernel, made once for the same content. Raises
-    ToolError.
-    """
+    """Folder with the simulator of a kernel, built once for the same content. Raises ToolError."""
     name = kernel.path.parent.name.rpartition("-")[0]
     ports = (CLOCK, RESET, *(port.name for port in kernel.ports))
     return build_simulator(kernel.path, KERNEL_NAME, ports, build / "bench" / name, report)
@@ -73,7 +71,7 @@ def build_kernel_bench(kernel: Verilog, build: Path, report: Report = silent) ->
 def create_job(
     quantized: QuantizedNetwork, folding: Folding, inputs: NDArray[np.uint8], directory: Path
 ) -> KernelJob:
-    """Image, samples and results as they lie in the card's memory."""
+    """Image, samples and results as stored in the card's memory."""
     return KernelJob.create(
         directory,
         image=pack(quantized, folding),
@@ -85,14 +83,14 @@ def create_job(
 
 
 def run_job(simulator: Path, job: KernelJob) -> KernelOutcome:
-    """Run every test of the bench on a simulator. Raises ToolError when it breaks off."""
+    """Run every test of the bench on a simulator. Raises ToolError if it is cut short."""
     environment = {VARIABLE: str(job.directory.absolute())}
     failures = run_tests(simulator, KERNEL_NAME, BENCH, TESTS, job.directory, environment, job.seed)
     return KernelOutcome(None if "speed" in failures else job.read("speed"), failures)
 
 
 def counts_of(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) -> dict[str, list[int]]:
-    """What the golden model counts in inputs, by register and layer."""
+    """What the golden model counts for ``inputs``, by register and layer."""
     golden = forward(quantized, inputs, keep_activations=False)
     return {
         "multiplications": golden.multiplications.sum(axis=0).tolist(),
@@ -101,7 +99,7 @@ def counts_of(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) -> dict[st
 
 
 def samples_in_memory(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) -> bytes:
-    """Inputs as input samples, padded to whole beats."""
+    """Inputs as stored in memory, each sample padded to whole beats."""
     flat = inputs.reshape(len(inputs), sample_bytes(quantized.network))
     padded = np.zeros((len(inputs), sample_stride(quantized.network)), np.uint8)
     padded[:, : flat.shape[1]] = flat
@@ -109,7 +107,7 @@ def samples_in_memory(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) ->
 
 
 def results_in_memory(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) -> bytes:
-    """What the golden model says of inputs, as results."""
+    """The golden model's results for ``inputs``, as stored in memory."""
     golden = forward(quantized, inputs, keep_activations=False)
     row = result_row(quantized.network)
     rows = np.empty((len(inputs), row.columns), "<i4")

@@ -1,6 +1,4 @@
-"""Runs the test bench of the core: cocotb on Verilator, on the Verilog that the bulk library is
-made of.
-"""
+"""Runs the core's test bench: cocotb on Verilator, with the bulk library's Verilog."""
 
 import os
 import threading
@@ -34,7 +32,7 @@ class Outcome:
     Attributes
     ----------
     back_to_back, under_stalls: findings of the two runs of all samples.
-    failures: messages of failed tests by name; empty when all is well.
+    failures: messages of failed tests by name; empty if all passed.
     """
 
     back_to_back: list[Finding]
@@ -43,13 +41,13 @@ class Outcome:
 
     @property
     def mismatches(self) -> int:
-        """Activations and logits that differ from the golden model, in both runs."""
+        """Number of activations and logits that differ from the golden model, in both runs."""
         findings = self.back_to_back + self.under_stalls
         return sum(sum(finding.mismatches.values()) for finding in findings)
 
 
 def build_bench(verilog: Verilog, build: Path, report: Report = silent) -> Path:
-    """Directory with the simulator of a core with probes, made once for the same content. Raises
+    """Directory with the simulator of a core with probes, built once for the same content. Raises
     ToolError.
     """
     name = verilog.path.parent.name.rpartition("-")[0]
@@ -60,11 +58,11 @@ def build_bench(verilog: Verilog, build: Path, report: Report = silent) -> Path:
 def build_simulator(
     verilog: Path, top: str, ports: Sequence[str], target: Path, report: Report = silent
 ) -> Path:
-    """Directory ``target-<hash>`` with a simulator of module ``top`` for cocotb, made once for the
+    """Directory ``target-<hash>`` with a cocotb simulator of module ``top``, built once for the
     same content.
 
-    Only ``ports`` of the top are open to cocotb: opening every signal costs build time and speed.
-    Raises ToolError.
+    Only the ``ports`` of the top module are accessible to cocotb: exposing every signal would slow
+    down build and simulation. Raises ToolError.
     """
     main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     libraries = cocotb_tools.config.libs_dir
@@ -95,7 +93,7 @@ def build_simulator(
 def run_bench(simulator: Path, job: Job, report: Report = silent) -> Outcome:
     """Run every test of the bench; results and the log stay in the job's directory.
 
-    Raises ToolError when the simulation does not run to its end.
+    Raises ToolError if the simulation does not run to its end.
     """
     write_bytes(job.progress, b"")
     with _watching(job, report):
@@ -124,14 +122,14 @@ def run_tests(
 
     Parameters
     ----------
-    simulator, top: what to run on.
-    bench, tests: name of the module, and of the tests that must be in it.
-    directory: for ``bench.log`` and ``results.xml``.
-    environment: what the bench reads from its environment.
-    seed: of cocotb's random numbers.
+    simulator, top: simulator and its top module.
+    bench, tests: name of the module, and of the tests that it must contain.
+    directory: folder for ``bench.log`` and ``results.xml``.
+    environment: variables that the bench reads from its environment.
+    seed: seed of cocotb's random numbers.
 
-    Returns the messages of failed tests by name. Raises ToolError when the simulation does not run
-    to its end.
+    Returns the messages of failed tests by name. Raises ToolError if the simulation does not run to
+    its end.
     """
     log, results = directory / "bench.log", directory / "results.xml"
     results.unlink(missing_ok=True)
@@ -158,7 +156,7 @@ def run_tests(
 
 
 def _failures(results: Path, log: Path, tests: Sequence[str]) -> dict[str, str]:
-    """Messages of the tests that failed; raises ToolError when one did not run."""
+    """Messages of failed tests; raises ToolError if a test did not run."""
     cases = {case.get("name", ""): case for case in ElementTree.parse(results).iter("testcase")}
     missing = [name for name in tests if name not in cases]
     if missing:
@@ -175,7 +173,7 @@ def _failures(results: Path, log: Path, tests: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def _watching(job: Job, report: Report) -> Iterator[None]:
-    """Report results as they come, from the file that the test bench adds a byte to."""
+    """Report results as they arrive, from the file that the test bench adds a byte to."""
     done, total = threading.Event(), 2 * len(job.inputs)
 
     def watch() -> None:

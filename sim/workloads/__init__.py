@@ -1,1 +1,1 @@
-"""Which samples to send: recorded, rendered or drawn."""
+"""Which samples to send: recorded, rendered or random."""

@@ -1,6 +1,6 @@
-"""Random networks, foldings, weights and inputs, all valid and all from a seed.
+"""Random networks, foldings, weights and inputs, all valid and all derived from a seed.
 
-They drive the packer, the golden model and the machine through shapes that no shipped network has.
+They exercise the packer, the golden model and the machine with shapes that no shipped network has.
 """
 
 import random
@@ -26,20 +26,20 @@ from twofold.hw.contract.network import (
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 
 SPREAD = 96
-"""Standard deviation that hidden activations aim at before the clamps."""
+"""Target standard deviation of hidden activations before the clamps."""
 
 
 POSITIONS = 12
-"""Most positions of a map that is pooled as a whole."""
+"""Maximum number of positions in a map that is pooled as a whole."""
 MULTIPLIERS = 48
-"""Most multipliers of a random machine, which bounds what building it costs."""
+"""Maximum number of multipliers of a random machine, which limits the cost of building it."""
 
 
 def random_quantized(network: Network, seed: int = 0) -> QuantizedNetwork:
-    """Random integers for ``network``: full of non-zero weights, in canonical structure.
+    """Random integers for ``network``: every weight in its structure is non-zero.
 
-    Constants and shifts are chosen so that hidden activations spread over 0..255 with both clamps
-    in reach, and differ from kernel to kernel.
+    Constants and shifts are chosen so that hidden activations spread over 0..255 with both
+    clamps within reach, and differ from kernel to kernel.
     """
     generator = np.random.default_rng(seed)
     layers = tuple(_random_layer(stage, generator) for stage in network.stages)
@@ -59,13 +59,13 @@ def random_inputs(network: Network, count: int, seed: int = 0) -> np.ndarray:
 def _random_layer(stage: Stage, generator: np.random.Generator) -> QuantizedLayer:
     used = _random_structure(stage, generator)
     weight = generator.integers(WEIGHT_MIN, WEIGHT_MAX, used.shape, dtype=np.int64)
-    weight = ((weight + (weight >= 0)) * used).astype(np.int8)  # never 0, so the structure shows
+    weight = ((weight + (weight >= 0)) * used).astype(np.int8)  # never 0, to show the structure
     spread = 74.0 * 100.0 * (stage.products * stage.terms) ** 0.5
     shift, mul = 0, None
     if not stage.last:
         shift = min(max(round(np.log2(spread / SPREAD)), 0), SHIFT_MAX)
     if stage.layer.multiplier:
-        bits = max(12 - stage.terms.bit_length() + 1, 4)  # so that constants stay within theirs
+        bits = max(12 - stage.terms.bit_length() + 1, 4)  # keeps constants within their range
         mul = generator.integers(1 << (bits - 2), 1 << bits, stage.channels, dtype=np.uint16)
         shift = min(shift + bits - 1, SHIFT_MAX)
     limit = 1 << (stage.add_bits - 1)
@@ -103,15 +103,15 @@ def _sets(stage: Stage, used: np.ndarray, generator: np.random.Generator) -> Non
 
 
 _STRUCTURES = {Dense: _all, Taps: _taps, Complementary: _sets}
-"""Where weights go, by the structure."""
+"""How to place weights, by structure."""
 
 
 def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     """A random small network: one or two convolutions, one to three linear layers.
 
-    With ``machine`` it is one that the engines serve: a convolution first, of any weights over one
-    to three channels, then complementary sets or dense weights. Without, it may have taps anywhere
-    in its convolutions.
+    With ``machine`` it is one that the engines support: first a convolution, with any kind of
+    weights, over one to three channels, then complementary sets or dense weights. Without, it may
+    have taps anywhere in its convolutions.
     """
     source, image = random.Random(seed), random.Random(f"image {seed}")
     pooling = random.Random(f"pooling {seed}")
@@ -147,7 +147,8 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
 
 
 def with_outputs(network: Network, outputs: int, *, labelled: bool = True) -> Network:
-    """The same network with another number of outputs, of dense weights; raw ones without labels.
+    """The same network with a different number of outputs, of dense weights; raw outputs if not
+    ``labelled``.
 
     Raises NetworkError as `Network` does.
     """
@@ -166,7 +167,7 @@ def _output_size(layer: Conv2d, size: int) -> int:
 
 
 def _positions(layer: Conv2d, area: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of a convolution in front of pooling."""
+    """Rows and columns of a convolution before pooling."""
     rows, cols = (
         (size + 2 * layer.padding - side) // layer.stride + 1
         for size, side in zip(area, layer.kernel, strict=True)
@@ -175,13 +176,13 @@ def _positions(layer: Conv2d, area: tuple[int, int]) -> tuple[int, int]:
 
 
 def _pooled(layer: Conv2d, area: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of the output of a convolution."""
+    """Rows and columns of a convolution's output."""
     (rows, cols), (down, across) = _positions(layer, area), sides(layer.pool)
     return rows // down, cols // across
 
 
 def _random_pooling(source: random.Random, layer: Conv2d, area: tuple[int, int]) -> Conv2d:
-    """The layer, or one with another kind and window of pooling, at times over the whole map."""
+    """The layer, or one with another kind and window of pooling, sometimes over the whole map."""
     if source.random() < 0.5:
         return layer
     rows, cols = _positions(layer, area)
@@ -195,7 +196,7 @@ def _random_pooling(source: random.Random, layer: Conv2d, area: tuple[int, int])
 def _random_convolution(
     source: random.Random, index: int, channels: int, size: int, machine: bool
 ) -> Conv2d | None:
-    """A convolution over at least ``size`` pixels in both directions; None where none fits."""
+    """A convolution over at least ``size`` pixels in both directions; None if none fits."""
     side = source.randint(1, min(3, size))
     kernel = (side, source.randint(1, side))
     out_channels = source.choice((2, 3, 4, 6, 8, 9))
@@ -239,8 +240,8 @@ def _random_sets(source: random.Random, kernels: int) -> Sparsity:
 
 
 def random_folding(network: Network, seed: int = 0) -> Folding:
-    """A random folding that divides ``network`` (one the engines serve; see `random_network`), of
-    at most `MULTIPLIERS`.
+    """A random folding that divides ``network`` (one the engines support; see `random_network`),
+    with at most `MULTIPLIERS`.
     """
     source = random.Random(seed)
     while True:

@@ -1,8 +1,8 @@
-"""Samples for a simulation, each with what it is and the class it should get.
+"""Samples for a simulation, each with a description and its expected class.
 
-Files or a data set that the user names, otherwise speech rendered on the spot for a network that
-takes audio, and the examples that another one's artefact names. Features are computed every time,
-nothing is stored beside the inputs.
+They are files or a data set named by the user; otherwise, for a network that takes audio, speech
+rendered on the fly, and for any other the examples that its artefact names. Features are always
+recomputed; nothing is stored next to the inputs.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ from twofold.sw.inputs.folders import NOT_WORDS
 
 DEFAULT_SAMPLES = 10
 AUDIO_SAMPLES = 8
-"""Times that a single sample is sent."""
+"""How often a single sample is sent."""
 
 Done = Callable[[int, int], None]
-"""Told how many samples there are so far, of how many."""
+"""Progress callback: number of samples so far, and in total."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Workload:
 
     Attributes
     ----------
-    source: where they come from, for people.
+    source: where they come from, for display.
     inputs: uint8 ``[samples, channels, height, width]``.
-    spoken: what each sample is, for people.
-    labels: the class that each sample should get; None where nobody knows.
-    remarks: what the user should know about what was read; a line each.
+    spoken: description of each sample, for display.
+    labels: the expected class of each sample; None if unknown.
+    remarks: what the user should know about the files read; one line each.
     """
 
     source: str
@@ -60,22 +60,23 @@ def choose(
 
     Parameters
     ----------
-    quantized: its artefact says what its input is.
-    samples: how many, None for all there are.
-    data: folder with a class in each folder, for audio in the layout of Google Speech Commands,
+    quantized: the network; its artefact says what its input is.
+    samples: number of samples, None for all there are.
+    data: folder with one subfolder per class; for audio in the layout of Google Speech Commands,
         whose test split is used.
     wav: a recording for a network that takes audio; sent `AUDIO_SAMPLES` times.
-    inputs: files of any kind that `twofold.sw.inputs.read_inputs` reads; one recording or picture
-        is sent `AUDIO_SAMPLES` times. At most one of ``data``, ``wav`` and ``inputs`` is taken.
-    done: told about progress, where reading takes a while.
+    inputs: files of any kind that `twofold.sw.inputs.read_inputs` reads; a single recording or
+        picture is sent `AUDIO_SAMPLES` times. At most one of ``data``, ``wav`` and ``inputs`` may
+        be given.
+    done: progress callback, for reading that takes a while.
 
-    Without any of them samples are spoken by eSpeak NG for a network that takes audio, and the
-    examples that the artefact names are taken for another.
+    Without any of them, a network that takes audio gets speech from eSpeak NG, and any other the
+    examples that its artefact names.
 
     Raises
     ------
-    InputError: files that cannot be used, or none for a network that has no examples.
-    DatasetError: a folder that is not what it should be.
+    InputError: files cannot be used, or none are given for a network without examples.
+    DatasetError: a folder is not what it should be.
     ToolError: what renders speech or holds the examples is missing.
     """
     name, audio = quantized.network.name, quantized.input["kind"] == "audio"
@@ -95,7 +96,7 @@ def choose(
 
 
 def _named(quantized: QuantizedNetwork, paths: Sequence[Path], samples: int | None) -> Workload:
-    """Files; a single sample several times, so that there is a steady state to see."""
+    """Files; a single sample is repeated, so that there is a steady state."""
     found = read_inputs(quantized, paths).complete()
     chosen, names = found.samples[:samples], list(found.names[:samples])
     if len(names) == 1:

@@ -1,7 +1,7 @@
-"""The engines that serve layers: their foldings, and plans of layers folded onto them; a file each.
+"""The engines that compute layers: foldings, and plans of layers folded onto them; one file each.
 
-A plan carries everything that follows from shape and folding: passes, cycles, tables, rules. What
-needs hardware to be known registers by the class of a plan: `hw.stages` (what is built),
+A plan carries everything that follows from shape and folding: passes, cycles, tables, rules. Code
+that needs to know the hardware registers itself by plan class: `hw.stages` (what is built),
 `twofold.hw.area.model`, `twofold.hw.solve.candidates`, `twofold.hw.solve.timeline` and
 `twofold.sw.pack.packer`.
 """
@@ -14,11 +14,13 @@ from twofold.hw.contract.network import Stage
 ENGINES: dict[str, type[LayerFolding]] = {
     kind.__name__: kind for kind in (GatherFolding, ScatterFolding)
 }
-"""Foldings of a layer by their name in JSON."""
+"""Layer foldings by their name in JSON."""
 
 
 def engine_of(stage: Stage) -> type[LayerFolding]:
-    """Folding of the engine that serves a layer: gather for the first, scatter for all others."""
+    """Folding class of the engine that computes a layer: gather for the first, scatter for all
+    others.
+    """
     return ScatterFolding if stage.index else GatherFolding
 
 

@@ -8,18 +8,19 @@ from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.network import Stage
 
 DEPTH_MAX = 1 << 16
-"""Rows of a table at most: as far as the loader's addresses reach."""
+"""Maximum number of rows in a table: the range of the loader's addresses."""
 
 AnyFolding = TypeVar("AnyFolding", bound="LayerFolding")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerFolding:
-    """How much of a layer is built.
+    """How much of a layer is built in hardware.
 
     Parameters
     ----------
-    rows, cols: tiles built, dividing the rows and columns of the pooled output.
+    rows, cols: tiles built in each direction; they divide the rows and columns of the pooled
+        output.
     """
 
     rows: int = 1
@@ -27,26 +28,26 @@ class LayerFolding:
 
     @property
     def tiles(self) -> int:
-        """Tiles built."""
+        """Number of tiles built."""
         return self.rows * self.cols
 
     @property
     def takes(self) -> int:
-        """Global winners that the engine takes a cycle."""
+        """Global winners the engine takes per cycle."""
         return 1
 
     @property
     def multipliers(self) -> int:
-        """Products of a cycle at each position of the pooling windows that are built."""
+        """Products per cycle at each position of the pooling windows that are built."""
         raise NotImplementedError
 
     def quickest(self: AnyFolding, stage: Stage) -> AnyFolding:
-        """The same folding of ``stage``, with results that leave as fast as they can."""
+        """The same folding of ``stage``, changed so that results leave as fast as possible."""
         del stage
         return self
 
     def tiles_only(self: AnyFolding) -> AnyFolding:
-        """The smallest folding with these tiles."""
+        """The smallest folding with the same tiles."""
         return type(self)(rows=self.rows, cols=self.cols)
 
     def plan(
@@ -57,20 +58,20 @@ class LayerFolding:
         Parameters
         ----------
         source: plan of the layer before, None for the first.
-        zero_point: of the image.
-        emit: global winners that the layer behind takes a cycle.
+        zero_point: zero point of the image.
+        emit: global winners that the next layer takes per cycle.
 
-        Raises FoldingError for a first layer that the engine cannot be.
+        Raises FoldingError if the engine cannot compute a first layer and this is one.
         """
         raise NotImplementedError
 
     def end(self, stage: Stage) -> tuple[int, ...]:
-        """What the layers behind ``stage`` see of its folding."""
+        """The part of ``stage``'s folding that later layers depend on."""
         del stage
         return self.rows, self.cols
 
     def text(self) -> str:
-        """The folding in a few characters."""
+        """The folding as a short text."""
         raise NotImplementedError
 
 
@@ -80,8 +81,8 @@ class Plan(ABC):
 
     Attributes
     ----------
-    stage, folding: what it was made from.
-    MORE: what to ask for when the table of weights is too deep.
+    stage, folding: what the plan was made from.
+    MORE: what to increase when the table of weights is too deep; used in error messages.
     """
 
     stage: Stage
@@ -91,49 +92,49 @@ class Plan(ABC):
 
     @property
     def emitted(self) -> int:
-        """Global winners leaving the layer a cycle."""
+        """Global winners leaving the layer per cycle."""
         return 1
 
     @property
     def drain(self) -> int:
-        """Channels leaving a tile a cycle; also the lanes of the tables of constants."""
+        """Channels leaving a tile per cycle; also the lanes of the tables of constants."""
         return 1
 
     @property
     def passes(self) -> int:
-        """Blocks of tiles in a sample, row by row."""
+        """Blocks of tiles per sample, processed row by row."""
         _, rows, cols = self.stage.out_shape
         return (rows // self.folding.rows) * (cols // self.folding.cols)
 
     @property
     @abstractmethod
     def steps(self) -> int:
-        """Cycles of multiplication in a pass."""
+        """Multiplication cycles per pass."""
 
     @property
     @abstractmethod
     def interval(self) -> int:
-        """Cycles from pass to pass."""
+        """Cycles from one pass to the next."""
 
     @property
     def cycles(self) -> int:
-        """Cycles a sample."""
+        """Cycles per sample."""
         return self.passes * self.interval
 
     @property
     def busy(self) -> int:
-        """Cycles a sample up to the accumulators; what follows may take longer."""
+        """Cycles per sample up to the accumulators; what follows them may take longer."""
         return self.cycles
 
     @property
     @abstractmethod
     def emission(self) -> int:
-        """Cycles in which a pass's results leave, at most: list entries, or beats of winners."""
+        """Most cycles in which a pass's results leave: list entries, or beats of winners."""
 
     @property
     @abstractmethod
     def weight_lanes(self) -> int:
-        """Memories of the table of weights."""
+        """Number of memories in the table of weights."""
 
     @property
     @abstractmethod
@@ -143,7 +144,7 @@ class Plan(ABC):
     @property
     @abstractmethod
     def weight_tag_bits(self) -> int:
-        """Bits beside a weight in its table, which say where it belongs."""
+        """Bits stored with each weight in its table, which say where it belongs."""
 
     @property
     @abstractmethod
@@ -153,35 +154,35 @@ class Plan(ABC):
     @property
     @abstractmethod
     def lookups(self) -> int:
-        """Looks that the layer can have in a cycle."""
+        """Maximum number of lookups per cycle."""
 
     @property
     @abstractmethod
     def products_of_lookup(self) -> int:
-        """Multiplications of a look."""
+        """Multiplications per lookup."""
 
     @property
     def entries(self) -> int:
-        """Activations that leave the layer in a cycle."""
+        """Activations that leave the layer per cycle."""
         return self.folding.tiles if self.stage.per_pixel else self.emitted
 
     @property
     @abstractmethod
     def multipliers(self) -> int:
-        """Products that the layer can compute in a cycle."""
+        """Products that the layer can compute per cycle."""
 
     @property
     @abstractmethod
     def products(self) -> int:
-        """Products that a sample needs of the layer, at most."""
+        """Maximum number of products that the layer computes per sample."""
 
     @abstractmethod
     def as_source(self) -> "Plan":
-        """The same plan as far as the routing of the layer behind looks at it."""
+        """The plan reduced to what the routing of the next layer depends on."""
 
     def check(self) -> None:
-        """Raise FoldingError when the folding does not divide the layer, or the engine cannot
-        serve it; the message names the layer, the value and the rule.
+        """Raise FoldingError if the folding does not divide the layer or the engine cannot compute
+        it; the message names the layer, the value and the rule.
         """
         name, folding = self.stage.name, self.folding
         smallest = min(asdict(folding).values())
@@ -208,7 +209,7 @@ class Plan(ABC):
 
     @abstractmethod
     def check_engine(self) -> None:
-        """The rules of the engine alone. Raises FoldingError."""
+        """Check the rules specific to the engine. Raises FoldingError."""
 
 
 def require(condition: bool, message: str) -> None:

@@ -16,8 +16,8 @@ class GatherFolding(LayerFolding):
 
     Parameters
     ----------
-    streams: kernels computed at a time, at most all; where they do not divide the number of
-        kernels, the last group has fewer.
+    streams: kernels computed at a time, at most the number of kernels; if they do not divide it,
+        the last group has fewer.
     """
 
     streams: int = 1
@@ -41,10 +41,9 @@ class GatherPlan(Plan):
 
     Attributes
     ----------
-    groups: for each group of ``streams`` neighbouring kernels (the last may have fewer), the steps
-        it takes: the longest tap list in the group, and at least ``streams`` so that results leave
-        one a cycle.
-    fill: pixel that stands in the padding.
+    groups: steps of each group of ``streams`` neighbouring kernels (the last may have fewer): the
+        longest tap list in the group, and at least ``streams`` so that results leave one per cycle.
+    fill: pixel value used for padding.
     """
 
     folding: GatherFolding
@@ -54,7 +53,7 @@ class GatherPlan(Plan):
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Taps of every kernel, each a position in the window and a channel of the image."""
+        """Taps of every kernel; a tap is a position in the window and a channel of the image."""
         return self.stage.fan_ins
 
     @cached_property
@@ -78,7 +77,7 @@ class GatherPlan(Plan):
 
     @property
     def weight_tag_bits(self) -> int:
-        """Bits of the number of a tap."""
+        """Width of a tap number."""
         return max(1, (self.stage.inputs - 1).bit_length())
 
     @property
@@ -87,7 +86,7 @@ class GatherPlan(Plan):
 
     @property
     def window(self) -> tuple[int, int]:
-        """Height and width of the input window of a tile."""
+        """Height and width of a tile's input window."""
         height, width = (
             side + (pool - 1) * self.stage.stride
             for side, pool in zip(self.stage.kernel, self.stage.pool_window, strict=True)
@@ -96,37 +95,37 @@ class GatherPlan(Plan):
 
     @property
     def row_phases(self) -> int:
-        """Window rows loaded at a time, and memories that its rows are split into."""
+        """Window rows loaded at a time, and memories that the rows are split across."""
         return self.stage.pool_window[0] * self.stage.stride
 
     @property
     def col_phases(self) -> int:
-        """Window columns loaded a cycle, and memories that its columns are split into."""
+        """Window columns loaded per cycle, and memories that the columns are split across."""
         return self.stage.pool_window[1] * self.stage.stride
 
     @property
     def phases(self) -> int:
-        """Memories a window is split into."""
+        """Memories that a window is split across."""
         return self.row_phases * self.col_phases
 
     @property
     def planes(self) -> int:
-        """Channels of the image, which arrive and are loaded one after the other."""
+        """Channels of the image, which arrive and are loaded one after another."""
         return self.stage.in_shape[0]
 
     @property
     def load_groups(self) -> int:
-        """Groups of ``row_phases`` rows of a channel that the tiles of a pass look at."""
+        """Groups of ``row_phases`` rows of a channel that the tiles read in a pass."""
         return self.folding.rows - 1 + -(-self.window[0] // self.row_phases)
 
     @property
     def load_steps(self) -> int:
-        """Cycles it takes to load the windows of a pass, one group of rows after another."""
+        """Cycles to load the windows of a pass, one group of rows after another."""
         return self.planes * self.load_groups * -(-self.window[1] // self.col_phases)
 
     @property
     def interval(self) -> int:
-        """Cycles from pass to pass: the longest of steps, loading and emission."""
+        """Cycles from one pass to the next: the maximum of steps, loading and emission."""
         return max(self.steps, self.load_steps, self.emission)
 
     @property
@@ -135,12 +134,12 @@ class GatherPlan(Plan):
 
     @property
     def lookups(self) -> int:
-        """Streams."""
+        """One lookup per stream."""
         return self.folding.streams
 
     @property
     def products_of_lookup(self) -> int:
-        """Positions that look at the tap of a stream."""
+        """Positions that use each stream's tap."""
         return self.folding.tiles * self.stage.positions
 
     @property

@@ -1,4 +1,4 @@
-"""Scatter: a layer behind another one, by looking up the row of weights of each winner."""
+"""Scatter: a layer behind another one, computed by looking up each winner's row of weights."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -10,7 +10,7 @@ from twofold.hw.contract.network import Output, Stage
 LANES_MAX = 1 << 16
 SLOTS_MAX = 1 << 8
 DSP_SUM_BITS = 30
-"""Widest accumulator that fits into the register of a multiplier beside another one."""
+"""Widest accumulator that fits into a multiplier's register next to a second one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +19,10 @@ class ScatterFolding(LayerFolding):
 
     Parameters
     ----------
-    engines: per position, sharing out the taps; for a linear layer behind global winners, winners
-        taken a cycle.
-    lanes: sets an engine serves at a time, dividing the number of sets.
-    drain: channels leaving a tile a cycle, dividing the lanes; 1 for a convolution.
+    engines: engines per position, which share the taps; for a linear layer after global winners,
+        winners taken per cycle.
+    lanes: sets that an engine computes at a time; divides the number of sets.
+    drain: channels leaving a tile per cycle; divides the lanes; 1 for a convolution.
     """
 
     engines: int = 1
@@ -62,8 +62,8 @@ class ScatterPlan(Plan):
 
     Attributes
     ----------
-    source: the plan of the layer before.
-    emit: global winners leaving the layer a cycle: as many as the next layer takes.
+    source: plan of the previous layer.
+    emit: global winners leaving the layer per cycle: as many as the next layer takes.
     """
 
     folding: ScatterFolding
@@ -82,43 +82,43 @@ class ScatterPlan(Plan):
 
     @property
     def streamed(self) -> bool:
-        """Whether winners come straight out of global winners, instead of from lists per pixel."""
+        """Whether winners come straight from the global winners, not from lists per pixel."""
         return not self.source.stage.per_pixel
 
     @property
     def shares_rows(self) -> bool:
-        """Whether all positions look at the same weight row at the same time, and so share its
-        memory: no activation is left out, so every list has all channels in order.
+        """Whether all positions read the same weight row at the same time and so share its memory:
+        no activation is dropped, so every list holds all channels in order.
         """
         return not self.streamed and self.stage.in_k == self.stage.in_shape[0]
 
     @property
     def sums_in_dsp(self) -> bool:
-        """Whether a lane adds up one kernel at a time, and so in the register of its multiplier:
-        the weights are dense, and rows are shared. Then rounds follow each other, each over all
-        activations; otherwise they change with every step.
+        """Whether a lane accumulates one kernel at a time, and so in its multiplier's register: the
+        weights are dense, and rows are shared. Then the rounds run one after another, each over all
+        activations; otherwise the round changes with every step.
         """
         small = self.stage.acc_bits <= DSP_SUM_BITS
         return self.shares_rows and self.stage.slots == 1 and small
 
     @property
     def rounds(self) -> int:
-        """Times an engine looks at each winner, once for every group of ``lanes`` sets."""
+        """How often an engine reads each winner: once for every group of ``lanes`` sets."""
         return self.stage.sets // self.folding.lanes
 
     @property
     def runs(self) -> int:
-        """Walks over the activations in a sample, each followed by a drain of its accumulators."""
+        """Walks over the activations per sample, each followed by a drain of the accumulators."""
         return self.passes * (self.rounds if self.sums_in_dsp else 1)
 
     @property
     def engine_taps(self) -> int:
-        """Taps of the window that one engine walks."""
+        """Taps of the window that one engine processes."""
         return -(-self.stage.taps // self.folding.engines)
 
     @property
     def index_bits(self) -> int:
-        """Bits of the channel in a row address (0 for a single channel)."""
+        """Width of the channel field in a row address (0 for a single channel)."""
         return (self.stage.in_shape[0] - 1).bit_length()
 
     @property
@@ -127,12 +127,12 @@ class ScatterPlan(Plan):
 
     @property
     def weight_tag_bits(self) -> int:
-        """Bits of the number of a kernel in its set."""
+        """Width of a kernel's number within its set."""
         return (self.stage.slots - 1).bit_length()
 
     @property
     def weight_rows(self) -> int:
-        """Depth of the weight table: a row for each tap, channel and round."""
+        """Depth of the weight table: one row per tap, channel and round."""
         return (self.stage.taps << self.index_bits) * self.rounds
 
     @property
@@ -141,7 +141,7 @@ class ScatterPlan(Plan):
 
     @property
     def winner_beats(self) -> int:
-        """Cycles in which winners arrive: list entries of all taps, or the longest stream."""
+        """Cycles in which winners arrive: the list entries of all taps, or the longest stream."""
         return self.source.emission if self.streamed else self.engine_taps * self.stage.in_k
 
     @property
@@ -155,9 +155,9 @@ class ScatterPlan(Plan):
 
     @property
     def emission(self) -> int:
-        """Cycles in which a pass's results leave, at most: list entries, or beats of winners.
+        """Most cycles in which a pass's results leave: list entries, or beats of winners.
 
-        Global winners leave ``emit`` a cycle, row by row of ``drain`` candidates; a row costs at
+        Global winners leave ``emit`` per cycle, row by row of ``drain`` candidates; a row takes at
         least one cycle.
         """
         if self.stage.output is not Output.WINNERS:
@@ -167,14 +167,15 @@ class ScatterPlan(Plan):
 
     @property
     def run_steps(self) -> int:
-        """Cycles of multiplication in a run."""
+        """Multiplication cycles per run."""
         return self.winner_beats if self.sums_in_dsp else self.steps
 
     @property
     def run_busy(self) -> int:
-        """Cycles of a run up to its accumulators: the longer of steps and drain.
+        """Cycles of a run up to its accumulators: the maximum of steps and drain.
 
-        Sums in multipliers are kept for their drain, which takes a cycle of hand-over.
+        Sums held in the multipliers stay there until drained, which takes one extra cycle for the
+        hand-over.
         """
         if self.sums_in_dsp:
             return max(self.run_steps, self.folding.lanes // self.folding.drain + 1)
@@ -182,13 +183,13 @@ class ScatterPlan(Plan):
 
     @property
     def run_interval(self) -> int:
-        """Cycles from run to run: the longest of steps, drain and emission."""
+        """Cycles from one run to the next: the maximum of steps, drain and emission."""
         shared = self.rounds if self.sums_in_dsp else 1
         return max(self.run_busy, -(-self.emission // shared))
 
     @property
     def interval(self) -> int:
-        """Cycles from pass to pass."""
+        """Cycles from one pass to the next."""
         return self.run_interval * (self.rounds if self.sums_in_dsp else 1)
 
     @property
@@ -197,9 +198,9 @@ class ScatterPlan(Plan):
 
     @property
     def spans(self) -> tuple[range, ...]:
-        """Taps of the window that each engine walks, leaving out engines that would have none.
+        """Taps of the window that each engine processes, omitting engines that would have none.
 
-        Behind global winners every engine meets the single tap.
+        After global winners every engine processes the single tap.
         """
         taps, share = self.stage.taps, self.engine_taps
         if self.streamed:
@@ -208,12 +209,12 @@ class ScatterPlan(Plan):
 
     @property
     def lookups(self) -> int:
-        """Readers of winners: engines of all positions."""
+        """Readers of winners: the engines of all positions."""
         return self.folding.tiles * self.stage.positions * len(self.spans)
 
     @property
     def products_of_lookup(self) -> int:
-        """Lanes."""
+        """One product per lane."""
         return self.folding.lanes
 
     @property
@@ -230,7 +231,7 @@ class ScatterPlan(Plan):
         return ScatterPlan(self.stage, self.folding.tiles_only(), self.source)
 
     def routed(self) -> "ScatterPlan":
-        """The same plan as far as its own routing looks at it, so that equal ones compare equal."""
+        """The plan reduced to what its own routing depends on: equal routings compare equal."""
         folding = self.folding
         plain = ScatterFolding(rows=folding.rows, cols=folding.cols, engines=folding.engines)
         return ScatterPlan(self.stage, plain, self.source.as_source())

@@ -1,9 +1,9 @@
-"""What a network is made of: layer kinds, structures of weights, and pooling; a file a kind.
+"""What a network is made of: layer kinds, weight structures, and pooling; one file per kind.
 
 A kind is a class. It carries its shape rules, its checks and the fields of its JSON form, and
-everything else reads them there: the hardware, the parameter image, the golden model and the
-importers ask a stage (`twofold.hw.contract.network.Stage`) for shapes and counts instead of asking
-which kind it is. `LAYERS`, `SPARSITIES` and `POOLINGS` are the registries by name.
+everything else gets them from there: the hardware, the parameter image, the golden model and the
+importers ask a stage (`twofold.hw.contract.network.Stage`) for shapes and counts instead of testing
+its kind. `LAYERS`, `SPARSITIES` and `POOLINGS` are the registries by name.
 """
 
 from twofold.hw.contract.layers.base import Layer, Output, Shape, Window

@@ -1,4 +1,4 @@
-"""What all layer kinds have in common, and what each of them says about itself."""
+"""What all layer kinds have in common, and what each kind has to define."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ Shape = tuple[int, int, int]
 
 
 class Output(Enum):
-    """In what form activations leave a layer.
+    """The form in which activations leave a layer.
 
     ``PIXELS``: a list of winners for each pixel, chosen over its channels. ``WINNERS``: the winners
     of the whole vector, as a stream. ``LOGITS``: raw sums, the result of the network.
@@ -33,13 +33,13 @@ class Output(Enum):
 
 @dataclass(frozen=True)
 class Window:
-    """What the kernels of a layer see of an input.
+    """How a layer's kernels cover an input.
 
     Attributes
     ----------
-    channels: kernels.
+    channels: number of kernels.
     kernel, stride, padding: of the window that moves over the input.
-    pool: window that is pooled, and its stride.
+    pool: size of the pooling window, which is also its stride.
     """
 
     channels: int
@@ -56,15 +56,15 @@ class Layer(Description):
     Parameters
     ----------
     sparsity: structure of the non-zero weights.
-    k: winners kept; ``None`` keeps all.
-    multiplier: requantise with a multiplier per kernel besides the shift.
+    k: number of winners kept; ``None`` keeps all activations.
+    multiplier: whether to requantise with a multiplier per kernel in addition to the shift.
 
     Attributes
     ----------
-    NAME: the kind in the names of layers, as in ``conv1``.
+    NAME: prefix of layer names, as in ``conv1``.
     OUTPUT: form of the activations of a hidden layer of this kind.
-    FLATTENS: the input is a vector, whatever shape it came in; no layer over pixels may follow.
-    ENDS: may be the last layer, whose sums are the logits.
+    FLATTENS: whether the input is flattened to a vector; no layer over pixels may follow.
+    ENDS: whether it may be the last layer, whose sums are the logits.
     """
 
     NAME: ClassVar[str]
@@ -83,7 +83,7 @@ class Layer(Description):
 
     @abstractmethod
     def window(self, in_shape: Shape) -> Window:
-        """What the kernels see of an input of this shape."""
+        """How the kernels cover an input of this shape."""
 
     @property
     def pools(self) -> Pooling:
@@ -92,12 +92,12 @@ class Layer(Description):
 
     @abstractmethod
     def check_sizes(self) -> None:
-        """Raise NetworkError unless every number is in the range that any input allows."""
+        """Raise NetworkError if a number is out of range for any possible input."""
 
     def check_structure(self, name: str) -> None:
-        """Raise NetworkError when layer ``name`` of this kind cannot have its structure."""
+        """Raise NetworkError if layer ``name`` of this kind cannot have its weight structure."""
 
     def weight_shape(self, in_shape: Shape) -> tuple[int, ...]:
-        """Shape of the array of weights."""
+        """Shape of the weight array."""
         window = self.window(in_shape)
         return window.channels, in_shape[0], *window.kernel

@@ -19,20 +19,21 @@ def _size(value: Any) -> Size:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Conv2d(Layer):
-    """A convolution, pooling, requantisation and winners per pixel over the channels.
+    """A convolution with pooling, requantisation and winners per pixel over the channels.
 
     Parameters
     ----------
     out_channels: number of kernels, >= 1.
     kernel: height and width of the window.
-    stride, padding: the same in both directions; padded pixels hold the input's zero point (0 for
+    stride, padding: the same in both directions; padded pixels have the input's zero point (0 for
         hidden layers).
-    pool: side of the pooling window, or its height and width, and its stride; 1 for none. Rows and
-        columns left over are dropped. The size of the whole map makes the pooling global.
+    pool: side of the pooling window, or its height and width, which is also its stride; 1 for no
+        pooling. Leftover rows and columns are dropped. Use the size of the whole map for global
+        pooling.
     pooling: ``max``, or another of `twofold.hw.contract.layers.pooling.POOLINGS`.
     sparsity: structure of the non-zero weights.
-    k: winners kept of every pixel's channels; ``None`` keeps all.
-    multiplier: requantise with a multiplier per channel besides the shift.
+    k: winners kept among the channels of each pixel; ``None`` keeps all.
+    multiplier: whether to requantise with a multiplier per channel in addition to the shift.
     """
 
     NAME: ClassVar[str] = "conv"

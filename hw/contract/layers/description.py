@@ -1,4 +1,4 @@
-"""Descriptions as JSON objects: written with their kind, read back from untrusted sources."""
+"""Descriptions as JSON objects: written with their kind, read back as untrusted input."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 from twofold.hw.contract.errors import NetworkError
 
 LATER: Mapping[str, bool] = {"later": True}
-"""Metadata of a field that its class did not have at first."""
+"""Metadata of a field that was added to its class later on."""
 
 
 Described = TypeVar("Described", bound="Description")
@@ -17,14 +17,14 @@ Described = TypeVar("Described", bound="Description")
 class Description:
     """A frozen dataclass with a JSON form, a reader for each of its fields and a stable `repr`.
 
-    A field that was added `LATER` is left out of both while it has its default. So descriptions
-    made before it existed keep their JSON, and with it the fingerprint of their machine; and tiles
-    keep their names in Verilog, which are made from the `repr`.
+    A field that was added `LATER` is omitted from both while it has its default. That way
+    descriptions made before it existed keep their JSON, and with it the fingerprint of their
+    machine; and tiles keep their names in Verilog, which are made from the `repr`.
 
     Attributes
     ----------
-    READERS: functions that check and convert the JSON value of a field, by field; fields without
-        one hold plain integers. They raise TypeError or ValueError.
+    READERS: function that checks and converts the JSON value of each field; fields without one are
+        plain integers. Readers raise TypeError or ValueError.
     """
 
     READERS: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
@@ -51,9 +51,9 @@ class Description:
         return cls(**found)
 
     def _stated(self) -> list[tuple[str, Any]]:
-        """Names and values of all fields but those added later that have their default.
+        """Names and values of all fields, except those added later that have their default.
 
-        Fields of the class itself come before those of its bases.
+        Fields of the class itself come before inherited ones.
         """
         every = fields(self)
         own = [field for field in every if field.name in type(self).__annotations__]
@@ -70,34 +70,34 @@ class Description:
 
 
 def typed(value: Any, kind: type) -> Any:
-    """``value`` itself. Raises TypeError unless its type is exactly ``kind``."""
+    """Return ``value``. Raises TypeError unless its type is exactly ``kind``."""
     if type(value) is not kind:
         raise TypeError(f"expected {kind.__name__}, found {value!r}")
     return value
 
 
 def integer(value: Any) -> int:
-    """A plain integer. Raises TypeError."""
+    """Return a plain integer. Raises TypeError."""
     return typed(value, int)
 
 
 def boolean(value: Any) -> bool:
-    """A plain truth value. Raises TypeError."""
+    """Return a plain boolean. Raises TypeError."""
     return typed(value, bool)
 
 
 def integers(values: Any) -> tuple[int, ...]:
-    """A list of plain integers. Raises TypeError."""
+    """Return a sequence of plain integers as a tuple. Raises TypeError."""
     return tuple(integer(value) for value in values)
 
 
 def optional_integer(value: Any) -> int | None:
-    """A plain integer or null. Raises TypeError."""
+    """Return a plain integer or None. Raises TypeError."""
     return None if value is None else integer(value)
 
 
 def kind_of(tree: Any, kinds: Mapping[str, type[Described]]) -> Described:
-    """The description in a JSON object, of one of these kinds.
+    """Description read from a JSON object, of one of these kinds.
 
     Raises TypeError, KeyError or ValueError.
     """

@@ -9,7 +9,7 @@ from twofold.hw.contract.layers.description import require
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Linear(Layer):
-    """A fully connected layer, and winners over the whole vector.
+    """A fully connected layer, with winners over the whole vector.
 
     Its input is flattened in the order channel, row, column.
 
@@ -17,8 +17,8 @@ class Linear(Layer):
     ----------
     out_features: number of units, >= 1.
     sparsity: structure of the non-zero weights (``Dense`` or ``Complementary``).
-    k: winners kept of the whole vector; ``None`` keeps all.
-    multiplier: requantise with a multiplier per unit besides the shift.
+    k: winners kept in the whole vector; ``None`` keeps all.
+    multiplier: whether to requantise with a multiplier per unit in addition to the shift.
     """
 
     NAME: ClassVar[str] = "linear"

@@ -1,8 +1,8 @@
-"""Pooling: how the sums at the positions of a window become the one value of a pooled pixel.
+"""Pooling: how the sums at the positions of a window become the single value of a pooled pixel.
 
-Pooling stands between a convolution and its requantisation, so it works on accumulators. What a
-kind of pooling means for widths, constants and scales is said here; what computes it registers a
-rule by its name: the hardware (`hw.pooling`), the golden model (`twofold.sw.golden.pooling`),
+Pooling happens between a convolution and its requantisation, so it works on accumulators. This file
+defines what a kind of pooling means for widths, constants and scales; each implementation registers
+a rule by its name: the hardware (`hw.pooling`), the golden model (`twofold.sw.golden.pooling`),
 PyTorch (`twofold.sw.model.pooling`), ONNX (`twofold.sw.onnx.export.pooling`,
 `twofold.sw.onnx.importer.pooling`) and the CPU engine (`sw/cpu/pooling.hpp`).
 """
@@ -16,25 +16,25 @@ Size = int | tuple[int, int]
 
 @dataclass(frozen=True)
 class Pooling:
-    """A kind of pooling over windows that do not overlap.
+    """A kind of pooling over non-overlapping windows.
 
     Attributes
     ----------
-    name: in descriptions.
+    name: its name in descriptions.
     """
 
     name: str
 
     def terms(self, positions: int) -> int:
-        """Accumulators that a value of a window of ``positions`` is the sum of."""
+        """Number of accumulators that are summed for a window of ``positions``."""
         return 1
 
     def share(self, positions: int) -> float:
-        """Real value of a pooled pixel over that of its accumulator, in the scale of a position."""
+        """Ratio of a pooled pixel's real value to its accumulator, in the scale of a position."""
         return 1.0
 
     def pooled(self, accumulators: Sequence[int]) -> int:
-        """Accumulator of a pooled pixel: the scalar specification."""
+        """Accumulator of a pooled pixel: the scalar reference."""
         return max(accumulators)
 
 
@@ -49,9 +49,9 @@ class Sum(Pooling):
 
 
 class Mean(Sum):
-    """The mean of the window. In integers it is the sum: ``1 / positions`` is a part of the scale
-    of the accumulator, and so of weights, multiplier and shift (see `Pooling.share`), chosen when
-    the network is quantized or imported. So nothing is divided, and nothing rounded, on the way:
+    """The mean of the window. In integers it is the sum: ``1 / positions`` is part of the
+    accumulator's scale, and so of weights, multiplier and shift (see `Pooling.share`), chosen when
+    the network is quantized or imported. So there is no division and no rounding on the way:
     ``clamp((sum * mul + add) >> shift, 0, 255)``.
     """
 
@@ -60,12 +60,12 @@ class Mean(Sum):
 
 
 MAX = Pooling("max")
-"""The largest."""
+"""The maximum."""
 SUM = Sum("sum")
 MEAN = Mean("mean")
 
 POOLINGS: dict[str, Pooling] = {kind.name: kind for kind in (MAX, SUM, MEAN)}
-"""Kinds of pooling by their name."""
+"""Kinds of pooling by name."""
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -74,6 +74,6 @@ def sides(size: Size) -> tuple[int, int]:
 
 
 def plain(size: Size) -> Size:
-    """The side alone where the window is square."""
+    """A single side if the window is square, height and width otherwise."""
     height, width = sides(size)
     return height if height == width else (height, width)

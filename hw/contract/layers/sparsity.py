@@ -1,4 +1,4 @@
-"""Structures of the non-zero weights of a layer; a class each."""
+"""Structures of the non-zero weights of a layer; one class each."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -10,45 +10,45 @@ from twofold.hw.contract.layers.description import Description, integers, option
 
 @dataclass(frozen=True, repr=False)
 class Sparsity(Description):
-    """Where a layer's weights may be other than 0.
+    """Where a layer's weights may be non-zero.
 
-    Every method takes ``channels``, the kernels of the layer, and ``inputs``, the input positions
-    of a kernel.
+    Every method takes ``channels``, the number of kernels of the layer, and ``inputs``, the number
+    of input positions of a kernel.
 
     Attributes
     ----------
-    IN_ROWS: the kernels of a set share out the input positions, so that the weights of a position
-        make up a row, a weight for each set; what the scatter engine takes.
+    IN_ROWS: whether the kernels of a set share the input positions between them, so that the
+        weights of a position form a row with one weight per set; the scatter engine requires it.
     """
 
     IN_ROWS: ClassVar[bool] = True
 
     def sets_of(self, channels: int) -> int:
-        """Sets of kernels of which at most one has a weight at any input position."""
+        """Number of sets; in a set at most one kernel has a weight at any input position."""
         return channels
 
     @abstractmethod
     def fan_in_of(self, channels: int, inputs: int) -> int:
-        """Non-zero weights of a kernel at most."""
+        """Maximum number of non-zero weights of a kernel."""
 
     def fan_ins_of(self, channels: int, inputs: int) -> tuple[int, ...]:
-        """Non-zero weights of each kernel at most."""
+        """Maximum number of non-zero weights of each kernel."""
         return (self.fan_in_of(channels, inputs),) * channels
 
     def weights_of(self, channels: int, inputs: int) -> int:
-        """Weights of all kernels that may be other than 0."""
+        """Number of weights in all kernels that may be non-zero."""
         return min(self.sets_of(channels) * inputs, sum(self.fan_ins_of(channels, inputs)))
 
     def check(self, name: str, channels: int, inputs: int) -> None:
-        """Raise NetworkError when layer ``name`` cannot have this structure."""
+        """Raise NetworkError if layer ``name`` cannot have this structure."""
 
     @abstractmethod
     def text(self, channels: int, inputs: int) -> str:
-        """The structure in a few samples."""
+        """The structure in a few words."""
 
     @abstractmethod
     def widened(self, channels: int, inputs: int) -> "Sparsity":
-        """The structure with room for twice as many weights a kernel, at most all."""
+        """The structure with room for twice as many weights per kernel, up to all of them."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,10 +107,11 @@ class Taps(Sparsity):
 
 @dataclass(frozen=True, repr=False)
 class Complementary(Sparsity):
-    """Kernels in ``sets``: inside a set an input position belongs to at most one kernel.
+    """Kernels grouped into ``sets``: within a set, an input position belongs to at most one kernel.
 
-    The weight density is about one over the kernels of a set. ``fan_in`` bounds the non-zero
-    weights of one kernel; ``None`` stands for an equal share of the input positions, rounded up.
+    The weight density is about one over the number of kernels in a set. ``fan_in`` limits the
+    non-zero weights of one kernel; ``None`` stands for an equal share of the input positions,
+    rounded up.
     """
 
     READERS: ClassVar[Mapping[str, Any]] = {"fan_in": optional_integer}
@@ -144,4 +145,4 @@ class Complementary(Sparsity):
 SPARSITIES: dict[str, type[Sparsity]] = {
     kind.__name__: kind for kind in (Dense, Taps, Complementary)
 }
-"""Structures by their name in JSON."""
+"""Weight structures by their name in JSON."""
