@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-SAMPLE = 4
+WORD = 4
 
 
 class CardError(Exception):
@@ -124,8 +124,8 @@ class Card:
         if place is None:
             return False
         index, offset = place
-        for at in range(0, len(content), SAMPLE):
-            value = int.from_bytes(content[at : at + SAMPLE], "little")
+        for at in range(0, len(content), WORD):
+            value = int.from_bytes(content[at : at + WORD], "little")
             if not self._c.card_set_register(self._card, index, offset + at, value):
                 raise CardError(self._silent(index, offset + at))
         return True
@@ -136,18 +136,18 @@ class Card:
         if place is None:
             return None
         index, offset = place
-        samples, value = [], ctypes.c_uint32()
-        for at in range(0, size, SAMPLE):
+        words, value = [], ctypes.c_uint32()
+        for at in range(0, size, WORD):
             if not self._c.card_get_register(self._card, index, offset + at, ctypes.byref(value)):
                 raise CardError(self._silent(index, offset + at))
-            samples.append(value.value.to_bytes(SAMPLE, "little"))
-        return b"".join(samples)[:size]
+            words.append(value.value.to_bytes(WORD, "little"))
+        return b"".join(words)[:size]
 
     def _find(self, address: int, size: int) -> tuple[int, int] | None:
         """Unit that contains a range of registers, and the offset in it."""
         for index, unit in enumerate(self.plan.units):
             offset = address - unit.base
-            if offset >= 0 and offset + size <= unit.size and offset % SAMPLE == 0:
+            if offset >= 0 and offset + size <= unit.size and offset % WORD == 0:
                 return index, offset
         return None
 

@@ -29,14 +29,14 @@ def cycles_per_sample(finished: NDArray[np.int64]) -> float:
 
 
 def parameter_beats(image: bytes, size: int) -> Inputs:
-    """Words of a parameter image as beats ``[n, size]`` on the core's ``image`` stream. Raises
+    """Words of a parameter image as beats ``[n, size]`` on the core's ``parameters`` stream. Raises
     ParameterError.
     """
     if not image or len(image) % 4:
         raise ParameterError(f"parameter image is {len(image)} bytes long, needs a multiple of 4")
     layout = parameter_layout()
-    samples = np.frombuffer(image, "<u4").astype(np.uint64)
-    beats = samples << np.uint64(layout["data"].offset)
+    words = np.frombuffer(image, "<u4").astype(np.uint64)
+    beats = words << np.uint64(layout["data"].offset)
     beats[-1] |= np.uint64(1 << layout["last"].offset)
     return np.ascontiguousarray(beats.view(np.uint8).reshape(-1, 8)[:, :size])
 

@@ -219,8 +219,8 @@ class Host:
 class SumCore(wiring.Component):
     """Stands in for the machine: sums the bytes of each sample, ``pause`` cycles a sample.
 
-    An image is good when it starts with the magic and the exclusive or of its samples is 0; the
-    sample behind the magic is the image's key. Outputs are the sum, its negative, the number of the
+    An image is good when it starts with the magic and the exclusive or of its words is 0; the
+    word behind the magic is the image's key. Outputs are the sum, its negative, the number of the
     sample since the image was loaded, the key, and from the fourth on the sum plus the output's
     number. The label is the sum modulo 4.
     """

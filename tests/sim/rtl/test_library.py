@@ -34,11 +34,11 @@ WIDE = 84
 
 
 class SmallCore(wiring.Component):
-    """Sums the bytes of every sample of four beats; the image's samples add up to a key that
+    """Sums the bytes of every sample of four beats; the image's words add up to a key that
     results contain.
 
     Logits are the sum, the sum less the key, and the key; the label is the sum modulo 4. The
-    image's last sample names
+    image's last word names
     the status. Probe 0 sees every beat, inverted, in the top 16 of 84 bits; probe 1 sees every sum.
     """
 
