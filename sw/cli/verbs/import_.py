@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from twofold.sw.cli.options import EXIT_MISMATCH, add_json
+
 HELP = "read a quantized ONNX model (QDQ), find its sparsity, and write a network"
 
 
@@ -16,24 +18,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--raw", action="store_true", help="outputs are numbers, not logits of classes: no label"
     )
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument(
+        "--input",
+        metavar="KIND",
+        help="what the network takes: array, picture or audio:FRONT_END "
+        "(default: what the model says, else array)",
+    )
+    parser.add_argument(
+        "--verify",
+        type=Path,
+        metavar="FILE",
+        help="compare with the model in ONNX Runtime on these samples (.npy, .npz): what the model "
+        "takes, or uint8",
+    )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Import. Raises OnnxError naming the node that does not fit, or ArtefactError."""
+    """Import, and with ``--verify`` compare; returns 1 where labels differ.
+
+    Raises OnnxError naming the nodes that do not fit, ArtefactError, InputError.
+    """
     import json
 
     from twofold.hw.contract.files import read_bytes
+    from twofold.sw.artefacts.input import parse_input
     from twofold.sw.onnx.importer.assemble import import_onnx
     from twofold.sw.onnx.importer.graph import BYTES_MAX
     from twofold.sw.onnx.importer.summary import lines, summary
 
-    quantized = import_onnx(read_bytes(args.model or args.onnx, BYTES_MAX), args.name, raw=args.raw)
+    content = read_bytes(args.model or args.onnx, BYTES_MAX)
+    stated = None if args.input is None else parse_input(args.input)
+    quantized = import_onnx(content, args.name, raw=args.raw, stated=stated)
     quantized.save(args.out)
-    found = summary(quantized)
+    found, verified = summary(quantized), None
+    if args.verify is not None:
+        from twofold.sw.inputs.arrays import load
+        from twofold.sw.onnx.importer.verify import verify
+
+        verified = verify(content, quantized, load(args.verify)[0])
+        found["verification"] = verified.as_json()
     if args.json:
         print(json.dumps(found))
     else:
         print(f"{args.out}: {quantized.network.name}")
         print("\n".join(lines(found)))
-    return 0
+        if verified is not None:
+            print(f"  {verified.samples} samples in ONNX Runtime: {verified.verdict}")
+    return 0 if verified is None or verified.labels == 1 else EXIT_MISMATCH

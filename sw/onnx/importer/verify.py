@@ -82,7 +82,8 @@ def verify(content: bytes, quantized: QuantizedNetwork, inputs: np.ndarray) -> V
     shape, or uint8 for the integers that the machine takes. Raises OnnxError for inputs that do
     not fit, a network of another model, or a model that ONNX Runtime refuses.
     """
-    origin = import_with_origin(content, quantized.network.name)
+    raw = not quantized.network.labelled
+    origin = import_with_origin(content, quantized.network.name, raw=raw)
     if origin.quantized.network != quantized.network:
         raise OnnxError("the network is not the one of this model; import it again")
     feeds, inputs = _inputs(content, origin, inputs)
