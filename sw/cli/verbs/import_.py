@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Import. Raises OnnxError naming the node that does not fit, or ArtefactError."""
+    """Import. Raises OnnxError, naming the node that does not fit, or ArtefactError."""
     import json
 
     from twofold.hw.contract.files import read_bytes
