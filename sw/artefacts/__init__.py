@@ -1,4 +1,4 @@
-"""Artefacts: files behind frozen dataclasses, which one floor hands to the next."""
+"""Artefacts: frozen dataclasses stored in files, which one layer of the project hands to the next."""
 
 from twofold.sw.artefacts.quantized import QuantizedLayer, QuantizedNetwork
 
