@@ -1,4 +1,4 @@
-"""Artefacts: frozen dataclasses stored in files, which one layer of the project hands to the next."""
+"""Artefacts: frozen dataclasses stored in files, passed between the layers of the project."""
 
 from twofold.sw.artefacts.quantized import QuantizedLayer, QuantizedNetwork
 

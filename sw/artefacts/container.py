@@ -1,5 +1,6 @@
-"""Container of arrays: an ``.npz`` file with a JSON header, written atomically and read as untrusted
-input.
+"""Container of arrays: an ``.npz`` file with a JSON header.
+
+Files are written atomically and read as untrusted input.
 
 The file is an ordinary zip archive that `numpy.load` can also open. Its first member,
 ``header.json``, holds the format, its version, a SHA-256 over header and arrays, and any fields of

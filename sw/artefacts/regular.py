@@ -7,7 +7,7 @@ from twofold.hw.contract.files import read_bytes
 
 
 def read_regular(path: Path, limit: int, error: type[TwofoldError]) -> bytes:
-    """Content of ``path``; raises ``error`` unless it is a regular file of at most ``limit`` bytes."""
+    """Content of ``path``. Raises ``error`` unless it is a regular file of <= ``limit`` bytes."""
     try:
         return read_bytes(path, limit)
     except FileError as reason:

@@ -23,7 +23,7 @@ def ready(folder: Path) -> Path | None:
 
 
 def create(folder: Path) -> Path:
-    """Create the environment under ``folder``, once, and return its interpreter. Raises ToolError."""
+    """Create the environment in ``folder`` once, and return its interpreter. Raises ToolError."""
     if sys.version_info >= (3, 12):
         raise ToolError("DeepSparse 1.8.0 needs Python below 3.12; leave it out")
 

@@ -25,7 +25,7 @@ RESULTS = (("logits", TensorProto.FLOAT),)
 
 
 def float_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
-    """The network in float32, without winners. ``samples``: the batch size, or a name if dynamic."""
+    """The network in float32, without winners. ``samples``: batch size, or a name if dynamic."""
     graph, x = Graph(), "image"
     layers = float_layers(quantized)
     for stage, (weight, bias) in zip(quantized.network.stages, layers, strict=True):

@@ -41,7 +41,7 @@ def operator_model(quantized: QuantizedNetwork, samples: int | str = "samples") 
 def _convolution(
     graph: Graph, stage: Stage, layer: QuantizedLayer, source: list[str], bias: np.ndarray
 ) -> str:
-    """A hidden layer; a linear one is a convolution over its whole input. Saturation is the ReLU."""
+    """A hidden layer; a linear one is a convolution over its whole input. Saturation is ReLU."""
     name, (x, zero) = stage.name, source
     kernels = layer.weight.reshape(stage.channels, stage.in_shape[0], *stage.kernel)
     graph.constant(f"{name}.weight", kernels)

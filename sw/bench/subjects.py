@@ -36,8 +36,8 @@ class Subject:
     facts: for the report, plain JSON values.
     models, inputs: files by precision.
     operators, artefact: files.
-    logits: correct logits by precision; ``int8`` rounds halves to even as QDQ does, ``exact`` rounds
-        them up as the machine does.
+    logits: correct logits by precision; ``int8`` rounds halves to even as QDQ does, ``exact``
+        rounds them up as the machine does.
     """
 
     name: str

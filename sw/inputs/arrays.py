@@ -153,7 +153,7 @@ def _kind(dtype: np.dtype[Any]) -> str:
 
 
 def _arranged(array: Array, shape: tuple[int, int, int]) -> Array | None:
-    """``array`` as [n, c, h, w]; None if its shape is none of those listed in the module docstring."""
+    """``array`` as [n, c, h, w]; None if its shape is not listed in the module docstring."""
     one = (shape, (math.prod(shape),), *((shape[1:],) if shape[0] == 1 else ()))
     if array.shape in one:
         return array.reshape(1, *shape)

@@ -25,7 +25,7 @@ NOT_WORDS = ("silence", "unknown")
 
 
 def default_data(network: QuantizedNetwork, given: Path | None) -> Path | None:
-    """The folder the user gave; else, for a network that takes audio, the one the environment names."""
+    """The folder the user gave; else, for a network that takes audio, the environment's."""
     return data_folder(given) if network.input["kind"] == "audio" else given
 
 

@@ -91,7 +91,7 @@ class Library:
 
 
 def find_root() -> None:
-    """Tell XRT where its files are; without them it ends the process. Raises MissingRuntimeError."""
+    """Tell XRT where its files are: without them it exits. Raises MissingRuntimeError."""
     if os.environ.get(ROOT_VARIABLE):
         return
     if not (ROOT / "lib").is_dir():

@@ -1,4 +1,4 @@
-"""``twofold sim``: run a network in RTL simulation and compare every layer with the golden model."""
+"""``twofold sim``: run a network through the RTL and compare every layer with the golden model."""
 
 import argparse
 import json
