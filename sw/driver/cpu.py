@@ -1,4 +1,4 @@
-"""The CPU engine as a device: the fallback where there is no card."""
+"""The CPU engine as a device: the fallback if there is no card."""
 
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
