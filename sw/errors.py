@@ -1,5 +1,5 @@
-"""Errors of the software that a user can act on; `twofold.hw.contract.errors` has the rules they
-keep.
+"""Errors of the software that a user can act on; `twofold.hw.contract.errors` has the rules for
+them.
 """
 
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from twofold.hw.contract.errors import TwofoldError
 
 NAMED = 20
-"""Bad files that a message names at most."""
+"""Maximum number of bad files that a message names."""
 
 
 class InputError(TwofoldError):
-    """An input that cannot be used: an array, a picture, or a file of a kind nobody asked for."""
+    """An input that cannot be used: an array, a picture, or a file of an unsupported kind."""
 
     exit_code = 7
 
@@ -33,13 +33,13 @@ class ArtefactError(TwofoldError):
 
 
 class OnnxError(TwofoldError):
-    """A network that cannot be exported to ONNX, or an export that does not check."""
+    """A model that cannot be imported from ONNX or exported to it, or an export that is invalid."""
 
     exit_code = 10
 
 
 class TrainingError(TwofoldError):
-    """Training that cannot go on."""
+    """Training that cannot continue."""
 
     exit_code = 11
 
@@ -63,7 +63,7 @@ class WrongPlatformError(DeviceError):
 
 
 class DeviceBusyError(DeviceError):
-    """The device is opened already."""
+    """The device is already open."""
 
 
 class DeviceLostError(DeviceError):
@@ -71,7 +71,7 @@ class DeviceLostError(DeviceError):
 
 
 class DeviceTimeoutError(DeviceError):
-    """A run did not end in time."""
+    """A run timed out."""
 
 
 class DeviceRefusedError(DeviceError):
@@ -79,7 +79,7 @@ class DeviceRefusedError(DeviceError):
 
 
 def refuse_all(bad: Sequence[str], what: str) -> None:
-    """Raise DatasetError that names all of ``bad``, lines about ``what``, if there are any."""
+    """Raise DatasetError if there are any ``bad``; it lists these lines about ``what``."""
     if bad:
         more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
         raise DatasetError(

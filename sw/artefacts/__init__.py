@@ -1,4 +1,4 @@
-"""Artefacts: files behind frozen dataclasses, which one floor hands to the next."""
+"""Artefacts: frozen dataclasses stored in files, passed between the layers of the project."""
 
 from twofold.sw.artefacts.quantized import QuantizedLayer, QuantizedNetwork
 

@@ -1,4 +1,4 @@
-"""Inputs as they go into a network, from whoever calls."""
+"""Checks on the input arrays that callers pass to a network."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from twofold.sw.errors import ArtefactError
 
 
 def checked_inputs(network: Network, inputs: np.ndarray) -> np.ndarray:
-    """``inputs``, uint8 ``[samples, channels, height, width]``.
+    """Check ``inputs`` and return them as uint8 ``[samples, channels, height, width]``.
 
-    They may come without channels where the network has one. Raises ArtefactError for any other
-    shape or type.
+    The channel axis may be missing if the network has one channel. Raises ArtefactError for any
+    other shape or type.
     """
     channels, rows, cols = network.input_shape
     if not isinstance(inputs, np.ndarray):

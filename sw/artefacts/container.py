@@ -1,8 +1,10 @@
-"""Container of arrays: an ``.npz`` file with a JSON header, written whole and read with suspicion.
+"""Container of arrays: an ``.npz`` file with a JSON header.
 
-The file is an ordinary zip archive that `numpy.load` also opens. Its first member, ``header.json``,
-holds the format, its version, a SHA-256 over header and arrays, and what the format adds; every
-other member is one array. The same content always gives the same bytes.
+Files are written atomically and read as untrusted input.
+
+The file is an ordinary zip archive that `numpy.load` can also open. Its first member,
+``header.json``, holds the format, its version, a SHA-256 over header and arrays, and any fields of
+the format; every other member is one array. The same content always gives the same bytes.
 """
 
 import hashlib
@@ -47,7 +49,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """What an array of a container has to be: little-endian ``dtype`` (``int8``, ...) and shape."""
+    """What an array of a container must be: little-endian ``dtype`` (``int8``, ...) and shape."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -59,7 +61,7 @@ class ArraySpec:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the array's data."""
+        """Size of the array's data in bytes."""
         return math.prod(self.shape) * self.numpy_dtype.itemsize
 
 
@@ -69,9 +71,9 @@ Specs = Mapping[str, ArraySpec]
 def write(
     path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, version: int
 ) -> None:
-    """Write a container of ``header["format"]`` in this ``version``.
+    """Write a container of format ``header["format"]`` and this ``version``.
 
-    Raises ArtefactError when the header is not plain JSON or the file cannot be written.
+    Raises ArtefactError if the header is not plain JSON or the file cannot be written.
     """
     try:
         full = {**header, "version": version}
@@ -95,11 +97,11 @@ def write(
 def read(
     path: Path, kind: str, version: int, expect: Callable[[dict[str, Any]], Specs]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read header and arrays of a container of format ``kind``; the file is untrusted.
+    """Read header and arrays of a container of format ``kind``; the file is untrusted input.
 
-    ``expect`` says from the header which arrays there have to be; sizes, names and types are
-    compared with it before any data is unpacked. Nothing is ever unpickled.
-    Raises ArtefactError naming the file and the rule it breaks.
+    ``expect`` derives from the header which arrays there must be; sizes, names and types are
+    checked against it before any data is unpacked. Nothing is ever unpickled.
+    Raises ArtefactError, naming the file and the rule it breaks.
     """
     try:
         content = read_bytes(path, FILE_BYTES_MAX)

@@ -1,16 +1,16 @@
 """What a network's input is, as its artefact states it in ``QuantizedNetwork.input``.
 
-A mapping of plain JSON values with the member ``kind``:
+It is a mapping of plain JSON values with the member ``kind``:
 
-- ``array``: bytes that only the user knows the meaning of. ``dtype`` (optional) is what the model
-  took before it was imported: ``uint8``, ``int8`` or ``float32``; ``scale`` (optional, > 0) is the
-  real value of a step, so that a real value is ``scale * (byte - network.zero_point)``.
-- ``audio``: features of one second of sound; ``front_end`` names the rule that computes them.
+- ``array``: bytes whose meaning only the user knows. ``dtype`` (optional) is what the model took
+  before it was imported: ``uint8``, ``int8`` or ``float32``; ``scale`` (optional, > 0) is the real
+  value of one step, so that a real value is ``scale * (byte - network.zero_point)``.
+- ``audio``: features of one second of sound; ``front_end`` names the algorithm that computes them.
 - ``picture``: pixels, grey (one channel) or RGB (three). ``examples`` (optional) names data that
   comes with Twofold: ``digits``.
 
-`input_of_older_file` is the only place that concludes what an input is from anything else: files
-written before the member existed do not have it.
+`input_of_older_file` is the only place that infers the input from anything else: files written
+before this member existed do not have it.
 """
 
 import math
@@ -28,7 +28,7 @@ SPEECH: Mapping[str, Any] = {"kind": "audio", "front_end": FIXED}
 DIGIT_PICTURES: Mapping[str, Any] = {"kind": "picture", "examples": "digits"}
 
 INPUT_PROPERTY = "twofold.input"
-"""Property of an exported ONNX model that carries the member as JSON."""
+"""Metadata property of an exported ONNX model that carries this mapping as JSON."""
 DTYPES = ("uint8", "int8", "float32")
 PICTURE_CHANNELS = (1, 3)
 NAME_LENGTH_MAX = 64
@@ -40,7 +40,7 @@ _MEMBERS = {
 
 
 def check_input(value: Any, network: Network) -> None:
-    """Raise ArtefactError, naming the rule, unless ``value`` states an input of ``network``."""
+    """Raise ArtefactError, naming the rule, unless ``value`` is a valid input of ``network``."""
     if not isinstance(value, Mapping):
         raise ArtefactError(f"input is {value!r}, needs an object with a kind")
     kind = value.get("kind")
@@ -66,7 +66,7 @@ def check_input(value: Any, network: Network) -> None:
 
 
 def parse_input(text: str) -> Mapping[str, Any]:
-    """Input from a command line: ``array``, ``picture`` or ``audio:FRONT_END``.
+    """Parse an input given as ``array``, ``picture`` or ``audio:FRONT_END``.
 
     Raises ArtefactError for anything else.
     """

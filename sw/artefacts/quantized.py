@@ -1,4 +1,4 @@
-"""The quantized network: everything inference needs, as integers, in one file."""
+"""The quantized network: everything needed for inference, as integers, in one file."""
 
 import json
 import math
@@ -30,8 +30,8 @@ class QuantizedLayer:
     ----------
     weight: int8; ``[out, in, kernel height, kernel width]`` for a convolution, ``[out, in]`` for a
         linear layer, whose inputs are flattened in the order channel, row, column.
-    add: int32 ``[out]``; the bias plus half a step of requantisation (``1 << (shift - 1)``), for
-        the last layer the bias alone. The first layer's holds the input's zero point too.
+    add: int32 ``[out]``; the bias plus half a step of requantisation (``1 << (shift - 1)``), or the
+        bias alone for the last layer. The first layer's also accounts for the input's zero point.
     shift: right shift of requantisation, 0..31; 0 for the last layer.
     mul: uint16 ``[out]``, 0..32767, for a layer with a multiplier; otherwise None.
     """
@@ -49,9 +49,9 @@ class QuantizedNetwork:
     Parameters
     ----------
     network: shapes, sparsity structure and winners.
-    layers: one entry a layer.
+    layers: one entry per layer.
     logit_scale: probabilities are ``softmax(logits * logit_scale)``; finite, > 0.
-    provenance: where the numbers come from; plain JSON values.
+    provenance: where the integers come from; plain JSON values.
     input: what the input is, as `twofold.sw.artefacts.input` describes it.
 
     Raises
@@ -69,7 +69,7 @@ class QuantizedNetwork:
         self.validate()
 
     def validate(self) -> None:
-        """Check every array against the network; also done when the object is made."""
+        """Check every array against the network; also done on construction."""
         stages = self.network.stages
         _require(
             len(self.layers) == len(stages),
@@ -100,9 +100,9 @@ class QuantizedNetwork:
         return powers / powers.sum(axis=-1, keepdims=True)
 
     def save(self, path: str | Path) -> None:
-        """Write an ``.npz`` file, whole or not at all; equal networks give equal bytes.
+        """Write an ``.npz`` file atomically; equal networks give equal bytes.
 
-        Raises ArtefactError when the file cannot be written.
+        Raises ArtefactError if the file cannot be written.
         """
         header = {
             "format": FORMAT,
@@ -120,7 +120,7 @@ class QuantizedNetwork:
 
     @staticmethod
     def load(path: str | Path) -> "QuantizedNetwork":
-        """Read what `save` wrote; the file is untrusted. Raises ArtefactError."""
+        """Read what `save` wrote; the file is untrusted input. Raises ArtefactError."""
         path = Path(path)
         header, arrays = read(path, FORMAT, VERSION, _expected_arrays)
         try:
@@ -137,7 +137,7 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _specs(stage: Stage) -> dict[str, ArraySpec]:
-    """Arrays of a layer by the name of their field."""
+    """Arrays of a layer, by field name."""
     kernels = (stage.channels,)
     specs = {"weight": ArraySpec("int8", stage.weight_shape), "add": ArraySpec("int32", kernels)}
     if stage.layer.multiplier:
@@ -208,7 +208,7 @@ def _check_arrays(stage: Stage, layer: QuantizedLayer) -> None:
 
 
 def _check_structure(stage: Stage, layer: QuantizedLayer) -> None:
-    """Non-zero weights only where the sparsity structure has room for them."""
+    """Check that non-zero weights are only where the sparsity structure allows them."""
     used = layer.weight.reshape(stage.channels, stage.inputs) != 0
     counts = np.count_nonzero(used, axis=1)
     _STRUCTURES[type(stage.layer.sparsity)](stage, used, counts)
@@ -251,4 +251,4 @@ _STRUCTURES: dict[type[Sparsity], Callable[[Stage, np.ndarray, np.ndarray], None
     Taps: _check_taps,
     Complementary: _check_sets,
 }
-"""Checks of non-zero weights ``[kernels, inputs]`` and their counts, by the structure."""
+"""Checks on non-zero weights ``[kernels, inputs]`` and their counts, by sparsity structure."""

@@ -1,4 +1,4 @@
-"""Reading files that users name, whatever they turn out to be."""
+"""Read files that users name, which may turn out to be anything."""
 
 from pathlib import Path
 
@@ -7,9 +7,7 @@ from twofold.hw.contract.files import read_bytes
 
 
 def read_regular(path: Path, limit: int, error: type[TwofoldError]) -> bytes:
-    """Content of ``path``, a regular file of at most ``limit`` bytes. Raises ``error``
-    otherwise.
-    """
+    """Content of ``path``. Raises ``error`` unless it is a regular file of <= ``limit`` bytes."""
     try:
         return read_bytes(path, limit)
     except FileError as reason:

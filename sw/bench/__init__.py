@@ -1,1 +1,1 @@
-"""Speed of networks on the processor: other engines and ours, side by side in one run."""
+"""Speed of networks on the CPU: other engines and ours, side by side in one run."""

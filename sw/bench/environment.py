@@ -1,4 +1,4 @@
-"""Environment of DeepSparse: its packages do not go together with those of the project."""
+"""Virtual environment for DeepSparse, whose packages conflict with the project's."""
 
 import subprocess
 import sys
@@ -17,13 +17,13 @@ LICENCE = (
 
 
 def ready(folder: Path) -> Path | None:
-    """Its interpreter, if the environment under ``folder`` is there."""
+    """The interpreter of the environment under ``folder``; None if it does not exist."""
     found = _interpreter(_place(folder))
     return found if found.exists() else None
 
 
 def create(folder: Path) -> Path:
-    """Make the environment under ``folder``, once, and return its interpreter. Raises ToolError."""
+    """Create the environment in ``folder`` once, and return its interpreter. Raises ToolError."""
     if sys.version_info >= (3, 12):
         raise ToolError("DeepSparse 1.8.0 needs Python below 3.12; leave it out")
 

@@ -10,9 +10,9 @@ from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, bias_of, weight_scale
 
 
 def integer_bias(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
-    """Bias in steps of the accumulator, int64 ``[channels]``, of inputs less their zero point.
+    """Bias in accumulator steps, int64 ``[channels]``, for inputs minus their zero point.
 
-    Raises OnnxError for a layer with a multiplier, or with another pooling than maxima.
+    Raises OnnxError for a layer with a multiplier, or with pooling other than max-pooling.
     """
     if layer.mul is not None:
         raise OnnxError(
@@ -39,6 +39,6 @@ def float_layers(quantized: QuantizedNetwork) -> list[tuple[np.ndarray, np.ndarr
 
 
 def float_inputs(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
-    """What the float network takes for uint8 ``inputs``."""
+    """The float network's inputs for uint8 ``inputs``."""
     centred = inputs.astype(np.float32) - quantized.network.zero_point
     return centred * np.float32(ACTIVATION_SCALE)

@@ -1,4 +1,4 @@
-"""What an engine is asked to run, and how it answers that it will not."""
+"""What an engine is asked to run, and how it refuses."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +15,14 @@ class Job:
     ----------
     network: ``dense``, ``pruned`` or ``sparse-sparse``.
     precision: ``fp32`` or ``int8``.
-    batch: samples a call.
-    threads: threads an engine may use.
-    model: ONNX file of `twofold.sw.bench.models`.
-    operators: the same as integer operators, of `twofold.sw.bench.operators`; only for ``int8``
-        without winners.
+    batch: samples per call.
+    threads: number of threads the engine may use.
+    model: ONNX file from `twofold.sw.bench.models`.
+    operators: the same network in integer operators, from `twofold.sw.bench.operators`; only for
+        ``int8`` without winners.
     artefact: the quantized network itself.
-    cache: folder where an engine may keep what is slow to make.
-    tuning: trials that an engine which tunes itself may make.
+    cache: folder where an engine may cache what is slow to make.
+    tuning: trials that a self-tuning engine may make.
     """
 
     network: str
@@ -41,7 +41,7 @@ class Job:
         return self.network == "sparse-sparse"
 
     def to_json(self) -> dict[str, str | int]:
-        """Plain values; `from_json` reads them."""
+        """Plain JSON values for `from_json`."""
         return {
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(self).items()
@@ -57,17 +57,17 @@ class Job:
 
 
 class RefusedError(Exception):
-    """An engine cannot run a job, or would run it as something else; says why."""
+    """An engine cannot run a job, or would run it as something else; the message says why."""
 
 
 class Run(Protocol):
-    """A job, loaded: logits float or int ``[batch, classes]`` of inputs ``[batch, ...]``."""
+    """A loaded job: maps inputs ``[batch, ...]`` to logits, float or int ``[batch, classes]``."""
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray: ...
 
 
 class Engine(Protocol):
-    """A way to run networks; lives in a process of its own.
+    """An inference engine; runs in a process of its own.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Where our engine on the processor spends its time: layer by layer, by instruction set."""
+"""Where our CPU engine spends its time, by layer and by instruction set."""
 
 import time
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ BATCH = 64
 
 
 def layer_times(subjects: Sequence[Subject], seconds: float) -> list[dict[str, Any]]:
-    """Processor time of every layer, in microseconds a sample, and the routine that ran it.
+    """CPU time of every layer, in microseconds per sample, and the routine that ran it.
 
-    One thread, `BATCH` samples a call, about ``seconds`` for each network and instruction set that
-    the machine has, the portable kernels left out. Empty when the engine is not built.
+    One thread, `BATCH` samples per call, about ``seconds`` for each network and each instruction
+    set of the CPU, except for the portable kernels. Empty if the engine is not built.
     """
     try:
         isas = [isa for isa in available_isas() if isa != "portable"]

@@ -1,4 +1,4 @@
-"""What the measurements ran on."""
+"""The computer that the measurements ran on."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
 def describe() -> dict[str, Any]:
-    """Processor, memory and software, as plain JSON values."""
+    """CPU, memory and software, as plain JSON values."""
     facts = _cpu_facts()
     flags = facts.get("flags", "").split()
     return {
@@ -29,12 +29,12 @@ def describe() -> dict[str, Any]:
 
 
 def load() -> float:
-    """Processes that want to run, averaged over the last minute."""
+    """Load average over the last minute."""
     return round(os.getloadavg()[0], 2)
 
 
 def joules() -> float | None:
-    """Energy that the processor package has taken so far; None where it cannot be read."""
+    """Energy that the CPU package has used so far, in J; None if it cannot be read."""
     try:
         return int(ENERGY.read_text()) * 1e-6
     except (OSError, ValueError):
@@ -42,7 +42,7 @@ def joules() -> float | None:
 
 
 def _cpu_facts() -> dict[str, str]:
-    """The first processor's lines of /proc/cpuinfo."""
+    """The first CPU's entries in /proc/cpuinfo."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Turns of every engine in every configuration, interleaved, and the rows that come of them."""
+"""Interleaved repeats of every engine in every configuration, and the resulting rows."""
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -14,29 +14,29 @@ from twofold.sw.bench.process import DiedError, EngineProcess
 from twofold.sw.bench.subjects import Subject
 
 Report = Callable[[str, int, int], None]
-"""Told how far a step is: its name, parts done, parts in all."""
+"""Called with the progress of a step: its name, parts done, total parts."""
 
 LIMITS = {"fp32": 1e-3, "int8": 1e-3, "winners": 5e-2}
-"""Largest error of logits that counts as right. Winners among equal activations may differ."""
+"""Largest logit error that counts as correct. Winners among equal activations may differ."""
 AGREEMENT = 0.97
-"""Share of the samples whose label has to be the right one."""
+"""Share of the samples whose label must be correct."""
 EXACT = ("twofold",)
-"""Engines that round as the exact law has it."""
+"""Engines that round exactly as the machine does."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is measured.
+    """How much to measure.
 
     Parameters
     ----------
-    batches: samples a call that every engine is timed with.
-    sweep: further batches, of which each engine's best is timed too.
+    batches: samples per call that every engine is timed with.
+    sweep: further batch sizes, of which each engine's best is timed too.
     threads: numbers of threads.
     rounds: repeats of each configuration.
     seconds: length of a repeat.
-    tuning: trials for an engine that tunes itself, once for each batch.
-    load_seconds, turn_seconds: how long to wait for an answer.
+    tuning: trials for a self-tuning engine, per batch size.
+    load_seconds, repeat_seconds: timeouts for an answer.
     """
 
     batches: tuple[int, ...]
@@ -51,15 +51,15 @@ class Settings:
 
 @dataclass
 class Configuration:
-    """An engine with a network, a batch and a number of threads; what came of it.
+    """An engine with a network, a batch size and a number of threads, and its results.
 
     Attributes
     ----------
     note: why it is not timed, otherwise empty.
-    logits_ok: whether the logits are right; None when there are none.
-    logits_error: mean error in standard deviations of the right logits.
-    clock, core: samples per second of the clock, and of processor time, repeat by repeat.
-    energy: joules a sample, repeat by repeat, where the machine tells.
+    logits_ok: whether the logits are correct; None if there are none.
+    logits_error: mean error in standard deviations of the correct logits.
+    clock, core: samples per second of wall-clock time, and of CPU time, for each repeat.
+    energy: joules per sample for each repeat, if the computer can measure it.
     """
 
     engine: EngineProcess
@@ -81,7 +81,7 @@ class Configuration:
         return not self.note
 
     def load(self, settings: Settings, cache: Path) -> None:
-        """Have the engine prepare it, and check the logits."""
+        """Load it into the engine and check the logits."""
         if self.engine.missing:
             self.note = self.engine.missing
             return
@@ -122,7 +122,7 @@ class Configuration:
             self.engine.drop(self.key)
 
     def repeat(self, settings: Settings) -> None:
-        """Measure once more."""
+        """Measure one repeat."""
         before = machine.joules()
         try:
             answer = self.engine.repeat(self.key, settings.seconds, settings.repeat_seconds)
@@ -161,9 +161,9 @@ class Configuration:
 
 
 def compare(found: np.ndarray, right: np.ndarray) -> tuple[float, float]:
-    """Mean error of logits in standard deviations of the right ones, and share of equal labels.
+    """Mean error of logits in standard deviations of the correct ones, and share of equal labels.
 
-    Logits of another shape, or that are not numbers, have an infinite error.
+    Logits of another shape, or that are not finite, have an infinite error.
     """
     if found.shape != right.shape or not np.isfinite(found).all():
         return float("inf"), 0.0
@@ -188,7 +188,7 @@ def measure(
     ]
 
     def configurations(batches: Iterable[int]) -> list[Configuration]:
-        """In an order in which neighbours differ in the engine only."""
+        """Configurations ordered with the engine varying fastest."""
         return [
             Configuration(engine, subject, precision, batch, threads, next(keys))
             for subject, precision, threads in cases
@@ -209,7 +209,7 @@ def measure(
 def _best(
     swept: list[Configuration], settings: Settings, cache: Path, report: Report
 ) -> list[Configuration]:
-    """Of configurations that differ in the batch only, the fastest; the others are dropped."""
+    """The fastest of the configurations that differ only in the batch; the others are dropped."""
     best: dict[tuple[Any, ...], Configuration] = {}
     for done, one in enumerate(swept):
         report("find best batch", done, len(swept))
@@ -237,7 +237,7 @@ def _best(
 
 
 def _rounds(configurations: list[Configuration], settings: Settings, report: Report) -> None:
-    """Turn by turn through all that work, forwards and backwards."""
+    """Repeat all working configurations in turn, alternating forwards and backwards."""
     timed = [one for one in configurations if one.timed]
     total, done = settings.rounds * len(timed), 0
     for number in range(settings.rounds):

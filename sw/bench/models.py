@@ -1,12 +1,14 @@
-"""Networks as engines like them best: plain ONNX, in float32 or in the usual QDQ form of int8.
+"""Networks in the form that engines optimise best: plain ONNX, in float32 or in the usual int8 QDQ.
 
-`twofold.sw.onnx.export` writes the exact law, half steps of rounding included, which keeps engines
-from fusing layers. Here a layer is what their optimisers look for: convolution or ``Gemm``, ReLU,
-quantization, pooling between quantizations. Halves round to even instead of up, so that int8 logits
-differ from the exact ones by a little; `twofold.sw.bench.reference` computes them with either rule.
+`twofold.sw.onnx.export` reproduces the machine's exact arithmetic, including the half step of
+rounding, which keeps engines from fusing layers. Here a layer is what their optimisers look for:
+convolution or ``Gemm``, ReLU, quantization, pooling between quantizations. Halves round to even
+instead of up, so int8 logits differ slightly from the exact ones; `twofold.sw.bench.reference`
+computes them with either rule.
 
-Input ``image``: float32 (``fp32``; of `twofold.sw.bench.floats.float_inputs`) or uint8 (``int8``),
-``[samples, channels, height, width]``; output ``logits``: float32 ``[samples, classes]``.
+Input ``image``: float32 (``fp32``; from `twofold.sw.bench.floats.float_inputs`) or uint8
+(``int8``), ``[samples, channels, height, width]``; output ``logits``: float32
+``[samples, classes]``.
 """
 
 import numpy as np
@@ -23,7 +25,7 @@ RESULTS = (("logits", TensorProto.FLOAT),)
 
 
 def float_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
-    """The network in float32, without winners. ``samples``: the batch, or a name for any."""
+    """The network in float32, without winners. ``samples``: batch size, or a name if dynamic."""
     graph, x = Graph(), "image"
     layers = float_layers(quantized)
     for stage, (weight, bias) in zip(quantized.network.stages, layers, strict=True):
@@ -37,7 +39,7 @@ def float_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> 
 
 
 def int8_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
-    """The network with uint8 activations and int8 weights, and its winners where it has any."""
+    """The network with uint8 activations and int8 weights, and with its winners, if any."""
     graph, zero_point = Graph(), quantized.network.zero_point
     x = graph.dequantize("image", "image", ACTIVATION_SCALE, np.uint8(zero_point))
     for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
@@ -74,7 +76,7 @@ def _requantised(graph: Graph, name: str, x: str) -> str:
 
 
 def _flat(graph: Graph, network: Network, stage: Stage, x: str) -> str:
-    """Input of a linear layer behind a convolution, as a vector."""
+    """Flatten the input of a linear layer that follows a convolution."""
     before = network.stages[max(stage.index - 1, 0)]
     if not (stage.layer.FLATTENS and before.per_pixel):
         return x

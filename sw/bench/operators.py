@@ -1,8 +1,8 @@
-"""The int8 network made of integer operators, the only form that DeepSparse takes for its own.
+"""The int8 network in integer operators, the only form that DeepSparse runs on its own kernels.
 
 Convolutions and hidden linear layers are ``QLinearConv``, pooling is between quantizations, the
-last layer is ``MatMulInteger``. A file in QDQ form would run on the ONNX Runtime that DeepSparse
-carries with it, which it reports only as a fraction of supported operators.
+last layer is ``MatMulInteger``. A file in QDQ form would run on the ONNX Runtime bundled with
+DeepSparse, which it reports only as a fraction of supported operators.
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def operator_model(quantized: QuantizedNetwork, samples: int | str = "samples") 
 def _convolution(
     graph: Graph, stage: Stage, layer: QuantizedLayer, source: list[str], bias: np.ndarray
 ) -> str:
-    """A hidden layer; a linear one is a convolution over its whole input. ReLU is saturation."""
+    """A hidden layer; a linear one is a convolution over its whole input. Saturation is ReLU."""
     name, (x, zero) = stage.name, source
     kernels = layer.weight.reshape(stage.channels, stage.in_shape[0], *stage.kernel)
     graph.constant(f"{name}.weight", kernels)

@@ -1,4 +1,4 @@
-"""The parent's side of an engine's process: asks, waits, and starts it again when it dies."""
+"""The parent's side of an engine's process: sends requests, waits, and restarts it if it dies."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ import twofold.sw
 from twofold.hw.contract.files import appending
 
 ROOT = Path(next(iter(twofold.sw.__path__))).parent
-"""Folder of the package's parts, wherever they are installed."""
+"""Folder of the package's sources, wherever it is installed."""
 START = """
 import runpy, sys, types
 package = types.ModuleType("twofold")
@@ -23,14 +23,14 @@ package.__path__ = [sys.argv.pop(1)]
 sys.modules["twofold"] = package
 runpy.run_module("twofold.sw.bench.worker", run_name="__main__", alter_sys=True)
 """
-"""Starts a worker under any interpreter, also one that this package is not installed for."""
+"""Starts a worker under any interpreter, even one without this package installed."""
 
 
 START_SECONDS = 300
 
 
 class DiedError(Exception):
-    """The process ended, or did not answer in time, over the request just made."""
+    """The process died or timed out on the current request."""
 
 
 class EngineProcess:
@@ -39,12 +39,12 @@ class EngineProcess:
     Parameters
     ----------
     name: module of `twofold.sw.bench.engines`.
-    python: interpreter, of the environment that has the engine.
-    log: file that takes whatever the engine prints.
+    python: interpreter of the environment that has the engine.
+    log: file for whatever the engine prints.
 
     Attributes
     ----------
-    version: of the engine; None when it cannot be used.
+    version: of the engine; None if it cannot be used.
     missing: why it cannot be used, otherwise empty.
     """
 
@@ -75,13 +75,13 @@ class EngineProcess:
 
     @property
     def pid(self) -> int:
-        """Number of the process now. Raises DiedError when there is none."""
+        """PID of the current process. Raises DiedError if there is none."""
         if self._process is None:
             raise DiedError("not running")
         return self._process.pid
 
     def load(self, key: int, job: dict[str, Any], inputs: Path, timeout: float) -> dict[str, Any]:
-        """Answer to ``load``. Raises DiedError; then everything loaded before is loaded again."""
+        """Answer to ``load``. Raises DiedError, after restarting and reloading all earlier jobs."""
         request = {"do": "load", "id": key, "job": job, "inputs": str(inputs)}
         answer = self._ask(request, timeout)
         if "logits" in answer:
@@ -89,14 +89,14 @@ class EngineProcess:
         return answer
 
     def repeat(self, key: int, seconds: float, timeout: float) -> dict[str, Any]:
-        """Answer to ``repeat``. Raises DiedError; then everything else is loaded again."""
+        """Answer to ``repeat``. Raises DiedError, after restarting and reloading all other jobs."""
         request = self._loads.pop(key)
         answer = self._ask({"do": "repeat", "id": key, "seconds": seconds}, timeout)
         self._loads[key] = request
         return answer
 
     def drop(self, key: int) -> None:
-        """Forget a job."""
+        """Unload a job."""
         if self._loads.pop(key, None) is not None:
             self._ask({"do": "drop", "id": key}, 60)
 
@@ -150,17 +150,17 @@ class EngineProcess:
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # and whatever the engine has started
+            os.killpg(process.pid, signal.SIGKILL)  # including the engine's children
         process.wait()
         self._reader.join()
         for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):  # what was not written yet has no reader
+            with contextlib.suppress(OSError):  # unflushed output has no reader
                 if pipe is not None:
                     pipe.close()
 
 
 def _forward(source: IO[str], lines: "queue.SimpleQueue[str]") -> None:
-    """Every line into the queue, and an empty one at the end."""
+    """Put every line into the queue, and an empty one at the end."""
     for line in source:
         lines.put(line)
     lines.put("")

@@ -1,7 +1,7 @@
-"""What the logits should be, by nothing that is measured: the golden model, and two other rules.
+"""Reference logits, computed independently of the engines under test.
 
-The golden model rounds halves up. ``int8`` is the same network with halves rounded to even, as the
-QDQ form has it; ``fp32`` is the network in float64.
+The golden model rounds halves up. Here, ``int8`` is the same network with halves rounded to even,
+as in QDQ form, and ``fp32`` is the network in float64.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def float_logits(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
 
 
 def even_logits(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
-    """Logits int64 ``[samples, classes]`` of uint8 inputs where halves round to even."""
+    """Logits int64 ``[samples, classes]`` of uint8 inputs, with halves rounded to even."""
     first = quantized.network.zero_point
 
     def layer(stage: Stage, x: np.ndarray) -> np.ndarray:

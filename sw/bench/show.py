@@ -1,4 +1,4 @@
-"""Results on the terminal."""
+"""Show the results on the terminal."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def left_out(rows: list[dict[str, Any]]) -> list[str]:
-    """What was not timed and why, one line for each engine and reason."""
+    """What was not timed and why, one line per engine and reason."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["note"]:

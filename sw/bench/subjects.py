@@ -1,4 +1,4 @@
-"""The networks under test: files for the engines, samples to run, and the logits that are right."""
+"""The networks under test: files for the engines, samples to run, and the correct logits."""
 
 import json
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ from twofold.sw.golden import forward
 SAMPLES = 64
 """Samples whose logits are checked; batches repeat them."""
 PRUNED = 0.95
-"""Share of the weights that pruning takes away."""
+"""Share of the weights that pruning removes."""
 VARIANTS = {"dense": "dense", "pruned": "pruned", "sparse-sparse": "fast"}
-"""Shipped network by what the benchmark calls it."""
+"""Variant of the shipped network, by its name in the benchmark."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A network with everything that running and checking it takes.
+    """A network with everything needed to run and check it.
 
     Attributes
     ----------
@@ -37,8 +37,8 @@ class Subject:
     facts: for the report, plain JSON values.
     models, inputs: files by precision.
     operators, artefact: files.
-    logits: right logits by precision; ``int8`` rounds halves to even as QDQ has it, ``exact`` up
-        as the exact law has it.
+    logits: correct logits by precision; ``int8`` rounds halves to even as QDQ does, ``exact``
+        rounds them up as the machine does.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Subject:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """What it is run in."""
+        """Precisions that it is run in."""
         return tuple(self.models)
 
 
@@ -65,8 +65,8 @@ def samples(net: str, data: Path | None, front: str = FIXED) -> tuple[np.ndarray
 
     ``front``: front end of the networks for speech (`twofold.sw.data.frontend`).
 
-    Speech comes from the test split of ``data``, or is rendered where there is none. Raises
-    AudioError, DatasetError, ToolError.
+    Speech comes from the test split of ``data`` (all of it if there is no test split), or is
+    synthesised if ``data`` is None. Raises AudioError, DatasetError, ToolError.
     """
     if net == "tiny":
         from twofold.sw.data.digits import digits
@@ -99,9 +99,9 @@ def _network(net: str, name: str) -> tuple[QuantizedNetwork, str]:
 
 
 def pruned(dense: QuantizedNetwork) -> QuantizedNetwork:
-    """``dense`` without the smallest `PRUNED` of the weights of each hidden layer.
+    """``dense`` without the smallest weights, a share `PRUNED`, of each hidden layer.
 
-    As fast as a network that was trained to be so sparse, but not as right.
+    As fast as a network trained to be this sparse, but not as accurate.
     """
     layers = [
         layer if stage.last else _without_small(layer)
@@ -128,7 +128,8 @@ def subject_of(
 ) -> Subject:
     """A network as a subject; its files go into ``folder``. Raises ArtefactError, OnnxError.
 
-    ``source``: where it comes from; ``inputs``: uint8 ``[samples, channels, rows, columns]``.
+    ``source``: where the network comes from; ``inputs``: uint8 ``[samples, channels, rows,
+    columns]``.
     """
     winners = any(stage.k < stage.channels for stage in quantized.network.stages)
     models = {"int8": int8_model(quantized)}

@@ -1,17 +1,17 @@
-"""What TVM wrote down while it tuned."""
+"""Read TVM's tuning records."""
 
 import json
 from pathlib import Path
 
 FAILED = 1e9
-"""Seconds that TVM writes down for a trial which failed, or more."""
+"""TVM records this many seconds, or more, for a failed trial."""
 
 
 def tuned_tasks(folder: Path) -> tuple[int, int]:
-    """How many parts of a network tuning found a kernel for, of how many.
+    """Number of parts of a network for which tuning found a kernel, and number of parts in all.
 
-    ``folder`` holds TVM's database: a line of JSON for every part, and one for every trial, whose
-    time is absent or beyond `FAILED` where it failed.
+    ``folder`` holds TVM's database: one line of JSON per part, and one per trial; the time of a
+    failed trial is missing or at least `FAILED`.
     """
     tasks = len((folder / "database_workload.json").read_text(encoding="utf-8").splitlines())
     tuned = set()

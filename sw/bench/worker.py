@@ -1,7 +1,8 @@
 """Process of one engine: ``python -m twofold.sw.bench.worker ENGINE``.
 
-Takes requests as lines of JSON on its standard input and answers on its standard output, one line
-each; whatever the engine prints goes to standard error. Ends with its input, and with its parent.
+Takes requests as lines of JSON on standard input and answers on standard output, one line each;
+whatever the engine prints goes to standard error. Exits at end of input, and is killed when its
+parent dies.
 
 - ``{"do": "start"}``: ``{"version": ...}``, or ``{"missing": package}``
 - ``{"do": "load", "id": n, "job": {...}, "inputs": file}``: ``{"logits": [...]}`` of the inputs,
@@ -43,7 +44,7 @@ class Worker:
         self._loaded: dict[int, _Loaded] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Carry out a request."""
+        """Carry out a request and return the answer."""
         match request["do"]:
             case "start":
                 return self._start()
@@ -85,13 +86,13 @@ class Worker:
 
 
 def _blocks(samples: np.ndarray, batch: int) -> Iterator[np.ndarray]:
-    """``samples`` in full batches, the last filled up from the start."""
+    """``samples`` in full batches; the last one is filled up from the start."""
     for at in range(0, len(samples), batch):
         yield np.ascontiguousarray(np.take(samples, range(at, at + batch), axis=0, mode="wrap"))
 
 
 def _turn(loaded: _Loaded, seconds: float) -> dict[str, Any]:
-    """Call again and again for about ``seconds``, after one call to warm up."""
+    """Call repeatedly for about ``seconds``, after one warm-up call."""
     run, inputs = loaded.run, loaded.inputs
     run(inputs)
     calls, start, start_core = 0, time.perf_counter(), time.process_time()
@@ -103,7 +104,7 @@ def _turn(loaded: _Loaded, seconds: float) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Serve until the input ends."""
+    """Serve requests until end of input."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

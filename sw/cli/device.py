@@ -1,4 +1,4 @@
-"""Options of the verbs that run on a device, and the device that they name."""
+"""Options of the verbs that run on a device, and opening the device they name."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ XCLBIN_VARIABLE = "TWOFOLD_XCLBIN"
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Declare which network runs on which device."""
+    """Declare the options for the device and the network to run on it."""
     parser.add_argument(
         "--device",
         default="auto",
@@ -41,7 +41,7 @@ def opened(
     args: argparse.Namespace, network: "QuantizedNetwork", name: str | None = None
 ) -> Iterator[tuple["Accelerator", str]]:
     """Accelerator on the device that the options (or ``name``) ask for, with the network loaded,
-    and why it was picked.
+    and the reason for the choice.
     """
     from twofold.sw.driver import Accelerator
     from twofold.sw.driver.opening import DeviceRequest, open_devices

@@ -1,16 +1,17 @@
-"""What commands and options were called before; they keep working for a release, with a note."""
+"""Former names of commands and options; they keep working for one release, with a note."""
 
 from collections.abc import Sequence
 
 VERBS = {"build": "import", "fold": "solve"}
 OPTIONS = {"--words": "--samples"}
-"""Of every verb."""
+"""For every verb."""
 FOLD_OPTIONS = {"--latency": "--spans", "--json": "--figures"}
-"""Of ``fold``: ``--latency`` took no number, ``--json`` a file, ``--network`` a shipped network."""
+"""For ``fold``: ``--latency`` took no number, ``--json`` a file, ``--network`` a shipped network.
+"""
 
 
 def translated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """A command line in today's names, and a note for each name that was replaced."""
+    """The command line with current names, and a note for each name that was replaced."""
     if not arguments:
         return [], []
     verb, *rest = arguments

@@ -1,14 +1,15 @@
-"""Entry point of ``twofold``: finds and runs a command; an error is one line and an exit code.
+"""Entry point of ``twofold``: finds and runs a command; an error prints one line and sets the exit
+code.
 
 A command is a module of `twofold.sw.cli.verbs`. It has
 
-- ``HELP``: one sentence for the overview,
+- ``HELP``: a one-line summary for the command list,
 - ``add_arguments(parser)``: declares its options,
 - ``run(args) -> int``: does the work and returns the exit code.
 
-Command modules import what they need inside ``run``, so that the overview is quick and works with
-any set of extras installed. They are the top floor: they may import everything, and nothing but
-tests imports them.
+Command modules import what they need inside ``run``, so that ``--help`` is quick and works with any
+set of extras installed. They are the top layer: they may import everything, and nothing but tests
+imports them.
 """
 
 import argparse
@@ -33,14 +34,14 @@ VERBS = {
         )
     },
 }  # fmt: skip
-"""Modules of `twofold.sw.cli.verbs` by the name of the command, in the order in which one works."""
+"""Modules of `twofold.sw.cli.verbs` by command name, in the order of the workflow."""
 EXIT_INTERRUPTED = 130
 OUTPUTS = ("out", "picture", "float_onnx", "json", "readme")
-"""Options that name a file to write; every other path is one to read."""
+"""Options that name a file to write; every other path is read."""
 
 
 class Command(Protocol):
-    """What a command module offers."""
+    """The interface of a command module."""
 
     HELP: str
 
@@ -55,7 +56,7 @@ def command(verb: str) -> Command:
 
 
 def commands() -> dict[str, Command]:
-    """Every command by name, in the order of work."""
+    """Every command by name, in the order of the workflow."""
     return {verb: command(verb) for verb in VERBS}
 
 
@@ -85,8 +86,9 @@ def _version() -> str:
 def run(args: argparse.Namespace) -> int:
     """Run the chosen command.
 
-    Files that it reads are safe from what it writes, and what cannot be written is refused before
-    any work. A missing optional package becomes a ToolError that names it. Raises FileError.
+    A command cannot overwrite its own input files, and an output that cannot be written is refused
+    before any work is done. A missing optional package becomes a ToolError that names it. Raises
+    FileError.
     """
     paths = {name: list(_paths(value)) for name, value in vars(args).items()}
     outputs = [path for name in OUTPUTS for path in paths.get(name, ())]

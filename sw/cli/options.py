@@ -1,8 +1,8 @@
 """Options that several verbs share: which machine, which network, which samples, where output goes.
 
-A network is one that ships, by its name, or an artefact; a machine likewise is one that ships or a
-file. Where only a network is given, a machine is chosen for it: a shipped one that computes it,
-whatever it is called, else one that is solved on the spot.
+A network is a shipped one, given by name, or an artefact file; a machine likewise is a shipped one
+or a file. If only a network is given, a machine is chosen for it: a shipped one that computes it,
+whatever its name, else one that is solved on the fly.
 """
 
 import argparse
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 EXIT_MISMATCH = 1
 VARIANT_CHOICES = (*VARIANTS, *ALIASES)
 NET, VARIANT, SIZE = "gsc", "fast", "small"
-"""What is taken where nothing is said; `make` says nothing either."""
+"""Defaults; `make` relies on them too."""
 SMALL_CYCLES = 20_000
-"""Cycles a sample of a ``small`` machine that is solved on the spot."""
+"""Maximum cycles per sample of a ``small`` machine that is solved on the fly."""
 
 
 def add_network(
@@ -33,7 +33,7 @@ def add_network(
 ) -> None:
     """Declare ``--network``, ``--net`` and ``--variant``; ``net`` is the default of ``--net``.
 
-    ``machine``: whether there is a ``--machine`` that a network can come from as well.
+    ``machine``: whether the verb also has ``--machine``, which can imply a network.
     """
     group = parser.add_argument_group("network")
     group.add_argument(
@@ -60,8 +60,7 @@ def add_machine(
 ) -> None:
     """Declare ``--machine`` and ``--folding``, and the options of `add_network`.
 
-    ``net`` and ``size`` are what is taken where nothing is said; ``what`` says what it is the size
-    of.
+    ``net`` and ``size`` are the defaults; ``what`` begins the help text of ``--folding``.
     """
     add_network(parser, net)
     group = parser.add_argument_group("machine")
@@ -93,7 +92,7 @@ def add_board(parser: argparse.ArgumentParser) -> None:
 
 
 def on_board(args: argparse.Namespace, machine: "Machine") -> "Machine":
-    """The machine on the board that the options name. Raises BoardError for an unknown one."""
+    """The machine, moved to the board that the options name. Raises BoardError if it is unknown."""
     from dataclasses import replace
 
     from twofold.hw.boards import find
@@ -103,7 +102,7 @@ def on_board(args: argparse.Namespace, machine: "Machine") -> "Machine":
 
 
 def add_data(parser: argparse.ArgumentParser, otherwise: str = "rendered speech") -> None:
-    """Declare ``--data``; ``otherwise`` says what is taken without a folder, if anything."""
+    """Declare ``--data``; ``otherwise`` names the fallback without a folder, if there is one."""
     default = f"${DATA_VARIABLE}" + (f", else {otherwise}" if otherwise else "")
     parser.add_argument(
         "--data", type=Path, help=f"folder of Google Speech Commands (default: {default})"
@@ -132,14 +131,14 @@ def add_samples(parser: argparse.ArgumentParser) -> None:
 
 
 def samples(args: argparse.Namespace) -> int | None:
-    """How many samples ``--samples`` asks for; None for all there are."""
+    """How many samples ``--samples`` asks for; None for all of them."""
     if args.samples is None:
         return None if args.input else 10
     return None if args.samples == "all" else args.samples
 
 
 def sample_count(text: str) -> int | str:
-    """Number of samples, or ``all``."""
+    """Parse a number of samples, or ``all``."""
     if text == "all":
         return text
     if not text.isdecimal() or not int(text):
@@ -160,7 +159,7 @@ def add_bitstreams(parser: argparse.ArgumentParser) -> None:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--json``: one object on standard output, nothing else there."""
+    """Declare ``--json``: one object on standard output and nothing else."""
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object; sw/cli/README.md has its keys"
     )
@@ -169,8 +168,8 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def network_file(args: argparse.Namespace) -> Path:
     """File of the network that the options name.
 
-    Raises NetworkError for an unknown name, and where only a machine is named that no shipped
-    network was made for.
+    Raises NetworkError for an unknown name, and if only a machine is named and no shipped network
+    belongs to it.
     """
     if args.network is not None:
         return named_network(args.network)
@@ -180,9 +179,9 @@ def network_file(args: argparse.Namespace) -> Path:
 
 
 def quantized(args: argparse.Namespace) -> "QuantizedNetwork":
-    """The network that the options name, with its integers.
+    """The quantized network that the options name.
 
-    Raises as `network_file`, and ArtefactError for a damaged file.
+    Raises as `network_file` does, and ArtefactError for a damaged file.
     """
     from twofold.sw.artefacts import QuantizedNetwork
 
@@ -190,7 +189,7 @@ def quantized(args: argparse.Namespace) -> "QuantizedNetwork":
 
 
 def named_network(name: str) -> Path:
-    """File of a network by the name of a shipped one, or by its path. Raises NetworkError."""
+    """File of a network, given the name of a shipped one or a path. Raises NetworkError."""
     from twofold.sw.artefacts.shipped import names, shipped_file
 
     canonical = _canonical(name)
@@ -204,7 +203,7 @@ def named_network(name: str) -> Path:
 
 
 def _canonical(name: str) -> str:
-    """``gsc-sparse-sparse`` is another name of ``gsc-fast``."""
+    """Resolve aliases: ``gsc-sparse-sparse`` is another name for ``gsc-fast``."""
     net, _, variant = name.partition("-")
     return f"{net}-{ALIASES.get(variant, variant)}"
 
@@ -218,7 +217,7 @@ def named_machine(args: argparse.Namespace) -> "Machine":
     from twofold.hw.contract import shipped
     from twofold.hw.contract.machine import Machine
 
-    # ``--net`` and ``--folding`` name another machine; ignoring them would be a wrong guess.
+    # ``--net`` and ``--folding`` would name another machine; do not silently ignore them.
     for option in ("net", "variant", "folding"):
         if getattr(args, option, None) is not None:
             raise MachineError(f"--{option} names a shipped machine; leave it out with --machine")
@@ -234,7 +233,7 @@ def named_machine(args: argparse.Namespace) -> "Machine":
 
 
 def _network_of(machine: "Machine") -> Path:
-    """Shipped network that a shipped machine is for."""
+    """The shipped network that a machine is for."""
     from twofold.sw.artefacts.shipped import names, shipped_file
 
     if machine.network.name not in names():
@@ -245,10 +244,10 @@ def _network_of(machine: "Machine") -> Path:
 
 
 def machine_for(args: argparse.Namespace, network: "Network") -> "Machine":
-    """The machine that the options name, for ``network``; one is chosen where they name none.
+    """The machine that the options name, for ``network``; chosen if they name none.
 
-    Raises MachineError, naming layer and rule, when the network does not fit, and FoldingError when
-    no machine can be solved.
+    Raises MachineError, naming layer and rule, if the network does not fit, and FoldingError if no
+    machine can be solved.
     """
     if args.machine is not None:
         machine = named_machine(args)
@@ -261,9 +260,9 @@ def machine_for(args: argparse.Namespace, network: "Network") -> "Machine":
 
 
 def described_machine(args: argparse.Namespace) -> "Machine":
-    """The machine that the options name, where no integers are needed.
+    """The machine that the options name, for verbs that do not need the weights.
 
-    Raises as `machine_for`.
+    Raises as `machine_for` does.
     """
     if args.machine is not None and args.network is None:
         return on_board(args, named_machine(args))
@@ -275,8 +274,8 @@ def described_machine(args: argparse.Namespace) -> "Machine":
 def chosen_machine(network: "Network", size: str, board: str = BOARD) -> "Machine":
     """A shipped machine of this size that computes ``network``; else one is solved.
 
-    A ``small`` one takes at most `SMALL_CYCLES` a sample, a ``full`` one is the fastest within the
-    board's ceilings. Raises FoldingError when there is none.
+    A ``small`` one takes at most `SMALL_CYCLES` per sample, a ``full`` one is the fastest within
+    the board's ceilings. Raises FoldingError if there is none.
     """
     from twofold.hw.contract.shipped import machines_for
 
@@ -297,10 +296,10 @@ def chosen_machine(network: "Network", size: str, board: str = BOARD) -> "Machin
 
 
 def report_subject(args: argparse.Namespace, machine: "Machine") -> str:
-    """What a report about a run on ``machine`` is called.
+    """Name of the report about a run on ``machine``.
 
-    A network or a machine that the user brought is told from others of its name by its content.
-    Raises FileError.
+    A network or machine that the user supplies as a file is distinguished from others of the same
+    name by its content. Raises FileError.
     """
     from twofold.hw.contract.files import read_bytes
     from twofold.hw.contract.reports import subject_of

@@ -1,4 +1,4 @@
-"""Progress of long steps: bars with the time left on a terminal, elsewhere a line now and then."""
+"""Progress of long steps: bars with the time left on a terminal, elsewhere a line at intervals."""
 
 import threading
 import time
@@ -18,11 +18,11 @@ from rich.progress import (
 from twofold.hw.contract.closing import Closing
 
 PERIOD = 10.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between lines when the output is not a terminal."""
 
 
 class Steps(Closing):
-    """Shows steps: a function to call. Use as a context manager."""
+    """A callable that shows the progress of steps. Use as a context manager."""
 
     def __init__(self, console: Console, period: float = PERIOD) -> None:
         self._shown = _Bars(console) if console.is_terminal else _Lines(console, period)
@@ -32,7 +32,7 @@ class Steps(Closing):
         return self
 
     def close(self) -> None:
-        """Leave what is shown as it is."""
+        """Stop updating; what is shown stays."""
         self._shown.stop()
 
     def __call__(self, step: str, done: int, total: int) -> None:
@@ -41,7 +41,7 @@ class Steps(Closing):
 
 
 class _Bars:
-    """A bar for every step."""
+    """One bar per step."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -63,7 +63,7 @@ class _Bars:
 
 
 class _Lines:
-    """A line when a step begins, and one every few seconds while it lasts, told or not."""
+    """A line when a step begins, and one every period while it lasts, even without updates."""
 
     def __init__(self, console: Console, period: float) -> None:
         self._console, self._period = console, period

@@ -1,4 +1,4 @@
-"""From a network and a target to a machine, on a board."""
+"""Solve a machine for a network and a target on a board."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,9 +21,9 @@ def solved(
     say: Callable[[str], None] = lambda _: None,
     lenient: bool = False,
 ) -> tuple[Machine, "Solution"]:
-    """A machine with everything the model says of it.
+    """A machine, and the solution with the model's figures for it.
 
-    ``lenient``: where no machine reaches the target, the fastest is taken. Raises FoldingError when
+    ``lenient``: if no machine reaches the target cycles, take the fastest. Raises FoldingError if
     there is none.
     """
     from twofold.hw.solve.choose import choose

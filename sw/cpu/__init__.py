@@ -1,4 +1,4 @@
-"""Inference on the processor: an engine of its own that uses both sparsities."""
+"""Inference on the CPU: the project's own engine, which uses weight and activation sparsity."""
 
 from twofold.sw.cpu.engine import CpuEngine
 from twofold.sw.cpu.library import available_isas

@@ -1,4 +1,4 @@
-// Kernels for AMX (int8), beside those for AVX-512.
+// Kernels for AMX (int8), used in addition to those for AVX-512.
 #include "layer.hpp"
 
 #if defined(__x86_64__)

@@ -1,4 +1,4 @@
-// The library's interface for ctypes, and the threads that share out samples.
+// The library's C interface for ctypes, and the threads that share the samples of a call.
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -11,7 +11,7 @@
 
 namespace twofold {
 
-// Workers that take chunks of a call until none is left; the caller is the first of them.
+// Workers that take chunks of a call until none is left; the caller's thread is the first of them.
 class Engine {
 public:
     Engine(const LayerDescription *layers, int count, int zero_point, Isa isa, int threads)
@@ -24,7 +24,7 @@ public:
         try {
             for (int i = 1; i < threads; i++)
                 threads_.emplace_back([this, i] { serve(*workers_[i]); });
-        } catch (...) { // a thread that could not start; those that did must end first
+        } catch (...) { // a thread failed to start; join those that did before rethrowing
             stop();
             throw;
         }
@@ -35,7 +35,7 @@ public:
     Engine(const Engine &) = delete;
     Engine &operator=(const Engine &) = delete;
 
-    // One call at a time. `labels` is null where nobody asks for them.
+    // Not thread-safe: one call at a time. `labels` may be null.
     void infer(const uint8_t *inputs, int64_t samples, int32_t *logits, int64_t *labels) {
         const int64_t threads = static_cast<int64_t>(workers_.size());
         int64_t share = (samples + threads - 1) / threads;
@@ -135,7 +135,7 @@ private:
 
 extern "C" {
 
-// What this library and its caller have to agree on: every field of a layer's description with its
+// What this library and its caller must agree on: every field of a layer's description with its
 // offset, the size of the description, and the order of the instruction sets.
 const char *twofold_cpu_layout() {
     using twofold::LayerDescription;
@@ -150,7 +150,7 @@ const char *twofold_cpu_layout() {
     return layout.c_str();
 }
 
-// Names of the available instruction sets, separated by commas.
+// Names of the available instruction sets, comma-separated.
 const char *twofold_cpu_isas() {
     static const std::string names = [] {
         std::string all;
@@ -161,7 +161,7 @@ const char *twofold_cpu_isas() {
     return names.c_str();
 }
 
-// Null where memory or threads ran out; `isa` counts as in twofold::Isa and must be available.
+// Returns null if out of memory or threads; `isa` is a twofold::Isa and must be available.
 void *twofold_cpu_create(const twofold::LayerDescription *layers, int count, int zero_point,
                          int isa, int threads) {
     try {

@@ -15,20 +15,20 @@ from twofold.sw.cpu.library import ISAS, LayerDescription, available_isas, libra
 from twofold.sw.errors import ArtefactError
 
 MOST_KERNELS = OUTPUTS_MAX
-"""Kernels of one layer at most: their winners are selected on the stack."""
+"""Maximum kernels of one layer: their winners are selected on the stack."""
 
 MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
 class LayerTime:
-    """Where the time went.
+    """Time spent in a layer.
 
     Attributes
     ----------
     name: of the layer, as in ``conv1``.
     kernel: the routine that runs it.
-    seconds: of all threads together.
+    seconds: summed over all threads.
     """
 
     name: str
@@ -37,16 +37,15 @@ class LayerTime:
 
 
 class CpuEngine(Closing):
-    """Runs a quantized network on the processor, bit for bit as `twofold.hw.contract.arith` has it.
+    """Runs a quantized network on the CPU, bit-exact to `twofold.hw.contract.arith`.
 
-    Threads share out samples: a call of one sample runs on the caller's thread alone. Calls on one
-    engine must not overlap.
+    Threads share the samples of a call: one sample runs on the caller's thread alone. Not
+    thread-safe: calls on one engine must not overlap.
 
     Parameters
     ----------
-    quantized: any network of the family whose accumulators fit 32 bits.
-    threads: threads that compute, the caller's included; None for every processor this process may
-        use.
+    quantized: any network of the family whose accumulators fit in 32 bits.
+    threads: compute threads, the caller's included; None for every CPU this process may use.
     isa: one of `available_isas()`; None for the fastest.
 
     Raises
@@ -86,10 +85,10 @@ class CpuEngine(Closing):
     def infer(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Classify inputs.
 
-        ``inputs`` is uint8 ``[samples, channels, height, width]``, or without channels where the
-        network has one. Returns logits, int32 ``[samples, outputs]``, and labels, int64
-        ``[samples]`` (ties to the lower index), or None where the outputs are raw. Raises
-        ArtefactError for any other shape or type, ToolError after `close`.
+        ``inputs`` is uint8 ``[samples, channels, height, width]``; the channel axis may be missing
+        if the network has one channel. Returns logits, int32 ``[samples, outputs]``, and labels,
+        int64 ``[samples]`` (ties to the lower index), or None for raw outputs. Raises ArtefactError
+        for any other shape or type, ToolError after `close`.
         """
         inputs = np.ascontiguousarray(checked_inputs(self.network, inputs))
         logits = np.empty((len(inputs), self.network.outputs), dtype=np.int32)
@@ -101,7 +100,7 @@ class CpuEngine(Closing):
         return logits, labels
 
     def time_layers(self, on: bool = True) -> None:
-        """Measure the time of each layer from now on; costs about 0.1 us a layer and call."""
+        """Measure the time of each layer from now on; costs about 0.1 us per layer and call."""
         self._library.twofold_cpu_time_layers(self._open(), int(on))
 
     def layer_times(self) -> tuple[LayerTime, ...]:
@@ -117,7 +116,7 @@ class CpuEngine(Closing):
         )
 
     def close(self) -> None:
-        """End the threads and free the memory; the engine is of no use afterwards."""
+        """Stop the threads and free the memory; the engine cannot be used afterwards."""
         handle, self._handle = self._handle, None
         if handle is not None:
             self._library.twofold_cpu_destroy(handle)
@@ -132,7 +131,7 @@ class CpuEngine(Closing):
 
 
 def _address(array: np.ndarray) -> int:
-    """Where an array's memory is; several times as fast as ``array.ctypes.data``."""
+    """Address of an array's memory; several times as fast as ``array.ctypes.data``."""
     return array.__array_interface__["data"][0]
 
 
@@ -146,7 +145,7 @@ def _checked_isa(isa: str | None) -> str:
 
 
 def _describe(stage: Stage, layer: QuantizedLayer, kept: list[np.ndarray]) -> LayerDescription:
-    """Description of a layer; ``kept`` keeps its arrays alive."""
+    """Description of a layer; its arrays are appended to ``kept`` to keep them alive."""
     if stage.channels > MOST_KERNELS or stage.pooled_bits > 32:
         raise ArtefactError(
             f"{stage.name}: {stage.channels} kernels with accumulators of {stage.pooled_bits} "

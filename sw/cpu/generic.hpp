@@ -1,12 +1,12 @@
-// Kernels for any layer, in plain C++ that compilers vectorise. Included by the file of each
-// instruction set inside an anonymous namespace, so that every set has its own copy.
+// Kernels for any layer, in plain C++ that compilers vectorise. Included by the source file of each
+// instruction set inside an anonymous namespace, so that each has its own copy.
 
 #if LEVEL >= 2
 #include "pairs.hpp"
 #endif
 
-// Which of `count` <= 64 values are not 0; in one mask, so that a loop over its bits has as many
-// turns for every pixel with k winners, which processors predict.
+// Mask of the non-zero values among `count` <= 64. With a single mask, a loop over its bits has the
+// same trip count for every pixel with k winners, which branch predictors learn.
 inline uint64_t nonzero_mask(const uint8_t *values, int count) {
 #if LEVEL >= 2
     if (count == 64) {
@@ -25,7 +25,7 @@ inline uint64_t nonzero_mask(const uint8_t *values, int count) {
     return mask;
 }
 
-// Non-zero activations of one pixel.
+// Lists the non-zero activations of one pixel; returns how many.
 inline int list_pixel(const uint8_t *__restrict values, int channels, Entry *__restrict entries) {
     int count = 0;
     for (int c = 0; c < channels; c += kBlock) {
@@ -38,7 +38,7 @@ inline int list_pixel(const uint8_t *__restrict values, int channels, Entry *__r
     return count;
 }
 
-// Non-zero activations of the whole input of sample `w`, pixel by pixel.
+// Lists the non-zero activations of the whole input of sample `w`, pixel by pixel.
 inline void list_entries(const Layer &layer, const Plane &in, int w, const Scratch &scratch) {
     Entry *entries = scratch.entries;
     const int channels = layer.in_channels;
@@ -47,7 +47,7 @@ inline void list_entries(const Layer &layer, const Plane &in, int w, const Scrat
             scratch.counts[pixel] = list_pixel(in.at(y, x, w), channels, entries);
 }
 
-// acc[o] += value * weights[o], a multiple of 64 of them. The products fit 16 bits.
+// acc[o] += value * weights[o] for `count` kernels, a multiple of 64. The products fit in 16 bits.
 inline void add_dense_row(int32_t *__restrict acc, const int16_t *__restrict weights, int16_t value,
                           int count) {
     for (int o = 0; o < count; o++)
@@ -68,7 +68,7 @@ inline void add_sparse_row(int32_t *__restrict acc, const uint16_t *__restrict k
         acc[kernel[i]] += value * weights[i];
 }
 
-// Sums of one position (top left corner y, x of its window) for all kernels.
+// Sums of one position (top left corner of its window at y, x) for all kernels.
 inline void sum_position(const Layer &layer, const Scratch &scratch, int y, int x, int32_t *acc) {
     const int width = layer.kernel_blocks() * kBlock, channels = layer.in_channels;
 #if LEVEL >= 2
@@ -128,8 +128,8 @@ inline void run_scatter(const Layer &layer, const Call &call) {
     }
 }
 
-// Sums of one kernel over `count` positions, a multiple of 16, whose windows are `step` apart. The
-// products fit 16 bits.
+// Sums of one kernel at `count` positions, a multiple of 16, whose windows are `step` apart. The
+// products fit in 16 bits.
 inline void sum_positions(const Layer &layer, int kernel, const int16_t *values, int count,
                           int step, int32_t *__restrict sums) {
 #if LEVEL >= 2
@@ -150,8 +150,8 @@ inline void sum_positions(const Layer &layer, int kernel, const int16_t *values,
     }
 }
 
-// Dense input of few channels: a kernel's sums over a row of positions at a time. The input of a
-// sample is contiguous: rows, columns, channels.
+// For dense inputs with few channels: a kernel's sums for a row of positions at a time. The input
+// of a sample is contiguous: rows, columns, channels.
 inline void run_gather(const Layer &layer, const Call &call) {
     const int width = layer.kernel_blocks() * kBlock, down = layer.pool_rows;
     const int cols = (layer.out_cols * layer.pool_cols + 15) / 16 * 16; // past the last position
@@ -165,7 +165,7 @@ inline void run_gather(const Layer &layer, const Call &call) {
         for (int i = 0; i < size; i++)
             wide[i] = image[i];
         for (int y = 0; y < layer.out_rows; y++) {
-            for (int o = 0; o < width; o++) { // kernels that only fill a block get zeros
+            for (int o = 0; o < width; o++) { // kernels that only pad a block get zeros
                 for (int below = 0; below < down; below++) {
                     const int16_t *top = wide + (y * down + below) * layer.stride * pitch;
                     sum_positions(layer, o, top, cols, step, below == 0 ? best : row);

@@ -1,7 +1,7 @@
-// Positions that are computed together, 16 items to a tile, and what becomes of their sums. Shared
+// Positions that are computed together, 16 items per tile, and how their sums are finished. Shared
 // by `tiles` and `lookup`; included like winners.hpp.
 //
-// An item is a position of a sample. The items of a tile lie at equal distances in the input: samples
+// An item is a position of a sample. The items of a tile are equally spaced in the input: samples
 // side by side, then the columns of the input; so a full tile needs 16 samples or neighbouring
 // columns.
 
@@ -9,14 +9,14 @@ constexpr int kMostTiles = 32; // in a group
 constexpr int kGroupItems = 16 * kMostTiles;
 
 // Output pixels that are computed together: where their tiles start, in items from the group's
-// corner, and which row of the accumulators each position has.
+// corner, and the accumulator row of each position.
 struct Group {
     int tiles = 0, rows = 0, cols = 0; // rows and columns of the output, after pooling
     int start[kMostTiles];
     int item[kGroupItems]; // [output row][output column][place in its pooling window][sample]
 };
 
-// Plans groups of rows x cols outputs; false when they need too many tiles.
+// Plans groups of rows x cols outputs; false if they need too many tiles.
 inline bool plan_group(const Layer &layer, int samples, int rows, int cols, Group &group) {
     const int down = layer.pool_rows, across = layer.pool_cols;
     const int places = layer.places(), line = layer.in_cols * samples;
@@ -69,8 +69,8 @@ inline void finish_group(const Layer &layer, const Call &call, const Group &grou
         }
 }
 
-// Walks the output in groups: compute(group, corner_y, corner_x, block, acc) leaves the sums of a
-// block of 64 kernels in acc[item][64], in packed order.
+// Iterates over the output in groups: compute(group, corner_y, corner_x, block, acc) must leave the
+// sums of a block of 64 kernels in acc[item][64], in packed order.
 template <class Compute>
 inline void run_groups(const Layer &layer, const Call &call, Compute compute) {
     const int blocks = layer.kernel_blocks();
@@ -78,7 +78,7 @@ inline void run_groups(const Layer &layer, const Call &call, Compute compute) {
     int32_t *acc = call.scratch->acc;
     WinnerQueue queue(layer.winners);
     Group group;
-    const bool full = call.samples >= 16; // a position fills its tiles, neighbours are of no use
+    const bool full = call.samples >= 16; // one position fills its tiles without neighbours
     int rows = full ? 1 : layer.out_rows, cols = full ? 1 : layer.out_cols;
     while (!plan_group(layer, call.samples, rows, cols, group))
         (rows > 1 ? rows : cols) = ((rows > 1 ? rows : cols) + 1) / 2;

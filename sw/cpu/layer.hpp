@@ -1,8 +1,8 @@
-// A layer as the kernels see it: shapes, constants and the tables that were derived from its
-// weights. Plain data, so that files compiled for different instruction sets can share it.
+// A layer as the kernels see it: shapes, constants and the tables derived from its weights. Plain
+// data, so that files compiled for different instruction sets can share it.
 //
-// A linear layer is a convolution whose window is its whole input. Input position (tap, channel)
-// counts taps row by row.
+// A linear layer is a convolution whose window is its whole input. In an input position (tap,
+// channel), taps are numbered row by row.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,11 @@
 namespace twofold {
 
 constexpr int kBlock = 64;       // channels are stored in blocks of one AVX-512 register
-constexpr int kBlockSamples = 16;  // samples that convolutions take at a time
-constexpr int kChunkSamples = 128; // samples that linear layers take at a time
-constexpr int kFewSamples = 48;    // below which a linear layer's weights are not worth streaming
-constexpr int kMaxBlocks = 128;  // of the channels of a layer with winners
-constexpr int kMaximum = 0;      // among the kinds of pooling, see pooling.hpp
+constexpr int kBlockSamples = 16;  // samples that convolutions process at a time
+constexpr int kChunkSamples = 128; // samples that linear layers process at a time
+constexpr int kFewSamples = 48;    // below this, streaming a linear layer's weights does not pay
+constexpr int kMaxBlocks = 128;  // maximum channel blocks of a layer with winners
+constexpr int kMaximum = 0;      // max-pooling among the kinds of pooling, see pooling.hpp
 
 inline int blocks_of(int channels) {
     return (channels + kBlock - 1) / kBlock;
@@ -43,19 +43,19 @@ struct Layer {
     int shift;
     bool last;          // its outputs are logits
     bool narrow;        // no multiplier, and accumulator plus `add` fit 32 bits
-    int most_active;    // non-zero activations of an input pixel at most
-    int sets;           // complementary; 0 where weights have no such structure
+    int most_active;    // maximum non-zero activations of an input pixel
+    int sets;           // complementary sets; 0 if the weights have no such structure
     const int32_t *add; // padded with zeros to whole blocks, as is `mul`
     const int32_t *mul; // null without multipliers
     // For AVX-512 and AMX: `add` in the order in which sums of 16 kernels are packed to bytes: lane
     // 4 l + i of group g is kernel 16 l + 4 g + i of its block.
     const int32_t *packed_add;
 
-    // Rows of weights by input position, for `scatter`: the non-zero weights alone...
+    // Rows of weights by input position, for `scatter`: only the non-zero weights...
     const uint32_t *row_start;
     const uint16_t *row_kernel;
     const int8_t *row_weight;
-    // ...or, where there are many, all of them, padded with zeros to whole blocks; else null.
+    // ...or, if there are many, all of them, padded with zeros to whole blocks; else null.
     const int16_t *dense_rows;
 
     // Non-zero weights by kernel, for `gather`: byte offset in a window of the first layer.
@@ -63,9 +63,9 @@ struct Layer {
     const int32_t *tap_offset;
     const int16_t *tap_weight;
 
-    // For `patch` (AVX-512): per block of kernels, pooling position, step and group of 16 kernels
-    // the 64 bytes of a patch that the group looks at; and the weights per block, step and group.
-    // A patch is what all positions of a pooling window see: 8 columns of 8 bytes.
+    // For `patch` (AVX-512): per block of kernels, pooling position, step and group of 16 kernels,
+    // which 64 bytes of a patch the group uses; and the weights per block, step and group.
+    // A patch is the input of all positions of a pooling window: 8 columns of 8 bytes.
     int patch_steps;
     const uint8_t *patch_index;
     const int8_t *patch_weight;
@@ -73,12 +73,12 @@ struct Layer {
     // For `lookup` (AVX-512): per kernel (in packed order) and tap, the weights of all 64 channels.
     const int8_t *lookup_weight;
 
-    // For `sets` (AVX-512): per input position and block of 64 sets, the weights and then the slots
-    // of the kernels in their set; and `add` by slot and block of sets, in packed order.
+    // For `sets` (AVX-512): per input position and block of 64 sets, the weights, then the slots of
+    // their kernels in the sets; and `add` by slot and block of sets, in packed order.
     const int8_t *set_rows;
     const int32_t *set_add;
 
-    // For `tiles` (AMX): per 16 kernels, tap and block of channels a tile of 16 rows (4 channels
+    // For `tiles` (AMX): per 16 kernels, tap and block of channels, a tile of 16 rows (4 channels
     // each) by 16 kernels by 4 channels.
     const int8_t *tile_weight;
 
@@ -92,11 +92,11 @@ struct Layer {
     int kernel_blocks() const { return blocks_of(kernels); }
 };
 
-// Working memory of one thread; every area is aligned to 64 bytes.
+// Scratch memory of one thread; every area is aligned to 64 bytes.
 struct Scratch {
     int32_t *acc;    // accumulators of one pixel, or of a block of samples
     Entry *entries;  // non-zero activations of the inputs of one sample
-    int32_t *counts; // how many of them each pixel has
+    int32_t *counts; // number of entries of each pixel
     uint8_t *lists;  // winners of a block of samples, regrouped
     int16_t *wide;   // the input of one sample, widened
 };
@@ -111,15 +111,15 @@ struct Call {
 
 using Run = void (*)(const Layer &, const Call &);
 
-// One set of functions for each instruction set; null where it has nothing of its own.
+// The kernels of an instruction set; null if it has no version of its own.
 struct Kernels {
-    Run gather;  // every position walks the weights: for dense inputs
-    Run scatter; // every non-zero activation walks its row of weights
+    Run gather;  // every position loops over the weights: for dense inputs
+    Run scatter; // every non-zero activation loops over its row of weights
     Run patch;   // all kernels of a small window at once
     Run lookup;  // winners look up their weights in registers
-    Run sets;    // winners hand their rows of a weight a set to the kernels
+    Run sets;    // winners scatter their rows, one weight per set, to the kernels
     Run tiles;   // dense matrix tiles
-    Run logits;  // dense, few units
+    Run logits;  // dense, for few units
 };
 
 extern const Kernels kPortable;

@@ -1,7 +1,7 @@
-"""The compiled half of the engine, through ctypes. `layer.hpp` and `engine.cpp` are the other side.
+"""The compiled half of the engine, through ctypes; `layer.hpp` and `engine.cpp` are the other side.
 
-It is built when the project is installed; without a compiler the installation succeeds and the
-first use raises ToolError.
+It is built when the project is installed; without a compiler, installation succeeds and the first
+use raises ToolError.
 """
 
 import ctypes
@@ -28,13 +28,13 @@ FIELDS = (
 
 
 class LayerDescription(ctypes.Structure):
-    """`twofold::LayerDescription`; the arrays are copied while an engine is made."""
+    """`twofold::LayerDescription`; the arrays are copied when an engine is created."""
 
     _fields_ = FIELDS
 
 
 def layout() -> str:
-    """What both sides have to agree on, as ``twofold_cpu_layout`` says it."""
+    """What both sides must agree on, in the format of ``twofold_cpu_layout``."""
     fields = [f"{name}:{getattr(LayerDescription, name).offset}" for name, _ in FIELDS]
     return ",".join([*fields, f"size:{ctypes.sizeof(LayerDescription)};"]) + ",".join(ISAS)
 
@@ -59,7 +59,7 @@ _SIGNATURES = {
 
 @cache
 def library() -> ctypes.CDLL:
-    """The shared library, loaded once. Raises ToolError when it is missing or does not load."""
+    """The shared library, loaded once. Raises ToolError if it is missing or does not load."""
     folder = Path(__file__).parent
     for suffix in EXTENSION_SUFFIXES:
         path = folder / f"_engine{suffix}"
@@ -72,7 +72,7 @@ def library() -> ctypes.CDLL:
 
 
 def available_isas() -> tuple[str, ...]:
-    """Instruction sets that this machine can run, slowest first. Raises ToolError."""
+    """Instruction sets that this CPU can run, slowest first. Raises ToolError."""
     names: bytes = library().twofold_cpu_isas()
     return tuple(names.decode().split(","))
 

@@ -1,5 +1,5 @@
-// The last layer with AVX-512 VNNI: few units, so all their weights meet all activations.
-// Included like winners.hpp.
+// The last layer with AVX-512 VNNI: there are few units, so all weights are multiplied with all
+// activations. Included like winners.hpp.
 
 inline void run_logits(const Layer &layer, const Call &call) {
     const int size = layer.channel_blocks() * kBlock;

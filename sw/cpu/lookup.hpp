@@ -1,10 +1,10 @@
-// Layers whose inputs are winners, with AVX-512 VBMI and VNNI. A register holds four winners each
-// of 16 items; for every kernel and tap, the weights of all 64 input channels fill another, in
-// which the winners look up theirs by a byte permutation. So the work is in proportion to the
-// winners, and zero weights cost nothing extra. Included like winners.hpp.
+// Layers whose inputs are winners, with AVX-512 VBMI and VNNI. A register holds four winners of
+// each of 16 items; for every kernel and tap, the weights of all 64 input channels fill another, in
+// which the winners look up theirs by a byte permutation. So the work is proportional to the number
+// of winners, and zero weights cost nothing extra. Included like winners.hpp.
 
-// Winners of the whole input, regrouped: of `items` pixels of samples, four channels and four values
-// at a time. Group g of item i is at 4 * (g * pitch + i).
+// Winners of the whole input, regrouped: for `items` pixels of samples, four channels and four
+// values at a time. Group g of item i is at 4 * (g * pitch + i).
 struct Lists {
     uint8_t *channels, *values;
     ptrdiff_t pitch;
@@ -22,7 +22,7 @@ struct Identity {
 
 constexpr Identity kIdentity;
 
-// Items are pixels row by row, and in a pixel the samples.
+// Items are ordered by pixel, row by row, then by sample.
 inline Lists make_lists(const Layer &layer, const Call &call) {
     Lists lists;
     lists.groups = (layer.most_active + 3) / 4;

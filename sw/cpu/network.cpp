@@ -13,7 +13,7 @@ namespace {
 
 #if defined(__x86_64__) && defined(__linux__)
 
-// Linux lets a process use AMX only after it has asked.
+// On Linux a process must request permission to use AMX.
 bool request_amx() {
     constexpr long kRequestPermission = 0x1023, kTileData = 18;
     return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
@@ -71,8 +71,8 @@ const Kernels &kernels_of(Isa isa) {
     return kPortable;
 }
 
-// A pooling window's view fits the eight rows of eight bytes of a patch. Its sums start with `add`,
-// which a maximum lets pass.
+// Whether the input of a pooling window fits the eight rows of eight bytes of a patch. Its sums
+// start with `add`, which commutes with max-pooling only.
 bool fits_patch(const Layer &layer) {
     const int rows = (layer.pool_rows - 1) * layer.stride + layer.kernel_rows;
     const int cols = (layer.pool_cols - 1) * layer.stride + layer.kernel_cols;
@@ -88,7 +88,7 @@ bool fits_lookup(const Layer &layer) {
     return fits_tiles(layer) && layer.in_channels <= kBlock;
 }
 
-// Few winners meet many sets; with more of them, other kernels are faster even for a single sample.
+// Few winners and many sets; with more winners, other kernels are faster even for a single sample.
 bool fits_sets(const Layer &layer) {
     const int active = layer.most_active * layer.taps();
     return layer.narrow && !layer.last && layer.sets >= 16 && layer.kernels <= 256 * layer.sets &&

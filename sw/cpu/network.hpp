@@ -11,8 +11,8 @@
 
 namespace twofold {
 
-// Fields of a layer's description in order, as X(type, name). `library.py` has the same; whether it
-// does is checked when the library is loaded, by twofold_cpu_layout.
+// Fields of a layer's description in order, as X(type, name). `library.py` must have the same;
+// twofold_cpu_layout is used to check this when the library is loaded.
 #define TWOFOLD_LAYER_FIELDS(X) \
     X(int32_t, linear) X(int32_t, in_channels) X(int32_t, in_rows) X(int32_t, in_cols) \
     X(int32_t, kernels) X(int32_t, kernel_rows) X(int32_t, kernel_cols) X(int32_t, stride) \
@@ -21,15 +21,15 @@ namespace twofold {
     X(int32_t, most_active) X(int32_t, sets) \
     X(const int8_t *, weight) X(const int32_t *, add) X(const uint16_t *, mul)
 
-// A layer as Python describes it; `weight` is [kernel][channel][tap], whatever the kind. `mul` is
-// null without multipliers.
+// A layer as Python describes it; `weight` is [kernel][channel][tap] for every kind of layer. `mul`
+// is null without multipliers.
 struct LayerDescription {
 #define TWOFOLD_FIELD(type, name) type name;
     TWOFOLD_LAYER_FIELDS(TWOFOLD_FIELD)
 #undef TWOFOLD_FIELD
 };
 
-// Allocates on 64-byte boundaries, so that vectors can hold tables of registers.
+// Allocates on 64-byte boundaries, so that std::vector can hold tables of vector registers.
 template <class T>
 struct Aligned {
     using value_type = T;
@@ -53,7 +53,7 @@ struct Aligned {
 template <class T>
 using Table = std::vector<T, Aligned<T>>;
 
-// A layer, what it points to, and how it is run.
+// A layer, the tables it points to, and the kernel that runs it.
 struct PlannedLayer {
     Layer view = {};
     bool linear = false;
@@ -75,7 +75,7 @@ enum class Isa { portable, avx2, avx512, amx };
 // Their names, in this order.
 constexpr const char *kIsaNames = "portable,avx2,avx512,amx";
 
-// Names of the instruction sets that this processor and system offer, slowest first.
+// Names of the instruction sets that this CPU and operating system support, slowest first.
 std::vector<std::string> available_isas();
 
 using Layers = std::vector<std::unique_ptr<PlannedLayer>>;

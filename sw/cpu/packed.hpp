@@ -1,4 +1,4 @@
-// Sums of 64 kernels to uint8 activations with AVX-512. Included like winners.hpp.
+// Requantises the sums of 64 kernels to uint8 activations with AVX-512. Included like winners.hpp.
 
 // The sums of 64 kernels in the order of Layer::packed_add.
 struct Sums {
@@ -27,7 +27,7 @@ inline void pool_sums(const Layer &layer, Sums &best, const Sums &other) {
     });
 }
 
-// Shift, clamp to 0..255 and bring into kernel order: both packs saturate.
+// Shifts, clamps to 0..255 (both packs saturate) and restores kernel order.
 inline __m512i pack(const Sums &sums, __m128i shift) {
     const __m512i low = _mm512_packs_epi32(_mm512_sra_epi32(sums.group[0], shift),
                                            _mm512_sra_epi32(sums.group[1], shift));
@@ -48,13 +48,13 @@ struct Regroup {
 constexpr Regroup kRegroup;
 constexpr int64_t kDiagonal = static_cast<int64_t>(0x8040201008040201);
 
-// Winners of pixels of 64 channels, eight pixels at a time: bit planes of all values, then the
-// radix selection of winners.hpp with a pixel in each 64-bit lane.
+// Selects the winners of pixels with 64 channels, eight pixels at a time: bit planes of all values,
+// then the radix selection of winners.hpp with one pixel per 64-bit lane.
 class WinnerQueue {
 public:
     explicit WinnerQueue(int k) : k_(k) {}
 
-    // Stores the values of a pixel, and sooner or later (see `flush`) zeros in place of its losers.
+    // Stores the values of a pixel; its losers are set to 0 at the latest by `flush`.
     void push(uint8_t *out, __m512i values) {
         _mm512_storeu_si512(out, values);
         if (k_ == 0)
@@ -64,7 +64,7 @@ public:
             flush();
     }
 
-    // Finishes the pixels that are left.
+    // Finishes the pixels still in the queue.
     void flush() {
         if (count_ == 0)
             return;
@@ -83,7 +83,7 @@ private:
         const __m512i regroup = _mm512_load_si512(kRegroup.from);
         __m512i row[8];
 #pragma GCC unroll 8
-        for (int i = 0; i < 8; i++) { // transposes the bits of each eight values
+        for (int i = 0; i < 8; i++) { // transposes the bits of every eight values
             const __m512i values = _mm512_loadu_si512(pixel_[i]);
             row[i] = _mm512_permutexvar_epi8(regroup,
                                              _mm512_gf2p8affine_epi64_epi8(identity, values, 0));
@@ -91,7 +91,7 @@ private:
         transpose(row, plane);
     }
 
-    // 8 x 8 lanes of 64 bits.
+    // Transposes 8 x 8 lanes of 64 bits.
     static void transpose(const __m512i *row, __m512i *col) {
         __m512i pair[8], quad[8];
 #pragma GCC unroll 4

@@ -1,5 +1,5 @@
-// Inner loops of the generic kernels with AVX2: a multiply-add takes two products of 16 bits a
-// lane. Included by generic.hpp.
+// Inner loops of the generic kernels with AVX2: a multiply-add does two 16-bit products per lane.
+// Included by generic.hpp.
 
 // Sums of 16 kernels or positions in the order that unpacking leaves: 0..3, 8..11 and 4..7, 12..15.
 struct Pair {

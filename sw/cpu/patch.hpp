@@ -1,9 +1,9 @@
-// First layers with a small window, with AVX-512 VBMI and VNNI: what a whole pooling window sees
-// fits one register, a byte permutation fetches four taps for each of 16 kernels, and one
+// First layers with a small window, with AVX-512 VBMI and VNNI: the input of a whole pooling window
+// fits in one register, a byte permutation fetches four taps for each of 16 kernels, and one
 // instruction multiplies and adds them. Included like winners.hpp.
 
-// Turns eight rows (fewer are followed by zeros) into columns: byte 8 x + y of `strip`. A patch,
-// all that a pooling window sees, is then a single load from the strip.
+// Turns eight rows (padded with zeros if fewer) into columns: byte 8 x + y of `strip`. A patch, the
+// input of a whole pooling window, is then a single load from the strip.
 inline void make_strip(const uint8_t *image, ptrdiff_t row, int rows, uint8_t *strip) {
     const __m512i turn = _mm512_load_si512(kRegroup.from);
     for (ptrdiff_t x = 0; x < row; x += 8, strip += 64) {
@@ -21,7 +21,7 @@ inline void make_strip(const uint8_t *image, ptrdiff_t row, int rows, uint8_t *s
     }
 }
 
-// Sums of one position for 64 kernels; `index` and `weight` of its first step.
+// Sums of one position for 64 kernels; `index` and `weight` point to its first step.
 template <int STEPS>
 inline Sums patch_sums(const Layer &layer, __m512i patch, const uint8_t *index,
                        const int8_t *weight, const int32_t *add) {
@@ -38,7 +38,7 @@ inline Sums patch_sums(const Layer &layer, __m512i patch, const uint8_t *index,
     return sums;
 }
 
-// STEPS and PLACES of the pooling window where they are known, else 0.
+// STEPS and PLACES of the pooling window if known at compile time, else 0.
 template <int STEPS, int PLACES>
 inline void patch_row(const Layer &layer, const uint8_t *strip, uint8_t *out, ptrdiff_t out_col,
                       WinnerQueue &queue) {
@@ -74,7 +74,7 @@ inline void run_patch(const Layer &layer, const Call &call) {
     const ptrdiff_t size = 8 * ((call.in.row + 7) / 8 * 8);
     uint8_t *strips = call.scratch->lists;
     for (int w = 0; w < call.samples; w++) {
-        // All strips first: a load that spans two stores waits until both have left the core.
+        // All strips first: a load that spans two stores cannot be forwarded and waits for both.
         const uint8_t *image = call.in.at(0, 0, w);
         for (int y = 0; y < layer.out_rows; y++)
             make_strip(image + y * down, call.in.row, rows, strips + y * size);

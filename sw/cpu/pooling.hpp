@@ -1,4 +1,4 @@
-// Pooling: the accumulators of the places of a window become one. Included like winners.hpp.
+// Pooling: combines the accumulators of a window's positions. Included like winners.hpp.
 
 // Kinds in the order of `POOLINGS` in hw/contract/layers/pooling.py.
 enum Pooling : int { kMax = kMaximum, kSum, kMean };
@@ -17,13 +17,13 @@ struct Added {
 #endif
 };
 
-// Calls run(rule) with the rule of a kind of pooling, which loops inside then know.
+// Calls run(rule) with the rule of a kind of pooling, known at compile time to the loops inside.
 template <class Run>
 inline void with_rule(int pooling, Run run) {
     switch (pooling) {
     case kMax: return run(Larger{});
     case kSum:
-    case kMean: return run(Added{}); // what a mean divides by is in its constants
+    case kMean: return run(Added{}); // the divisor of the mean is in the layer's constants
     }
 }
 
@@ -34,7 +34,7 @@ inline void pool_rows_by(Rule rule, int32_t *__restrict best, const int32_t *__r
         best[i] = rule(best[i], acc[i]);
 }
 
-// best[i] and acc[i] to best[i].
+// best[i] = rule(best[i], acc[i]).
 inline void pool_rows(const Layer &layer, int32_t *best, const int32_t *acc, int count) {
     with_rule(layer.pooling, [&](auto rule) { pool_rows_by(rule, best, acc, count); });
 }
@@ -45,7 +45,7 @@ inline void pool_cols_by(Rule rule, const int32_t *__restrict sums, int32_t *__r
     for (int x = 0; x < cols; x++)
         row[x] = sums[x * pool];
     for (int i = 1; i < pool; i++) {
-        if (pool == 2) // a distance that the compiler knows
+        if (pool == 2) // a stride known at compile time
             for (int x = 0; x < cols; x++)
                 row[x] = rule(row[x], sums[x * 2 + 1]);
         else
@@ -54,7 +54,7 @@ inline void pool_cols_by(Rule rule, const int32_t *__restrict sums, int32_t *__r
     }
 }
 
-// Each `pool_cols` sums that follow each other; result x goes to to[x * width]. In `row` first: a
+// Pools every `pool_cols` consecutive sums; result x goes to to[x * width]. Uses `row` first: one
 // comparison at a time would cost a mispredicted branch each.
 inline void pool_cols(const Layer &layer, const int32_t *sums, int32_t *row, int32_t *to,
                       int width) {

@@ -1,4 +1,4 @@
-// Kernels that run on every processor.
+// Kernels that run on every CPU.
 #include "layer.hpp"
 
 #define LEVEL 0

@@ -1,13 +1,13 @@
-// Linear layers of complementary sets over winners, with AVX-512 VBMI2 and VNNI; both sparsities at
-// work. A set has at most one weight at an input position, so the row of a winner is a weight and
-// a slot (the number of the weight's kernel in its set) for every set: a lane each. Four rows are
-// interleaved once; then each slot takes the weights that are meant for it, multiplies them by the
-// four values and adds them up in one instruction. Included like winners.hpp.
+// Linear layers with complementary sets whose inputs are winners, with AVX-512 VBMI2 and VNNI: uses
+// both weight and activation sparsity. A set has at most one weight at an input position, so the
+// row of a winner is a weight and a slot (the index of the weight's kernel in its set) per set, one
+// lane each. Four rows are interleaved once; then each slot selects its own weights, multiplies
+// them by the four values and adds them up in one instruction. Included like winners.hpp.
 
-constexpr int kMostSlots = 13; // whose sums fit the registers at a time
+constexpr int kMostSlots = 13; // slots whose sums fit in the registers at a time
 
-// The winners of the whole input of a sample: rows of the table and values, padded to groups of four
-// by values of 0.
+// The winners of the whole input of a sample: rows of the table and values, padded to groups of
+// four with values of 0.
 struct Winners {
     uint16_t *row;
     uint8_t *value;
@@ -47,7 +47,7 @@ inline Winners list_winners(const Layer &layer, const Plane &in, int w, const Sc
     return found;
 }
 
-// Four rows of 64 bytes to dwords of their four bytes; part g holds the sets of packed group g.
+// Interleaves four rows of 64 bytes into dwords; part g holds the sets of packed group g.
 inline void interleave(const int8_t *const *row, size_t at, __m512i *part) {
     __m512i a[4];
 #pragma GCC unroll 4
@@ -80,7 +80,7 @@ inline void interleave_rows(const Layer &layer, const Winners &winners, int bloc
     }
 }
 
-// Sums of SLOTS slots from `slot` on for 16 sets.
+// Sums of SLOTS slots, starting at `slot`, for 16 sets.
 template <int SLOTS>
 inline void add_slots(const __m512i *rows, const uint8_t *values, int groups, int slot,
                       int32_t *sums) {
@@ -114,8 +114,8 @@ constexpr AddSlots kAddSlots[kMostSlots + 1] = {
     add_slots<10>, add_slots<11>, add_slots<12>, add_slots<13>,
 };
 
-// Requantises one slot of 64 sets. Kernels follow each other slot by slot, so the bytes beyond the
-// last set belong to the next slot, which comes later.
+// Requantises one slot of 64 sets. Kernels are ordered by slot, so the bytes after the last set
+// belong to the next slot, which is stored later.
 inline void store_slot(const Layer &layer, const int32_t *sums, int slot, int block, uint8_t *out) {
     const int at = slot * layer.sets + block * kBlock;
     Sums total = load_sums(sums);

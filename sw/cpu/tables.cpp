@@ -6,7 +6,7 @@ namespace twofold {
 
 namespace {
 
-// Weight of a kernel at (tap, channel); 0 for kernels and channels that do not exist.
+// Weight of a kernel at (tap, channel); 0 for padding kernels and channels.
 int8_t weight_at(const LayerDescription &from, int kernel, int tap, int channel) {
     if (kernel >= from.kernels || channel >= from.in_channels)
         return 0;
@@ -59,7 +59,7 @@ void make_rows(const LayerDescription &from, PlannedLayer &to, bool pairs) {
     const size_t positions = static_cast<size_t>(to.view.positions());
     const bool small = pairs && positions * width <= (size_t{1} << 19);
     if (to.row_weight.size() < positions * width / (small ? 32 : 8))
-        return; // a product at a time is faster
+        return; // one product at a time is faster
     to.dense_rows.assign(positions * width, 0);
     for (size_t row = 0; row < positions; row++)
         for (uint32_t at = to.row_start[row]; at < to.row_start[row + 1]; at++)

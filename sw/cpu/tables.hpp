@@ -6,7 +6,7 @@
 namespace twofold {
 
 void make_constants(const LayerDescription &from, PlannedLayer &to);
-// `pairs`: dense rows are multiplied two at a time, so they pay earlier where a cache holds them.
+// `pairs`: dense rows are multiplied two at a time, so they pay off earlier if they fit in a cache.
 void make_rows(const LayerDescription &from, PlannedLayer &to, bool pairs);
 void make_taps(const LayerDescription &from, PlannedLayer &to);
 void make_patches(const LayerDescription &from, PlannedLayer &to);

@@ -1,6 +1,6 @@
-// Convolutions and linear layers on AMX: tiles of 16 items by 64 input channels meet tiles of 64
-// input channels by 16 kernels. Zero activations and weights are multiplied as well; a tile does
-// 16384 products in 16 cycles, which no use of their sparsity reaches.
+// Convolutions and linear layers on AMX: tiles of 16 items by 64 input channels are multiplied with
+// tiles of 64 input channels by 16 kernels. Zero activations and weights are multiplied as well: a
+// tile does 16384 products in 16 cycles, which exploiting the sparsity cannot match.
 // Included like winners.hpp.
 
 struct alignas(64) TileConfig {
@@ -16,14 +16,14 @@ inline void configure_tiles() {
         config.bytes[t] = 64;
         config.rows[t] = 16;
     }
-    asm volatile("" : : "r"(&config) : "memory"); // the intrinsic declares only its first bytes
+    asm volatile("" : : "r"(&config) : "memory"); // the intrinsic declares only the first bytes
     _tile_loadconfig(&config);
 }
 
 constexpr ptrdiff_t kTile = 1024;            // bytes of a tile
 constexpr ptrdiff_t kTileSums = 16 * kBlock; // accumulators of a tile of items
 
-// Calls step(offset of the input, weights) for every tap and block of channels.
+// Calls step(input offset, weights) for every tap and block of channels.
 template <class Step>
 inline void walk(const Layer &layer, const Plane &in, const int8_t *weights, Step step) {
     const int blocks = layer.channel_blocks();
@@ -33,8 +33,8 @@ inline void walk(const Layer &layer, const Plane &in, const int8_t *weights, Ste
                 step(y * in.row + x * in.col + block * kBlock, weights);
 }
 
-// Sums of four tiles of items by 16 kernels. Tiles 0 to 3 are always the sums; what weights are
-// read more than once comes from the first-level cache, so fewer reads of weights are faster.
+// Sums of four tiles of items by 16 kernels. Tiles 0 to 3 always hold the sums; weights that are
+// read more than once come from the L1 cache, so fewer reads of weights are faster.
 inline void multiply_four(const Layer &layer, const Plane &in, const uint8_t *const *item,
                           const int8_t *weights, int32_t *acc) {
     _tile_zero(0);
@@ -113,7 +113,7 @@ inline void multiply_group(const Layer &layer, const Plane &in, const uint8_t *c
     const uint8_t *item[kMostTiles];
     for (int t = 0; t < group.tiles; t++)
         item[t] = corner + group.start[t] * in.sample;
-    // The items of a linear layer do not fit the first-level cache: as many of them as of weights.
+    // The items of a linear layer do not fit in the L1 cache: use as many of them as of weights.
     const int fours = layer.out_rows * layer.out_cols == 1 ? 0 : group.tiles / 4 * 4,
               twos = fours + (group.tiles - fours) / 2 * 2;
     for (int g = 0; g < 4; g++)

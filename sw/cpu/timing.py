@@ -1,9 +1,9 @@
 """Speed of the CPU engine: ``python -m twofold.sw.cpu.timing --network FILE``.
 
-Configurations take turns, so that noise of the machine hits all of them; each repeat makes one
-call again and again for a fraction of a second. A row holds the median over the repeats and their
-quartiles, in samples per second of the clock, and the same per second of processor time, which
-other programs on the machine disturb less.
+Configurations are interleaved, so that noise affects all of them; each repeat calls the engine
+repeatedly for a fraction of a second. A row holds the median and quartiles over the repeats, in
+samples per second of wall-clock time, and the same per second of CPU time, which other programs on
+the computer disturb less.
 """
 
 import argparse
@@ -34,11 +34,11 @@ class Row:
     Attributes
     ----------
     engine, network, isa, batch, threads: what was run.
-    samples_per_second: median over the repeats, by the clock.
+    samples_per_second: median over the repeats, by wall-clock time.
     spread: lower and upper quartile of the same.
-    samples_per_core_second: median over the repeats, by processor time of all threads.
-    best_per_core_second: the best repeat by processor time.
-    logits_ok: the logits equal those of the portable kernels.
+    samples_per_core_second: median over the repeats, by CPU time of all threads.
+    best_per_core_second: the best repeat, by CPU time.
+    logits_ok: whether the logits equal those of the portable kernels.
     """
 
     engine: str
@@ -65,7 +65,7 @@ class Configuration:
         self.core: list[float] = []
 
     def repeat(self, seconds: float) -> None:
-        """Call the engine for about ``seconds`` after one call to warm up; note the rates."""
+        """Call the engine for about ``seconds`` after one warm-up call; record the rates."""
         self.engine.infer(self.inputs)
         calls = 0
         start, start_core = time.perf_counter(), time.process_time()
@@ -77,7 +77,7 @@ class Configuration:
         self.core.append(samples / max(time.process_time() - start_core, 1e-9))
 
     def row(self, expected: np.ndarray) -> Row:
-        """The result; ``expected`` are the logits of at least as many inputs."""
+        """The result; ``expected`` holds the correct logits of at least as many inputs."""
         logits, _ = self.engine.infer(self.inputs)
         low, middle, high = (float(rate) for rate in np.percentile(self.clock, (25, 50, 75)))
         return Row(
@@ -94,7 +94,7 @@ class Configuration:
         )
 
     def layers(self, seconds: float) -> list[dict[str, object]]:
-        """Processor time of each layer, in microseconds a sample, over about ``seconds``."""
+        """CPU time of each layer, in microseconds per sample, over about ``seconds``."""
         self.engine.time_layers()
         calls, start = 0, time.perf_counter()
         while calls == 0 or time.perf_counter() - start < seconds:
@@ -128,7 +128,7 @@ _LAYER_COLUMNS = {
 
 
 def random_inputs(quantized: QuantizedNetwork, count: int) -> np.ndarray:
-    """Uniform noise of the network's input shape, always the same."""
+    """Uniform noise of the network's input shape, with a fixed seed."""
     shape = (count, *quantized.network.input_shape)
     return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
 
@@ -191,7 +191,7 @@ def _cell(value: object) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print; exit code 1 when an instruction set gives other logits."""
+    """Measure and print; exit code 1 if an instruction set gives other logits."""
     quantized = QuantizedNetwork.load(args.network)
     inputs = load_inputs(args.inputs) if args.inputs else random_inputs(quantized, max(args.batch))
     inputs = np.resize(inputs, (max(args.batch), *inputs.shape[1:]))
@@ -223,7 +223,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run with ``argv``; errors become one line on stderr and their exit code."""
+    """Run with ``argv``; an error prints one line to stderr and gives its exit code."""
     try:
         return run(_arguments(argv))
     except TwofoldError as error:

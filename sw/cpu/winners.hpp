@@ -1,5 +1,5 @@
-// Requantisation and k-winners of one pixel. Included by each instruction set's file inside an
-// anonymous namespace, after <cstdint> and layer.hpp; LEVEL says which instructions may be used.
+// Requantisation and k-winners of one pixel. Included by each instruction set's source file inside
+// an anonymous namespace, after <cstdint> and layer.hpp; LEVEL says which instructions may be used.
 
 #if LEVEL >= 512
 using Values = __m512i; // 64 values
@@ -35,7 +35,7 @@ inline void bit_planes(Values values, uint64_t *plane) {
         uint64_t eight = 0;
         for (int j = 0; j < 8; j++)
             eight |= static_cast<uint64_t>(values[8 * i + j]) << (8 * j);
-        for (int b = 0; b < 8; b++) // the product collects the eight lowest bits in the top byte
+        for (int b = 0; b < 8; b++) // the product gathers the eight lowest bits in the top byte
             plane[b] |= ((eight >> b & 0x0101010101010101) * 0x0102040810204080 >> 56) << (8 * i);
     }
 #endif
@@ -56,7 +56,7 @@ inline uint64_t lowest_bits(uint64_t bits, int count) {
 }
 
 // Mask of the k largest of 64 values, ties to the lower index. A radix selection from the top bit
-// down: `open` are the values equal to the k-th largest in the bits seen. 1 <= k < 64.
+// down: `open` marks the values that equal the k-th largest in the bits seen so far. 1 <= k < 64.
 inline uint64_t select_values(Values values, int k) {
     uint64_t plane[8];
     bit_planes(values, plane);
@@ -65,7 +65,7 @@ inline uint64_t select_values(Values values, int k) {
     for (int b = 7; b >= 0; b--) {
         const uint64_t set = open & plane[b];
         const int64_t count = __builtin_popcountll(set);
-        const int64_t few = (count - k) >> 63; // all ones where they are not enough: no branch
+        const int64_t few = (count - k) >> 63; // all ones if there are not enough; branch-free
         chosen |= set & few;
         k -= static_cast<int>(count & few);
         open = (open & few) ^ set;
@@ -73,7 +73,7 @@ inline uint64_t select_values(Values values, int k) {
     return chosen | lowest_bits(open, k);
 }
 
-// The same over several blocks, k < 64 * blocks; `mask` gets one word a block.
+// The same over several blocks, k < 64 * blocks; `mask` gets one word per block.
 inline void select_blocks(const uint8_t *values, int blocks, int k, uint64_t *mask) {
     uint64_t plane[kMaxBlocks][8], open[kMaxBlocks];
     for (int i = 0; i < blocks; i++) {
@@ -106,7 +106,7 @@ inline void keep(uint8_t *values, uint64_t mask) {
     _mm512_storeu_si512(values, _mm512_maskz_loadu_epi8(mask, values));
 #elif LEVEL >= 2
     const __m256i byte = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
-                                            0x0303030303030303); // of the mask, for every value
+                                            0x0303030303030303); // byte of the mask per value
     const __m256i bit = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
     for (int half = 0; half < 2; half++) {
         auto *at = reinterpret_cast<__m256i *>(values + 32 * half);
@@ -121,8 +121,8 @@ inline void keep(uint8_t *values, uint64_t mask) {
 #endif
 }
 
-// Keeps the layer's winners of the channels of one pixel, stored in whole blocks. Missing channels
-// hold 0 and come last, so they never win over one that exists.
+// Keeps the layer's winners among the channels of one pixel, stored in whole blocks. Padding
+// channels hold 0 and come last, so they never win over a real one.
 inline void keep_winners(const Layer &layer, uint8_t *values) {
     if (layer.winners == 0)
         return;
@@ -137,7 +137,7 @@ inline void keep_winners(const Layer &layer, uint8_t *values) {
         keep(values + kBlock * i, mask[i]);
 }
 
-// clamp((acc + add) >> shift, 0, 255) of `count` channels, where nothing needs more than 32 bits.
+// clamp((acc + add) >> shift, 0, 255) of `count` channels, if nothing needs more than 32 bits.
 inline void requantise(const int32_t *__restrict acc, const int32_t *__restrict add, int shift,
                        int count, uint8_t *__restrict out) {
     for (int i = 0; i < count; i++) {
@@ -147,7 +147,7 @@ inline void requantise(const int32_t *__restrict acc, const int32_t *__restrict 
     }
 }
 
-// Accumulators (whole blocks) to uint8 activations, then winners.
+// Converts accumulators (whole blocks) to uint8 activations, then keeps the winners.
 inline void finish(const Layer &layer, const int32_t *acc, uint8_t *out) {
     const int count = layer.kernel_blocks() * kBlock;
     if (layer.narrow) {

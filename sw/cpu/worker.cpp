@@ -8,20 +8,20 @@ namespace twofold {
 
 namespace {
 
-constexpr size_t kSlack = 4096;            // kernels read whole tiles past the last pixel
+constexpr size_t kSlack = 4096;            // kernels may read whole tiles past the last pixel
 constexpr size_t kGroupAcc = 32 * 16 * 64; // accumulators of a group of tiles
 
 int samples_of(const PlannedLayer &layer) {
     return layer.linear ? kChunkSamples : kBlockSamples;
 }
 
-// Bytes of an input pixel: inputs as they come, activations in whole blocks.
+// Bytes of an input pixel: the network's input is unpadded, activations are in whole blocks.
 size_t pixel_bytes(const PlannedLayer &layer, size_t index) {
     return static_cast<size_t>(index == 0 ? layer.view.in_channels
                                           : layer.view.channel_blocks() * kBlock);
 }
 
-// Processor time of this thread: other programs on the machine do not count.
+// CPU time of this thread: other programs do not count.
 int64_t thread_nanoseconds() {
     timespec time;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -65,8 +65,8 @@ Worker::Worker(const Layers &layers, int zero_point)
     scratch_ = {acc_.data(), entries_.data(), counts_.data(), lists_.data(), wide_.data()};
 }
 
-// Samples side by side, so that a tile can take them; but kernels of first layers want an image of
-// its own for each sample.
+// Samples are side by side, so that a tile can load them; but the kernels of first layers need the
+// input of each sample to be contiguous.
 Plane Worker::input_of(size_t index, int samples) {
     const PlannedLayer &layer = *layers_[index];
     const ptrdiff_t bytes = static_cast<ptrdiff_t>(pixel_bytes(layer, index));
@@ -76,7 +76,7 @@ Plane Worker::input_of(size_t index, int samples) {
     return {inputs_[index].data(), cols * samples * bytes, samples * bytes, bytes};
 }
 
-// The same without the padding.
+// The same plane without the padding.
 Plane Worker::inner(size_t index, Plane plane) const {
     plane.data = plane.at(layers_[index]->padding, layers_[index]->padding, 0);
     return plane;
@@ -111,8 +111,8 @@ void Worker::run_layer(size_t index, const Call &call) {
     nanoseconds[index] += thread_nanoseconds() - start;
 }
 
-// Takes a block of samples from the inputs to the input of the first linear layer, where it becomes
-// samples `first` and following of a chunk.
+// Runs a block of samples through the convolutions, up to the input of the first linear layer,
+// where they become the samples from `first` on of a chunk.
 void Worker::run_convolutions(const uint8_t *inputs, int first, int samples, int chunk) {
     load_inputs(inputs, samples);
     for (size_t i = 0; i < convolutions_; i++) {

@@ -1,4 +1,4 @@
-// One thread's working memory, and the way of samples through the layers in it.
+// One thread's scratch memory, and running samples through the layers in it.
 #pragma once
 
 #include <vector>
@@ -11,10 +11,10 @@ class Worker {
 public:
     Worker(const Layers &layers, int zero_point);
 
-    // Runs `samples` <= kChunkSamples inputs through; inputs [sample][channel][row][column].
+    // Runs `samples` <= kChunkSamples inputs, [sample][channel][row][column].
     void run(const uint8_t *inputs, int samples, int32_t *logits);
 
-    // Processor time spent in each layer since the start, while `timed` is set.
+    // CPU time spent in each layer since the start, while `timed` is set.
     bool timed = false;
     std::vector<int64_t> nanoseconds;
 

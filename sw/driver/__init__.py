@@ -1,4 +1,4 @@
-"""The driver: one class over cards, their emulation, and what stands in for them."""
+"""The driver: one class for cards, their emulation and software stand-ins."""
 
 from twofold.sw.driver.accelerator import Accelerator
 from twofold.sw.driver.batch import Batch

@@ -30,32 +30,32 @@ from twofold.sw.pack import pack
 
 LANES = 2
 LAUNCH_SAMPLES = 8192
-"""Most samples of a run: 8 MiB of spectrograms."""
+"""Maximum samples per run: 8 MiB of spectrograms."""
 LAUNCH_BYTES = 64 << 20
-"""Most bytes of samples, or of results, of a run."""
+"""Maximum bytes of samples, or of results, per run."""
 SMALLEST_LAUNCH = 64
-"""Fewer samples are not worth splitting: starting a run costs about as much as computing these."""
+"""Smaller runs are not worth it: starting a run costs about as much as computing this many."""
 
 _driven: WeakSet[Device] = WeakSet()
 _driven_lock = threading.Lock()
 
 
 class Accelerator:
-    """Cards, or what stands in for them, as one machine that classifies samples.
+    """Cards, or their software stand-ins, as one machine that classifies samples.
 
-    A batch is split over all units of all devices. On each unit transfers to the card, runs and
-    transfers back overlap. Methods may be called from several threads.
+    A batch is split over all units of all devices. On each unit, transfers to the card, runs and
+    transfers back overlap. Thread-safe.
 
     Parameters
     ----------
-    devices: each with the same machine in it; the accelerator closes them.
-    lanes: runs under way on a unit.
-    launch_samples: most samples of a run; fewer where they, or their results, take `LAUNCH_BYTES`.
-    timeout: seconds after which a run counts as hanging; None for what each device proposes.
+    devices: all with the same machine; the accelerator owns and closes them.
+    lanes: runs in flight per unit.
+    launch_samples: maximum samples per run; `LAUNCH_BYTES` of samples or results may lower it.
+    timeout: seconds after which a run counts as hung; None takes each device's default.
 
     Raises
     ------
-    DeviceBusyError: another accelerator has one of the devices.
+    DeviceBusyError: another accelerator owns one of the devices.
     WrongPlatformError: the devices hold different machines, or none of ours.
     """
 
@@ -102,7 +102,7 @@ class Accelerator:
         self.close()
 
     def close(self) -> None:
-        """Give up what has not begun, and close the devices; done twice it does no harm."""
+        """Fail the jobs that have not started and close the devices; idempotent."""
         with self._lock:
             self._open = False
         for worker in self._workers:
@@ -114,21 +114,21 @@ class Accelerator:
 
     @property
     def units(self) -> int:
-        """Compute units of all devices."""
+        """Number of compute units over all devices."""
         return len(self._workers)
 
     def load(self, network: QuantizedNetwork | bytes, folding: Folding | None = None) -> None:
-        """Load a network into every unit, after everything submitted before has ended.
+        """Load a network into every unit, once everything submitted so far has ended.
 
         Parameters
         ----------
         network: a quantized network, or its parameter image.
-        folding: of the machine; None takes the shipped one that the device was built with.
+        folding: of the machine; None looks it up among the shipped machines by fingerprint.
 
         Raises
         ------
         ParameterError: the image is damaged, or the device holds another machine.
-        DeviceError: a unit refuses the image or does not answer.
+        DeviceError: a unit refuses the image or times out.
         """
         self._check_open()
         content, shape = network, None
@@ -143,10 +143,10 @@ class Accelerator:
         self._network, self._loaded = shape, True
 
     def buffer(self, samples: int) -> Batch:
-        """Memory of the units for a batch, for callers that write samples in place.
+        """Allocate a batch in the units' memory, for callers that write samples in place.
 
-        What is written there is not copied again, which is most of the work of sending a sample.
-        Raises DeviceError when there is no memory left.
+        Samples written there are not copied again, and that copy is most of the cost of sending a
+        sample. Raises DeviceError if there is no memory left.
         """
         self._check_loaded()
         if samples < 1:
@@ -162,12 +162,12 @@ class Accelerator:
         return Batch(samples, parts, self.sample_shape)
 
     def submit(self, batch: NDArray[np.uint8] | Batch) -> Ticket:
-        """Begin to classify samples; returns at once.
+        """Start classifying samples; returns without waiting for the result.
 
-        ``batch`` is uint8 ``[samples, height, width]`` (or with a channel axis), which must not be
-        changed before `result` is there, or a `Batch`.
+        ``batch`` is a `Batch`, or uint8 ``[samples, height, width]`` (or with a channel axis), and
+        must not be changed before `result` has returned.
 
-        Raises ArtefactError for inputs of another shape, DeviceError without a network.
+        Raises ArtefactError for inputs of another shape, DeviceError if no network is loaded.
         """
         self._check_loaded()
         if isinstance(batch, Batch):
@@ -196,8 +196,8 @@ class Accelerator:
     def result(self, ticket: Ticket, seconds: float | None = None) -> Results:
         """Logits, int32 ``[samples, outputs]``, and labels, int32 ``[samples]``, of a ticket.
 
-        A network with raw outputs has None for labels. Waits for them, ``seconds`` at most. Raises
-        what stopped a run, or DeviceTimeoutError.
+        Labels are None for a network with raw outputs. Waits at most ``seconds``, then raises
+        DeviceTimeoutError. Raises the error of a run that failed.
         """
         return ticket.wait(seconds)
 
@@ -206,10 +206,10 @@ class Accelerator:
         return self.result(self.submit(batch))
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """What every unit counted, by unit (as in ``xrt:0/twofold_1``) and name of the register.
+        """Counters of every unit, by unit (as in ``xrt:0/twofold_1``) and register name.
 
-        One with a value for each layer of the network gives as many, as in ``busy[0]``. Devices in
-        software leave out what they do not count.
+        A register with a value per layer gives one entry for each layer of the network, as in
+        ``busy[0]``. Software devices leave out what they do not count.
         """
         self._check_open()
         layers = LAYERS_COUNTED if self._network is None else len(self._network.layers)
@@ -220,14 +220,14 @@ class Accelerator:
         }
 
     def _wait_for_all(self) -> None:
-        """Wait until everything submitted has ended, well or not."""
+        """Wait until everything submitted has ended, successfully or not."""
         with self._lock:
             waiting = list(self._under_way)
         for ticket in waiting:
             ticket.wait_ended()
 
     def _split(self, samples: int) -> Iterator[tuple[Worker, int, int]]:
-        """Unit, first sample and number of samples of each run of a batch."""
+        """Worker, first sample and number of samples of each run of a batch."""
         runs = max(len(self._workers) * LANES, 1)
         size = min(max(-(-samples // runs), SMALLEST_LAUNCH), self._launch_samples)
         for first in range(0, samples, size):
@@ -235,7 +235,7 @@ class Accelerator:
             yield worker, first, min(size, samples - first)
 
     def _flat(self, inputs: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Inputs as ``[samples, sample_bytes]``; checked."""
+        """Check the inputs and return them as ``[samples, sample_bytes]``."""
         needed = self.sample_shape
         shape = inputs.shape[1:]
         known = self._network is not None
@@ -290,7 +290,7 @@ def _claim(devices: Sequence[Device]) -> None:
 
 
 def _same_machine(devices: Sequence[Device]) -> Identity:
-    """What all units say about themselves."""
+    """The identity that all units report. Raises WrongPlatformError if they differ."""
     found = [
         (f"{device.name}/{unit.name}", identity(unit))
         for device in devices

@@ -1,4 +1,4 @@
-"""A batch that lies in the units' memory, for callers that write samples in place."""
+"""A batch in the units' own memory, for callers that write samples in place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Part:
 
     Attributes
     ----------
-    worker, slot: where.
-    first, samples: which.
+    worker, slot: where they are.
+    first, samples: which samples of the batch.
     """
 
     worker: Worker
@@ -29,15 +29,15 @@ class Part:
 
 
 class Batch:
-    """Memory for a batch, made by `twofold.sw.driver.Accelerator.buffer`. May be submitted many
-    times.
+    """Memory for a batch, made by `twofold.sw.driver.Accelerator.buffer`.
 
-    Use as a context manager, or `free` it, before the accelerator is closed.
+    It may be submitted any number of times. Use it as a context manager, or `free` it, before the
+    accelerator is closed.
 
     Parameters
     ----------
-    samples: of the batch.
-    parts: where they lie, in order.
+    samples: number of samples.
+    parts: the runs they are split into, in order.
     shape: of a sample.
     """
 
@@ -54,10 +54,11 @@ class Batch:
         self.free()
 
     views: tuple[NDArray[np.uint8], ...]
-    """uint8 ``[samples of the part, *shape of a sample]``, in order: the memory to write to."""
+    """uint8 ``[samples of the part, *shape of a sample]`` per part, in order: write samples here.
+    """
 
     def write(self, inputs: NDArray[np.uint8]) -> None:
-        """Copy inputs ``[samples, *shape of a sample]`` into place. Raises ArtefactError."""
+        """Copy inputs uint8 ``[samples, *shape of a sample]`` into place. Raises ArtefactError."""
         needed = (self.samples, *self._shape)
         if inputs.dtype != np.uint8 or inputs.shape != needed:
             raise ArtefactError(
@@ -67,7 +68,7 @@ class Batch:
             np.copyto(view, inputs[part.first : part.first + part.samples])
 
     def begin(self, ticket: Ticket) -> None:
-        """Note that it is under way. Raises DeviceBusyError when it is already."""
+        """Mark the batch as in flight. Raises DeviceBusyError if it already is."""
         if self._ticket is not None and not self._ticket.done:
             raise DeviceBusyError(
                 "this batch is on the card; wait for its result before it is sent again"
@@ -75,7 +76,7 @@ class Batch:
         self._ticket = ticket
 
     def free(self) -> None:
-        """Give the memory back, after the batch has ended; the views must not be used again."""
+        """Wait for the batch to end and free its memory; the views must not be used again."""
         parts, self.parts, self.views = self.parts, (), ()
         if parts and self._ticket is not None:
             self._ticket.wait_ended()
@@ -84,8 +85,8 @@ class Batch:
 
 
 def _shaped(inputs: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """``inputs`` [samples, bytes], whose rows may be apart, as [samples, *shape] of the same
-    memory.
+    """View ``inputs`` [samples, bytes], whose rows may have padding between them, as
+    [samples, *shape].
     """
     inner = np.empty(shape, np.uint8).strides
     return as_strided(inputs, (len(inputs), *shape), (inputs.strides[0], *inner))

@@ -1,4 +1,4 @@
-"""Samples through an accelerator, with names and probabilities: what ``twofold infer`` prints."""
+"""Classify samples on an accelerator, with names and probabilities, for ``twofold infer``."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from twofold.sw.inputs import Inputs
 def classify(
     accelerator: Accelerator, network: QuantizedNetwork, inputs: Inputs
 ) -> list[dict[str, Any]]:
-    """Plain JSON values, one object a sample and behind them one for each file that failed.
+    """Plain JSON values: one object per sample, then one for each file that failed.
 
-    A sample has ``file`` (its name), ``logits``, and where the device tells classes ``label`` and
-    ``score`` (probability, 4 places); a failure has ``file`` and ``error``. The accelerator has the
-    network loaded. Raises what the device raises.
+    A sample has ``file`` (its name), ``logits`` and, if the network has labels, ``label`` and
+    ``score`` (probability, 4 decimal places); a failure has ``file`` and ``error``. The network
+    must already be loaded on the accelerator. Raises what the device raises.
     """
     rows: list[dict[str, Any]] = []
     if len(inputs.samples):

@@ -1,4 +1,4 @@
-"""The CPU engine as a device: the fallback where there is no card."""
+"""The CPU engine as a device: the fallback if there is no card."""
 
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
@@ -10,9 +10,9 @@ from twofold.sw.driver.unpacked import UnpackedEngine
 def open_cpu(
     network: Network, folding: Folding, *, threads: int | None = None, units: int = 1
 ) -> SoftwareDevice:
-    """The processor as a device that takes inputs packed for ``network`` and ``folding``.
+    """The CPU as a device that takes parameter images packed for ``network`` and ``folding``.
 
-    Its units have ``threads`` threads each, None for as many as there are processors.
+    Each unit has ``threads`` threads; None for as many as there are CPUs.
     """
 
     def engine() -> UnpackedEngine:

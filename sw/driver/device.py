@@ -1,4 +1,4 @@
-"""What the driver asks of a device: memory, registers and runs. Every back-end offers the same."""
+"""The device protocol: memory, registers and runs, as every back-end implements them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,26 +24,26 @@ from twofold.hw.contract.results import ResultRow
 from twofold.sw.errors import DeviceRefusedError, WrongPlatformError
 
 VALUES = tuple(one for one in READ_ONLY + COUNTERS if one.name != "fingerprint")
-"""Registers that tell what a unit did; of the whole machine, or of each layer."""
+"""Registers that report what a unit did, for the whole machine or per layer."""
 EVERY_VALUE = frozenset(one.name for one in VALUES)
 PAGE = 4096
 SMALLEST_BUFFER = 1 << 20
 
 
 def buffer_bytes(size: int) -> int:
-    """Bytes to allocate for ``size`` bytes of use: whole pages, at least `SMALLEST_BUFFER`.
+    """Bytes to allocate for ``size`` usable bytes: whole pages, at least `SMALLEST_BUFFER`.
 
-    Small buffers do not reach the full rate of a transfer, and the runtime unmaps whole pages.
+    Small buffers do not reach the full transfer rate, and the runtime unmaps whole pages.
     """
     return max(SMALLEST_BUFFER, -(-size // PAGE) * PAGE)
 
 
 class Buffer(Protocol):
-    """Memory of the card with a page-aligned window of the host on it."""
+    """Card memory with a page-aligned host mapping."""
 
     @property
     def data(self) -> NDArray[np.uint8]:
-        """The host's window, uint8 ``[bytes]``."""
+        """The host mapping, uint8 ``[bytes]``."""
         ...
 
     def to_card(self, size: int) -> None:
@@ -55,13 +55,13 @@ class Buffer(Protocol):
         ...
 
     def free(self) -> None:
-        """Give the memory back; ``data`` must not be used afterwards."""
+        """Free the memory; ``data`` must not be used afterwards."""
         ...
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Buffers of a run; one that the operation does not use is any buffer of the unit."""
+    """Arguments of a run; a buffer that the operation does not use may be any of the unit's."""
 
     operation: Operation
     image: Buffer
@@ -71,38 +71,38 @@ class Arguments:
 
 
 class Launch(Protocol):
-    """A run with fixed buffers, to be started any number of times, one after the other."""
+    """A run with fixed buffers that can be started any number of times, one after the other."""
 
     def start(self, samples: int, /) -> None:
-        """Queue the run behind those of the unit that were started before."""
+        """Queue the run behind those already started on the unit."""
         ...
 
     def wait(self, seconds: float, /) -> bool:
-        """Whether the run started last has ended, waiting at most about ``seconds`` for it.
+        """Whether the last started run has ended; waits at most about ``seconds`` for it.
 
-        Raises DeviceLostError when the runtime gave up on it.
+        Raises DeviceLostError if the runtime gave up on it.
         """
         ...
 
     def free(self) -> None:
-        """Give back what the runtime holds for it."""
+        """Free the runtime's resources for it."""
         ...
 
 
 class Unit(Protocol):
-    """A compute unit: one kernel, and the memory that it reaches."""
+    """A compute unit: one kernel and the memory it can access."""
 
     @property
     def name(self) -> str:
-        """Unique in its device, for people."""
+        """Name for display, unique within its device."""
         ...
 
     def allocate(self, size: int) -> Buffer:
-        """Memory of `buffer_bytes` of ``size``. Raises DeviceError when there is none left."""
+        """Allocate ``buffer_bytes(size)`` bytes. Raises DeviceError if there is no memory left."""
         ...
 
     def prepare(self, arguments: Arguments, /) -> Launch:
-        """A run that can be started."""
+        """Make a run that can be started."""
         ...
 
     @property
@@ -111,16 +111,16 @@ class Unit(Protocol):
         ...
 
     def read(self, one: Register) -> int:
-        """Value of a register that the host may read."""
+        """Value of a register that is readable from the host."""
         ...
 
 
 class Device(Protocol):
-    """A card, or what stands in for one."""
+    """A card or a stand-in for one."""
 
     @property
     def name(self) -> str:
-        """As in ``xrt:0``, for people."""
+        """Name for display, as in ``xrt:0``."""
         ...
 
     @property
@@ -130,23 +130,23 @@ class Device(Protocol):
 
     @property
     def timeout(self) -> float:
-        """Seconds after which a run that has not ended counts as hanging."""
+        """Seconds after which a run that has not ended counts as hung."""
         ...
 
     def close(self) -> None:
-        """Let go of the device; done twice it does no harm."""
+        """Release the device; idempotent."""
         ...
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a unit says about itself.
+    """What a unit reports about itself.
 
     Attributes
     ----------
     fingerprint: of the machine, as in `twofold.hw.contract.fingerprint`.
     row: layout of a result.
-    sample_bytes: bytes of an input sample, without padding.
+    sample_bytes: size of an input sample, without padding.
     """
 
     fingerprint: bytes
@@ -155,12 +155,14 @@ class Identity:
 
     @property
     def stride(self) -> int:
-        """Bytes from one input sample in memory to the next."""
+        """Bytes from the start of one input sample in memory to the next."""
         return -(-self.sample_bytes // BEAT_BYTES) * BEAT_BYTES
 
 
 def identity(unit: Unit) -> Identity:
-    """Identity of a unit. Raises WrongPlatformError when it has another table of registers."""
+    """Read a unit's identity. Raises WrongPlatformError if its register table is another version,
+    or if it is none of our machines.
+    """
     version = unit.read(register("version"))
     if version != KERNEL_VERSION:
         raise WrongPlatformError(
@@ -179,10 +181,10 @@ def identity(unit: Unit) -> Identity:
 
 
 def read_samples(one: Register, read: Callable[[int], int]) -> int:
-    """Value of a register whose samples ``read`` gives by their offset.
+    """Value of a register, read in 32-bit words; ``read`` takes the offset of a word.
 
-    The lowest sample is read first: that keeps the high half of a counter
-    (`twofold.hw.contract.regs`). So nobody else may read the unit's registers meanwhile.
+    The lowest word is read first, which latches the high half of a counter
+    (`twofold.hw.contract.regs`). Nothing else may read the unit's registers in between.
     """
     value = 0
     for index in range(one.bits // 32):
@@ -191,9 +193,9 @@ def read_samples(one: Register, read: Callable[[int], int]) -> int:
 
 
 def counters(unit: Unit, layers: int) -> dict[str, int]:
-    """Every register that only the kernel writes, by name; all but the fingerprint.
+    """Every register that only the kernel writes, except the fingerprint, by name.
 
-    One with a value for each layer gives as many as there are ``layers``, as in ``busy[0]``.
+    A register with a value per layer gives the first ``layers`` of them, as in ``busy[0]``.
     """
     found: dict[str, int] = {}
     for one in VALUES:

@@ -1,4 +1,4 @@
-"""What ``twofold check`` and ``twofold time`` measure."""
+"""Measurements for ``twofold check`` and ``twofold time``."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from twofold.sw.errors import DeviceTimeoutError
 LAUNCHES = 200
 FEWEST = 16
 LIMIT = 3.0
-"""Seconds for measurements of single samples."""
+"""Time limit in seconds for measurements of single samples."""
 MEGABYTE = 1e6
 
 
@@ -28,13 +28,13 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float] | NDArray[np.float64]) -> "Spread":
-        """Of a number of measurements."""
+        """Median and quartiles of measurements."""
         low, median, high = np.percentile(values, (25, 50, 75))
         return cls(float(median), float(low), float(high))
 
 
 def seconds(work: Callable[[], object], repeats: int, limit: float = np.inf) -> NDArray[np.float64]:
-    """Seconds of every repeat after one to warm up; fewer repeats when they reach ``limit``
+    """Seconds of every repeat, after one warm-up; stops early once they add up to ``limit``
     seconds.
     """
     work()
@@ -47,7 +47,7 @@ def seconds(work: Callable[[], object], repeats: int, limit: float = np.inf) -> 
 
 
 def transfer_rates(accelerator: Accelerator, size: int, repeats: int) -> dict[str, Spread]:
-    """MB/s to and from the card's first unit, in transfers of ``size`` bytes."""
+    """MB/s to and from the first unit of the first card, in transfers of ``size`` bytes."""
     memory = accelerator.devices[0].units[0].allocate(size)
     try:
         both = {"to_card": memory.to_card, "to_host": memory.to_host}
@@ -60,9 +60,10 @@ def transfer_rates(accelerator: Accelerator, size: int, repeats: int) -> dict[st
 
 
 class KernelTimer:
-    """Runs of the first unit without transfers: its samples stay on the card.
+    """Runs on the first unit without transfers: the samples stay on the card.
 
-    The samples are ``samples``, uint8 [n, channels, height, width], over and over, or a pattern.
+    ``samples``, uint8 [n, channels, height, width], are repeated to fill the buffer; a pattern if
+    None.
     """
 
     def __init__(
@@ -78,18 +79,18 @@ class KernelTimer:
         self._slot.send(count)
 
     def run(self, samples: int) -> None:
-        """One run. Raises DeviceTimeoutError."""
+        """Do one run. Raises DeviceTimeoutError."""
         self._slot.launch.start(samples)
         if not self._slot.launch.wait(self._timeout):
             raise DeviceTimeoutError(f"a run of {samples} samples did not end; reset the card")
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self._slot.free()
 
 
 def launch_seconds(accelerator: Accelerator, repeats: int = LAUNCHES) -> Spread:
-    """Seconds of a run of one sample, from its start until the host knows of its end."""
+    """Seconds of a run of one sample, from its start until the host sees that it has ended."""
     timer = KernelTimer(accelerator, 1)
     try:
         return Spread.of(seconds(lambda: timer.run(1), repeats, LIMIT))
@@ -98,14 +99,16 @@ def launch_seconds(accelerator: Accelerator, repeats: int = LAUNCHES) -> Spread:
 
 
 def fitting_samples(accelerator: Accelerator, most: int, target: float) -> int:
-    """Samples that take about ``target`` seconds, from `FEWEST` to ``most``, by a run of a few."""
+    """How many samples take about ``target`` seconds, between `FEWEST` and ``most``; estimated from
+    a short run.
+    """
     inputs = np.zeros((FEWEST, *accelerator.sample_shape), np.uint8)
     (taken,) = seconds(lambda: accelerator.infer(inputs), 1)
     return int(min(max(FEWEST * target / taken, FEWEST), most))
 
 
 def random_samples(accelerator: Accelerator, samples: int, seed: int) -> NDArray[np.uint8]:
-    """Noise of the shape of samples, always the same for a seed."""
+    """Random samples, reproducible for a seed."""
     shape = (samples, *accelerator.sample_shape)
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
@@ -113,7 +116,7 @@ def random_samples(accelerator: Accelerator, samples: int, seed: int) -> NDArray
 def samples_to_send(
     accelerator: Accelerator, count: int, seed: int, samples: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
-    """``count`` of the samples, over and over; noise where there are none.
+    """``count`` samples: ``samples`` repeated as needed, or random ones if None.
 
     ``samples`` are uint8 [n, channels, height, width] with n > 0.
     """

@@ -1,6 +1,6 @@
-"""From ``--device`` to devices: what can be opened, and what ``auto`` picks.
+"""Open the devices that ``--device`` names, and choose them for ``auto``.
 
-Software devices that are not part of the driver register a function under the entry point group
+Software devices outside the driver register a function in the entry point group
 ``twofold.devices``; it takes a `DeviceRequest` and returns a device.
 """
 
@@ -29,14 +29,14 @@ GROUP = "twofold.devices"
 
 @dataclass(frozen=True)
 class DeviceRequest:
-    """What a device is wanted for.
+    """What a device is opened for.
 
     Attributes
     ----------
-    network, folding: the machine that a device in software plays.
+    network, folding: the machine that a software device implements.
     xclbin: bitstream for a card; None looks for one in ``bitstreams``.
-    bitstreams: folder with a folder for each build.
-    build: directory of everything built for simulation.
+    bitstreams: folder with one subfolder per build.
+    build: directory for everything built for simulation.
     """
 
     network: Network
@@ -48,12 +48,12 @@ class DeviceRequest:
 
 @dataclass(frozen=True)
 class Selection:
-    """Devices, and why these.
+    """The chosen devices and the reason for the choice.
 
     Attributes
     ----------
-    devices: to give to `twofold.sw.driver.Accelerator`.
-    reason: for people.
+    devices: to pass to `twofold.sw.driver.Accelerator`.
+    reason: text for the user.
     """
 
     devices: tuple[Device, ...]
@@ -61,16 +61,16 @@ class Selection:
 
 
 def available() -> tuple[str, ...]:
-    """Names of devices, those on PCIe without their number."""
+    """Names that ``--device`` takes; cards without their number."""
     return ("auto", "cpu", *sorted({point.name for point in _plugins()}), *RUNTIMES)
 
 
 def open_devices(text: str, request: DeviceRequest) -> Selection:
-    """Open what ``--device`` asks for: a name of `available`, or ``xrt:n`` and ``pynq:n``.
+    """Open what ``--device`` asks for: a name from `available`, ``xrt:n`` or ``pynq:n``.
 
-    ``xrt`` and ``pynq`` without a number take every card that is ready, and fail where one does not
-    fit. ``auto`` takes the cards that fit, otherwise the CPU, and says why. Raises ToolError for
-    another name, and whatever opening raises.
+    ``xrt`` and ``pynq`` without a number take every card that is ready, and fail if one of them
+    does not match. ``auto`` takes the cards that match, else the CPU, and says why. Raises
+    ToolError for any other name, and whatever opening raises.
     """
     name, colon, number = text.partition(":")
     if name not in available() or (colon and (name not in RUNTIMES or not number.isdecimal())):
@@ -92,9 +92,9 @@ def open_devices(text: str, request: DeviceRequest) -> Selection:
 
 
 def find_bitstream(request: DeviceRequest) -> Path:
-    """A bitstream for the network, built for where this process would run it.
+    """A bitstream for the network, built for hardware or for emulation, as this process runs.
 
-    Raises ParameterError when there is none.
+    Raises ParameterError if there is none.
     """
     if request.xclbin is not None:
         return request.xclbin
@@ -115,9 +115,9 @@ def find_bitstream(request: DeviceRequest) -> Path:
 
 
 def _pick(request: DeviceRequest) -> Selection:
-    """The cards that fit, and why others do not; the CPU where none does.
+    """The cards that match, and why the others do not; the CPU if none does.
 
-    A bitstream that the user named has to be right; raises what reading it raises.
+    A bitstream that the user named must be valid: raises what reading it raises.
     """
     indices = [0] if emulated() else list(range(len(_ready())))
     if not indices:

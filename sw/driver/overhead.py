@@ -1,10 +1,9 @@
-"""Host time of the driver itself: ``python -m twofold.sw.driver.overhead``.
+"""CPU time of the driver itself: ``python -m twofold.sw.driver.overhead``.
 
-Samples go through the driver to a device whose transfers and runs take no time, so that what is
-left
-is the driver: splitting, queueing, waking threads, copying. It is processor time of all threads,
-per sample. All units of a card together do a sample in some tens of nanoseconds, and the driver has
-to stay well below that.
+Samples go through the driver to a device whose transfers and runs take no time, so that only the
+driver is measured: splitting, queueing, waking threads, copying. The figure is CPU time of all
+threads per sample. All units of a card together take some tens of nanoseconds per sample, and the
+driver has to stay well below that.
 """
 
 import argparse
@@ -36,18 +35,18 @@ class IdleLaunch:
     """A run that ends at once."""
 
     def start(self, _samples: int) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def wait(self, _seconds: float) -> bool:
-        """It has ended."""
+        """Always True: the run has ended."""
         return True
 
     def free(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to free."""
 
 
 class IdleUnit:
-    """A unit that leaves its memory as it is."""
+    """A unit that never touches its memory."""
 
     def __init__(self, name: str, machine: Machine) -> None:
         self.name = name
@@ -62,15 +61,15 @@ class IdleUnit:
 
     @property
     def counted(self) -> frozenset[str]:
-        """Nothing is."""
+        """Empty: nothing is counted."""
         return frozenset()
 
     def allocate(self, size: int) -> MemoryBuffer:
-        """Memory of the host alone."""
+        """Allocate host memory only."""
         return MemoryBuffer(size, shared=True)
 
     def prepare(self, _arguments: Arguments) -> IdleLaunch:
-        """A run that ends at once."""
+        """Make a run that ends at once."""
         return IdleLaunch()
 
     def read(self, one: Register) -> int:
@@ -87,19 +86,19 @@ class IdleDevice:
         self.units = tuple(IdleUnit(f"idle_{number}", machine) for number in range(units))
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Processor time of the driver, in nanoseconds a sample.
+    """CPU time of the driver, in nanoseconds per sample.
 
     Attributes
     ----------
-    batch: samples of a call.
-    in_place: of samples that the caller wrote into the card's buffers.
-    copied: of samples in an array of the caller's.
-    copy: of copying such an array in one piece, with a single ``memcpy``.
+    batch: samples per call.
+    in_place: for samples that the caller wrote into the card's buffers.
+    copied: for samples in the caller's own array.
+    copy: for copying such an array with a single ``memcpy``, as a baseline.
     """
 
     batch: int
@@ -111,7 +110,7 @@ class Cost:
 def measure(
     quantized: QuantizedNetwork, machine: Machine, batch: int, *, units: int, repeats: int
 ) -> Cost:
-    """Medians over repeats; the three kinds take turns, so that noise hits all of them."""
+    """Medians over repeats; the three kinds are interleaved, so that noise affects all of them."""
     shape = (batch, *quantized.network.input_shape)
     inputs = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     aside = np.zeros_like(inputs)
@@ -130,7 +129,7 @@ def measure(
 
 
 def _machine(network: Network, file: str | None) -> Machine:
-    """The machine in a file, else a shipped one that computes the network."""
+    """The machine in the file if given, else a shipped one that computes the network."""
     shipped = machines_for(network)
     if file is None and not shipped:
         raise MachineError(f"no machine is shipped for {network.name}: give --machine FILE")

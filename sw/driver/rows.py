@@ -1,4 +1,4 @@
-"""Results in arrays: the rows of `twofold.hw.contract.results` as numbers."""
+"""Result rows, as `twofold.hw.contract.results` lays them out, as NumPy arrays."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from twofold.hw.contract.results import ResultRow
 
 Rows = NDArray[np.int32]
-"""int32 ``[samples, columns of a row]``, as they lie in memory."""
+"""int32 ``[samples, columns of a row]``, as laid out in memory."""
 Results = tuple[NDArray[np.int32], NDArray[np.int32] | None]
-"""Logits ``[samples, outputs]``, and labels ``[samples]``, which raw outputs do not have."""
+"""Logits ``[samples, outputs]`` and labels ``[samples]``; labels are None for raw outputs."""
 
 
 def rows_of(memory: NDArray[np.uint8], row: ResultRow, samples: int) -> Rows:
@@ -25,8 +25,8 @@ def split_rows(rows: Rows, row: ResultRow) -> Results:
 def fill_rows(
     rows: Rows, row: ResultRow, logits: NDArray[np.int32], labels: NDArray[np.integer] | None
 ) -> None:
-    """Write results, every column of them. Raises ValueError for labels with raw outputs, and for
-    none without.
+    """Write results, padding columns included. Raises ValueError if labels are given for raw
+    outputs, or missing otherwise.
     """
     if (labels is None) == row.labelled:
         raise ValueError(f"labels with raw outputs, or none without: {row}")

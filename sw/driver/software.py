@@ -1,5 +1,5 @@
-"""Devices in software: the kernel's behaviour, registers and status codes over any engine that can
-load an image and classify samples.
+"""Software devices: the kernel's behaviour, registers and status codes on top of any engine that
+can load a parameter image and classify samples.
 """
 
 import mmap
@@ -35,13 +35,13 @@ WRAP = 1 << 32
 
 @dataclass(frozen=True)
 class Classified:
-    """What an engine found.
+    """The results of an engine.
 
     Attributes
     ----------
     logits: int32 ``[samples, outputs]``.
     labels: integers ``[samples]``; None for raw outputs.
-    counters: values of registers by name, where the engine counts more than samples.
+    counters: register values by name, if the engine counts more than samples.
     """
 
     logits: NDArray[np.int32]
@@ -53,7 +53,7 @@ class Engine(Protocol):
     """Computes what the machine computes."""
 
     def load(self, image: bytes) -> ParameterStatus:
-        """Take a parameter image, good or bad; after a bad one nothing is loaded."""
+        """Load a parameter image, which may be invalid; after an invalid one nothing is loaded."""
         ...
 
     def run(self, inputs: NDArray[np.uint8]) -> Classified:
@@ -66,12 +66,12 @@ class Engine(Protocol):
 
 
 class MemoryBuffer:
-    """Page-aligned memory of the host, and a second copy of it that plays the card's.
+    """Page-aligned host memory, and a second block of it in place of the card's memory.
 
     Parameters
     ----------
-    size: bytes of use.
-    shared: host and device use the same memory, as if every transfer had been made.
+    size: usable bytes.
+    shared: host and device use the same memory, so that transfers do nothing.
     """
 
     def __init__(self, size: int, *, shared: bool) -> None:
@@ -89,7 +89,7 @@ class MemoryBuffer:
             self.data[:size] = self.card[:size]
 
     def free(self) -> None:
-        """Nothing to do: the memory goes with the last array on it."""
+        """Do nothing: the memory is freed with the last array that uses it."""
 
 
 def _pages(size: int) -> NDArray[np.uint8]:
@@ -97,12 +97,12 @@ def _pages(size: int) -> NDArray[np.uint8]:
 
 
 class SoftwareUnit:
-    """A compute unit whose runs are done by an engine, one at a time, in the order of their start.
+    """A compute unit whose runs an engine executes, one at a time, in the order they were started.
 
     Parameters
     ----------
     name: of the unit.
-    network, folding: the machine that it claims to be.
+    network, folding: the machine that it reports to be.
     engine: does the work; closed with the unit.
     shared: see `MemoryBuffer`.
     """
@@ -123,11 +123,11 @@ class SoftwareUnit:
         }
 
     def allocate(self, size: int) -> MemoryBuffer:
-        """Memory of the host."""
+        """Allocate host memory."""
         return MemoryBuffer(size, shared=self._shared)
 
     def prepare(self, arguments: Arguments) -> "SoftwareLaunch":
-        """A run that can be started."""
+        """Make a run that can be started."""
         return SoftwareLaunch(self, arguments)
 
     @property
@@ -136,18 +136,18 @@ class SoftwareUnit:
         return EVERY_VALUE & self._registers.keys()
 
     def read(self, one: Register) -> int:
-        """Value of a register; 0 of one that nothing has been written to."""
+        """Value of a register; 0 if it has never been written."""
         return int(self._registers.get(one.name, 0))
 
     def queue(self, arguments: Arguments, samples: int) -> Future[None]:
-        """Put a run behind those that wait. Raises DeviceLostError after `close`."""
+        """Queue a run. Raises DeviceLostError after `close`."""
         try:
             return self._queue.submit(self._run, arguments, samples)
         except RuntimeError as error:
             raise DeviceLostError(f"{self.name} is closed; open the device again") from error
 
     def close(self) -> None:
-        """End after the run that goes on; those that wait are given up."""
+        """Finish the current run, cancel the queued ones and close the engine."""
         self._queue.shutdown(wait=True, cancel_futures=True)
         self._engine.close()
 
@@ -207,7 +207,9 @@ class SoftwareLaunch:
         self._running = self._unit.queue(self._arguments, samples)
 
     def wait(self, seconds: float) -> bool:
-        """Whether it has ended; passes on what the engine raised."""
+        """Whether the run has ended. Raises what the engine raised, and DeviceLostError if the unit
+        was closed before the run started.
+        """
         if self._running is None:
             return True
         if self._running.cancelled():
@@ -219,7 +221,7 @@ class SoftwareLaunch:
         return True
 
     def free(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to free."""
 
 
 class SoftwareDevice:
@@ -227,8 +229,8 @@ class SoftwareDevice:
 
     Parameters
     ----------
-    name: for people, as in ``cpu``.
-    network, folding: the machine that its units claim to be.
+    name: for display, as in ``cpu``.
+    network, folding: the machine that its units report to be.
     engine: makes the engine of a unit.
     units: how many.
     timeout: seconds that a run may take.
@@ -258,6 +260,6 @@ class SoftwareDevice:
         return self._units
 
     def close(self) -> None:
-        """End the units' threads and free their engines."""
+        """Stop the units' threads and free their engines."""
         for unit in self._units:
             unit.close()

@@ -1,4 +1,4 @@
-"""What the caller holds while samples are on their way."""
+"""The caller's handle to a batch in flight."""
 
 import threading
 
@@ -16,7 +16,7 @@ class Ticket:
     ----------
     samples: of the batch.
     row: layout of a result.
-    parts: into how many runs it was split.
+    parts: number of runs it was split into.
     """
 
     def __init__(self, samples: int, row: ResultRow, parts: int) -> None:
@@ -30,11 +30,11 @@ class Ticket:
 
     @property
     def done(self) -> bool:
-        """Whether every run has ended, well or not."""
+        """Whether every run has ended, successfully or not."""
         return self._ended.is_set()
 
     def end_part(self, error: Exception | None = None) -> None:
-        """Note that one of the runs has ended; of several errors the first is kept."""
+        """Record that one of the runs has ended; the first of several errors is kept."""
         with self._lock:
             self._left -= 1
             self._error = self._error or error
@@ -42,14 +42,14 @@ class Ticket:
                 self._ended.set()
 
     def wait_ended(self) -> None:
-        """Wait until every run has ended, well or not."""
+        """Wait until every run has ended, successfully or not."""
         self._ended.wait()
 
     def wait(self, seconds: float | None) -> Results:
-        """Logits and labels, which are views of one array; no labels of raw outputs.
+        """Logits and labels as views of one array; labels are None for raw outputs.
 
-        Raises what stopped a run, or DeviceTimeoutError when it takes longer than ``seconds``; the
-        ticket is still good then.
+        Raises the error of a run that failed, or DeviceTimeoutError after ``seconds``; the ticket
+        stays valid after a timeout.
         """
         if not self._ended.wait(seconds):
             raise DeviceTimeoutError(

@@ -1,6 +1,4 @@
-"""Engines that compute from a network rather than from its parameter image: they unpack it
-first.
-"""
+"""An engine that unpacks the parameter image and computes from the network in it."""
 
 import zlib
 from collections.abc import Callable
@@ -26,12 +24,12 @@ from twofold.sw.pack import unpack
 
 
 class Classifier(Protocol):
-    """A network ready to run."""
+    """A network that is ready to run."""
 
     def infer(
         self, inputs: NDArray[np.uint8]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64] | None]:
-        """Logits ``[samples, outputs]`` and labels ``[samples]``, None for raw outputs, of inputs
+        """Logits ``[samples, outputs]`` and labels ``[samples]`` (None for raw outputs) of inputs
         ``[samples, channels, height, width]``.
         """
         ...
@@ -42,12 +40,12 @@ class Classifier(Protocol):
 
 
 class UnpackedEngine:
-    """A `twofold.sw.driver.software.Engine` that unpacks inputs and makes a classifier of each.
+    """A `twofold.sw.driver.software.Engine` that unpacks parameter images into classifiers.
 
     Parameters
     ----------
-    network, folding: that inputs are packed for.
-    make: the classifier of a network.
+    network, folding: what the images are packed for.
+    make: makes the classifier of a network.
     """
 
     def __init__(
@@ -57,7 +55,7 @@ class UnpackedEngine:
         self._classifier: Classifier | None = None
 
     def load(self, image: bytes) -> ParameterStatus:
-        """Unpack the image; after a bad one nothing is loaded."""
+        """Unpack the image; after an invalid one nothing is loaded."""
         self.close()
         try:
             layers = unpack(image, self._network, self._folding)
@@ -67,7 +65,7 @@ class UnpackedEngine:
         return ParameterStatus.OK
 
     def run(self, inputs: NDArray[np.uint8]) -> Classified:
-        """Classify. Raises RuntimeError when nothing is loaded."""
+        """Classify samples. Raises RuntimeError if nothing is loaded."""
         if self._classifier is None:
             raise RuntimeError("no image is loaded")
         return Classified(*self._classifier.infer(inputs))
@@ -80,8 +78,8 @@ class UnpackedEngine:
 
 
 def refusal(image: bytes, network: Network, folding: Folding) -> ParameterStatus:
-    """What the machine says of an image that `twofold.sw.pack.unpack` refuses: the first rule
-    broken.
+    """The machine's status for an image that `twofold.sw.pack.unpack` refuses: the first rule that
+    it breaks.
     """
     whole = len(image) % ALIGN_BYTES == 0 and len(image) > 0
     samples = np.frombuffer(image[: len(image) // 4 * 4], "<u4")

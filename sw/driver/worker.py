@@ -1,6 +1,4 @@
-"""A compute unit at work: lanes that each copy, transfer, run, and fetch, so that all of these
-overlap.
-"""
+"""The worker of a compute unit: lanes that each copy, send, run and fetch, all overlapping."""
 
 import threading
 from dataclasses import dataclass
@@ -24,21 +22,21 @@ from twofold.sw.driver.ticket import Ticket
 from twofold.sw.errors import DeviceError, DeviceLostError, DeviceRefusedError, DeviceTimeoutError
 
 JOIN_SECONDS = 5.0
-"""Seconds that a lane may take to end when the unit is closed."""
+"""Timeout in seconds for a lane to end when the unit is closed."""
 
 
 class Slot:
-    """Input and output memory of one unit, and the run over them.
+    """Input and output buffers on one unit, and the run that uses them.
 
     Parameters
     ----------
-    unit: whose memory it is.
+    unit: that owns the memory.
     machine: gives the size of a sample and of a result.
-    samples: how many there is room for.
+    samples: capacity.
 
     Members
     -------
-    inputs: uint8 ``[samples, sample_bytes]``, the input.
+    inputs: uint8 ``[samples, sample_bytes]``.
     rows: int32 ``[samples, columns of a result]``.
     """
 
@@ -63,7 +61,7 @@ class Slot:
         self._output.to_host(samples * self._row_bytes)
 
     def free(self) -> None:
-        """Give everything back; the arrays must not be used afterwards."""
+        """Free the run and its buffers; the arrays must not be used afterwards."""
         self.launch.free()
         del self.inputs, self.rows
         self._input.free()
@@ -76,11 +74,11 @@ class Job:
 
     Attributes
     ----------
-    ticket: told of the end.
-    first: place of the part's results in the ticket's.
+    ticket: notified when the run ends.
+    first: index of the part's first result in the ticket's rows.
     samples: how many.
-    inputs: uint8 ``[samples, sample_bytes]`` to copy, or None when they are in ``slot``.
-    slot: that holds the samples already; None for one of the worker's own.
+    inputs: uint8 ``[samples, sample_bytes]`` to copy, or None if they are already in ``slot``.
+    slot: the slot that already holds the samples; None to use the lane's own.
     """
 
     ticket: Ticket
@@ -91,16 +89,15 @@ class Job:
 
 
 class Worker:
-    """Feeds one unit. Lanes take turns: while one's run computes, another's samples are on their
-    way.
+    """Feeds one unit. Lanes overlap: while one computes, another transfers its samples.
 
     Parameters
     ----------
     unit: to feed.
-    machine: what the unit said about itself.
-    lanes: how many runs may be under way; 2 keep the unit busy.
-    samples: most samples of a run.
-    timeout: seconds after which a run counts as hanging.
+    machine: the unit's identity.
+    lanes: how many runs may be in flight; 2 keep the unit busy.
+    samples: maximum samples per run.
+    timeout: seconds after which a run counts as hung.
     """
 
     def __init__(
@@ -119,7 +116,7 @@ class Worker:
             lane.start()
 
     def slot(self, samples: int) -> Slot:
-        """Memory of the unit for a batch."""
+        """Allocate a slot on the unit."""
         return Slot(self.unit, self._machine, samples)
 
     def submit(self, job: Job) -> None:
@@ -127,7 +124,7 @@ class Worker:
         self._queue.put(job)
 
     def load(self, image: bytes) -> None:
-        """Load a parameter image; no job may be under way. Raises DeviceError."""
+        """Load a parameter image; no job may be in flight. Raises DeviceError."""
         if self._broken is not None:
             raise self._broken
         buffer = self.unit.allocate(len(image))
@@ -146,7 +143,7 @@ class Worker:
         self._failures = self.unit.read(register("failures"))
 
     def close(self) -> None:
-        """Give up what waits, end the lanes and free their memory."""
+        """Fail the queued jobs, stop the lanes and free their memory."""
         while True:
             try:
                 job = self._queue.get_nowait()
@@ -197,7 +194,7 @@ class Worker:
         job.ticket.rows[job.first : job.first + job.samples] = slot.rows[: job.samples]
 
     def _wait(self, launch: Launch, what: str) -> None:
-        """Wait for a run; one that hangs may still write, so the unit is not used again."""
+        """Wait for a run. A run that times out may still write, so the unit is not used again."""
         try:
             if launch.wait(self._timeout):
                 return
@@ -210,10 +207,10 @@ class Worker:
         raise self._broken
 
     def _check(self, before: int) -> None:
-        """Raise DeviceRefusedError when a run failed since the counter stood at ``before``.
+        """Raise DeviceRefusedError if a run has failed since the failure counter was ``before``.
 
-        With several runs under way it cannot be told which of them failed, so each of them is
-        taken to have.
+        With several runs in flight there is no telling which one failed, so all of them are treated
+        as failed.
         """
         self._failures = now = self.unit.read(register("failures"))
         if now != before:

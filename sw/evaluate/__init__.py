@@ -1,1 +1,1 @@
-"""Evaluation: how often a network is right, where it is wrong, and how sure that is."""
+"""Evaluation: accuracy of a network, where it is wrong, and confidence intervals."""

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Z95 = 1.959964
-"""Standard deviations that hold 95 % of a normal distribution."""
+"""Half-width, in standard deviations, of the central 95 % of a normal distribution."""
 
 
 def wilson(correct: int, total: int) -> tuple[float, float]:
-    """95 % confidence interval of a share, after Wilson; (0, 1) where there is nothing."""
+    """95 % Wilson confidence interval of a proportion; (0, 1) if ``total`` is 0."""
     if total == 0:
         return 0.0, 1.0
     share, spread = correct / total, Z95**2 / total
@@ -26,12 +26,12 @@ def wilson(correct: int, total: int) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Classes found against true classes.
+    """Predicted classes against true classes.
 
     Attributes
     ----------
     labels: names of the classes.
-    confusion: int64 [true class, found class], numbers of clips.
+    confusion: int64 [true class, predicted class], numbers of clips.
     """
 
     labels: Sequence[str]
@@ -44,16 +44,16 @@ class Evaluation:
 
     @property
     def correct(self) -> int:
-        """Clips whose class was found."""
+        """Number of clips classified correctly."""
         return int(np.trace(self.confusion))
 
     @property
     def accuracy(self) -> float:
-        """Share of the clips whose class was found; 0 without clips."""
+        """Share of the clips classified correctly; 0 without clips."""
         return self.correct / self.clips if self.clips else 0.0
 
     def recall(self) -> list[tuple[str, int, int]]:
-        """Name, clips found and clips in all of every class."""
+        """Name, correctly classified clips and total clips of every class."""
         totals = self.confusion.sum(axis=1)
         return [
             (name, int(self.confusion[index, index]), int(totals[index]))

@@ -1,4 +1,4 @@
-"""Audio as it comes in real use: with noise, earlier or later, louder or softer."""
+"""Perturbations of audio as in real use: noise, shifts in time, changes of level."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ class Perturbation:
     Attributes
     ----------
     name: for tables.
-    snr: decibels between the clip and the noise added to it; None adds none.
-    shift: milliseconds; positive is later, what moves out is lost.
-    gain: decibels; samples clip at full scale.
+    snr: signal-to-noise ratio in dB of the clip and the added noise; None adds no noise.
+    shift: milliseconds; positive is later; what is shifted out is lost.
+    gain: in dB; audio clips at full scale.
     """
 
     name: str
@@ -39,9 +39,9 @@ PERTURBATIONS = (
 
 
 def perturb(clips: Samples, how: Perturbation, noise: Samples) -> Samples:
-    """Change clips [N, 16000] as ``how`` says; ``noise`` [M, 16000] is taken in turn.
+    """Apply ``how`` to clips [N, 16000]; the rows of ``noise`` [M, 16000] are used in turn.
 
-    A clip without any sound stays without noise, as no level relative to it exists.
+    No noise is added to a silent clip, since the signal-to-noise ratio is undefined.
     """
     out = _shift(clips, round(how.shift * RATE / 1000))
     if how.snr is not None:

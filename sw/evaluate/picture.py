@@ -9,7 +9,7 @@ from twofold.sw.evaluate.metrics import Evaluation
 
 
 def draw_confusion(evaluation: Evaluation, path: Path, title: str) -> None:
-    """Write a PNG: rows are true classes, columns are found classes, in % of the row."""
+    """Write a PNG: rows are true classes, columns are predicted classes, in % of the row."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""The golden model: the network in NumPy integers, which everything else has to equal."""
+"""The golden model: the network in NumPy integers, which everything else must match exactly."""
 
 from twofold.sw.golden.model import Golden, forward
 

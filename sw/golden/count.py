@@ -10,10 +10,10 @@ from twofold.sw.golden.pooling import pooled_area
 def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.ndarray:
     """Products of a non-zero activation with a stored weight, for each sample: int64 ``[samples]``.
 
-    ``x`` holds the layer's input as ``[channels, rows, columns, samples]``. The image before the
-    first layer counts as dense: every stored weight meets an activation at every position, and of
-    complementary sets as many weights of each kernel are stored as its fan-in. Behind it, a
-    non-zero activation meets one weight a complementary set at each position that looks at it.
+    ``x`` holds the layer's input as ``[channels, rows, columns, samples]``. The first layer's input
+    counts as dense: every stored weight meets an activation at every position, and with
+    complementary sets each kernel stores as many weights as its fan-in. In later layers, a non-zero
+    activation meets one weight per complementary set at each position whose window covers it.
     Positions that pooling drops are not computed.
     """
     samples = x.shape[3]
@@ -32,7 +32,7 @@ def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.nd
 
 
 def _stored_weights(stage: Stage, layer: QuantizedLayer) -> np.ndarray:
-    """Weights stored for each position of a window: int64 ``[channels, *kernel]``."""
+    """Number of weights stored for each position of a window: int64 ``[channels, *kernel]``."""
     shape = (stage.in_shape[0], *stage.kernel)
     if stage.layer.sparsity.IN_ROWS:
         return np.full(shape, stage.sets, dtype=np.int64)

@@ -1,8 +1,8 @@
 """Inference in NumPy integers, many samples at a time.
 
-The model keeps to `twofold.hw.contract.arith` and to nothing else: it knows shapes and weights, not
-how the machine folds them. Weights that are zero cost no time. Samples are the last axis of every
-array inside, so that each operation runs over consecutive memory.
+The model depends only on `twofold.hw.contract.arith`: it knows shapes and weights, not how the
+machine folds them. Zero weights cost no time. Internally, samples are the last axis of every array,
+so that each operation runs over contiguous memory.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from twofold.sw.golden.winners import keep_winners
 
 Finish = Callable[[np.ndarray, slice], np.ndarray]
 CHUNK = 128
-"""Samples computed at a time: bounds the memory, and keeps a kernel's accumulators in the cache."""
+"""Samples computed at a time: bounds memory use, and keeps a kernel's accumulators in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +30,13 @@ class Golden:
     Attributes
     ----------
     logits: int32 ``[samples, outputs]``.
-    labels: int64 ``[samples]``; index of the largest logit, ties to the lower index. None where the
-        outputs are raw.
-    activations: of each hidden layer, after its winners: uint8 ``[samples, channels, rows,
-        columns]`` (1 row and 1 column for a linear layer); empty when they were not asked for.
+    labels: int64 ``[samples]``; index of the largest logit, ties to the lower index. None for raw
+        outputs.
+    activations: of each hidden layer, after winner selection: uint8 ``[samples, channels, rows,
+        columns]`` (1 row and 1 column for a linear layer); empty if not requested.
     multiplications: int64 ``[samples, layers]``; products of a non-zero activation with a stored
-        weight. The first layer's image counts as dense.
-    nonzero: int64 ``[samples, hidden layers]``; activations that are not 0, after the winners.
+        weight. The first layer's input counts as dense.
+    nonzero: int64 ``[samples, hidden layers]``; non-zero activations after winner selection.
     multiplications_dense: of the same network without any sparsity, for one sample.
     """
 
@@ -55,11 +55,11 @@ def forward(
     keep_activations: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Golden:
-    """Run inputs (uint8 ``[samples, channels, height, width]``, or without channels) through.
+    """Run inputs (uint8 ``[samples, channels, height, width]``, or without channels).
 
-    Without ``keep_activations`` memory does not grow with the activations of the samples.
-    ``progress`` is called with the number of samples done after each chunk.
-    Raises ArtefactError when the inputs do not have the network's shape.
+    Without ``keep_activations``, memory does not grow with the samples' activations.
+    ``progress`` is called after each chunk with the number of samples in it.
+    Raises ArtefactError if the inputs do not have the network's shape.
     """
     network = quantized.network
     inputs = checked_inputs(network, inputs)
@@ -125,14 +125,14 @@ def _layer(stage: Stage, layer: QuantizedLayer, x: np.ndarray, zero: int) -> np.
 def layer_output(
     stage: Stage, weight: np.ndarray, x: np.ndarray, finish: Finish, zero: float = 0
 ) -> np.ndarray:
-    """Output of a layer, ``[channels, rows, columns, samples]``, by any rule of rounding.
+    """Output of a layer, ``[channels, rows, columns, samples]``, with any rounding rule.
 
     Parameters
     ----------
-    weight: in the shape of the layer's; only its non-zero values cost time.
-    x: input ``[channels, rows, columns, samples]``, in the type that sums are kept in.
-    finish: what becomes of the sums after pooling, and the slice of channels that they are of.
-    zero: what stands in the padding.
+    weight: in the layer's weight shape; only non-zero values cost time.
+    x: input ``[channels, rows, columns, samples]``, in the type of the accumulators.
+    finish: maps the sums after pooling, and the slice of channels they belong to, to the output.
+    zero: value of the padding.
     """
     return _RULES[type(stage.layer)](stage, weight, x, finish, zero)
 
@@ -165,7 +165,7 @@ _RULES: dict[type[Layer], Callable[[Stage, np.ndarray, np.ndarray, Finish, float
 
 
 def _convolve(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Accumulators of one kernel at all positions that pooling looks at."""
+    """Accumulators of one kernel at all positions that pooling uses."""
     (rows, cols), step = pooled_area(stage), stage.stride
     acc = np.zeros((rows, cols, x.shape[3]), dtype=x.dtype)
     products = np.empty_like(acc)
@@ -202,5 +202,5 @@ def _requantise(
 
 
 def beside(acc: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A value for each channel, in the type of accumulators and to be combined with them."""
+    """Per-channel values in the accumulators' type, shaped to broadcast against them."""
     return values.astype(acc.dtype).reshape(-1, *(1,) * (acc.ndim - 1))

@@ -12,13 +12,13 @@ COMBINERS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     SUM.name: np.add,
     MEAN.name: np.add,
 }
-"""Of two arrays of accumulators, by the name of the pooling (see
+"""Functions that combine two arrays of accumulators, by the name of the pooling (see
 `twofold.hw.contract.layers.pooling`).
 """
 
 
 def pooled_area(stage: Stage) -> tuple[int, int]:
-    """Rows and columns of positions that pooling looks at."""
+    """Rows and columns of the positions that pooling uses."""
     rows, cols = stage.pool_window
     return stage.out_shape[1] * rows, stage.out_shape[2] * cols
 

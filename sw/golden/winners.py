@@ -1,4 +1,4 @@
-"""Winners: the k largest of many vectors at once, ties to the lower index."""
+"""Winners: the k largest values of each of many vectors at once, ties to the lower index."""
 
 import numpy as np
 
@@ -6,8 +6,9 @@ import numpy as np
 def keep_winners(values: np.ndarray, k: int) -> None:
     """Set all but the ``k`` winners to 0, in place.
 
-    ``values`` is uint8 ``[channels, ...]`` with ``k`` below the channels. Channels compete
-    separately at every index of the other axes: higher value first, ties to the lower channel.
+    ``values`` is uint8 ``[channels, ...]``; ``k`` is less than the number of channels. Channels
+    compete separately at every index of the other axes: higher value first, ties to the lower
+    channel.
     """
     channels = len(values)
     flat = values.reshape(channels, values[0].size)

@@ -1,7 +1,8 @@
-"""Inputs of any kind: what a user has on disk becomes the bytes that a network takes.
+"""Inputs of any kind: turn the user's files into the bytes that a network takes.
 
-`read_inputs` and `read_labelled` are the doors; a file here is a kind of input. What a network's
-input is stands in its artefact (`twofold.sw.artefacts.input`) and is never concluded from a shape.
+`read_inputs` and `read_labelled` are the entry points; each module here handles one kind of input.
+What a network's input is, is stated in its artefact (`twofold.sw.artefacts.input`) and is never
+inferred from a shape.
 """
 
 from twofold.sw.inputs.folders import default_data

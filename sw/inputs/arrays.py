@@ -2,14 +2,15 @@
 
 Arrays are integers from 0 to 255 in one of these shapes, for a network that takes ``[c, h, w]``:
 
-- ``[n, c, h, w]``, or of one sample ``[c, h, w]``;
-- ``[n, c * h * w]``, or of one sample ``[c * h * w]``: channels, rows and columns in this order;
-- where c is 1 also ``[n, h, w]``, or of one sample ``[h, w]``.
+- ``[n, c, h, w]``, or ``[c, h, w]`` for one sample;
+- ``[n, c * h * w]``, or ``[c * h * w]`` for one sample: channels, rows and columns in this order;
+- if c is 1 also ``[n, h, w]``, or ``[h, w]`` for one sample.
 
-Where two of these fit the same array they mean the same samples. Signed bytes (``int8``) are taken
-for a model that took them before it was imported: the machine's bytes are 128 above them.
+If two of these match the same array, they mean the same samples. Signed bytes (``int8``) are
+accepted for a model that took them before it was imported; 128 is added to get the machine's bytes.
 
-Files are untrusted: their headers are checked before memory is taken, nothing is ever unpickled.
+Files are untrusted input: headers are checked before memory is allocated, and nothing is ever
+unpickled.
 """
 
 import io
@@ -32,7 +33,7 @@ from twofold.sw.errors import InputError
 
 SUFFIXES = (".npy", ".npz")
 BYTES_MAX = 1 << 29
-"""Bytes of a file, and of an array in it."""
+"""Maximum bytes of a file, and of an array in it."""
 SAMPLES_MAX = 1 << 20
 MEMBERS_MAX = 1 << 10
 
@@ -62,7 +63,7 @@ def read_array(network: QuantizedNetwork, path: Path) -> NDArray[np.uint8]:
 
 
 def load(path: Path) -> tuple[Array, Array | None]:
-    """The array of a ``.npy`` file, or ``x`` (or the only one) and ``y`` of a ``.npz`` file.
+    """The array in a ``.npy`` file, or ``x`` (or the only array) and ``y`` of a ``.npz`` file.
 
     Raises InputError.
     """
@@ -73,9 +74,9 @@ def load(path: Path) -> tuple[Array, Array | None]:
 
 
 def as_samples(network: QuantizedNetwork, array: Array, what: str) -> NDArray[np.uint8]:
-    """``array`` as samples uint8 [n, c, h, w] of ``network``; ``what`` names it in messages.
+    """``array`` as samples uint8 [n, c, h, w] for ``network``; ``what`` names it in messages.
 
-    Raises InputError for other shapes, other types, and values that are no bytes.
+    Raises InputError for other shapes, other types, and values that are not bytes.
     """
     shape = network.network.input_shape
     samples = _arranged(array, shape)
@@ -89,7 +90,7 @@ def as_samples(network: QuantizedNetwork, array: Array, what: str) -> NDArray[np
 def _sound(path: Path, parse: Callable[[], _Result]) -> _Result:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers that old Pythons wrote
+            warnings.simplefilter("ignore")  # about headers written by old Python versions
             return parse()
     except _DAMAGE as error:
         text = str(error).splitlines()
@@ -125,9 +126,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
 
 
 def _parsed(content: bytes, what: str) -> Array:
-    """Array of the format of `numpy.save`; one that is cut short or has anything behind it is
-    refused.
-    """
+    """Parse an array in the format of `numpy.save`; truncated or trailing data is refused."""
     file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
@@ -154,7 +153,7 @@ def _kind(dtype: np.dtype[Any]) -> str:
 
 
 def _arranged(array: Array, shape: tuple[int, int, int]) -> Array | None:
-    """``array`` as [n, c, h, w]; None where its shape is none of those in the head of the file."""
+    """``array`` as [n, c, h, w]; None if its shape is not listed in the module docstring."""
     one = (shape, (math.prod(shape),), *((shape[1:],) if shape[0] == 1 else ()))
     if array.shape in one:
         return array.reshape(1, *shape)
@@ -164,7 +163,7 @@ def _arranged(array: Array, shape: tuple[int, int, int]) -> Array | None:
 
 
 def _shapes(array: Array, shape: tuple[int, int, int], name: str) -> str:
-    """Why a shape is refused, and what would do."""
+    """Why a shape is refused, and which shapes are accepted."""
     flat = math.prod(shape)
     text = (
         f"shape is {list(array.shape)}, {name} takes [n, {', '.join(map(str, shape))}] "
@@ -198,7 +197,7 @@ def _as_bytes(network: QuantizedNetwork, samples: Array, what: str) -> NDArray[n
 
 
 def _recipe(network: QuantizedNetwork) -> str:
-    """How real values become bytes."""
+    """How to convert real values to bytes, for an error message."""
     scale = network.input.get("scale")
     if scale is None:
         return "quantize them as those the network was trained on"

@@ -1,4 +1,4 @@
-"""Recordings of a word, through the front end that the network was trained behind."""
+"""Recordings of a word, passed through the front end that the network was trained with."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ SAYING = "audio needs the Python packages soundfile and soxr; install them: pip 
 def read_audio(network: QuantizedNetwork, path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """Features uint8 [1, 1, frames, bands] of a recording, and remarks on it.
 
-    Raises AudioError as `twofold.sw.data.audio.read_word`, and what `features` raises.
+    Raises AudioError as `twofold.sw.data.audio.read_word` does, and what `features` raises.
     """
     word = _word(path)
     return features(network, word[0][None]), word[1]
 
 
 def features(network: QuantizedNetwork, sound: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Features uint8 [n, 1, frames, bands] of clips [n, 16000] by the network's front end.
+    """Features uint8 [n, 1, frames, bands] of clips [n, 16000], from the network's front end.
 
-    Raises ArtefactError where this program does not have it, NetworkError where it does not give
-    what the network takes.
+    Raises ArtefactError if the front end is unknown, NetworkError if its features do not have the
+    network's input shape.
     """
     from twofold.sw.data.frontend import front_end
 

@@ -1,4 +1,4 @@
-"""Samples that come with Twofold, for networks whose artefact names them as examples."""
+"""Example samples that come with Twofold, for networks whose artefact names them."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ NAME = "digits"
 
 
 def has_examples(network: QuantizedNetwork) -> bool:
-    """Whether there is data for the network that needs no file."""
+    """Whether there is data for the network that does not need a file."""
     return network.input.get("examples") == NAME
 
 
 def read_digits(
     network: QuantizedNetwork, split: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], Sequence[str]]:
-    """Samples uint8 [n, 1, 8, 8], classes [n] and names of scikit-learn's digits.
+    """Samples uint8 [n, 1, 8, 8], classes [n] and names from scikit-learn's digits.
 
     Raises DatasetError for an unknown split, ToolError without scikit-learn, ArtefactError for a
     network of another shape or other classes.

@@ -1,4 +1,4 @@
-"""Folders of samples, a folder for each class."""
+"""Folders of samples, with one subfolder per class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,17 +25,17 @@ NOT_WORDS = ("silence", "unknown")
 
 
 def default_data(network: QuantizedNetwork, given: Path | None) -> Path | None:
-    """The folder that a user gave; else, for a network that takes audio, the environment's."""
+    """The folder the user gave; else, for a network that takes audio, the environment's."""
     return data_folder(given) if network.input["kind"] == "audio" else given
 
 
 def read_speech(
     network: QuantizedNetwork, root: Path, split: str | None, count: int | None, done: Done | None
 ) -> Found:
-    """Recordings in the layout of Google Speech Commands, as the task of the network's labels.
+    """Recordings in the layout of Google Speech Commands, with the network's labels.
 
-    Words that are no label are the class ``unknown`` where the network has one; elsewhere those of
-    Speech Commands are left out, and others refused. Raises DatasetError.
+    Words without a label become the class ``unknown`` if the network has one. Otherwise those of
+    Speech Commands are left out, and any others are refused. Raises DatasetError.
     """
     clips, split = speech_clips(network, root, split)
     if count is not None:
@@ -50,7 +50,7 @@ def read_speech(
 def speech_clips(
     network: QuantizedNetwork, root: Path, split: str | None
 ) -> tuple[tuple["Clip", ...], str]:
-    """Clips of the network's task, and the split that they are. Raises DatasetError."""
+    """Clips for the network's task, and the split they are from. Raises DatasetError."""
     from twofold.sw.data.gsc import DIGIT_WORDS, KEYWORDS, OTHER_WORDS, for_task, open_gsc
 
     labels = network.network.labels
@@ -73,7 +73,7 @@ def speech_clips(
 def speech_features(
     network: QuantizedNetwork, clips: Sequence["Clip"], done: Done | None = None
 ) -> NDArray[np.uint8]:
-    """Features uint8 [n, 1, frames, bands] of clips. Raises DatasetError naming all bad clips."""
+    """Features uint8 [n, 1, frames, bands] of clips. Raises DatasetError, naming all bad clips."""
     from twofold.sw.data.gsc import sound
 
     blocks: list[NDArray[np.uint8]] = []
@@ -89,8 +89,8 @@ def speech_features(
 def read_classes(network: QuantizedNetwork, root: Path, done: Done | None) -> Found:
     """Pictures or arrays in folders named after the network's classes.
 
-    Names that begin with a dot are left out. Raises DatasetError for a folder that is not named
-    after a class, and for files that cannot be read, all of them named.
+    Names that begin with a dot are skipped. Raises DatasetError for a folder that is not named
+    after a class, and for files that cannot be read, naming all of them.
     """
     files = _class_files(network, root)
     samples: list[NDArray[np.uint8]] = []
@@ -113,7 +113,7 @@ def read_classes(network: QuantizedNetwork, root: Path, done: Done | None) -> Fo
 
 
 def _class_files(network: QuantizedNetwork, root: Path) -> list[tuple[Path, int]]:
-    """Files and their classes, in the order of the classes."""
+    """Files and their classes, in class order."""
     try:
         folders = {path.name: path for path in _visible(root) if path.is_dir()}
         labels = network.network.labels

@@ -1,4 +1,4 @@
-"""Samples with their true classes: what accuracy is measured on."""
+"""Samples with their true classes, to measure accuracy on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class Labelled:
     ----------
     samples: uint8 ``[n, channels, height, width]``, n > 0.
     labels: int64 ``[n]``, indices into the network's labels.
-    names: of the samples, for people: what each is, or where it comes from.
-    source: where they come from, for people.
+    names: of the samples, for display: what each one is, or where it comes from.
+    source: where the samples come from, for display.
     """
 
     samples: NDArray[np.uint8]
@@ -50,18 +50,19 @@ def read_labelled(
 
     Parameters
     ----------
-    network: says what its input is and what its classes are called.
+    network: states what its input is and the names of its classes.
     paths: ``x.npy y.npy``; or one ``.npz`` file with ``x`` and ``y``; or one folder: recordings in
-        the layout of Google Speech Commands, otherwise a folder of pictures or arrays for each
-        class, named after it; or nothing, for the examples that the artefact names.
-    split: of data that has splits, ``train``, ``val``, ``test`` or ``all``; None takes ``test``
-        where there is one and everything elsewhere.
-    count: samples at most, classes as even as they can be; None takes all.
-    done: told about progress.
+        the layout of Google Speech Commands for a network that takes audio, otherwise one subfolder
+        of pictures or arrays per class, named after it; or nothing, for the examples that the
+        artefact names.
+    split: ``train``, ``val``, ``test`` or ``all``, for data that has splits; None takes ``test`` if
+        there is one, else everything.
+    count: maximum number of samples, classes as balanced as possible; None takes all.
+    done: called with the progress.
 
     Raises
     ------
-    DatasetError: no data, labels that do not fit, or files that cannot be used, all of them named.
+    DatasetError: no data, labels that do not fit, or files that cannot be used (names all of them).
     InputError: an array that cannot be used. ToolError: a package is missing.
     """
     if split is not None and split not in SPLITS:
@@ -81,7 +82,7 @@ def read_labelled(
 
 
 def _chosen(found: Labelled, count: int | None) -> Labelled:
-    """``count`` of the samples, or all of them in their order."""
+    """``count`` of the samples, or all of them in order."""
     if count is None:
         return found
     at = balanced(found.labels, count)

@@ -1,4 +1,4 @@
-"""True classes of samples: numbers, or the names that the artefact gives its classes."""
+"""True classes of samples, as numbers or as the class names in the artefact."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,15 +10,15 @@ from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.errors import DatasetError
 
 SHOWN = 20
-"""Names that a message lists at most."""
+"""Maximum number of names that a message lists."""
 
 
 def as_labels(
     network: QuantizedNetwork, array: NDArray[Any], count: int, what: str
 ) -> NDArray[np.int64]:
-    """Classes int64 [count], from integers or from names, [count] or [count, 1].
+    """Classes int64 [count], from integers or names of shape [count] or [count, 1].
 
-    Raises DatasetError for another length, a number beyond the classes, or an unknown name.
+    Raises DatasetError for another shape, a number out of range, or an unknown name.
     """
     if array.shape not in ((count,), (count, 1)):
         hint = "; one of n classes each: y.argmax(axis=1)" if array.ndim == 2 else ""
@@ -55,7 +55,7 @@ def _by_name(network: QuantizedNetwork, names: list[str], what: str) -> NDArray[
 
 
 def no_labels(network: QuantizedNetwork, names: list[str]) -> str:
-    """Says that ``names`` are no classes, and which there are."""
+    """Message that ``names`` are not classes, and which classes there are."""
     return (
         f"{listed(names)}: no class of {network.network.name} is called so, they are "
         f"{listed(network.network.labels)}"
@@ -69,8 +69,8 @@ def listed(names: list[str] | tuple[str, ...]) -> str:
 
 
 def balanced(labels: Sequence[int] | NDArray[np.int64], count: int, seed: int = 2) -> list[int]:
-    """Positions of ``count`` labels (all, if there are fewer), the classes as even as can be, in
-    random order that ``seed`` fixes.
+    """Indices of ``count`` labels (all, if there are fewer), classes as balanced as possible, in a
+    random order determined by ``seed``.
     """
     generator = np.random.default_rng(seed)
     queues: dict[int, list[int]] = {}

@@ -1,9 +1,9 @@
 """Pictures: PNG, JPEG, BMP and the PNM family (PGM, PPM), pixel for pixel.
 
-Nothing is scaled, and colours are converted only where nothing is lost: grey to RGB, RGB to grey
-where all pixels are grey, palettes, black and white; an alpha channel is left out where it is
-opaque. A rotation that a camera noted is carried out. Files are untrusted: the format is one of
-these, and the size is compared before any pixel is decoded.
+Pictures are never scaled, and colours are converted only if that is lossless: grey to RGB, RGB to
+grey if all pixels are grey, palettes, black and white; an alpha channel is dropped if it is opaque.
+EXIF rotation is applied. Files are untrusted input: only these formats are accepted, and the size
+is checked before any pixel is decoded.
 """
 
 import io
@@ -33,14 +33,14 @@ _DAMAGE = (
     struct.error, zlib_error, TypeError, KeyError, IndexError,
 )  # fmt: skip
 _ROTATED = (5, 6, 7, 8)
-"""Orientations that turn a picture by a quarter."""
+"""EXIF orientations with a quarter turn, which swap width and height."""
 
 
 def read_picture(network: QuantizedNetwork, path: Path) -> NDArray[np.uint8]:
     """Pixels uint8 [1, channels, height, width] of a picture file.
 
-    Raises InputError for a file that is none of these, or of another size or in colours that the
-    network does not take; ToolError where Pillow is not installed.
+    Raises InputError for a file in another format, of another size, or in colours that the network
+    does not take; ToolError if Pillow is not installed.
     """
     try:
         from PIL import Image, ImageOps
@@ -71,7 +71,7 @@ def _unknown(error: BaseException) -> bool:
 
 
 def _check(network: QuantizedNetwork, path: Path, picture: "Image") -> None:
-    """Size and kind, which the header tells."""
+    """Check size and kind, which the header gives. Raises InputError."""
     _, height, width = network.network.input_shape
     wide, high = picture.size
     if picture.getexif().get(0x0112) in _ROTATED:
@@ -88,7 +88,7 @@ def _check(network: QuantizedNetwork, path: Path, picture: "Image") -> None:
 
 
 def _pixels(path: Path, picture: "Image", channels: int) -> NDArray[np.uint8]:
-    """[height, width, channels], where nothing is lost."""
+    """Pixels [height, width, channels]. Raises InputError if the conversion would be lossy."""
     rgba: NDArray[Any] = np.asarray(picture.convert("RGBA"))
     if (rgba[..., 3] != 255).any():
         raise InputError(f"{path}: is transparent in places; save it without alpha channel")

@@ -1,4 +1,4 @@
-"""Reading what a user names, whatever kind of input it is."""
+"""Read the files a user names, whatever kind of input they are."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from twofold.sw.inputs.audio import read_audio
 from twofold.sw.inputs.result import Failure, Inputs, empty, shown
 
 Done = Callable[[int, int], None]
-"""Told how many files have been read, of how many."""
+"""Called with the number of files done and the total."""
 
 
 def read_inputs(
@@ -23,15 +23,15 @@ def read_inputs(
     """Samples for ``network`` from files: arrays for any network (`twofold.sw.inputs.arrays`),
     recordings of a word for one that takes audio, pictures for one that takes pictures.
 
-    Files that cannot be used end up in ``failures`` and do not keep the others from being read;
-    `Inputs.complete` raises for them. A file of an array gives as many samples as it holds, named
+    Files that cannot be used end up in ``failures`` and do not stop the others from being read;
+    `Inputs.complete` raises for them. An array file gives as many samples as it holds, named as in
     ``x.npy[3]``; every other file gives one.
 
     Parameters
     ----------
-    network: says what its input is.
-    paths: regular files; nothing is read of folders, pipes and devices.
-    done: told about progress.
+    network: states what its input is.
+    paths: regular files; folders, pipes and devices are not read.
+    done: called with the progress.
     """
     samples: list[NDArray[np.uint8]] = []
     names: list[str] = []
@@ -72,7 +72,7 @@ def read_file(network: QuantizedNetwork, path: Path) -> tuple[NDArray[np.uint8],
 
 
 def sample_names(path: Path, count: int) -> list[str]:
-    """What the samples of a file are called."""
+    """Names of the samples of a file."""
     name = shown(path)
     return [name] if count == 1 else [f"{name}[{index}]" for index in range(count)]
 

@@ -1,4 +1,4 @@
-"""What was read, and what could not be."""
+"""The samples that were read, and the files that could not be."""
 
 import os
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Failure:
 
     Attributes
     ----------
-    name: the path, for people.
-    error: why not; one line that names the path.
+    name: the path, for display.
+    error: why it could not be read; one line that names the path.
     """
 
     name: str
@@ -31,10 +31,10 @@ class Inputs:
 
     Attributes
     ----------
-    samples: uint8 ``[n, channels, height, width]``; n is 0 where nothing could be read.
-    names: of the samples, for people.
-    failures: paths of which nothing is among the samples, in the order given.
-    remarks: what the user should know about samples that were read; a line each.
+    samples: uint8 ``[n, channels, height, width]``; n is 0 if nothing could be read.
+    names: of the samples, for display.
+    failures: paths that contributed no samples, in the order given.
+    remarks: what the user should know about the samples that were read; one line each.
     """
 
     samples: NDArray[np.uint8]
@@ -44,13 +44,14 @@ class Inputs:
 
     @property
     def exit_code(self) -> int:
-        """Of a command that used what could be read: that of the first failure, else 0."""
+        """Exit code for a command that used what could be read: the first failure's, else 0."""
         return self.failures[0].error.exit_code if self.failures else 0
 
     def complete(self) -> "Inputs":
-        """These inputs, where nothing failed.
+        """These inputs, if nothing failed.
 
-        Raises the error of the only failure, or an error of its kind that names all of them.
+        Raises the error of the only failure, or one error of the first one's type that lists all of
+        them.
         """
         if not self.failures:
             return self
@@ -62,12 +63,12 @@ class Inputs:
 
 
 def empty(network: Network) -> NDArray[np.uint8]:
-    """No samples for ``network``."""
+    """An array of no samples for ``network``."""
     return np.empty((0, *network.input_shape), np.uint8)
 
 
 def shown(path: Path) -> str:
-    """A path that can be printed, whatever bytes its name has."""
+    """A printable form of a path, whatever bytes its name has."""
     text = os.fsencode(path).decode(errors="backslashreplace")
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode() for one in text

@@ -1,4 +1,4 @@
-"""Packing: from a quantized network to the image that is loaded into the machine, and back."""
+"""Packing: from a quantized network to the parameter image of a machine, and back."""
 
 from twofold.sw.pack.packer import pack, unpack
 

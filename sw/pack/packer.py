@@ -1,8 +1,8 @@
-"""From integers in the order of the artefact to integers in the order of the machine, and back.
+"""Convert integers from the artefact's order to the machine's order, and back.
 
-The order of the machine is `twofold.hw.contract.tables`. An artefact counts the inputs of a kernel
-channel by channel (``channel * taps + tap``, a linear layer's taps being the pixels of its input);
-a row address of the machine has the tap above the channel.
+The machine's order is defined by `twofold.hw.contract.tables`. An artefact orders the inputs of a
+kernel channel by channel (``channel * taps + tap``; a linear layer's taps are the pixels of its
+input); in a row address of the machine the tap is more significant than the channel.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,8 @@ WEIGHT_MASK = 0xFF
 def pack(quantized: QuantizedNetwork, folding: Folding) -> bytes:
     """Parameter image of ``quantized`` for a machine with this folding.
 
-    Raises FoldingError when the folding does not divide the network, and ParameterError when the
-    image gets too long.
+    Raises FoldingError if the folding does not divide the network, and ParameterError if the image
+    becomes too long.
     """
     network = quantized.network
     sections = []
@@ -41,9 +41,9 @@ def pack(quantized: QuantizedNetwork, folding: Folding) -> bytes:
 
 
 def unpack(content: bytes, network: Network, folding: Folding) -> tuple[QuantizedLayer, ...]:
-    """Layers of a parameter image, which is untrusted.
+    """Layers of a parameter image, which is untrusted input.
 
-    Raises ParameterError when it is damaged or not meant for this network and folding.
+    Raises ParameterError if it is damaged or not meant for this network and folding.
     """
     machine = plans(network, folding)
     found: dict[tuple[int, TableKind], list[np.ndarray]] = {}
@@ -76,7 +76,7 @@ def _per_channel(values: np.ndarray, table: Table) -> np.ndarray:
 
 
 def _tap_list(weights: np.ndarray, count: int) -> np.ndarray:
-    """Taps that a gather engine walks for a kernel of ``count`` taps at most."""
+    """Taps that a gather engine walks for a kernel of at most ``count`` taps."""
     return np.arange(len(weights)) if count == len(weights) else np.flatnonzero(weights)
 
 
@@ -95,7 +95,7 @@ def _gather_rows(plan: GatherPlan, weight: np.ndarray) -> np.ndarray:
 
 
 def _by_set(stage: Stage, weight: np.ndarray) -> np.ndarray:
-    """Weights as int64 ``[slots, sets, channels, taps]``; kernels that do not exist are zero."""
+    """Weights as int64 ``[slots, sets, channels, taps]``; missing kernels are zero."""
     kernels = np.zeros((stage.slots * stage.sets, stage.inputs), dtype=np.int64)
     kernels[: stage.channels] = weight.reshape(stage.channels, stage.inputs)
     return kernels.reshape(stage.slots, stage.sets, stage.in_shape[0], stage.taps)
@@ -164,7 +164,7 @@ def _weights_of_scatter(plan: ScatterPlan, rows: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Order:
-    """Order of the weights of an engine: from weights ``[out, ...]`` to rows, and back."""
+    """Weight order of an engine: from weights ``[out, ...]`` to rows, and back."""
 
     rows: Callable[[Any, np.ndarray], np.ndarray]
     weights: Callable[[Any, np.ndarray], np.ndarray]

@@ -1,14 +1,14 @@
 """Sparse-sparse neural network inference: train, pack, simulate, build, run.
 
-The names below are the package's interface for programs; everything else may move between
-releases. They are loaded on first use, so that ``import twofold`` is quick and needs no extras.
+The names below are the package's public API; everything else may move between releases. They are
+loaded on first use, so that ``import twofold`` is quick and needs no extras.
 
-- `Accelerator`: a network on one or more devices; `Batch`, `Ticket`: its calls under way.
+- `Accelerator`: a network on one or more devices; `Batch`, `Ticket`: its calls in flight.
 - `QuantizedNetwork`, `QuantizedLayer`: a network in integers, and the file that holds it.
 - `Network`, `Conv2d`, `Linear`, `Dense`, `Taps`, `Complementary`: description of a network.
 - `Folding`, `GatherFolding`, `ScatterFolding`: how much hardware each layer gets.
-- `CpuEngine`: the same network on this processor.
-- `TwofoldError`: base of every error that a user can act on.
+- `CpuEngine`: the same network on this CPU.
+- `TwofoldError`: base class of every error that a user can act on.
 """
 
 from importlib import import_module
@@ -37,7 +37,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 try:
     __version__ = version("twofold")
-except PackageNotFoundError:  # a source tree that is not installed
+except PackageNotFoundError:  # running from a source tree that is not installed
     __version__ = "0+unknown"
 
 

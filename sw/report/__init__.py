@@ -1,1 +1,1 @@
-"""The comparison as a page: figures and tables from the JSON files of the other commands."""
+"""The comparison page: figures and tables from the JSON files of the other commands."""

@@ -1,4 +1,4 @@
-"""The card: what cycle counts come to in samples a second, and what others have published."""
+"""The card: cycle counts converted to samples per second, and published figures of others."""
 
 from dataclasses import dataclass
 
@@ -6,32 +6,32 @@ from twofold.hw.boards.board import Board
 
 SAMPLE_BYTES = 1024
 CORES = 24
-"""Cores of the processor in the study, a Xeon 8275CL."""
+"""Cores of the CPU in the study, a Xeon 8275CL."""
 
 
 def unit_samples(board: Board, cycles: float) -> float:
-    """Samples a second of a compute unit that takes so many cycles a sample, at the board's clock.
+    """Samples per second of a compute unit that takes ``cycles`` per sample, at the board's clock.
 
-    The clock is assumed: nothing is placed and routed.
+    The clock is an assumption: nothing has been placed and routed.
     """
     return board.clock_mhz * 1e6 / cycles
 
 
 def link_samples(board: Board) -> float:
-    """Samples a second that the link takes into the card."""
+    """Samples per second that the link can transfer to the card."""
     return board.host.to_card / SAMPLE_BYTES
 
 
 def card_samples(board: Board, cycles: float) -> float:
-    """Samples a second of a card, its link included.
+    """Samples per second of a card, limited by its link.
 
-    As many units as there are regions are assumed to fit when one does.
+    Assumes that if one unit fits a region, every region can hold one.
     """
     return min(board.units * unit_samples(board, cycles), link_samples(board))
 
 
 def peak_products(board: Board) -> float:
-    """INT8 products a second of all DSPs of the device, at the board's clock."""
+    """INT8 products per second of all DSPs of the device, at the board's clock."""
     return board.total.dsp * board.family.products_per_dsp * board.clock_mhz * 1e6
 
 
@@ -41,9 +41,9 @@ class Published:
 
     Attributes
     ----------
-    single: samples a second of one network on the card.
-    chip: samples a second of as many as it holds.
-    networks: how many those are.
+    single: samples per second of one network on the card.
+    chip: samples per second of as many networks as it holds.
+    networks: how many it holds.
     """
 
     single: int

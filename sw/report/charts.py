@@ -1,6 +1,6 @@
-"""Charts as HTML and inline SVG: nothing to load, text that stays readable on a phone.
+"""Charts as HTML and inline SVG: self-contained, with text that stays readable on a phone.
 
-A bar's fill tells where its value comes from; a legend under every chart says which is which.
+A bar's fill shows where its value comes from; every chart has a legend for the fills.
 """
 
 import math
@@ -23,12 +23,12 @@ class Bar:
 
     Parameters
     ----------
-    label: what it is of.
+    label: what the value is for.
     value: >= 0.
     kind: one of `KINDS`.
-    text: the value for people.
-    spread: quartiles, where there are any.
-    mark: a limit to draw across the bar, where there is one.
+    text: the value as displayed.
+    spread: quartiles, if there are any.
+    mark: a limit to draw across the bar, if there is one.
     """
 
     label: str
@@ -61,7 +61,7 @@ def legend(kinds: Iterable[str]) -> str:
 def figure(
     title: str, chart: str, caption: str, kinds: Iterable[str], commands: Sequence[str]
 ) -> str:
-    """A chart with title, legend, caption and the commands behind it."""
+    """A chart with title, legend, caption and the commands that produce its data."""
     behind = " ".join(f"<code>{escape(command)}</code>" for command in commands)
     return (
         f"<figure><h3>{escape(title)}</h3>{chart}"
@@ -71,7 +71,7 @@ def figure(
 
 
 def absent(title: str, reasons: Sequence[str]) -> str:
-    """What stands in the place of a figure without its data."""
+    """Placeholder for a figure whose data is missing."""
     points = "".join(f"<li>{code_spans(reason)}</li>" for reason in reasons)
     return (
         f'<figure class="absent"><h3>{escape(title)}</h3>'
@@ -80,13 +80,13 @@ def absent(title: str, reasons: Sequence[str]) -> str:
 
 
 def code_spans(text: str) -> str:
-    """``text`` as HTML, with what stands between backquotes as code."""
+    """``text`` as HTML, with text between backquotes as code."""
     parts = escape(text).split("`")
     return "".join(f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts))
 
 
 def kinds_of(groups: Sequence[Group]) -> set[str]:
-    """Where the values of these bars come from."""
+    """Kinds of the values of these bars."""
     return {bar.kind for group in groups for bar in group.bars}
 
 

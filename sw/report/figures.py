@@ -1,4 +1,4 @@
-"""The figures of the study, by its numbers."""
+"""The figures of the study, numbered as there."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ OTHERS = "U250, Numenta"
 
 
 def _nothing_timed(groups: Sequence[Group], title: str) -> str | None:
-    """What stands in the place of a figure of the processor that has no bars."""
+    """Placeholder for a CPU figure that has no bars; None if it has some."""
     if groups:
         return None
     return absent(title, ["no timings of the processor to compare: run `twofold bench`"])
@@ -59,7 +59,7 @@ def _ratio(label: str, above: dict[str, Any] | None, below: dict[str, Any] | Non
 
 
 def batches(inputs: Inputs) -> str:
-    """Figure 2: what a batch is worth."""
+    """Figure 2: gain from batching."""
     title = "2. Batch advantage"
     groups = []
     for sparsity, precision in (
@@ -84,7 +84,7 @@ def batches(inputs: Inputs) -> str:
 
 
 def quantization(inputs: Inputs) -> str:
-    """Figure 3: what int8 is worth."""
+    """Figure 3: gain from int8."""
     title = "3. Quantization"
     groups = []
     for sparsity in ("dense", "pruned"):
@@ -120,7 +120,7 @@ def _sparse_rows(inputs: Inputs) -> list[tuple[str, dict[str, Any]]]:
 
 
 def sparse(inputs: Inputs) -> str:
-    """Figure 4: sparse networks on processor and FPGA."""
+    """Figure 4: sparse networks on CPU and FPGA."""
     title = "4. Sparse networks: processor and FPGA"
     rows = _sparse_rows(inputs)
     cores = [
@@ -159,7 +159,7 @@ def sparse(inputs: Inputs) -> str:
 
 
 def _published(inputs: Inputs) -> list[tuple[str, card.Published]]:
-    """Figures of others, which are about speech commands."""
+    """Published figures of others, which exist only for speech commands."""
     return list(card.PUBLISHED.items()) if inputs.net == "gsc" else []
 
 
@@ -173,7 +173,7 @@ def _on_card(inputs: Inputs) -> Iterable[Bar]:
 
 
 def speedup(inputs: Inputs) -> str:
-    """Figure 5: what sparsity is worth."""
+    """Figure 5: gain from sparsity."""
     title = "5. Speed-up from sparsity"
     groups = []
     for precision, sparsity in (("fp32", "pruned"), ("int8", "pruned"), ("int8", "sparse-sparse")):

@@ -1,4 +1,4 @@
-"""What the other commands left in ``build/reports``: results that exist, and what is missing."""
+"""The results that other commands wrote to ``build/reports``, and which are missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ NAMES = {
     "fast": "sparse-sparse, fast",
 }
 LIMIT = 1 << 26
-"""Longest file that is read, in bytes."""
+"""Maximum size of a file that is read, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Inputs:
 
     Attributes
     ----------
-    bench: of ``twofold bench``, or None.
-    simulations: of ``twofold sim`` by variant, one each: the fastest machine without mismatches.
-    resources: of ``twofold resources`` by variant.
+    bench: from ``twofold bench``, or None.
+    simulations: from ``twofold sim``, one per variant: the fastest machine without mismatches.
+    resources: from ``twofold resources``, by variant.
     net: the network they are about.
-    card: of ``twofold time --json`` on a card, or None.
-    board: that the machine is taken to be on.
+    card: from ``twofold time --json`` on a card, or None.
+    board: the board that the machine is assumed to be on.
     """
 
     bench: dict[str, Any] | None = None
@@ -46,12 +46,12 @@ class Inputs:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """Everything that was timed on the processor."""
+        """Everything that was timed on the CPU."""
         rows = self.bench["rows"] if self.bench else []
         return [row for row in rows if row["samples_per_second"] is not None]
 
     def missing(self, about: str = "") -> list[str]:
-        """What is not there, each with the command that makes it; only lines with ``about``."""
+        """Missing results, with the commands that make them; only lines that contain ``about``."""
         found = [] if self.bench else ["no timings of the processor: run `twofold bench`"]
         for variant in VARIANTS:
             if variant not in self.simulations:
@@ -77,7 +77,7 @@ class Inputs:
         return "" if self.board.name == DEFAULT else f" --board {self.board.name}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; `from_json` reads them. Lists of parts and samples are left out."""
+        """Plain JSON values for `from_json`, without the lists of parts and samples."""
         return {
             "net": self.net,
             "board": self.board.name,
@@ -89,7 +89,7 @@ class Inputs:
 
     @staticmethod
     def from_json(tree: dict[str, Any]) -> "Inputs":
-        """What `to_json` wrote."""
+        """The inputs that `to_json` wrote."""
         return Inputs(
             tree["bench"],
             tree["simulations"],
@@ -101,7 +101,7 @@ class Inputs:
 
 
 def collect(folder: Path, net: str = "gsc", board: Board | None = None) -> Inputs:
-    """Results about ``net`` in a folder of reports, on ``board`` or the default one.
+    """Results about ``net`` in a folder of reports, for ``board`` or the default board.
 
     Raises ArtefactError for damaged files.
     """
@@ -122,7 +122,7 @@ def collect(folder: Path, net: str = "gsc", board: Board | None = None) -> Input
 
 
 def read(path: Path) -> dict[str, Any]:
-    """An object in a JSON file. Raises ArtefactError."""
+    """The object in a JSON file. Raises ArtefactError."""
     try:
         tree = read_json(path, LIMIT)
     except FileError as error:
@@ -133,7 +133,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _on_card(path: Path, net: str) -> dict[str, Any] | None:
-    """Timings of a card: only those with its power, which devices in software do not tell."""
+    """Timings of a card: only those with power, which software devices do not report."""
     tree = read(path) if path.exists() else {}
     same = str(tree.get("network", "")).startswith(f"{net}-")
     return tree if same and tree.get("watts") else None
@@ -154,7 +154,7 @@ def _is_simulation(tree: dict[str, Any], net: str) -> bool:
 
 
 def _fastest(simulations: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Of each variant the machine with the fewest cycles, among equals that with most samples."""
+    """For each variant, the machine with the fewest cycles; if equal, the one with most samples."""
     best: dict[str, dict[str, Any]] = {}
     for tree in simulations:
         known = best.get(tree["variant"])
@@ -168,7 +168,7 @@ def _rank(tree: dict[str, Any]) -> tuple[float, int]:
 
 
 def _areas(variants: dict[str, dict[str, Any]], net: str) -> dict[str, dict[str, Any]]:
-    """Of each variant of ``net`` the machine at full folding, else the largest."""
+    """For each variant of ``net``, the machine at full folding, else the largest."""
     best: dict[str, dict[str, Any]] = {}
     for tree in variants.values():
         name, _, variant = str(tree.get("network", "")).partition("-")

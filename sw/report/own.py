@@ -9,7 +9,7 @@ from twofold.sw.report.select import SIM, bench_command, best, engines, fpga, no
 
 
 def work(inputs: Inputs) -> str:
-    """Ours: samples a second and multiplications a sample."""
+    """Ours: samples per second and multiplications per sample."""
     title = "6. Samples a second and multiplications a sample"
     found = simulated(inputs)
     if not found:
@@ -71,7 +71,7 @@ def roof(inputs: Inputs) -> str:
 
 
 def latency(inputs: Inputs) -> str:
-    """Ours: from a sample to its result."""
+    """Ours: latency from a sample to its result."""
     title = "8. Latency of a sample"
     ours = [
         Bar(f"{NAMES[variant]}, {tree['latency_cycles']:,} cycles",
@@ -107,13 +107,13 @@ def latency(inputs: Inputs) -> str:
 
 RESOURCES = {"lut": "LUT", "ff": "FF", "bram36": "BRAM", "uram": "URAM", "dsp": "DSP"}
 COUNTS = ("no", "one", "two", "three", "four")
-"""Small numbers in samples."""
+"""Small numbers in words."""
 
 
 def area(inputs: Inputs) -> str:
-    """Ours: what a unit takes of a super logic region.
+    """Ours: share of a super logic region that a unit takes.
 
-    The mark is the share above which designs are known to miss their clock.
+    The mark is the share above which designs are known to miss timing.
     """
     board = inputs.board
     count = COUNTS[board.units] if board.units < len(COUNTS) else str(board.units)

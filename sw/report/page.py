@@ -1,4 +1,4 @@
-"""The page: one file that needs nothing else, for phones and for large screens."""
+"""The page: one self-contained HTML file, for phones and for large screens."""
 
 from collections.abc import Sequence
 from html import escape
@@ -143,7 +143,7 @@ def _timings(inputs: Inputs) -> str:
 
 
 def _dense_wins(inputs: Inputs) -> str:
-    """Which layers of the sparse-sparse network run dense, as that is faster there."""
+    """Which layers of the sparse-sparse network run dense, because that is faster."""
     rows = (inputs.bench or {}).get("layers", [])
     dense = sorted(
         {

@@ -1,6 +1,6 @@
-"""README's table of results, kept in step with the figures it was made of.
+"""README's table of results, kept in sync with the figures it was made from.
 
-The figures are stored beside this module, so that a test can make the table again.
+The figures are stored next to this module, so that a test can regenerate the table.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ END = "<!-- end of results -->"
 STORED = Path(__file__).parent / "results.json"
 README_BYTES_MAX = 1 << 22
 KEPT = ("engine", "sparsity", "precision", "batch", "threads", "samples_per_second")
-"""Of a timing, what the table needs."""
+"""Fields of a timing that the table needs."""
 
 
 def section(inputs: Inputs) -> str:
@@ -33,19 +33,19 @@ def replaced(text: str, inputs: Inputs) -> str:
 
 
 def update(readme: Path, inputs: Inputs) -> None:
-    """Write the table into ``readme`` and store its figures. Raises ArtefactError, FileError."""
+    """Write the table to ``readme`` and store its figures. Raises ArtefactError, FileError."""
     new = replaced(read_text(readme, README_BYTES_MAX), inputs)
     write_json(STORED, _needed(inputs))
     write_text(readme, new)
 
 
 def stored() -> Inputs:
-    """Figures of the table in README. Raises ArtefactError."""
+    """Stored figures of the table in README. Raises ArtefactError."""
     return Inputs.from_json(read(STORED))
 
 
 def _needed(inputs: Inputs) -> dict[str, object]:
-    """What the table shows: timings of one thread, simulations; the rest is left to the page."""
+    """What the table shows: single-thread timings and simulations; the rest is only on the page."""
     tree = inputs.to_json()
     if inputs.bench is not None:
         rows = [{name: row[name] for name in KEPT} for row in inputs.rows if row["threads"] == 1]

@@ -1,4 +1,4 @@
-"""A roofline as inline SVG: what is reached, below what the card allows."""
+"""A roofline plot as inline SVG: the rates reached, below the card's limits."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ LEFT, RIGHT, TOP, FOOT = 52, 12, 12, 38
 
 @dataclass(frozen=True)
 class Point:
-    """A design: multiplications a sample, samples a second, and where they come from."""
+    """A design: multiplications per sample, samples per second, and where they come from."""
 
     label: str
     x: float
@@ -22,14 +22,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Roof:
-    """A limit: a line between two points of (multiplications a sample, samples a second)."""
+    """A limit: a line between two points (multiplications per sample, samples per second)."""
 
     label: str
     ends: tuple[tuple[float, float], tuple[float, float]]
 
 
 class _Axes:
-    """Both axes logarithmic, wide enough for everything."""
+    """Logarithmic axes that cover all points and limits."""
 
     def __init__(self, points: Sequence[Point], roofs: Sequence[Roof]) -> None:
         places = [(point.x, point.y) for point in points]
@@ -41,14 +41,14 @@ class _Axes:
         )
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Place in the picture."""
+        """Position in the plot."""
         (left, right), (low, high) = self.x, self.y
         across = (math.log10(x) - left) / (right - left)
         down = (high - math.log10(y)) / (high - low)
         return LEFT + (WIDTH - LEFT - RIGHT) * across, TOP + (HEIGHT - TOP - FOOT) * down
 
     def drawn(self) -> list[str]:
-        """Grid and numbers."""
+        """Grid and axis labels."""
         parts = []
         for power in range(self.y[0], self.y[1] + 1):
             _, y = self.at(10 ** self.x[0], 10.0**power)
@@ -62,7 +62,7 @@ class _Axes:
 
 
 def roofline(points: Sequence[Point], roofs: Sequence[Roof]) -> str:
-    """Numbered points below limits, and what they are."""
+    """Plot of numbered points below their limits, with a legend."""
     axes = _Axes(points, roofs)
     parts = axes.drawn()
     parts += [_line("roof", *(axes.at(*end) for end in roof.ends)) for roof in roofs]

@@ -1,4 +1,4 @@
-"""Choosing from the results what a figure or a table shows."""
+"""Select from the results what a figure or a table shows."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ def fpga(inputs: Inputs) -> str:
 
 
 def engines(inputs: Inputs) -> list[str]:
-    """Engines with something timed, in the usual order."""
+    """Engines that have timings, in the usual order."""
     timed = {row["engine"] for row in inputs.rows}
     return [name for name in ENGINES if name in timed]
 
 
 def best(inputs: Inputs, **wanted: Any) -> dict[str, Any] | None:
-    """The fastest row whose fields have these values."""
+    """The fastest row whose fields have these values; None if there is none."""
     rows = [row for row in inputs.rows if all(row[key] == wanted[key] for key in wanted)]
     return max(rows, key=lambda row: row["samples_per_second"], default=None)
 
@@ -33,19 +33,19 @@ def all_threads(inputs: Inputs) -> int:
 
 
 def rate_bar(label: str, row: dict[str, Any]) -> Bar:
-    """Samples a second of a row."""
+    """Bar with a row's samples per second and quartiles."""
     low, high = row["spread"]
     rate = row["samples_per_second"]
     return Bar(label, rate, "measured", f"{rate:,.0f} samples/s", (low, high))
 
 
 def bench_command(inputs: Inputs) -> str:
-    """The command that gave the timings."""
+    """The command that produced the timings."""
     return inputs.bench["command"] if inputs.bench else BENCH
 
 
 def samples_bar(label: str, rate: float, kind: str) -> Bar:
-    """Samples a second without spread."""
+    """Bar with samples per second, without spread."""
     return Bar(label, rate, kind, f"{rate:,.0f} samples/s")
 
 
@@ -55,7 +55,7 @@ def simulated(inputs: Inputs) -> list[tuple[str, dict[str, Any]]]:
 
 
 def not_shown(inputs: Inputs) -> str:
-    """A sentence about what a figure of both kinds lacks, or nothing."""
+    """A note on what is missing from a figure of CPU and FPGA; empty if nothing is."""
     lacking = [NAMES[name] for name in VARIANTS if name not in inputs.simulations]
     parts = []
     if not inputs.rows:

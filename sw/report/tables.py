@@ -16,14 +16,14 @@ from twofold.sw.report.select import all_threads, best, engines, simulated
 Rows = Sequence[Sequence[str]]
 
 QUIET = 0.5
-"""Load up to which a machine counts as quiet."""
+"""Load average up to which a computer counts as idle."""
 
 
 def html(head: Sequence[str], rows: Rows, kind: str = "") -> str:
-    """A table that scrolls sideways where the screen is narrow.
+    """A table that scrolls sideways on narrow screens.
 
-    ``kind``: ``data`` keeps cells on one line and sets numbers to the right, ``stack`` piles cells
-    up on narrow screens instead of scrolling.
+    ``kind``: ``data`` keeps cells on one line and right-aligns numbers, ``stack`` stacks the cells
+    on narrow screens instead of scrolling.
     """
     top = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
@@ -61,7 +61,7 @@ def timings(inputs: Inputs) -> str:
 
 
 def busy(inputs: Inputs) -> str:
-    """A warning, if other programs ran beside the timings."""
+    """A warning if the computer was busy when the timings were made; else empty."""
     load = inputs.bench["load_before"] if inputs.bench else 0
     if load <= QUIET:
         return ""
@@ -72,12 +72,12 @@ def busy(inputs: Inputs) -> str:
 
 
 def not_timed(inputs: Inputs) -> list[str]:
-    """What was left out of the timings and why."""
+    """What was not timed, and why."""
     return left_out(inputs.bench["rows"]) if inputs.bench else []
 
 
 def machine(inputs: Inputs) -> str:
-    """What the timings ran on."""
+    """The computer and settings of the timings."""
     bench = inputs.bench
     if bench is None:
         return "<p>Missing: no timings of the processor.</p>"
@@ -104,7 +104,7 @@ def machine(inputs: Inputs) -> str:
 
 
 def fpga(inputs: Inputs) -> str:
-    """The machine's variants."""
+    """The simulated variants of the machine."""
     rows = []
     for variant, tree in simulated(inputs):
         cycles = tree["cycles_per_sample"]
@@ -136,7 +136,7 @@ def published() -> str:
 
 
 def extrapolation(inputs: Inputs) -> str:
-    """One core against all, and what 24 cores would come to."""
+    """One core against all of them, and an extrapolation to 24 cores."""
     threads = all_threads(inputs)
     rows = []
     for name in engines(inputs):
@@ -191,7 +191,7 @@ def layers(inputs: Inputs) -> str:
 
 
 def headline(inputs: Inputs) -> list[tuple[str, str, str]]:
-    """The few figures that matter: what, figure, how it was found."""
+    """The main figures: what, figure, and how it was obtained."""
     rows = []
     for variant, tree in simulated(inputs):
         rows += _variant(variant, tree, inputs.board)

@@ -1,1 +1,1 @@
-"""The vendor's runtime: through its C interface, or through PYNQ. Loaded only when it is used."""
+"""The vendor's runtime, through its C API or through PYNQ. Loaded only on use."""

@@ -1,4 +1,4 @@
-"""Checks of a bitstream before the runtime sees it."""
+"""Checks on a bitstream before it is handed to the runtime."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,10 @@ class Bitstream:
 
     Attributes
     ----------
-    path: where it was read from.
+    path: file it was read from.
     content: its bytes.
     units: names of our compute units, as in ``twofold_1``.
-    xclbin: what is in it.
+    xclbin: its decoded metadata.
     """
 
     path: Path
@@ -31,10 +31,11 @@ class Bitstream:
 
 
 def read_bitstream(path: Path) -> Bitstream:
-    """Read a bitstream, which is untrusted, and check that it is for this driver and environment.
+    """Read a bitstream, which is untrusted input, and check that it is for this driver and
+    environment.
 
-    Raises ParameterError for a file that is missing, damaged or no bitstream, WrongPlatformError
-    when it was made for another kernel or for emulation.
+    Raises ParameterError if the file is missing, damaged or not a bitstream, WrongPlatformError if
+    it is for another kernel, or for emulation when this process uses a card, or the reverse.
     """
     try:
         content = read_bytes(path, LARGEST)

@@ -1,4 +1,4 @@
-"""Cards on the PCIe bus, as the kernel drivers of XRT show them. Needs no XRT library."""
+"""Cards on the PCIe bus, as XRT's kernel drivers report them. Needs no XRT library."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ class Card:
 
     Attributes
     ----------
-    address: on the bus, as in ``0000:3b:00.1``.
+    address: PCIe address, as in ``0000:3b:00.1``.
     shell: platform that is programmed; None without one.
     ready: whether XRT would open it.
-    link_width, link_width_max: PCIe lanes in use, and those that there are.
-    link_speed: of a lane, as in ``8.0 GT/s PCIe``.
+    link_width, link_width_max: PCIe lanes in use, and available.
+    link_speed: per lane, as in ``8.0 GT/s PCIe``.
     temperature: of the chip in degrees Celsius.
     power: of the whole card in W.
 
-    What the drivers do not tell is None.
+    What the drivers do not report is None.
     """
 
     address: str
@@ -40,7 +40,7 @@ class Card:
 
 
 def cards(bus: Path = BUS) -> tuple[Card, ...]:
-    """Every card that a driver of XRT has taken, those that are ready first."""
+    """Every card bound to an XRT driver, ready ones first."""
     users = [_card(path) for path in _bound(bus, USER_DRIVER)]
     seen = {card.address.rpartition(".")[0] for card in users}
     bare = [
@@ -52,10 +52,10 @@ def cards(bus: Path = BUS) -> tuple[Card, ...]:
 
 
 def check_card(index: int, platform: str, bus: Path = BUS) -> None:
-    """Check that card ``index`` runs a platform, as far as the drivers tell.
+    """Check that card ``index`` runs ``platform``, as far as the drivers report it.
 
-    Raises NoCardError when there is none or its shell is not programmed, WrongPlatformError when it
-    is another one.
+    Raises NoCardError if there is no such card or its shell is not programmed, WrongPlatformError
+    if it runs another platform.
     """
     found = cards(bus)
     if index >= len(found):
@@ -74,25 +74,25 @@ def check_card(index: int, platform: str, bus: Path = BUS) -> None:
 
 
 def claim(index: int) -> None:
-    """Take a card for one device of this process. Raises DeviceBusyError when it has one."""
+    """Claim a card for one device of this process. Raises DeviceBusyError if already claimed."""
     if index in _claimed:
         raise DeviceBusyError(f"card {index} is opened already in this process; close it first")
     _claimed.add(index)
 
 
 def release(index: int) -> None:
-    """Give a card back; done twice it does no harm."""
+    """Release a card; idempotent."""
     _claimed.discard(index)
 
 
 def power(index: int, bus: Path = BUS) -> float | None:
-    """W that card ``index`` takes now; None where the drivers do not tell."""
+    """Power that card ``index`` draws now, in W; None if the drivers do not report it."""
     found = cards(bus)
     return found[index].power if index < len(found) else None
 
 
 def _bound(bus: Path, driver: str) -> Iterator[Path]:
-    """Functions that a driver has taken."""
+    """PCIe functions bound to a driver."""
     if not bus.is_dir():
         return
     for path in sorted(bus.iterdir()):
@@ -117,7 +117,7 @@ def _card(path: Path) -> Card:
 
 
 def _text(path: Path, pattern: str) -> str | None:
-    """First line of the first file that matches."""
+    """First line of the first matching file that can be read."""
     for file in sorted(path.glob(pattern)):
         try:
             return file.read_text(errors="replace").split("\n", 1)[0].strip()

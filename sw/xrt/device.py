@@ -1,4 +1,4 @@
-"""A card, or its emulation, through XRT's C interface. Needs no PYNQ."""
+"""A card, or its emulation, through XRT's C API. Needs no PYNQ."""
 
 import ctypes
 import threading
@@ -21,12 +21,12 @@ from twofold.sw.xrt.library import UUID_BYTES, Library, card_count, emulated, li
 TO_CARD, TO_HOST = 0, 1
 CARD_TIMEOUT, EMULATION_TIMEOUT = 10.0, 600.0
 LONGEST_WAIT = 500
-"""Milliseconds of one call that waits; emulation sleeps through calls of a second and more."""
+"""Milliseconds per wait call; emulation sleeps through the whole of waits of a second or more."""
 LOST = "the card or its emulation has gone; reset the card (`xbutil reset`) and open it again"
 
 
 class State(IntEnum):
-    """Of a command, as XRT reports it."""
+    """State of a command, as XRT reports it."""
 
     NEW = 1
     QUEUED = 2
@@ -43,7 +43,7 @@ UNDER_WAY = (State.NEW, State.QUEUED, State.RUNNING, State.SUBMITTED, State.TIME
 
 
 class XrtBuffer:
-    """Memory of the card, mapped into the process."""
+    """Card memory, mapped into the process."""
 
     def __init__(self, xrt: Library, card: int, size: int, bank: int) -> None:
         size = buffer_bytes(size)
@@ -69,7 +69,7 @@ class XrtBuffer:
         self._sync(TO_HOST, size)
 
     def free(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         handle, self.handle = self.handle, None
         if handle:
             self._xrt.call("xrtBOFree", handle)
@@ -80,7 +80,7 @@ class XrtBuffer:
 
 
 class XrtLaunch:
-    """A run with its arguments set; only the number of samples changes from start to start."""
+    """A run with its arguments set; only the number of samples changes between starts."""
 
     def __init__(self, xrt: Library, kernel: int | None, name: str, arguments: Arguments) -> None:
         self._xrt, self._name = xrt, name
@@ -107,7 +107,7 @@ class XrtLaunch:
         self._xrt.require(done, DeviceLostError, f"{self._name} does not start: {LOST}")
 
     def wait(self, seconds: float) -> bool:
-        """Whether the run has ended."""
+        """Whether the run has ended; waits up to ``seconds``. Raises DeviceLostError."""
         deadline = time.monotonic() + seconds
         while True:
             left = deadline - time.monotonic()
@@ -141,7 +141,7 @@ def _handle(buffer: Buffer) -> c_void_p:
 
 
 class XrtUnit:
-    """A compute unit that this process has for itself."""
+    """A compute unit, opened exclusively by this process."""
 
     def __init__(self, xrt: Library, card: int, uuid: bytes, name: str) -> None:
         self.name, self._reading = name, threading.Lock()
@@ -156,11 +156,11 @@ class XrtUnit:
         self._bank = xrt.call("xrtKernelArgGroupId", self._kernel, register("input").argument)
 
     def allocate(self, size: int) -> XrtBuffer:
-        """Memory of the bank that the unit is connected to."""
+        """Allocate memory in the bank that the unit is connected to."""
         return XrtBuffer(self._xrt, self._card, size, self._bank)
 
     def prepare(self, arguments: Arguments) -> XrtLaunch:
-        """A run that can be started."""
+        """Make a run that can be started."""
         return XrtLaunch(self._xrt, self._kernel, self.name, arguments)
 
     @property
@@ -169,7 +169,7 @@ class XrtUnit:
         return EVERY_VALUE
 
     def read(self, one: Register) -> int:
-        """Value of a register, sample by sample. Raises DeviceLostError."""
+        """Value of a register, read word by word. Raises DeviceLostError."""
         sample = c_uint32()
 
         def read(offset: int) -> int:
@@ -187,25 +187,25 @@ class XrtUnit:
             return read_samples(one, read)
 
     def close(self) -> None:
-        """Let go of the unit."""
+        """Close the kernel."""
         kernel, self._kernel = self._kernel, None
         if kernel:
             self._xrt.call("xrtKernelClose", kernel)
 
 
 class XrtDevice:
-    """A card with a bitstream of ours.
+    """A card with one of our bitstreams.
 
     Parameters
     ----------
-    index: of the card, as XRT counts.
-    bitstream: loaded into it.
+    index: of the card, as XRT counts them.
+    bitstream: to load into it.
 
     Raises
     ------
     MissingRuntimeError: XRT is not installed.
     NoCardError: there is no such card.
-    DeviceBusyError: another device or process has the card or one of its units.
+    DeviceBusyError: another device or process is using the card or one of its units.
     DeviceError: the bitstream cannot be loaded.
     """
 
@@ -245,7 +245,7 @@ class XrtDevice:
         return tuple(self._units)
 
     def close(self) -> None:
-        """Let go of units and card."""
+        """Close the units and the card; idempotent."""
         for unit in self._units:
             unit.close()
         card, self._card = self._card, None
@@ -257,7 +257,9 @@ class XrtDevice:
 
 
 def _skip_first_sleep(xrt: Library, card: int) -> None:
-    """Emulation sleeps ten seconds in a process's first wait; have it done with a wait of none."""
+    """Emulation sleeps for ten seconds in a process's first wait; use up that wait with a timeout
+    of zero.
+    """
     path = Path("/proc/self/maps")
     hwemu = {line.split()[-1] for line in path.read_text().splitlines() if "libxrt_hwemu" in line}
     for name in hwemu:
@@ -267,5 +269,5 @@ def _skip_first_sleep(xrt: Library, card: int) -> None:
 
 
 def open_xrt(index: int, path: Path) -> XrtDevice:
-    """Card ``index`` with the bitstream at ``path`` in it. Raises ParameterError or DeviceError."""
+    """Open card ``index`` with the bitstream at ``path``. Raises ParameterError or DeviceError."""
     return XrtDevice(index, read_bitstream(path))

@@ -1,4 +1,4 @@
-"""XRT's C interface through ctypes: declared functions, and errors that quote what XRT says."""
+"""XRT's C API through ctypes: declared functions, and errors that quote XRT's own message."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ from typing import Any
 from twofold.sw.errors import DeviceError, MissingRuntimeError
 
 RUNTIMES = ("xrt", "pynq")
-"""Ways to a card: PYNQ, which itself uses XRT, and XRT's C interface."""
+"""Ways to reach a card: XRT's C API, and PYNQ, which itself uses XRT."""
 NAME = "libxrt_coreutil.so.2"
 ROOT = Path("/opt/xilinx/xrt")
 ROOT_VARIABLE = "XILINX_XRT"
@@ -42,18 +42,18 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "xrtBOSync": (c_int, [c_void_p, c_int, c_size_t, c_size_t]),
     "xrtIniStringSet": (c_int, [c_char_p, c_char_p]),
 }
-"""Result and arguments; `xrtRunSetArg` takes one more, of the argument's own type."""
+"""Result type and argument types; `xrtRunSetArg` takes one more argument, of any type."""
 
 
 class Library:
-    """The functions of XRT that the driver uses.
+    """The XRT functions that the driver uses.
 
     Parameters
     ----------
     loaded: ``libxrt_coreutil``.
 
-    XRT explains its errors in a log that goes to the terminal. It is led into memory here, so that
-    an error can quote it.
+    XRT explains its errors in a log, which it prints to the terminal. Here the log is redirected to
+    memory, so that exceptions can quote it.
     """
 
     def __init__(self, loaded: ctypes.CDLL) -> None:
@@ -71,11 +71,11 @@ class Library:
         return f"/proc/{os.getpid()}/fd/{self._log}"
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Result of a function; numbers and ctypes values as it declares."""
+        """Call a function and return its result; argument and result types are as declared."""
         return getattr(self._loaded, name)(*arguments)
 
     def require(self, done: bool, error: type[DeviceError], message: str) -> None:
-        """Raise ``error`` with a message and XRT's own samples unless something was done."""
+        """Raise ``error`` with a message and XRT's own explanation unless ``done``."""
         if not done:
             samples = self.last_samples()
             raise error(f"{message}{f' (XRT: {samples})' if samples else ''}")
@@ -91,7 +91,7 @@ class Library:
 
 
 def find_root() -> None:
-    """Point XRT to its own files, without which it ends the process. Raises MissingRuntimeError."""
+    """Tell XRT where its files are: without them it exits. Raises MissingRuntimeError."""
     if os.environ.get(ROOT_VARIABLE):
         return
     if not (ROOT / "lib").is_dir():
@@ -101,7 +101,7 @@ def find_root() -> None:
 
 @cache
 def library() -> Library:
-    """XRT, loaded once. Raises MissingRuntimeError when it is not there or too old."""
+    """XRT, loaded once. Raises MissingRuntimeError if it is missing or too old."""
     find_root()
     failures = []
     for path in (str(Path(os.environ[ROOT_VARIABLE]) / "lib" / NAME), NAME):
@@ -113,13 +113,13 @@ def library() -> Library:
 
 
 def emulated() -> bool:
-    """Whether XRT in this process emulates its device."""
+    """Whether XRT emulates its device in this process."""
     return bool(os.environ.get(EMULATION_VARIABLE))
 
 
 def card_count() -> int:
-    """Cards that XRT finds. Asked first: some versions hang when a card that is not there is
-    opened.
+    """Number of cards that XRT finds. Ask before opening one: some versions hang when opening a
+    card that does not exist.
     """
     find_root()
     name = f"libxrt_{'hwemu' if emulated() else 'core'}.so.2"

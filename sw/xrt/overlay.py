@@ -1,4 +1,4 @@
-"""A card, or its emulation, through PYNQ 3.0.1, the last one for Alveo."""
+"""A card, or its emulation, through PYNQ 3.0.1, the last version that supports Alveo."""
 
 import importlib
 import threading
@@ -21,11 +21,11 @@ from twofold.sw.xrt.device import CARD_TIMEOUT, EMULATION_TIMEOUT, LOST
 from twofold.sw.xrt.library import ADVICE, emulated, find_root
 
 POLL = 0.002
-"""Seconds of one wait for a completion: another lane may be the one that is woken by it."""
+"""Seconds per wait for a completion; kept short, since another lane may be the one woken by it."""
 
 
 class PynqBuffer:
-    """A buffer of ``pynq``."""
+    """A buffer allocated by ``pynq``."""
 
     def __init__(self, memory: Any, size: int) -> None:
         size = buffer_bytes(size)
@@ -47,7 +47,7 @@ class PynqBuffer:
         self._transfer("sync_from_device", size)
 
     def free(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self.allocated.freebuffer()
 
     def _transfer(self, how: str, size: int) -> None:
@@ -58,11 +58,11 @@ class PynqBuffer:
 
 
 class Scheduler:
-    """Starts runs and collects their ends. PYNQ keeps both in one list without a lock.
+    """Starts runs and collects completions, under a lock: PYNQ keeps both in one unlocked list.
 
     Parameters
     ----------
-    pynq_device: of PYNQ.
+    pynq_device: PYNQ's object for the card.
     """
 
     def __init__(self, pynq_device: Any) -> None:
@@ -71,16 +71,16 @@ class Scheduler:
         self._lock = threading.Lock()
 
     def start(self, kernel: Any, arguments: Sequence[Any]) -> Any:
-        """Queue a run through the runtime's scheduler, which also acknowledges its end."""
+        """Queue a run through the runtime's scheduler, which also acknowledges its completion."""
         with self._lock:
             return kernel.start_ert(*arguments)
 
     def wait(self, seconds: float) -> None:
-        """Wait for a completion."""
+        """Wait up to ``seconds`` for a completion."""
         self._xrt.xclExecWait(self._device.handle, round(1000 * seconds))
 
     def poll(self) -> None:
-        """Wait a little for completions."""
+        """Wait briefly for completions and handle them."""
         if emulated():
             time.sleep(POLL)
         else:
@@ -90,7 +90,7 @@ class Scheduler:
 
 
 class PynqLaunch:
-    """A run with its arguments; only the number of samples changes from start to start."""
+    """A run with its arguments; only the number of samples changes between starts."""
 
     def __init__(self, unit: "PynqUnit", arguments: Arguments) -> None:
         values = {
@@ -114,7 +114,7 @@ class PynqLaunch:
             raise DeviceLostError(f"{self._unit.name} does not start ({error}): {LOST}") from error
 
     def wait(self, seconds: float) -> bool:
-        """Whether the run has ended."""
+        """Whether the run has ended; waits up to about ``seconds``. Raises DeviceLostError."""
         deadline = time.monotonic() + seconds
         while self._handle is not None and not self._handle.done:
             self._unit.scheduler.poll()
@@ -126,7 +126,7 @@ class PynqLaunch:
         return True
 
     def free(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to free."""
 
 
 def _allocated(buffer: Buffer) -> Any:
@@ -141,8 +141,8 @@ class PynqUnit:
     Parameters
     ----------
     name: of the unit.
-    kernel: PYNQ's driver of it.
-    memory: PYNQ's driver of the bank that it is connected to.
+    kernel: PYNQ's driver for it.
+    memory: PYNQ's driver for the bank that it is connected to.
     scheduler: of the card.
     """
 
@@ -151,11 +151,11 @@ class PynqUnit:
         self._memory, self._reading = memory, threading.Lock()
 
     def allocate(self, size: int) -> PynqBuffer:
-        """Memory of the bank that the unit is connected to."""
+        """Allocate memory in the bank that the unit is connected to."""
         return PynqBuffer(self._memory, size)
 
     def prepare(self, arguments: Arguments) -> PynqLaunch:
-        """A run that can be started."""
+        """Make a run that can be started."""
         return PynqLaunch(self, arguments)
 
     @property
@@ -164,24 +164,24 @@ class PynqUnit:
         return EVERY_VALUE
 
     def read(self, one: Register) -> int:
-        """Value of a register, sample by sample."""
+        """Value of a register, read word by word."""
         with self._reading:
             return read_samples(one, lambda offset: int(self.kernel.read(offset)))
 
 
 class PynqDevice:
-    """A card with a bitstream of ours, as a PYNQ overlay.
+    """A card with one of our bitstreams, as a PYNQ overlay.
 
     Parameters
     ----------
-    index: of the card, as PYNQ counts.
-    bitstream: loaded into it.
+    index: of the card, as PYNQ counts them.
+    bitstream: to load into it.
 
     Raises
     ------
     MissingRuntimeError: PYNQ or XRT is not installed.
     NoCardError: there is no such card.
-    DeviceBusyError: another device of this process has the card.
+    DeviceBusyError: another device of this process is using the card.
     DeviceError: the bitstream cannot be loaded.
     """
 
@@ -216,7 +216,7 @@ class PynqDevice:
             self._card._get_handle()
         scheduler = Scheduler(self._card)
         if emulated():
-            # emulation sleeps ten seconds in a process's first wait; have it done with a short one
+            # Emulation sleeps for ten seconds in a process's first wait; use up that wait here.
             scheduler.wait(0)
         self._overlay = pynq.Overlay(str(bitstream.path), device=self._card)
         banks = _banks(bitstream)
@@ -230,7 +230,7 @@ class PynqDevice:
         return tuple(self._units)
 
     def close(self) -> None:
-        """Let go of the card."""
+        """Release the card; idempotent."""
         held, self._held = self._held, None
         if held is None:
             return
@@ -242,7 +242,7 @@ class PynqDevice:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """PYNQ and what it imports warn of their own age."""
+    """Silence the deprecation warnings of PYNQ and what it imports."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -272,5 +272,5 @@ def _import_pynq() -> Any:
 
 
 def open_pynq(index: int, path: Path) -> PynqDevice:
-    """Card ``index`` with the bitstream at ``path`` in it. Raises ParameterError or DeviceError."""
+    """Open card ``index`` with the bitstream at ``path``. Raises ParameterError or DeviceError."""
     return PynqDevice(index, read_bitstream(path))

@@ -1,6 +1,6 @@
-"""Engines, one file each: a function ``engine()`` that imports the package and returns it.
+"""Engines, one module each, with a function ``engine()`` that returns the engine.
 
-No engine can be imported but through this package, so reports over the network are off before.
+Importing an engine's module imports this package first, which switches telemetry off.
 """
 
 from twofold.sw.bench.privacy import switch_off
@@ -13,6 +13,6 @@ ENGINES = {
     "pytorch": "PyTorch",
     "twofold": "Twofold",
 }
-"""Modules of this folder, with the names for people."""
+"""Modules of this folder, with their display names."""
 
 switch_off()

@@ -7,11 +7,11 @@ import numpy as np
 
 from twofold.sw.bench.job import Engine, Job, RefusedError, Run
 
-deepsparse: Any = importlib.import_module("deepsparse")  # from an environment of its own
+deepsparse: Any = importlib.import_module("deepsparse")  # installed in an environment of its own
 
 
 class DeepSparse:
-    """Engines of one stream; an aborted process is for the caller to notice."""
+    """Single-stream engines; may abort the process, which the caller must detect."""
 
     version: str = deepsparse.__version__
 

@@ -13,7 +13,7 @@ FLOAT_PRODUCTS = {"Conv", "Gemm", "MatMul", "FusedConv", "FusedGemm", "FusedMatM
 
 
 class OnnxRuntime:
-    """Sessions of one thread pool each, every optimisation on."""
+    """Sessions with one thread pool each and all optimisations on."""
 
     version = onnxruntime.__version__
 
@@ -22,7 +22,7 @@ class OnnxRuntime:
         options.intra_op_num_threads = job.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Sessions share the machine with those of other engines: no busy waiting between calls.
+        # Other engines share the CPU: no busy waiting between calls.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         with tempfile.TemporaryDirectory() as folder:
             optimised = Path(folder) / "optimised.onnx"
@@ -40,7 +40,7 @@ class OnnxRuntime:
 
 
 def _check_integers(optimised: Path) -> None:
-    """Raises RefusedError when a layer was left in floating point."""
+    """Raise RefusedError if a layer was left in floating point."""
     nodes = onnx.load(str(optimised)).graph.node
     floats = sorted(node.name for node in nodes if node.op_type in FLOAT_PRODUCTS)
     if floats:

@@ -13,7 +13,7 @@ PRODUCTS = ("Convolution", "FullyConnected", "MatMul")
 
 
 class OpenVino:
-    """One stream; float32 means float32, not bfloat16."""
+    """Single-stream; float32 really is float32, not bfloat16."""
 
     version: str = openvino.__version__.split("-")[0]
 
@@ -45,7 +45,7 @@ class OpenVino:
 
 
 def _check_integers(compiled: Any) -> None:
-    """Raises RefusedError when a layer is executed in floating point."""
+    """Raise RefusedError if a layer is executed in floating point."""
     floats = []
     for node in compiled.get_runtime_model().get_ops():
         facts = {key: value.astype(str) for key, value in node.get_rt_info().items()}

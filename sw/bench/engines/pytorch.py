@@ -1,4 +1,4 @@
-"""PyTorch, eager: float32 by oneDNN, int8 by its quantized operators."""
+"""PyTorch in eager mode: float32 with oneDNN, int8 with its quantized operators."""
 
 import warnings
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, weight_scale
 from twofold.sw.quantize.integer import keep_winners
 
 _wrapped: Any = torch.__dict__["_make_per_tensor_quantized_tensor"]
-"""A quantized tensor of integers, scale and zero point, without rounding anything again."""
+"""Makes a quantized tensor from integers, scale and zero point, without rounding again."""
 
 
 class PyTorch:
-    """Networks as plain functions, channels last."""
+    """Networks as plain functions, in channels-last layout."""
 
     version = str(torch.__version__)
 
@@ -120,7 +120,7 @@ def _linear_product(stage: Stage, x: Tensor, packed) -> Tensor:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of layer: in floating point, its integers prepared, and their products."""
+    """A kind of layer: the float layer, packing of its integers, and the integer layer."""
 
     real: Callable[[Stage, Tensor, Tensor, Tensor], Tensor]
     pack: Callable[[Stage, Tensor, Tensor], Any]

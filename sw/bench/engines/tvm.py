@@ -1,7 +1,7 @@
-"""Apache TVM: compiled for this processor and one batch, tuned by MetaSchedule.
+"""Apache TVM: compiled for this CPU and one batch size, tuned by MetaSchedule.
 
-Tuning takes minutes, so what it finds is kept in the cache and used by later runs. Kernels depend
-on shapes alone: networks of equal shape share it.
+Tuning takes minutes, so its results are cached for later runs. Kernels depend only on shapes, so
+networks of equal shape share them.
 """
 
 import importlib
@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-os.environ["TVM_BIND_THREADS"] = "0"  # or the main thread is pinned to a processor
-os.environ["TVM_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))  # or it takes half of them
+os.environ["TVM_BIND_THREADS"] = "0"  # otherwise the main thread is pinned to one CPU
+os.environ["TVM_NUM_THREADS"] = str(len(os.sched_getaffinity(0)))  # the default is half of them
 
 import numpy as np
 import onnx
@@ -22,14 +22,14 @@ from twofold.sw.bench.tuning import tuned_tasks
 tvm: Any = importlib.import_module("tvm")  # optional: only with the extra `bench`
 relax: Any = importlib.import_module("tvm.relax")
 schedule: Any = importlib.import_module("tvm.s_tir.meta_schedule")
-importlib.import_module("xgboost")  # what it tunes with
+importlib.import_module("xgboost")  # needed for tuning
 frontend: Any = importlib.import_module("tvm.relax.frontend.onnx")
 
 TUNED_BATCHES = (1, 64)
-"""Batches worth the minutes."""
+"""Batch sizes worth the tuning time."""
 TRIALS_AT_A_TIME = 16
 TIMEOUT = 600.0
-"""Seconds for a trial; its process imports all of TVM first."""
+"""Timeout of a trial in seconds; its process imports all of TVM first."""
 
 
 class Tvm:
@@ -64,7 +64,7 @@ class Tvm:
         return run
 
     def _tuned(self, module: Any, job: Job, found: Path) -> Any:
-        """The module with the best kernels known; finds them first where there are none."""
+        """The module with the best known kernels; tunes first if there are none."""
         with self._target:
             lowered = tvm.transform.Sequential(
                 [
@@ -78,7 +78,7 @@ class Tvm:
             return relax.transform.MetaScheduleApplyDatabase(str(found))(lowered)
 
     def _tune(self, module: Any, found: Path, trials: int) -> None:
-        """Fill the folder ``found``, whole or not at all."""
+        """Tune, and write the results to the folder ``found`` atomically."""
         if not trials:
             raise RefusedError("not tuned for this processor yet; a run without --quick does")
 
@@ -102,7 +102,7 @@ class Tvm:
 
 
 def _shapes(model: onnx.ModelProto) -> str:
-    """Short name of the shapes of all weights."""
+    """Digest of the shapes of all weights."""
     return digest([repr([list(weight.dims) for weight in model.graph.initializer])])
 
 

@@ -10,7 +10,7 @@ from twofold.sw.cpu import CpuEngine, available_isas
 
 
 class Twofold:
-    """int8 networks, both sparsities."""
+    """int8 networks, with weight and activation sparsity."""
 
     version = f"{version('twofold')} ({available_isas()[-1]})"
 

@@ -1,1 +1,1 @@
-"""The commands, a file each; `twofold.sw.cli.main` lists them in the order of work."""
+"""The commands, one file each; `twofold.sw.cli.main` lists them in the order of the workflow."""

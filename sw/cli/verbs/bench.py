@@ -1,4 +1,4 @@
-"""``twofold bench``: other engines and ours on this processor."""
+"""``twofold bench``: time other engines and ours on this CPU."""
 
 import argparse
 import json
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 HELP = "time networks on other engines and on ours: what this processor makes of sparsity"
 LOG = "engines.log"
-"""What the engines print, in ``build/bench``."""
+"""Log of what the engines print, in ``build/bench``."""
 
 
 def engine_names(text: str) -> list[str]:
-    """Engines in a list separated by commas."""
+    """Parse a comma-separated list of engines."""
     names = text.split(",")
     unknown = sorted(set(names) - ENGINES.keys())
     if unknown:
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(quick: bool, cores: int) -> "Settings":
-    """How much is measured on a machine of so many cores."""
+    """How much to measure on a computer with ``cores`` cores."""
     from twofold.sw.bench.measure import Settings
 
     threads = (1,) if cores == 1 else (1, cores)
@@ -76,7 +76,7 @@ def settings_of(quick: bool, cores: int) -> "Settings":
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, write ``reports/bench.json`` and show it. Raises any TwofoldError."""
+    """Measure, write ``reports/bench.json`` and print it. Raises any TwofoldError."""
     from rich.console import Console
 
     from twofold.hw.contract.reports import write_report
@@ -158,7 +158,7 @@ def _subjects(args: argparse.Namespace, folder: Path) -> "tuple[list[Subject], s
 
 
 def _interpreters(args: argparse.Namespace, cache: Path) -> dict[str, str]:
-    """Interpreter of each engine that has its own. Raises ToolError."""
+    """Interpreter of each engine that has an environment of its own. Raises ToolError."""
     from twofold.sw.bench import environment
 
     if "deepsparse" not in args.engines or not _accepted(args):
@@ -189,7 +189,7 @@ def _explain_deepsparse(engines: "list[EngineProcess]", interpreters: dict[str, 
 
 
 def _command(args: argparse.Namespace) -> str:
-    """The command line that gives this report."""
+    """The command line that reproduces this report."""
     parts: list[Any] = ["twofold bench"]
     if args.network is not None:
         parts.append(f"--network {args.network}")

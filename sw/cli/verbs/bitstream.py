@@ -1,4 +1,4 @@
-"""``twofold bitstream``: the folder of a build for a card, or a bitstream for emulation."""
+"""``twofold bitstream``: the build folder for a card, or a bitstream for emulation."""
 
 import argparse
 import json
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _for_card(args: argparse.Namespace, machine: "Machine") -> int:
-    """Write the folder, then build where the vendor's tools are."""
+    """Write the folder, then build it with the vendor's tools."""
     from rich.console import Console
 
     from twofold.hw.boards import find

@@ -1,4 +1,4 @@
-"""``twofold check``: is the device well, and as fast as it should be to talk to?"""
+"""``twofold check``: self-test of a device, with its transfer and launch rates."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Test and print; returns 1 when a sample differs. Raises what the device raises."""
+    """Test and print; returns 1 if a sample differs. Raises what the device raises."""
     from twofold.sw.driver.opening import available
 
     network = quantized(args)
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rates(accelerator: "Accelerator") -> dict[str, Any]:
-    """Of transfers, where there is a bus to transfer over, and of launches."""
+    """Launch rate, and transfer rates for devices on a bus."""
     from twofold.sw.driver.measure import launch_seconds, transfer_rates
     from twofold.sw.xrt.library import RUNTIMES
 
@@ -66,7 +66,7 @@ def _rates(accelerator: "Accelerator") -> dict[str, Any]:
 def _self_test(
     accelerator: "Accelerator", reference: "Accelerator", samples: int | None
 ) -> dict[str, Any]:
-    """Noise through the device and the reference."""
+    """Compare the device with the reference on random samples."""
     import numpy as np
 
     from twofold.sw.driver.measure import fitting_samples, random_samples

@@ -1,4 +1,4 @@
-"""``twofold devices``: the cards of this machine, and what else can run a network."""
+"""``twofold devices``: the cards in this computer, and what else can run a network."""
 
 import argparse
 import json
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _cpu() -> dict[str, Any]:
-    """The CPU engine; without a compiled library there is no instruction set, but a reason."""
+    """The CPU engine: its instruction set, or why the compiled library is missing."""
     import os
 
     from twofold.hw.contract.errors import ToolError
@@ -64,7 +64,7 @@ def _cpu() -> dict[str, Any]:
 
 
 def _describe(card: "Card") -> str:
-    """One line about a card; what is not known is left out."""
+    """One line about a card; unknown values are left out."""
     parts = [card.address, card.shell or "no shell: program it"]
     if not card.ready:
         parts.append("not ready")

@@ -1,4 +1,4 @@
-"""``twofold emulate``: samples through the real XRT on an emulated card."""
+"""``twofold emulate``: run samples through the real XRT on an emulated card."""
 
 import argparse
 import json
@@ -44,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Emulate and report; returns 1 when a sample differs from the golden model.
+    """Emulate and report; returns 1 if a sample differs from the golden model.
 
-    Raises ToolError without XRT, BoardError, and whatever samples, folding and tools raise.
+    Raises ToolError without XRT, BoardError, and what reading samples, folding and tools raise.
     """
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""``twofold eval``: accuracy of a network on a folder of audio, by any backend."""
+"""``twofold eval``: accuracy of a network on labelled samples, on any backend."""
 
 import argparse
 import json
@@ -65,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate and print; returns 1 when a backend's logits differ from the golden model's.
+    """Evaluate and print; returns 1 if the backend's logits differ from the golden model's.
 
-    Raises DatasetError without data, and the errors of the network file and of the backend.
+    Raises DatasetError without data, and what the network file and the backend raise.
     """
     from twofold.sim.evaluate.backends import backend
     from twofold.sw.artefacts import QuantizedNetwork
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 def measure(
     quantized: "QuantizedNetwork", backend: "Backend", inputs: "np.ndarray", truth: "np.ndarray"
 ) -> tuple[dict[str, Any], "Evaluation"]:
-    """Figures of a backend on inputs uint8 [N, channels, rows, cols] with classes ``truth`` [N]."""
+    """Figures of a backend on inputs uint8 [N, channels, rows, cols] with true classes [N]."""
     from twofold.sim.evaluate.densities import densities
     from twofold.sw.evaluate.metrics import evaluate
     from twofold.sw.golden import forward
@@ -163,7 +163,7 @@ def _no_data() -> NoReturn:
 def _robust(
     args: argparse.Namespace, networks: "list[QuantizedNetwork]", backend: "Backend"
 ) -> int:
-    """Accuracy of networks beside each other under every perturbation."""
+    """Compare the accuracy of networks under every perturbation."""
     import numpy as np
 
     from twofold.sw.data.gsc import open_gsc, sound

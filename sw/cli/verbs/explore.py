@@ -1,4 +1,4 @@
-"""``twofold explore``: short trials of other points and without single ideas."""
+"""``twofold explore``: short training trials: other operating points, ablations and seeds."""
 
 import argparse
 import json

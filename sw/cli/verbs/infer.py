@@ -1,4 +1,4 @@
-"""``twofold infer``: what is in files."""
+"""``twofold infer``: classify files."""
 
 import argparse
 import json
@@ -22,11 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Classify and print a line for each sample; files that cannot be read do not keep the others
-    from it.
+    """Classify and print one line per sample; files that cannot be read do not stop the others.
 
-    Returns the exit code of the first such file, else 0. Raises the error of the files where none
-    can be read, and what the device raises.
+    Returns the exit code of the first such file, else 0. Raises their error if no file can be read,
+    and what the device raises.
     """
     from twofold.sw.driver.classify import classify
     from twofold.sw.inputs import read_inputs

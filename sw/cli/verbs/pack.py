@@ -1,4 +1,4 @@
-"""``twofold pack``: write the image that loads a network into the machine."""
+"""``twofold pack``: write the parameter image that loads a network into the machine."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Pack; prints a summary. Raises ArtefactError, FoldingError or ParameterError."""
+    """Pack and print a summary. Raises ArtefactError, FoldingError or ParameterError."""
     from twofold.hw.contract.files import write_bytes
     from twofold.sw.pack.packer import pack
 

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page. Raises ArtefactError for damaged reports, BoardError."""
+    """Write the page. Raises ArtefactError for damaged reports, BoardError for an unknown board."""
     from twofold.hw.boards import DEFAULT, find
     from twofold.hw.contract.reports import FOLDER, write_report
     from twofold.sw.report.inputs import collect

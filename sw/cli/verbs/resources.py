@@ -81,5 +81,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _one_step(steps: "Report") -> "Report":
-    """All parts as one step: its name would change with every part."""
+    """Report all parts as one step, whose name would otherwise change with every part."""
     return lambda _, done, total: steps("synthesis", done, total)

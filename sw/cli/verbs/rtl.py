@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the Verilog and print where it is. Raises FoldingError or ToolError."""
+    """Write the Verilog and print its path. Raises FoldingError or ToolError."""
     from rich.console import Console
 
     from twofold.hw.contract.files import write_text

@@ -1,4 +1,4 @@
-"""``twofold sim``: a network through the RTL, every layer compared with the golden model."""
+"""``twofold sim``: run a network through the RTL and compare every layer with the golden model."""
 
 import argparse
 import json
@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Simulate and report; returns 1 when anything differs from the golden model.
+    """Simulate and report; returns 1 if anything differs from the golden model.
 
-    Raises any TwofoldError: of the network file, the samples, the folding or the tools.
+    Raises any TwofoldError: from the network file, the samples, the folding or the tools.
     """
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""``twofold solve``: a machine for a network, a board and a target."""
+"""``twofold solve``: choose a machine for a network, a board and a target."""
 
 import argparse
 import json
@@ -56,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Solve, write and print.
 
-    Raises FoldingError when nothing meets the request, NetworkError where there is no such network,
-    BoardError where there is no such board, MachineError when the file cannot be written.
+    Raises FoldingError if nothing meets the request, NetworkError if there is no such network,
+    BoardError if there is no such board, MachineError if the file cannot be written.
     """
     from twofold.hw.contract.files import write_json
     from twofold.hw.contract.reading import network_of_file
@@ -99,7 +99,7 @@ def _target(args: argparse.Namespace) -> "Target":
 
 
 def _faster(found: "Solution", target: "Target") -> "Solution | None":
-    """The next faster machine; None where there is none, or where the fastest was asked for."""
+    """The next faster machine; None if there is none, or if the fastest was asked for."""
     from twofold.hw.contract.errors import FoldingError
     from twofold.hw.solve.promising import QUICK
     from twofold.hw.solve.solver import solve

@@ -1,4 +1,4 @@
-"""``twofold time``: speed of a device, with and without what is around the kernel."""
+"""``twofold time``: speed of a device, for the kernel alone and with transfers and launches."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ TURNS = 15
 LATENCIES = 300
 PERCENTILES = (50, 90, 99, 99.9)
 PERIOD = 0.1
-"""Seconds between two looks at the power."""
+"""Seconds between power readings."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,10 +59,10 @@ def run(args: argparse.Namespace) -> int:
 def measure(
     accelerator: "Accelerator", batch: int | None, repeats: int, samples: "Samples | None" = None
 ) -> dict[str, Any]:
-    """Medians and quartiles, each over ``repeats`` repeats after one to warm up.
+    """Medians and quartiles, each over ``repeats`` repeats after one warm-up.
 
-    ``samples``, uint8 [n, channels, height, width], are repeated as often as needed; without them
-    noise is sent.
+    ``samples``, uint8 [n, channels, height, width], are repeated as often as needed; if None,
+    random samples are sent.
     """
     from twofold.sw.driver.measure import fitting_samples
 
@@ -82,7 +82,7 @@ def measure(
 def _kernel(
     accelerator: "Accelerator", count: int, repeats: int, samples: "Samples | None"
 ) -> dict[str, Any]:
-    """Runs of one unit, whose samples stay on the card."""
+    """Runs on one unit, with the samples kept on the card."""
     from twofold.sw.driver.measure import KernelTimer, Spread, launch_seconds, seconds
 
     timer = KernelTimer(accelerator, count, samples)
@@ -100,7 +100,7 @@ def _kernel(
 def _batches(
     accelerator: "Accelerator", batch: int, repeats: int, samples: "Samples | None"
 ) -> dict[str, Any]:
-    """Whole batches: written in place, and from an array."""
+    """Whole batches, both written in place and copied from an array."""
     from twofold.sw.driver.measure import Spread, samples_to_send, seconds
 
     inputs = samples_to_send(accelerator, batch, 1, samples)
@@ -118,7 +118,7 @@ def _batches(
 
 
 def _latency(accelerator: "Accelerator", samples: "Samples | None") -> dict[str, float]:
-    """Of single samples, from the call to the result."""
+    """Latency of single samples, from the call to the result."""
     import numpy as np
 
     from twofold.sw.driver.measure import LIMIT, samples_to_send, seconds
@@ -130,11 +130,11 @@ def _latency(accelerator: "Accelerator", samples: "Samples | None") -> dict[str,
 
 
 class PowerMeter:
-    """Looks at the power of all cards while something runs. Use as a context manager.
+    """Samples the power of all cards while something runs. Use as a context manager.
 
     Attributes
     ----------
-    watts: mean of all cards together; None unless the drivers tell it for each device.
+    watts: mean of the sum over all cards; None unless the drivers report it for every device.
     """
 
     def __init__(self, accelerator: "Accelerator") -> None:
@@ -155,7 +155,7 @@ class PowerMeter:
 
     @property
     def watts(self) -> float | None:
-        """Mean power, W."""
+        """Mean power in W."""
         return sum(self._seen) / len(self._seen) if self._seen else None
 
     def _watch(self) -> None:

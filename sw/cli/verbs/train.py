@@ -1,4 +1,4 @@
-"""``twofold train``: from a folder of audio to a quantized sparse network."""
+"""``twofold train``: train a sparse network and quantize it."""
 
 import argparse
 import json
@@ -85,7 +85,7 @@ def add_task(parser: argparse.ArgumentParser) -> None:
 
 
 def _description(args: argparse.Namespace, variant: str) -> "Network":
-    """What is trained. Raises NetworkError and MachineError."""
+    """Description of the network to train. Raises NetworkError and MachineError."""
     if args.machine is not None:
         return named_machine(argparse.Namespace(machine=args.machine)).network
     if args.network is not None:
@@ -96,7 +96,7 @@ def _description(args: argparse.Namespace, variant: str) -> "Network":
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare where data and checkpoints are."""
+    """Declare the options for data and checkpoint folders."""
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="unpacked Google Speech Commands (for --net gsc)"
     )
@@ -118,9 +118,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train; writes the network, its journal (.jsonl) and its curves (.png).
+    """Train, and write the network, its journal (.jsonl) and its curves (.png).
 
-    Raises DatasetError without data, and what the phases raise.
+    Raises DatasetError without data, and what the training phases raise.
     """
     from twofold.sw.artefacts import QuantizedNetwork
     from twofold.sw.data.gsc import DIGIT_WORDS
@@ -176,9 +176,9 @@ def cuda_is_there() -> bool:
 def data_source(
     args: argparse.Namespace, classes: tuple[str, ...], progress: "Progress"
 ) -> "Source":
-    """Data of a task of these ``classes``; ``progress`` is told of features being made.
+    """Data for a task with these ``classes``; ``progress`` is called as features are computed.
 
-    Raises DatasetError where there are none.
+    Raises DatasetError if there is no data.
     """
     from twofold.sw.train.sources import DigitSource, SpeechSource
 
@@ -194,7 +194,7 @@ def data_source(
 
 @contextmanager
 def display(journal: "Journal") -> Iterator[tuple["Report", "StepReport", "Progress"]]:
-    """Progress bars on standard error, and the journal."""
+    """Progress bars on standard error, with records written to the journal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -222,7 +222,7 @@ def display(journal: "Journal") -> Iterator[tuple["Report", "StepReport", "Progr
         def report(record: "Record") -> None:
             journal.add(record)
             note = f"loss {record.loss:.3f}, val {100 * record.val_accuracy:.2f} %"
-            if record.phase not in bars:  # read back, not run
+            if record.phase not in bars:  # restored from a checkpoint, not run
                 bars[record.phase] = progress.add_task(record.phase, total=record.epochs, note="")
             bar = progress.tasks[bars[record.phase]]
             done = (bar.total or 0) * record.epoch / record.epochs

@@ -1,4 +1,4 @@
-"""Where float32 is exact: how far the sums of a layer can reach, in accumulator steps."""
+"""Where float32 is exact: bounds on the sums of a layer, in accumulator steps."""
 
 import numpy as np
 
@@ -9,15 +9,14 @@ from twofold.sw.errors import OnnxError
 from twofold.sw.onnx.export.pooling import form_of, wide_form_of
 
 EXACT_STEPS = 1 << 24
-"""Whole numbers below are exact in float32, and halves below half of it."""
+"""Integers below this are exact in float32, and halves below half of it."""
 
 
 def reach(stage: Stage, layer: QuantizedLayer, zero_point: int, channels: slice) -> np.ndarray:
     """Largest magnitude of a sum of products over these input channels, for each kernel.
 
-    It holds for partial sums in whatever order they are added up, and takes into account that a
-    pixel has winners only on some of its channels. Where pooling adds up positions, the sum is that
-    of a pooled pixel.
+    The bound holds for partial sums in any order of addition, and takes into account that only some
+    channels of a pixel are winners. If pooling adds positions, the sum is that of a pooled pixel.
     """
     shape = (stage.channels, stage.in_shape[0], stage.taps)
     weight = layer.weight.reshape(shape)[:, channels].astype(np.int64)
@@ -41,9 +40,9 @@ def fits(stage: Stage, layer: QuantizedLayer, zero_point: int, bias: np.ndarray)
 
 
 def parts(stage: Stage, layer: QuantizedLayer, zero_point: int) -> list[tuple[int, int]]:
-    """Fewest runs of input channels, as (first, behind last), over each of which sums are exact.
+    """Fewest ranges of input channels, as (first, last + 1), such that sums over each are exact.
 
-    Raises OnnxError when the sums over a single channel are not.
+    Raises OnnxError if the sums over a single channel are not.
     """
     channels = stage.in_shape[0]
     found, start = [], 0

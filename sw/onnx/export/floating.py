@@ -1,4 +1,4 @@
-"""Standard ONNX out of a floating-point network: what the integers were made from.
+"""Standard ONNX from a floating-point network, before quantization.
 
 Input ``image``: uint8 ``[samples, channels, height, width]``; output ``logits``: float32
 ``[samples, classes]``. BatchNorm is folded into weights and offsets; k-winners are ``TopK`` over
@@ -25,9 +25,9 @@ FloatLayer = tuple[np.ndarray, np.ndarray]
 def save_float(
     network: Network, layers: Sequence[FloatLayer], input_scale: float, path: Path
 ) -> int:
-    """Write the ONNX model, whole or not at all, and return its length in bytes.
+    """Write the ONNX model atomically and return its length in bytes.
 
-    Raises OnnxError when the model does not check, ArtefactError when it cannot be written.
+    Raises OnnxError if the model is not valid, ArtefactError if it cannot be written.
     """
     content = export_float(network, layers, input_scale).SerializeToString()
     write_bytes(path, content)
@@ -39,7 +39,7 @@ def export_float(
 ) -> onnx.ModelProto:
     """Checked ONNX model of ``network`` with the float32 ``layers``.
 
-    ``input_scale`` is the number of steps of the input that make up 1.0. Raises OnnxError.
+    ``input_scale`` is the number of input steps per 1.0. Raises OnnxError.
     """
     graph = Graph()
     x = graph.node("Cast", ["image"], "image.float", to=TensorProto.FLOAT)

@@ -1,6 +1,6 @@
-"""An ONNX graph under construction: what every model of a network is made of.
+"""A builder for ONNX graphs, from which all ONNX models of networks are made.
 
-Whoever writes networks as ONNX, for people or for the engines of the benchmark, does so with this.
+Both the export and the benchmark's models use it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,31 +21,31 @@ ACTIVATION_SCALE = 2.0**-8
 
 
 def weight_scale(stage: Stage, layer: QuantizedLayer) -> float:
-    """Value of one step of a weight; that of the last layer makes a logit's step 1."""
+    """Value of one step of a weight; in the last layer it makes the step of a logit 1."""
     return 1 / ACTIVATION_SCALE if stage.last else 2.0**-layer.shift
 
 
 def centre(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
-    """What the zero point of the inputs adds to every pooled sum, int64 ``[channels]``."""
+    """Contribution of the inputs' zero point to every pooled sum, int64 ``[channels]``."""
     sums = layer.weight.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64)
     return zero_point * stage.terms * sums
 
 
 def bias_of(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
-    """Bias in steps of the accumulator, int64 ``[channels]``, of inputs less their zero point.
+    """Bias in accumulator steps, int64 ``[channels]``, for inputs minus their zero point.
 
-    Without the half step that rounds up.
+    Does not include the half step that makes rounding go up.
     """
     half = (1 << layer.shift) >> 1
     return layer.add.astype(np.int64) - half + centre(stage, layer, zero_point)
 
 
 class Graph:
-    """Nodes and constants in order; every value is called after what it is.
+    """Nodes and constants in order; every value has a descriptive name.
 
     Members
     -------
-    nodes, initializers: what `onnx.helper.make_graph` takes.
+    nodes, initializers: arguments for `onnx.helper.make_graph`.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Graph:
     def dequantize(
         self, name: str, source: str, scale: float, zero_point: np.ndarray | np.generic
     ) -> str:
-        """Append ``(source - zero_point) * scale``, all of whose parts start with ``name``."""
+        """Append ``(source - zero_point) * scale``; all names in it start with ``name``."""
         factors = [
             self.constant(f"{name}.scale", np.float32(scale)),
             self.constant(f"{name}.zero_point", zero_point),
@@ -81,7 +81,7 @@ class Graph:
         return self.node("QuantizeLinear", [source, *factors], name)
 
     def double(self, kind: str, source: str, name: str, *values: np.ndarray | float) -> str:
-        """Append a node ``kind`` of ``source`` and double constants."""
+        """Append a node ``kind`` with inputs ``source`` and float64 constants."""
         constants = [
             self.constant(f"{name}.{index}", np.asarray(value, dtype=np.float64))
             for index, value in enumerate(values)
@@ -89,7 +89,7 @@ class Graph:
         return self.node(kind, [source, *constants], name)
 
     def convolve(self, stage: Stage, inputs: list[str], name: str, kind: str = "Conv") -> str:
-        """Append the convolution of a layer: of input, weights and whatever ``kind`` takes."""
+        """Append the convolution of a layer; ``inputs`` are those that ``kind`` takes."""
         return self.node(
             kind,
             inputs,
@@ -100,7 +100,7 @@ class Graph:
         )
 
     def winners(self, stage: Stage, x: str) -> str:
-        """Append ``x`` with 0 for all but a layer's winners over the channels, if it has any.
+        """Append ``x`` with all but the layer's winners over the channels set to 0, if it has any.
 
         ``TopK`` breaks ties by the lower index.
         """
@@ -125,16 +125,16 @@ class Graph:
         samples: int | str = "samples",
         properties: Mapping[str, str] | None = None,
     ) -> onnx.ModelProto:
-        """The checked model of the finished graph.
+        """The model of the finished graph, validated.
 
         Parameters
         ----------
         results: name and element type of the outputs, each ``[samples, outputs]``.
         image: element type of the input ``image``, ``[samples, channels, height, width]``.
-        samples: the batch, or a name for any.
+        samples: the batch size, or a name if dynamic.
         properties: metadata of the model.
 
-        Raises OnnxError when it is not valid ONNX.
+        Raises OnnxError if it is not valid ONNX.
         """
         value = helper.make_tensor_value_info
         model = helper.make_model(

@@ -1,22 +1,22 @@
-"""Standard ONNX out of a quantized network, with the same integers.
+"""Standard ONNX from a quantized network, with the same integers.
 
-The graph is of the quantize/dequantize (QDQ) kind: every array of integers passes through
+The graph is in quantize/dequantize (QDQ) form: every array of integers passes through
 ``DequantizeLinear``, every layer ends in ``QuantizeLinear``. All scales are powers of two, so the
 float32 arithmetic between the two is exact as long as sums stay below 2**24 accumulator steps.
-Whether they do follows from the weights; a layer for which they do not, or which has a multiplier,
-is added up in parts and requantised in double.
+Whether they do follows from the weights; a layer whose sums do not, or which has a multiplier, is
+summed in parts and requantised in float64.
 
-- A layer's weights have the scale ``2**-shift``, all activations share one scale.
-- ``QuantizeLinear`` rounds halves to even. Half an accumulator step added before it makes them
-  round up, and moves nothing else.
+- A layer's weights have the scale ``2**-shift``; all activations share one scale.
+- ``QuantizeLinear`` rounds halves to even. Adding half an accumulator step before it makes halves
+  round up and changes nothing else.
 - k-winners are ``TopK`` over the channels, which breaks ties by the lower index, scattered into
   zeros.
-- A linear layer is a convolution over its whole input. As ``Gemm``, some runtimes replace it by an
-  8-bit kernel that saturates at 16 bits on older processors.
+- A linear layer is a convolution over its whole input. Some runtimes would replace a ``Gemm`` with
+  an 8-bit kernel that saturates at 16 bits on older CPUs.
 
 Input ``image``: uint8 ``[samples, channels, height, width]``. Outputs ``logits``: int32
 ``[samples, outputs]``, and ``probabilities``: float32 of the same shape. A network with raw outputs
-has no probabilities but ``values``: its outputs in the scale of what it was made from.
+has ``values`` instead of probabilities: its outputs in the scale of the original model.
 """
 
 import json
@@ -37,9 +37,9 @@ from twofold.sw.onnx.export.pooling import form_of, pool, wide_form_of
 
 
 def save(quantized: QuantizedNetwork, path: Path) -> int:
-    """Write the ONNX model, whole or not at all, and return its length in bytes.
+    """Write the ONNX model atomically and return its length in bytes.
 
-    Raises OnnxError for a network that float32 cannot hold exactly, ArtefactError when the file
+    Raises OnnxError for a network that float32 cannot represent exactly, ArtefactError if the file
     cannot be written.
     """
     content = export(quantized).SerializeToString()
@@ -69,7 +69,7 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
 
 
 def _layer(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point: int) -> str:
-    """Output of a layer; its logits as integers, in float or double, if it is the last."""
+    """Output of a layer; for the last one, integer logits held in float32 or float64."""
     bias = bias_of(stage, layer, zero_point)
     if layer.mul is None and fits(stage, layer, zero_point, bias):
         x = _narrow(graph, stage, layer, x, bias)
@@ -81,7 +81,7 @@ def _layer(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point
 
 
 def _narrow(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, bias: np.ndarray) -> str:
-    """A layer in float32: accumulators with bias, pooling, ReLU, half a step, quantization."""
+    """A layer in float32: accumulators with bias, pooling, ReLU, half step, quantization."""
     name, form = stage.name, form_of(stage)
     shape = (stage.channels,) if form.commutes else (stage.channels, 1, 1)
     graph.constant(f"{name}.bias", bias.astype(np.int32).reshape(shape))
@@ -102,9 +102,9 @@ def _narrow(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, bias: np.
 
 
 def _wide(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point: int) -> str:
-    """A layer that float32 does not hold: ``clamp(floor((acc * mul + add) / 2**shift), 0, 255)``.
+    """A layer beyond float32's precision: ``clamp(floor((acc * mul + add) / 2**shift), 0, 255)``.
 
-    Sums over some channels at a time are exact in float32; float64 holds everything behind them.
+    Sums over some channels at a time are exact in float32; everything after them is in float64.
     """
     name, shape, form = stage.name, (1, stage.channels, 1, 1), wide_form_of(stage)
     gain, sums = form.gain(stage.positions), []
@@ -155,7 +155,7 @@ def _slice(graph: Graph, name: str, x: str, start: int, stop: int) -> str:
 
 
 def _outputs(graph: Graph, x: str, quantized: QuantizedNetwork) -> str:
-    """Integers and floats of the last layer; returns the name of the floats."""
+    """Append the integer and float outputs of the last layer; return the name of the floats."""
     flat = graph.node("Flatten", [x], "logits.flat", axis=1)
     graph.node("Cast", [flat], "logits", to=TensorProto.INT32)
     flat = graph.node("Cast", [flat], "logits.float", to=TensorProto.FLOAT)

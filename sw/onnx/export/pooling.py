@@ -1,4 +1,4 @@
-"""Pooling in exported graphs: a form for each kind."""
+"""Pooling in exported graphs: one form per kind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from twofold.hw.contract.network import Stage
 from twofold.sw.onnx.export.graph import Graph
 
 Write = Callable[[Graph, Stage, str, str], str]
-"""Appends the nodes that pool a value, all of whose names start with the last argument."""
+"""Appends the nodes that pool a value; all their names start with the last argument."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a kind of pooling is written.
+    """How a kind of pooling is exported.
 
     Attributes
     ----------
     real: pools the values of a floating-point network.
-    exact: pools accumulators in float32 such that the result stands for the accumulator of a pooled
-        pixel, given the `gain` on the scale of the positions.
-    gain: of a window of so many positions.
-    margin: factor between the largest accumulator of a pooled pixel and the whole numbers that have
-        to be exact on the way, for a window of so many positions.
-    commutes: an offset that is added at each position comes out as it is, so it is added there, and
-        sums of several parts are pooled when they are whole. Otherwise the offset is added behind
-        pooling, and each part is pooled.
+    exact: pools accumulators in float32 such that the result is the accumulator of a pooled pixel,
+        given the `gain` on the scale of the positions.
+    gain: factor on that scale, for a window of a given number of positions.
+    margin: factor between the largest accumulator of a pooled pixel and the integers that must be
+        exact on the way, for a window of a given number of positions.
+    commutes: whether an offset added at each position comes out unchanged. If so, it is added there
+        and the parts of a sum are pooled after they are added up; otherwise the offset is added
+        after pooling, and each part is pooled.
     """
 
     real: Write
@@ -43,7 +43,7 @@ def _maxima(graph: Graph, stage: Stage, x: str, name: str) -> str:
 
 
 def _sums(graph: Graph, stage: Stage, x: str, name: str) -> str:
-    """A convolution of each channel with ones, which is exact in whatever order it adds."""
+    """A depthwise convolution with ones, which is exact in any order of addition."""
     window = list(stage.pool_window)
     ones = graph.constant(f"{name}.ones", np.ones((stage.channels, 1, *window), dtype=np.float32))
     return graph.node(
@@ -60,9 +60,11 @@ def _means(graph: Graph, stage: Stage, x: str, name: str) -> str:
 
 
 def _mean_margin(positions: int) -> int:
-    """A mean divides what is ``positions`` times the sum. By a power of two that is exact;
-    otherwise the quotient is the sum again, within the rounding of a factor by which some runtimes
-    multiply instead: less than half a step below 2**22 (see `twofold.sw.onnx.export.exact`).
+    """Margin of a mean, which divides ``positions`` times the sum by ``positions``.
+
+    Division by a power of two is exact. Otherwise the quotient is the sum up to the rounding error
+    of the reciprocal by which some runtimes multiply instead: less than half a step below 2**22
+    (see `twofold.sw.onnx.export.exact`).
     """
     return 1 if positions & (positions - 1) == 0 else max(positions, 4)
 
@@ -77,20 +79,22 @@ FORMS = {
 
 
 def form_of(stage: Stage) -> Form:
-    """Form of a layer's pooling; without pooling it is that of a maximum."""
+    """Form of a layer's pooling; that of max-pooling if it has none."""
     return FORMS[stage.pooling.name if stage.positions > 1 else MAX.name]
 
 
 def wide_form_of(stage: Stage) -> Form:
-    """Form of the pooling of a layer whose sums over all channels may not be exact in float32: its
-    sums are rounded down, which means do not bear but over powers of two.
+    """Form of the pooling of a layer whose sums over all channels may not be exact in float32.
+
+    Its sums are rounded down, so means are usable only if the number of positions is a power of
+    two; otherwise sums are used.
     """
     form = form_of(stage)
     return form if form.margin(stage.positions) == 1 else _SUM
 
 
 def pool(graph: Graph, stage: Stage, x: str, name: str, *, real: bool = False) -> str:
-    """Append the pooling of a layer, if it has any, in front of which ``x`` stands."""
+    """Append the pooling of ``x`` in a layer, if it has any."""
     if stage.positions == 1:
         return x
     form = form_of(stage)

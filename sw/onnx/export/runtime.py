@@ -1,4 +1,4 @@
-"""Exported networks in ONNX Runtime: an independent reader of the same integers."""
+"""Exported networks in ONNX Runtime, as an independent implementation of the same integers."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ SAMPLES_AT_A_TIME = 64
 
 
 class OnnxNetwork:
-    """An exported model, loaded.
+    """An exported model, loaded into ONNX Runtime.
 
     Parameters
     ----------
     source: file of the model, or its content.
 
-    Raises OnnxError when ONNX Runtime does not take it, or it is not an export of Twofold.
+    Raises OnnxError if ONNX Runtime refuses it, or if it was not exported by Twofold.
     """
 
     def __init__(self, source: Path | bytes) -> None:
@@ -29,7 +29,7 @@ class OnnxNetwork:
                 options,
                 providers=["CPUExecutionProvider"],
             )
-        except Exception as error:  # its errors share no base class but this one
+        except Exception as error:  # its errors have no other common base class
             raise OnnxError(f"ONNX Runtime refuses the model: {error}") from error
         outputs = {value.name for value in self._session.get_outputs()}
         inputs = [value.name for value in self._session.get_inputs()]
@@ -44,7 +44,7 @@ class OnnxNetwork:
         return self._run("logits", inputs)
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 ``[samples, classes]``; raw outputs have none."""
+        """Probabilities, float32 ``[samples, classes]``; not available for raw outputs."""
         return self._run("probabilities", inputs)
 
     def _run(self, output: str, inputs: np.ndarray) -> np.ndarray:

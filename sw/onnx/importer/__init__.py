@@ -1,1 +1,1 @@
-"""Networks from elsewhere: quantized ONNX models read into the contract."""
+"""Import of quantized ONNX models from elsewhere."""

@@ -1,4 +1,4 @@
-"""From layers as they were read to a quantized network in canonical order."""
+"""Assemble the layers as read into a quantized network in canonical order."""
 
 import json
 import re
@@ -32,14 +32,16 @@ from twofold.sw.onnx.importer.survey import survey
 MUL_MAX = (1 << MUL_BITS) - 1
 EXACT = 1 << 52
 ROUNDED = 0.98
-"""Kernels that reach this share of an equal fan-in have it: rounding made some weights 0."""
+"""Kernels with at least this share of an equal fan-in count as having it: quantization may round
+some weights to 0.
+"""
 
 
 @dataclass(frozen=True)
 class Scaling:
     """Requantisation in integers: ``floor((acc * mul + add) >> shift)``.
 
-    It is what the floats say, or the nearest that 15 bits allow.
+    Equal to the model's float scaling, or the nearest that 15 bits allow.
     """
 
     mul: np.ndarray | None
@@ -54,8 +56,8 @@ class Imported:
     Attributes
     ----------
     quantized: the network.
-    chain: what was read.
-    orders: for each layer its kernels in the order of the model, or None for the same order.
+    chain: the layers as read.
+    orders: for each layer, the model's index of each kernel; None if the order is the same.
     """
 
     quantized: QuantizedNetwork
@@ -70,11 +72,12 @@ def import_onnx(
     raw: bool = False,
     stated: Mapping[str, Any] | None = None,
 ) -> QuantizedNetwork:
-    """Network of an ONNX model, which is untrusted.
+    """Network of an ONNX model, which is untrusted input.
 
-    ``name`` is the network's; by default the graph's. With ``raw`` its outputs are numbers, not
-    logits of classes. ``stated`` says what its input is, as `twofold.sw.artefacts.input` describes
-    it; by default what the model carries, else an array. Raises OnnxError that lists all obstacles.
+    ``name`` is the network's name; by default the graph's. With ``raw``, its outputs are numbers,
+    not logits of classes. ``stated`` says what its input is, as `twofold.sw.artefacts.input`
+    describes it; by default what the model's metadata states, else an array. Raises OnnxError,
+    listing all obstacles.
     """
     return import_with_origin(content, name, raw=raw, stated=stated).quantized
 
@@ -86,7 +89,7 @@ def import_with_origin(
     raw: bool = False,
     stated: Mapping[str, Any] | None = None,
 ) -> Imported:
-    """As `import_onnx`, with where the layers come from."""
+    """As `import_onnx`, but with the origin of the layers."""
     graph = Graph(content)
     chain = survey(graph)
     layers = _as_machine_kinds(chain.layers)
@@ -133,7 +136,7 @@ def _provenance(
     chain: Chain,
     orders: list[np.ndarray | None],
 ) -> dict[str, Any]:
-    """Where the numbers come from, which provably equal the model's, and what is left out."""
+    """Where the integers come from, which of them provably equal the model's, what is dropped."""
     notes = []
     for stage, found, layer, order in zip(network.stages, integers, layers, orders, strict=True):
         why = doubt(stage, found, layer, 0 if stage.index else chain.zero_point)
@@ -151,10 +154,9 @@ def _provenance(
 
 
 def _as_machine_kinds(layers: list[RawLayer]) -> list[RawLayer]:
-    """A convolution over its whole input is a linear layer, but for the first, which is the other
-    way round.
+    """Turn convolutions over their whole input into linear layers; the reverse for the first layer.
 
-    The first engine serves convolutions, and both are the same sums.
+    The first engine handles convolutions, and the sums are the same either way.
     """
     for index, layer in enumerate(layers):
         _, height, width = layer.in_shape
@@ -169,7 +171,7 @@ def _as_machine_kinds(layers: list[RawLayer]) -> list[RawLayer]:
 
 
 def _in_order(layer: RawLayer, order: np.ndarray | None) -> np.ndarray:
-    """Weights for inputs whose channels are in another order."""
+    """Weights permuted for inputs whose channels are in ``order``."""
     if order is None:
         return layer.weight
     by_channel = layer.weight.reshape(layer.channels, layer.in_shape[0], -1)
@@ -177,7 +179,7 @@ def _in_order(layer: RawLayer, order: np.ndarray | None) -> np.ndarray:
 
 
 def _sparsity(layer: RawLayer, index: int, last: bool) -> tuple[Sparsity, np.ndarray | None]:
-    """Structure of the weights, and the order of the kernels where it has to change."""
+    """Structure of the weights, and the new order of the kernels if it must change."""
     used = layer.weight.reshape(layer.channels, -1) != 0
     counts = used.sum(axis=1)
     if index == 0 and layer.convolution:
@@ -215,7 +217,7 @@ def _permuted(layer: RawLayer, order: np.ndarray) -> RawLayer:
 
 
 def _scaling(layer: RawLayer, zero_point: int) -> Scaling:
-    """Integers that do what ``gain``, ``offset`` and ``step`` say."""
+    """Integers equivalent to ``gain``, ``offset`` and ``step``."""
     sums = layer.weight.reshape(layer.channels, -1).sum(axis=1)
     centre = zero_point * layer.terms * sums
     if layer.step is None:
@@ -237,7 +239,7 @@ def _scaling(layer: RawLayer, zero_point: int) -> Scaling:
 
 
 def _nearest(layer: RawLayer, gain: np.ndarray, offset: np.ndarray) -> Scaling:
-    """Factors of 15 bits, as fine as the additive constant of 32 bits lets them be."""
+    """15-bit factors, as precise as the 32-bit additive constant allows."""
     for shift in range(SHIFT_MAX, -1, -1):
         mul, add = np.rint(gain * 2.0**shift), np.floor(offset * 2.0**shift)
         if mul.max() <= MUL_MAX and np.abs(add).max() < 1 << 31:
@@ -266,7 +268,7 @@ def _bounded(layer: RawLayer, values: np.ndarray) -> np.ndarray:
 def _finished(
     layer: RawLayer, sparsity: Sparsity, scaling: Scaling
 ) -> tuple[Layer, QuantizedLayer]:
-    """Description and integers."""
+    """Description and integers of a layer."""
     limit = 1 << 31
     if np.abs(scaling.add).max() >= limit:
         raise OnnxError(f"{layer.name}: its bias is too large for 32 bits")
@@ -282,9 +284,9 @@ def _finished(
 
 
 def _roomy(network: Network, layers: list[QuantizedLayer]) -> Network:
-    """Layers allowed as many weights as their additive constants have bits for.
+    """Widen the sparsity of layers whose additive constants need more bits than it allows.
 
-    The constants may come from weights that have become 0 since.
+    The constants may come from weights that quantization has rounded to 0.
     """
     described = list(network.layers)
     for index, integers in enumerate(layers):
@@ -302,7 +304,7 @@ def _has_room(stage: Stage, integers: QuantizedLayer) -> bool:
 
 
 def _widened(stage: Stage) -> Sparsity | None:
-    """Structure with room for more weights; None where there is no more."""
+    """Structure with room for more weights; None if it is already at the maximum."""
     if stage.fan_in >= stage.inputs:
         return None
     return stage.layer.sparsity.widened(stage.channels, stage.inputs)
@@ -314,9 +316,9 @@ def _slug(name: str) -> str:
 
 
 def _input(graph: Graph, chain: Chain, stated: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """What the input is: as stated, else as a model of our own carries it, else an array.
+    """What the input is: as stated, else as the metadata of one of our exports says, else an array.
 
-    Where bytes can stand for real values, with the model's type and scale.
+    Includes the model's type and scale if bytes can represent real values.
     """
     if stated is None and (carried := graph.metadata.get(INPUT_PROPERTY)):
         try:
@@ -329,7 +331,7 @@ def _input(graph: Graph, chain: Chain, stated: Mapping[str, Any] | None) -> Mapp
 
 
 def _labels(graph: Graph, classes: int) -> tuple[str, ...]:
-    """Labels that the model carries, if there is one for each class, or if it says that there are
+    """Labels from the model's metadata if there is one per class, or if it states that there are
     none; else numbers.
     """
     try:
@@ -346,7 +348,7 @@ def _is_label(value: Any) -> bool:
 
 
 def _logit_scale(graph: Graph, scale: float) -> float:
-    """Scale of the logits; in full where the model carries it beside its float32."""
+    """Scale of the logits; in full precision if the model's metadata states it."""
     try:
         stated = float(graph.metadata.get("logit_scale", "nan"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Following a graph from its image to its logits, layer by layer."""
+"""Follow a graph from its input to its logits, layer by layer."""
 
 from dataclasses import dataclass, field
 
@@ -29,17 +29,17 @@ IMAGE_KINDS: dict[int, str] = {**INTEGER_KINDS, TensorProto.FLOAT: "float32"}
 
 @dataclass(eq=False)
 class Chain:
-    """What a graph says.
+    """The contents of a graph.
 
     Attributes
     ----------
-    scale, zero_point: of the image, as uint8.
+    scale, zero_point: of the input, as uint8.
     dtype: what the model takes: uint8, int8 (128 below the machine's bytes) or float32.
     layers: in order.
-    logit_factor: between the last layer's output and what goes into softmax.
-    image: what the machine's integers are to the model's input, in samples.
-    dropped: what behind the logits is left out.
-    taps: values in front of each layer but the first, and the logits; with the step of each.
+    logit_factor: between the last layer's output and the input of softmax.
+    image: how the machine's integers relate to the model's input, as text.
+    dropped: what follows the logits and is left out.
+    taps: the inputs of each layer but the first, and the logits, as names with their steps.
     """
 
     scale: float = 1.0
@@ -53,23 +53,23 @@ class Chain:
 
 
 def read_chain(graph: Graph) -> Chain:
-    """Follow ``graph``. Raises OnnxError naming the node that does not fit, and why."""
+    """Follow ``graph``. Raises OnnxError, naming the node that does not fit, and why."""
     if graph.input_kind not in IMAGE_KINDS:
         raise OnnxError(f"input {graph.input} is neither uint8, int8 nor float32")
     return _Walk(graph).run()
 
 
 def operators() -> set[str]:
-    """Operators that may stand on the way of the image."""
+    """Operators that are supported between input and outputs."""
     return {*LAYERS, *WINNERS, *PARTS, *POOLING, *_HANDLERS, *TAIL}
 
 
 class _Walk:
-    """Where we are: value ``name`` of ``shape``.
+    """The current position: value ``name`` of ``shape``.
 
-    ``integers``: it is not dequantized yet; ``kind``: their type. ``layer``: whose sums it holds,
-    until they are quantized. ``scale``: of dequantized activations; ``limit``: their largest
-    integer.
+    ``integers``: whether it is not dequantized yet; ``kind``: the integers' type. ``layer``: the
+    layer whose sums it holds, until they are quantized. ``scale``: of dequantized activations;
+    ``limit``: their largest integer.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -132,7 +132,7 @@ class _Walk:
             raise refuse(node, "its input is not quantized; export the model with QDQ")
 
     def _tap(self) -> None:
-        """A layer starts here, perhaps in several parts."""
+        """Record that a layer, perhaps in several parts, starts here."""
         if self.chain.layers:
             self.chain.taps.append((self.name, self.scale))
 
@@ -162,7 +162,7 @@ class _Walk:
         self.integers, self.kind = True, found.kind
 
     def _limit(self, node: onnx.NodeProto, found: Quantizer) -> int:
-        """Largest integer of a hidden layer above its zero point, which has to stand for 0."""
+        """Largest integer of a hidden layer above its zero point, which must represent 0."""
         low = found.zero_point + found.offset
         if low and not (found.kind == "int8" and self._is_positive()):
             raise refuse(
@@ -189,7 +189,7 @@ class _Walk:
         self.scale, self.integers = found.single_scale, False
 
     def _close(self, node: onnx.NodeProto, step: float, limit: int = 255) -> None:
-        """The sums of a layer become integers of 0..``limit``."""
+        """Finish a layer: its sums become integers in 0..``limit``."""
         layer = self._open(node)
         if layer.late >= step / 2:
             raise refuse(node, f"{layer.late} added behind Relu, needs less than half of {step}")
@@ -203,7 +203,7 @@ class _Walk:
     def _require_below(
         self, node: onnx.NodeProto, layer: RawLayer, ceiling: float, step: float
     ) -> None:
-        """An upper limit other than the machine's 255 steps must be out of reach."""
+        """Refuse an upper limit below the machine's 255 steps, unless the sums cannot reach it."""
         zero_point = 0 if self.chain.layers else self.chain.zero_point
         if ceiling < 254.5 * step and largest(layer, zero_point) + layer.late > ceiling:
             raise refuse(
@@ -246,7 +246,7 @@ class _Walk:
             raise refuse(node, "in front of the first layer")
 
     def _bound(self, node: onnx.NodeProto, at: int) -> float | None:
-        """A limit; None where there is none."""
+        """A limit of Clip; None if it is not given."""
         if len(node.input) <= at or not node.input[at]:
             return None
         value = scalar(self.graph, node, at)
@@ -320,7 +320,7 @@ class _Walk:
         self.flat = True
 
     def _parts(self, nodes: list[onnx.NodeProto]) -> None:
-        """A layer whose sums over some channels at a time are added up."""
+        """Read a layer that is split into parts of its channels, whose sums are added up."""
         found: list[tuple[int, RawLayer]] = []
         total: set[str] = set()
         inputs = self.shape
@@ -375,7 +375,7 @@ class _Walk:
         return nodes[0]
 
     def _winners(self, nodes: list[onnx.NodeProto]) -> None:
-        """Values that are not among the best become 0: TopK scattered into zeros."""
+        """Read winner selection, written as TopK scattered into zeros."""
         best = next(node for node in nodes if node.op_type == "TopK")
         layers, options = self.chain.layers, attributes(best)
         count, axis = scalar(self.graph, best, 1), options.get("axis", -1)
@@ -405,7 +405,7 @@ class _Walk:
         return 0.0 in (scalar(self.graph, node, 0), scalar(self.graph, node, 1))
 
     def _finished(self) -> bool:
-        """Whether only logits are left; then they are noted."""
+        """Whether only the logits are left; if so, record them."""
         layer = self.layer
         if layer is None or layer.relu or layer.floors:
             return False

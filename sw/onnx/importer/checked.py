@@ -1,8 +1,9 @@
-"""The structure of an untrusted model, checked once where it enters.
+"""Structural checks on an untrusted model, done once at the boundary.
 
-Behind `require_sound` readers may rely on it: names are unique and made before they are read, there
-is no cycle, every node has the inputs, outputs and attributes that its operator has in the model's
-operator set, attributes are of their types, and a constant has the data that its shape says.
+After `require_sound`, readers may rely on this: names are unique, every value that is read is also
+made, there is no cycle, every node has the inputs, outputs and attributes that its operator has in
+the model's operator set, attributes have the right types, and a constant has the amount of data
+that its shape says.
 """
 
 import math
@@ -17,10 +18,10 @@ from twofold.sw.onnx.importer.wire import FIELDS_MAX
 STANDARD = ("", "ai.onnx")
 NODES_MAX = 1 << 12
 ELEMENTS_MAX = 1 << 26
-"""Of one constant; the largest board holds fewer weights on the chip."""
+"""Maximum elements of one constant; the largest board holds fewer weights on the chip."""
 DIMS_MAX = 8
 LIST_MAX = 1 << 10
-"""Entries of an attribute that is a list."""
+"""Maximum entries of a list attribute."""
 SHOWN_MAX = 24
 
 BITS: dict[int, int] = {
@@ -29,7 +30,7 @@ BITS: dict[int, int] = {
     TensorProto.INT16: 16, TensorProto.UINT32: 32, TensorProto.INT32: 32, TensorProto.UINT64: 64,
     TensorProto.INT64: 64, TensorProto.BOOL: 8, TensorProto.INT4: 4, TensorProto.UINT4: 4,
 }  # fmt: skip
-"""Types of constants that are read."""
+"""Supported types of constants, and their bits per element."""
 NEW, OPEN, DONE = range(3)
 TYPED = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data")
 LISTS = {
@@ -38,7 +39,7 @@ LISTS = {
 
 
 def report(obstacles: Sequence[str]) -> OnnxError:
-    """One error about all that stands in the way."""
+    """One error that lists all obstacles."""
     unique = list(dict.fromkeys(obstacles))
     if len(unique) == 1:
         return OnnxError(unique[0])
@@ -49,7 +50,7 @@ def report(obstacles: Sequence[str]) -> OnnxError:
 
 
 def require_sound(model: onnx.ModelProto) -> None:
-    """Raises OnnxError listing what is wrong with the structure of ``model``."""
+    """Raise OnnxError, listing what is wrong with the structure of ``model``, if anything is."""
     graph = model.graph
     if len(graph.node) > NODES_MAX:
         raise OnnxError(f"model has {len(graph.node)} nodes, at most {NODES_MAX} are read")
@@ -76,7 +77,7 @@ def shown(name: str) -> str:
 
 
 def label(node: onnx.NodeProto) -> str:
-    """How messages call a node."""
+    """How messages refer to a node."""
     name = node.name or next((output for output in node.output if output), "?")
     return f"node {shown(name)} ({node.op_type[:40]!s})"
 
@@ -89,7 +90,7 @@ def _frame(model: onnx.ModelProto) -> Iterator[str]:
 
 
 def _names(graph: onnx.GraphProto) -> Iterator[str]:
-    """Every value is made once, and none is read that is not made."""
+    """Check that every value is made exactly once, and that no other value is read."""
     inputs = {value.name for value in graph.input}
     constants = [tensor.name for tensor in graph.initializer]
     made = inputs | set(constants)
@@ -202,7 +203,7 @@ def tensor_faults(tensor: TensorProto) -> Iterator[str]:
 
 
 def _cycle(graph: onnx.GraphProto) -> Iterable[str]:
-    """A cycle of the graph, if there is one."""
+    """Message about a cycle in the graph, if there is one."""
     nodes = list(graph.node)
     makers = {name: at for at, node in enumerate(nodes) for name in node.output if name}
     before = [[makers[name] for name in node.input if name in makers] for node in nodes]

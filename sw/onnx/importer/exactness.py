@@ -1,15 +1,15 @@
 """Whether a layer's integers provably equal what ONNX computes.
 
-ONNX computes in float32, and in double behind a Cast, and rounds halves to even; the machine
-computes in integers and rounds halves up. The two agree on every input when
+ONNX computes in float32, or in float64 after a Cast, and rounds halves to even; the machine
+computes in integers and rounds halves up. The two agree on every input if
 
-- scales are powers of two and every sum, in whatever order it is added up, is a whole number of
-  steps that the float type holds, so that no float operation rounds;
-- the machine's factor, shift and constant are the real ones, not the nearest;
-- a bias is a whole number of steps of the sums, as kernels of integers round it to;
-- no accumulator that the weights allow lies on a half above an even number.
+- scales are powers of two and every sum, in any order of addition, is a whole number of steps that
+  the float type can represent, so that no float operation rounds;
+- the machine's factor, shift and constant are exact, not the nearest;
+- a bias is a whole number of steps of the sums, because integer kernels round it to one;
+- no accumulator that the weights allow is a half above an even number.
 
-All of it is decided here in exact fractions, from the integers and from what the graph does to a
+All of this is decided here in exact fractions, from the integers and from what the graph does to a
 layer's sums. What cannot be decided counts as not exact.
 """
 
@@ -30,9 +30,9 @@ SMALLEST, LARGEST = Fraction(1, 1 << 126), Fraction(1 << 127)
 
 
 def doubt(stage: Stage, integers: QuantizedLayer, layer: RawLayer, zero_point: int) -> str:
-    """Why the integers of a layer may differ from ONNX; empty where they provably do not.
+    """Why the integers of a layer may differ from ONNX; empty if they provably do not.
 
-    ``layer`` is what was read, with its kernels in the order of ``integers``.
+    ``layer`` is the layer as read, with its kernels in the order of ``integers``.
     """
     if not all(map(_is_power, np.unique(layer.unit))):
         return "scales are not powers of two, so that float32 rounds where integers do not"
@@ -55,9 +55,9 @@ def _is_power(value: float) -> bool:
 
 @dataclass
 class _Line:
-    """What the graph makes of an accumulator: ``gain * acc + offset``, without rounding.
+    """What the graph computes from an accumulator: ``gain * acc + offset``, without rounding.
 
-    ``grid``: all values are multiples of it; ``most``: none is larger.
+    ``grid``: all values are multiples of it; ``most``: bound on their magnitude.
     """
 
     gain: Fraction
@@ -82,7 +82,7 @@ class _Line:
         self.check()
 
     def add_up(self, positions: float) -> None:
-        """Accumulators of so many positions become one, of which ``gain`` then tells."""
+        """Accumulators of ``positions`` positions are added; ``gain`` then applies to their sum."""
         self.offset *= int(positions)
         self.most *= int(positions)
         self.check()
@@ -104,7 +104,7 @@ class _RoundsError(Exception):
 
 
 def _low_bit(value: Fraction) -> Fraction:
-    """Largest power of two that divides a float."""
+    """Largest power of two that divides a float, that is, the value of its lowest set bit."""
     top = abs(value.numerator)
     return Fraction(top & -top, value.denominator)
 
@@ -139,12 +139,12 @@ def _kernel(
 
 
 def _tie(weights: np.ndarray, terms: int, mul: int, constant: Fraction, shift: int) -> str:
-    """Whether some accumulator lies halfway above an even output of 0..254.
+    """Why rounding may differ: some accumulator is halfway above an even output in 0..254.
 
-    That is where ``2 * (acc * mul + constant) == 2**shift * (4 * j + 1)`` for j of 0..127.
-    Accumulators are multiples ``n`` of the weights' common divisor, between what only negative and
-    only positive ones reach in ``terms`` positions; the equation has one ``n`` in each ``period``,
-    or none.
+    That is the case if ``2 * (acc * mul + constant) == 2**shift * (4 * j + 1)`` for some j in
+    0..127. Accumulators are multiples ``n`` of the weights' common divisor, between the sums of the
+    negative and of the positive weights alone over ``terms`` positions; the equation has one ``n``
+    in each ``period``, or none. Empty if no accumulator is.
     """
     twice = 2 * constant
     if twice.denominator != 1:

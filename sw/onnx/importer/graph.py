@@ -1,4 +1,4 @@
-"""An ONNX model as an untrusted source: parsed, bounded, and asked by name."""
+"""An untrusted ONNX model: parsed within bounds, with lookups by name."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ BYTES_MAX = 1 << 27
 SIDE_MAX = 1 << 16
 PIXELS_MAX = 1 << 24
 PASSING = ("Identity", "Dropout")
-"""Operators that change nothing at inference."""
+"""Operators that do nothing at inference."""
 CASTS = {
     onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64",
     onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.INT8: "int8",
@@ -28,21 +28,21 @@ CASTS = {
 
 
 class Graph:
-    """Nodes, constants and the one input of a model whose structure is sound.
+    """Nodes, constants and the single input of a model whose structure has been checked.
 
     Parameters
     ----------
-    content: the file.
+    content: of the file.
 
     Members
     -------
     name: of the graph; metadata: properties of the model, by key.
     input: name of the input that is not a constant; input_shape: its channels, height, width;
-        input_flat: it has no such axes; input_kind: its type.
+        input_flat: whether it is flat, without these axes; input_kind: its type.
     outputs: names of the outputs.
-    opset: the operator set's version.
+    opset: version of the operator set.
 
-    Raises OnnxError when it is not an ONNX model, refers to other files, is too large, or has
+    Raises OnnxError if it is not an ONNX model, refers to other files, is too large, or has
     nodes, constants or an input that break the rules of `twofold.sw.onnx.importer.checked`.
     """
 
@@ -77,7 +77,9 @@ class Graph:
         return self._producers.get(name)
 
     def constant(self, name: str) -> np.ndarray | None:
-        """Value of a constant, through nodes that change nothing or its type; None for else."""
+        """Value of a constant, through nodes that change nothing or only its type; None if ``name``
+        is not a constant.
+        """
         casts: list[onnx.NodeProto] = []
         for _ in range(NODES_MAX):
             node = self.producer(name)
@@ -97,7 +99,7 @@ class Graph:
 
 
 def _cast(values: np.ndarray, casts: Sequence[onnx.NodeProto]) -> np.ndarray:
-    """``values`` as the types that these nodes give them, the last one first."""
+    """``values`` cast by these nodes, of which the last is applied first."""
     for node in reversed(casts):
         to = attributes(node)["to"]
         if to not in CASTS or not np.isfinite(values.astype(np.float64)).all():
@@ -144,7 +146,7 @@ def _image_shape(value: onnx.ValueInfoProto) -> tuple[int, int, int]:
 
 
 def _value(node: onnx.NodeProto) -> np.ndarray | None:
-    """What a Constant node holds; None for text."""
+    """Value of a Constant node; None for text."""
     for key, value in attributes(node).items():
         match key:
             case "value":
@@ -182,7 +184,9 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 
 def same(node: onnx.NodeProto, key: str, values: Sequence[int], default: int) -> int:
-    """The one value that all ``values`` of an attribute have; ``default`` where there are none."""
+    """The common value of an attribute's ``values``; ``default`` if empty. Raises OnnxError if they
+    differ.
+    """
     found = set(values)
     if len(found) > 1:
         raise refuse(node, f"{key} is {list(values)}, needs one value in all directions")

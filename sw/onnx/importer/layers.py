@@ -1,4 +1,4 @@
-"""A layer as it is read: integer weights, and what becomes of their sums in real numbers."""
+"""A layer as read: integer weights, and what happens to their sums in real numbers."""
 
 from dataclasses import dataclass, field
 
@@ -11,35 +11,35 @@ from twofold.sw.onnx.importer.quantizers import SCALE_MIN, Weights, weights
 
 Shape = tuple[int, int, int]
 GEMM = {"transA": 0, "alpha": 1.0, "beta": 1.0}
-"""Attributes of Gemm that are not supported, and the values that do nothing."""
+"""Unsupported attributes of Gemm, and their neutral values."""
 
 
 @dataclass(eq=False)
 class RawLayer:
     """A convolution or linear layer between two quantizations.
 
-    With ``acc`` the sum of weights and input integers, less their zero point, the output is
-    ``round((gain * acc + offset) / step)``, clamped to 0..255.
+    With ``acc`` the sum of products of weights and input integers minus their zero point, the
+    output is ``round((gain * acc + offset) / step)``, clamped to 0..255.
 
     Attributes
     ----------
-    name: of its node, for messages.
+    name: of its node, for error messages.
     weight: int8 ``[out, in, height, width]``, or ``[out, in]`` for a linear layer.
     gain, offset: float64 ``[out]``.
     in_shape: channels, height, width.
     stride, padding, pooling: as in `twofold.hw.contract.network.Conv2d`.
     pool: height and width of the pooling window. With pooling, ``acc`` is that of a pooled pixel.
     step: of the output integers; None for logits.
-    floors: round down instead of to the nearest.
+    floors: whether it rounds down instead of to the nearest.
     k: winners kept; None for all.
-    unit: float64 ``[out]``; a step of its sums, before anything is done to them.
+    unit: float64 ``[out]``; one step of its sums, before anything is done to them.
     trace: what the graph does to its sums, in order: "add", "multiply" (float64 ``[out]``), "sum"
-        (over so many positions of a pooling window), "double" and "single", behind which floats are
-        of 64 and of 32 bits.
-    biased: the first of them is the node's own bias.
-    parts: runs of input channels over which float32 adds up; empty for all at once.
-    relu, ceiling, late: while it is read: negative values are gone, values are limited, and what
-        was added behind the limit at 0.
+        (over that many positions of a pooling window), "double" and "single", after which floats
+        have 64 and 32 bits.
+    biased: whether the first of them is the node's own bias.
+    parts: ranges of input channels that float32 sums separately; empty for all at once.
+    relu, ceiling, late: state while reading: whether negative values have been removed, the upper
+        limit, and what was added after the limit at 0.
     """
 
     name: str
@@ -64,11 +64,11 @@ class RawLayer:
 
     @property
     def convolution(self) -> bool:
-        """Whether it has a window."""
+        """Whether it is a convolution."""
         return self.weight.ndim == 4
 
     def described(self, sparsity: Sparsity, *, k: int | None, multiplier: bool) -> Layer:
-        """The layer's description, with this structure of its weights."""
+        """The layer's description, with this sparsity structure."""
         if not self.convolution:
             return Linear(out_features=self.channels, sparsity=sparsity, k=k, multiplier=multiplier)
         kernel = int(self.weight.shape[2]), int(self.weight.shape[3])
@@ -79,12 +79,12 @@ class RawLayer:
 
     @property
     def channels(self) -> int:
-        """Kernels."""
+        """Number of kernels."""
         return len(self.weight)
 
     @property
     def out_shape(self) -> Shape:
-        """Channels, height, width behind pooling."""
+        """Channels, height, width after pooling."""
         if not self.convolution:
             return self.channels, 1, 1
         height, width = (
@@ -97,19 +97,19 @@ class RawLayer:
 
     @property
     def positions(self) -> int:
-        """Positions that make up a pixel of the output."""
+        """Number of positions that are pooled into one pixel of the output."""
         return self.pool[0] * self.pool[1]
 
     @property
     def terms(self) -> int:
-        """Accumulators of positions that are added up in that of a pooled pixel."""
+        """Number of positions whose accumulators are added to form that of a pooled pixel."""
         return POOLINGS[self.pooling].terms(self.positions)
 
 
 def multiplying_layer(
     graph: Graph, node: onnx.NodeProto, in_shape: Shape, flat: bool, scale: float
 ) -> RawLayer:
-    """Layer that ``node`` (Conv, Gemm or MatMul) starts, over activations of this scale."""
+    """Layer that starts with ``node`` (Conv, Gemm or MatMul), for activations of this scale."""
     if (node.op_type == "Conv") == flat:
         raise refuse(node, f"input is {'flat' if flat else 'an image'}; expected the other")
     if node.op_type == "Conv":
@@ -136,7 +136,7 @@ def multiplying_layer(
 
 
 def largest(layer: RawLayer, zero_point: int) -> float:
-    """What its sums, scaled, can reach at most for pixels of 0..255 around ``zero_point``."""
+    """Largest value its scaled sums can reach for inputs of 0..255 with this ``zero_point``."""
     weight = layer.weight.reshape(layer.channels, -1)
     up = np.maximum(weight, 0).sum(axis=1, dtype=np.int64) * (255 - zero_point)
     down = np.minimum(weight, 0).sum(axis=1, dtype=np.int64) * zero_point
@@ -144,9 +144,9 @@ def largest(layer: RawLayer, zero_point: int) -> float:
 
 
 def check_options(graph: Graph, node: onnx.NodeProto) -> Weights:
-    """Weights of a Conv, Gemm or MatMul that is of a supported form, whatever its input is.
+    """Weights of a Conv, Gemm or MatMul, after checking its form independently of its input.
 
-    Raises OnnxError for the first thing about it that is not supported.
+    Raises OnnxError for the first thing that is not supported.
     """
     options = attributes(node)
     if node.op_type != "Conv":
@@ -207,7 +207,7 @@ def _linear(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> Weights:
 def per_channel(
     graph: Graph, node: onnx.NodeProto, name: str, layer: RawLayer, *, flat: bool
 ) -> np.ndarray:
-    """Constant ``name``, perhaps quantized, as a value for each channel: float64 ``[out]``."""
+    """Constant ``name``, perhaps quantized, as one value per channel: float64 ``[out]``."""
     values = graph.constant(name)
     if values is None:
         found = weights(graph, name, node, 0)
@@ -224,7 +224,7 @@ def per_channel(
 
 
 def scalar(graph: Graph, node: onnx.NodeProto, at: int) -> float | None:
-    """Constant input ``at`` of one element; None where it is missing or something else."""
+    """Constant input ``at`` with a single element; None if it is missing or anything else."""
     if len(node.input) <= at or not node.input[at]:
         return None
     value = graph.constant(node.input[at])

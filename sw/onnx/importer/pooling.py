@@ -1,4 +1,4 @@
-"""Pooling nodes: windows that do not overlap, taken into the layer in front of them."""
+"""Pooling nodes with non-overlapping windows, merged into the layer before them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +11,13 @@ from twofold.sw.onnx.importer.graph import Graph, attributes, refuse
 from twofold.sw.onnx.importer.layers import RawLayer
 
 Reader = Callable[[Graph, onnx.NodeProto, RawLayer, bool], None]
-"""Takes a node into a layer; the last argument tells whether the layer's sums are still to be
+"""Merges a node into a layer; the last argument says whether the layer's sums are still to be
 quantized. Raises OnnxError.
 """
 
 
 def window(node: onnx.NodeProto, shape: tuple[int, int, int]) -> tuple[int, int]:
-    """Window of a pooling node over an input of this shape. Raises OnnxError unless it is plain."""
+    """Window of a pooling node over an input of this shape. Raises OnnxError if unsupported."""
     options = attributes(node)
     sides, pads, dilations = (
         _integers(node, key, options.get(key, [])) for key in ("kernel_shape", "pads", "dilations")
@@ -48,7 +48,7 @@ def _text(sides: list[int]) -> str:
 
 
 def take(node: onnx.NodeProto, layer: RawLayer, pooling: str, sides: tuple[int, int]) -> None:
-    """Let ``layer`` pool windows of these sides, on top of what it pools already."""
+    """Make ``layer`` pool windows of these sides, in addition to any it already pools."""
     if layer.positions > 1 and layer.pooling != pooling:
         raise refuse(
             node, f"{pooling} pooling behind {layer.pooling} pooling: a layer has one of them"
@@ -65,7 +65,7 @@ def _maxima(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: bool) 
 
 
 def _additive(node: onnx.NodeProto, layer: RawLayer, is_open: bool) -> None:
-    """Refuse sums and means of anything but the sums of a layer."""
+    """Refuse sums and means of anything but a layer's unmodified sums."""
     if not is_open:
         raise refuse(
             node,
@@ -100,14 +100,14 @@ def _mean(node: onnx.NodeProto, layer: RawLayer, sides: tuple[int, int]) -> None
 
 
 def _add_up(layer: RawLayer, sides: tuple[int, int]) -> int:
-    """Note that sums are added up; returns over how many positions."""
+    """Record that sums are added, and return over how many positions."""
     positions = sides[0] * sides[1]
     layer.trace.append(("sum", np.full(layer.channels, float(positions))))
     return positions
 
 
 def adds_up(graph: Graph, node: onnx.NodeProto) -> bool:
-    """Whether a node is a convolution of each channel with ones, which is how sums are written."""
+    """Whether a node is a depthwise convolution with ones, which is how sums are written."""
     ones = graph.constant(node.input[1]) if node.op_type == "Conv" else None
     if ones is None or ones.ndim != 4 or ones.shape[1] != 1 or ones.dtype.kind != "f":
         return False
@@ -115,7 +115,7 @@ def adds_up(graph: Graph, node: onnx.NodeProto) -> bool:
 
 
 def _sums(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: bool) -> None:
-    """A convolution of each channel with ones."""
+    """Read sum pooling, written as a depthwise convolution with ones."""
     _additive(node, layer, is_open)
     ones = graph.constant(node.input[1]) if len(node.input) > 1 else None
     channels = attributes(node).get("group", 1)
@@ -137,4 +137,4 @@ READERS: dict[str, Reader] = {
     "GlobalAveragePool": _global_mean,
     "Conv": _sums,
 }
-"""Readers by the operator."""
+"""Readers by operator."""

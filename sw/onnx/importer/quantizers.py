@@ -1,4 +1,4 @@
-"""QuantizeLinear and DequantizeLinear: scales, zero points, and weights behind them."""
+"""QuantizeLinear and DequantizeLinear: scales, zero points, and the weights they quantize."""
 
 from dataclasses import dataclass, replace
 
@@ -13,10 +13,10 @@ LIMITS = {
     "int16": (-(1 << 15), (1 << 15) - 1), "uint16": (0, (1 << 16) - 1),
     "int32": (-(1 << 31), (1 << 31) - 1),
 }  # fmt: skip
-"""Types of quantized constants, and their values."""
+"""Types of quantized constants, and their ranges."""
 ACTIVATIONS = ("uint8", "int8")
 SCALE_MIN = float(np.finfo(np.float32).tiny)
-"""Runtimes take float32 below it for 0."""
+"""Runtimes treat smaller float32 values as 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +25,9 @@ class Quantizer:
 
     Attributes
     ----------
-    scale: float64, one value or one a channel.
+    scale: float64, one value or one per channel.
     zero_point: int64, one value.
-    kind: name of the integers' type; None where a dequantizer leaves it to its input.
+    kind: name of the integers' type; None if a dequantizer leaves it to its input.
     """
 
     scale: np.ndarray
@@ -36,7 +36,7 @@ class Quantizer:
 
     @property
     def offset(self) -> int:
-        """What has to be added to the integers so that their lowest value is 0."""
+        """What to add to the integers so that their lowest value is 0."""
         return 128 if self.kind == "int8" else 0
 
     @property
@@ -46,7 +46,7 @@ class Quantizer:
 
 
 def quantizer(graph: Graph, node: onnx.NodeProto) -> Quantizer:
-    """Parameters of ``node``. Raises OnnxError unless they are constant, integer and plain."""
+    """Parameters of ``node``. Raises OnnxError unless they are constants of a supported form."""
     options = attributes(node)
     if options.get("block_size"):
         raise refuse(node, "scales for blocks are not supported; use one a channel")
@@ -75,7 +75,7 @@ def quantizer(graph: Graph, node: onnx.NodeProto) -> Quantizer:
 
 
 def _stated(node: onnx.NodeProto) -> str | None:
-    """Type that a quantizer's attribute names; None where it leaves it to the zero point."""
+    """Type that a quantizer's attribute names; None if it is left to the zero point."""
     kind = attributes(node).get("output_dtype", 0)
     if not kind:
         return None
@@ -86,9 +86,9 @@ def _stated(node: onnx.NodeProto) -> str | None:
 
 
 def activation(graph: Graph, node: onnx.NodeProto, kind: str | None = None) -> Quantizer:
-    """Parameters of a node on the way of the activations: one scale, 8 bits.
+    """Parameters of a node that (de)quantizes activations: one scale, 8 bits.
 
-    ``kind`` is the type of the integers that it dequantizes, where it is known.
+    ``kind`` is the type of the integers that it dequantizes, if known.
     """
     found = quantizer(graph, node)
     if found.scale.size != 1:
@@ -106,9 +106,9 @@ def activation(graph: Graph, node: onnx.NodeProto, kind: str | None = None) -> Q
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Integers without zero point, and their scales: one value, or one for each of ``axis``.
+    """Integers minus their zero point, and their scales: one value, or one per kernel.
 
-    ``values`` are int8 where they fit.
+    ``values`` are int8 if they fit.
     """
 
     values: np.ndarray
@@ -116,10 +116,10 @@ class Weights:
 
 
 def weights(graph: Graph, name: str, node: onnx.NodeProto, axis: int) -> Weights:
-    """Quantized constant ``name`` that ``node`` reads, with at most one scale along ``axis``.
+    """Quantized constant ``name`` that ``node`` reads, with one scale or one per ``axis`` index.
 
-    Raises OnnxError unless it is a constant of integers behind DequantizeLinear, or of floats
-    behind QuantizeLinear and DequantizeLinear; a transposition may follow.
+    Raises OnnxError unless it is an integer constant followed by DequantizeLinear, or a float
+    constant followed by QuantizeLinear and DequantizeLinear; a transposition may follow.
     """
     source, turned = _behind_passing(graph, name), False
     if source is not None and source.op_type == "Transpose":
@@ -173,7 +173,7 @@ def _integers(graph: Graph, node: onnx.NodeProto) -> tuple[np.ndarray, str]:
 
 
 def _quantized(graph: Graph, node: onnx.NodeProto, floats: np.ndarray) -> tuple[np.ndarray, str]:
-    """Weights that the graph quantizes, as ONNX does it: in float32, halves to even."""
+    """Weights that the graph itself quantizes, computed as in ONNX: in float32, halves to even."""
     found = quantizer(graph, node)
     if found.kind is None or found.kind == "int32" or not np.isfinite(floats).all():
         raise refuse(node, "weights are not finite, or not of 8 bits")
@@ -191,5 +191,5 @@ def _quantized(graph: Graph, node: onnx.NodeProto, floats: np.ndarray) -> tuple[
 
 
 def _dtype(kind: str) -> np.dtype:
-    """NumPy's type of this name; of 8 bits for the smaller ones, which NumPy has not."""
+    """NumPy's type of this name; 8 bits for the 4-bit types, which NumPy lacks."""
     return np.dtype({"int4": "int8", "uint4": "uint8"}.get(kind, kind))

@@ -1,42 +1,43 @@
-"""Complementary sets in weights that were trained elsewhere.
+"""Find complementary sets in weights that were trained elsewhere.
 
-Two kernels are *apart* when no input position is used by both. A set is a group of kernels that are
-all apart from each other, so sets are cliques of that relation. Weights pruned into complementary
-sets have true partners that share many further partners, and false ones that share few; a set is
+Two kernels are *apart* if no input position is used by both. A set is a group of kernels that are
+all apart from each other, so sets are cliques of that relation. In weights pruned into
+complementary sets, true partners have many further partners in common and false ones few; a set is
 therefore grown by the kernel that leaves the most candidates.
 
-The search is bounded: by a number of elementary steps, not by time, so that it finds the same sets
-on every machine, and by the largest layer whose table of pairs fits some ten megabytes.
+The search is bounded by a number of elementary steps, not by time, so that it finds the same sets
+on every computer, and by a maximum layer size, so that the table of pairs fits in some ten
+megabytes.
 """
 
 import numpy as np
 
 SLOTS_MAX = 256
 WORTH = 0.75
-"""Share of a dense layer's cost above which structure is not used."""
+"""Share of a dense layer's cost above which the structure is not used."""
 GROWTH = 1.15
-"""From one number of sets tried to the next."""
+"""Factor from one number of sets tried to the next."""
 KERNELS_MAX = 1 << 13
-"""Of a layer that is searched; a larger one has sets in the order of its kernels, or none."""
+"""Maximum kernels of a layer to search; a larger layer has sets in its kernels' order, or none."""
 STEPS_MAX = 1 << 26
-"""Samples of 64 pairs, or bytes of 8 inputs, compared in a search: some seconds."""
+"""Maximum words of 64 pairs, or bytes of 8 inputs, compared in a search: some seconds."""
 PRODUCTS_MAX = 1 << 36
-"""Products in a table of pairs: some seconds."""
+"""Maximum products to compute a table of pairs: some seconds."""
 BLOCK = 1 << 10
 FIRST = 16
-"""Kernels that rule out most numbers of sets."""
+"""Number of first kernels to compare; they rule out most numbers of sets."""
 ONES = np.array([value.bit_count() for value in range(1 << 16)], dtype=np.uint8)
-"""Bits that are set in 16."""
+"""Number of set bits of every 16-bit value."""
 
 
 class _Steps:
-    """Steps that are left."""
+    """The remaining steps of a search."""
 
     def __init__(self, left: int) -> None:
         self.left = left
 
     def take(self, steps: int) -> bool:
-        """Whether that many were left."""
+        """Use up ``steps``; whether that many were left."""
         self.left -= steps
         return self.left >= 0
 
@@ -53,7 +54,7 @@ def apart(used: np.ndarray) -> np.ndarray:
 
 
 def fewest_sets(used: np.ndarray) -> int:
-    """Sets that are needed at least."""
+    """Lower bound on the number of sets."""
     return max(int(used.sum(axis=0).max()), -(-len(used) // SLOTS_MAX), 1)
 
 
@@ -72,7 +73,7 @@ def sets_in_order(used: np.ndarray) -> int | None:
 
 
 def _possible(packed: np.ndarray) -> np.ndarray:
-    """Distances at which none of the first kernels shares an input with another: bool."""
+    """Mask of the distances at which none of the first kernels shares an input with another."""
     possible = np.ones(len(packed), dtype=bool)
     for kernel, row in enumerate(packed[:FIRST]):
         possible[: len(packed) - kernel] &= ~(packed[kernel:] & row).any(axis=1)
@@ -81,9 +82,9 @@ def _possible(packed: np.ndarray) -> np.ndarray:
 
 
 def _in_order(packed: np.ndarray, sets: int, steps: _Steps) -> bool | None:
-    """Whether the kernels of each set ``o % sets`` are apart; None when no steps are left.
+    """Whether the kernels of each set ``o % sets`` are apart; None if no steps are left.
 
-    Some kernels decide for most numbers of sets, so blocks are tried that grow.
+    A few kernels decide most cases, so blocks of increasing size are tried.
     """
     kernels, width = packed.shape
     start, size = 0, 8
@@ -102,9 +103,9 @@ def _in_order(packed: np.ndarray, sets: int, steps: _Steps) -> bool | None:
 
 
 def sets_by_search(used: np.ndarray, below: int) -> tuple[int, np.ndarray] | None:
-    """Sets, fewer than ``below``, and the order of the kernels that makes them canonical.
+    """Number of sets, fewer than ``below``, and the canonical order of the kernels for them.
 
-    None where no such sets are found within the bounds of the search.
+    None if no such sets are found within the bounds of the search.
     """
     kernels, sets = len(used), fewest_sets(used)
     if sets >= below or kernels > KERNELS_MAX or kernels * used.size > PRODUCTS_MAX:
@@ -119,7 +120,7 @@ def sets_by_search(used: np.ndarray, below: int) -> tuple[int, np.ndarray] | Non
 
 
 class _Pairs:
-    """Which kernels are apart, 64 to a sample."""
+    """Which kernels are apart, as bit masks of 64 kernels per word."""
 
     def __init__(self, pairs: np.ndarray) -> None:
         self.kernels = len(pairs)
@@ -129,7 +130,7 @@ class _Pairs:
         self.partners = self.common(np.arange(self.kernels), self.packed(np.ones(len(pairs), bool)))
 
     def packed(self, kernels: np.ndarray) -> np.ndarray:
-        """Samples of a set of kernels, given as a mask."""
+        """Words of a set of kernels, given as a bool mask."""
         whole = np.zeros(-(-self.kernels // 64) * 64, dtype=bool)
         whole[: self.kernels] = kernels
         return np.packbits(whole).view(np.uint64)
@@ -139,13 +140,13 @@ class _Pairs:
         return np.unpackbits(self.samples[kernel].view(np.uint8))[: self.kernels].astype(bool)
 
     def common(self, kernels: np.ndarray, among: np.ndarray) -> np.ndarray:
-        """Partners that each of ``kernels`` has ``among`` others, given as samples."""
+        """Number of partners that each of ``kernels`` has ``among`` others, given as words."""
         both = (self.samples[kernels] & among).view(np.uint16)
         return ONES[both].sum(axis=1, dtype=np.int64)
 
 
 def _order(pairs: _Pairs, sets: int, steps: _Steps) -> np.ndarray | None:
-    """Kernels in canonical order: set ``o % sets`` at place ``o``; None where a set stays small."""
+    """Kernels in canonical order, set ``o % sets`` at index ``o``; None if a set is too small."""
     kernels = pairs.kernels
     slots = -(-kernels // sets)
     free = np.ones(kernels, dtype=bool)
@@ -161,7 +162,7 @@ def _order(pairs: _Pairs, sets: int, steps: _Steps) -> np.ndarray | None:
 
 
 def _grown(pairs: _Pairs, free: np.ndarray, size: int, steps: _Steps) -> list[int] | None:
-    """A set of ``size`` free kernels around the one that has the fewest partners."""
+    """A set of ``size`` free kernels, grown from the one with the fewest partners."""
     left = np.flatnonzero(free)
     members = [int(left[pairs.partners[left].argmin()])]
     alive = free & pairs.of(members[0])

@@ -1,4 +1,4 @@
-"""What an import found, for people and as JSON."""
+"""Summary of an import, as text and as JSON."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def _layer(stage: Stage, note: dict[str, Any]) -> dict[str, Any]:
 
 
 def lines(found: dict[str, Any]) -> list[str]:
-    """Lines for people: the image, the layers, what is left out, and whether it is exact."""
+    """Lines of text: the input, the layers, what is dropped, and whether it is exact."""
     layers = [
         f"  {layer['layer']}: {' x '.join(map(str, layer['out_shape']))}, {layer['sparsity']}, "
         f"k {layer['k']}{', kernels reordered' if layer['permuted'] else ''}"

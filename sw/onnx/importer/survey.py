@@ -1,4 +1,4 @@
-"""All that stands in the way of a model, found in one run."""
+"""Find all obstacles to importing a model in one run."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ REMEDIES = {
     "Resize": "scale inputs before the network",
     "Pad": "export it as pads of the convolution behind it",
 }
-"""Nearest supported form by the operator."""
+"""Nearest supported form, by operator."""
 ELSEWHERE = (
     "the machine takes chains of Conv, Gemm and MatMul between QuantizeLinear and "
     "DequantizeLinear, with Relu, pooling and TopK"
@@ -31,7 +31,7 @@ ELSEWHERE = (
 
 
 def survey(graph: Graph) -> Chain:
-    """What the graph says. Raises OnnxError listing every obstacle that can be found."""
+    """The graph's layers. Raises OnnxError, listing every obstacle that can be found."""
     found = list(_obstacles(graph))
     try:
         chain = read_chain(graph)
@@ -43,12 +43,12 @@ def survey(graph: Graph) -> Chain:
 
 
 def _is_said(text: str, found: list[str]) -> bool:
-    """Whether something about the same node is listed."""
+    """Whether an obstacle at the same node is already listed."""
     return any(text.split(": ")[0] == other.split(": ")[0] for other in found)
 
 
 def _obstacles(graph: Graph) -> Iterator[str]:
-    """What is not supported about nodes on the way of the image, whatever is in front of them."""
+    """What is unsupported about nodes that depend on the input, each checked on its own."""
     for node in _behind(graph):
         try:
             _require_supported(graph, node)
@@ -69,7 +69,7 @@ def _require_supported(graph: Graph, node: onnx.NodeProto) -> None:
 
 
 def _behind(graph: Graph) -> Iterator[onnx.NodeProto]:
-    """Nodes that the image reaches, in the order in which it does."""
+    """Nodes that depend on the input, in breadth-first order."""
     reached, at = [graph.input], 0
     seen = set(reached)
     while at < len(reached):

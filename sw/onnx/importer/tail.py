@@ -1,8 +1,8 @@
-"""What follows the logits: read for its scale, then left out, and listed.
+"""What follows the logits: read for its scale, then dropped and listed.
 
-Nothing here is computed by the machine. Operators that keep the largest logit the largest are
-dropped; those that work along another axis than the classes', or may change which is the largest,
-are refused.
+The machine computes none of this. Operators that preserve which logit is the largest are dropped;
+those that work along an axis other than the classes, or may change which is the largest, are
+refused.
 """
 
 from collections.abc import Callable
@@ -24,12 +24,12 @@ CASTS = (
 
 @dataclass
 class Tail:
-    """Behind the logits.
+    """What follows the logits.
 
     Attributes
     ----------
-    factor: between the last layer's output and what goes into softmax.
-    dropped: what is left out, a line each.
+    factor: between the last layer's output and the input of softmax.
+    dropped: what is left out, one line each.
     """
 
     factor: float = 1.0
@@ -38,7 +38,7 @@ class Tail:
 
 @dataclass(frozen=True)
 class _Place:
-    """A value of a tail: its name, axes (the classes are axis 1), and classes."""
+    """A value of a tail: its name, number of axes (the classes are axis 1), and classes."""
 
     name: str
     rank: int
@@ -46,9 +46,9 @@ class _Place:
 
 
 def read_tail(graph: Graph, name: str, rank: int, classes: int) -> Tail | None:
-    """What follows ``name``, of this rank, when nothing but outputs do; else None.
+    """What follows ``name``, of this rank, if nothing but outputs follows; else None.
 
-    Raises OnnxError for a node that does something to the logits that cannot be left out.
+    Raises OnnxError for a node whose effect on the logits cannot be left out.
     """
     nodes = _nodes(graph, name, 0)
     if nodes is None:
@@ -65,7 +65,7 @@ def read_tail(graph: Graph, name: str, rank: int, classes: int) -> Tail | None:
 
 
 def _nodes(graph: Graph, name: str, depth: int) -> list[tuple[onnx.NodeProto, str]] | None:
-    """Nodes behind ``name``, each with the value it reads; None where there are other operators."""
+    """Nodes after ``name``, each with the value it reads; None if there are other operators."""
     nodes = graph.consumers(name)
     if depth > DEPTH_MAX or len(nodes) > FAN_MAX or not (nodes or name in graph.outputs):
         return None

@@ -1,9 +1,9 @@
-"""An imported network beside ONNX Runtime: logits, labels and layers on inputs of one's own.
+"""Compare an imported network with ONNX Runtime: logits, labels and layers on the user's inputs.
 
-The reference is the model as ONNX defines it: ONNX Runtime without its graph optimisations. Those
-replace float operations by 8-bit kernels, some of which saturate at 16 bits on older processors;
-how far that moves labels is measured beside it. The network's integers are those of its own export,
-which gives the same as the machine's.
+The reference is the model as ONNX defines it: ONNX Runtime without its graph optimisations. These
+replace float operations with 8-bit kernels, some of which saturate at 16 bits on older CPUs; their
+effect on labels is measured separately. The network's integers are computed from its own export,
+which gives the same integers as the machine.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,12 +23,12 @@ from twofold.sw.onnx.importer.graph import Graph
 CHUNK = 64
 """Samples computed at a time."""
 SILENT = 4
-"""Severity of ONNX Runtime's log; its errors are raised too."""
+"""Log severity for ONNX Runtime; its errors are raised anyway."""
 
 
 @dataclass(frozen=True)
 class LayerError:
-    """A hidden layer's integers beside those of the model.
+    """A hidden layer's integers compared with the model's.
 
     Attributes
     ----------
@@ -43,15 +43,15 @@ class LayerError:
 
 @dataclass(frozen=True)
 class Verification:
-    """What a comparison found. Shares are of the samples, 0..1.
+    """Result of a comparison. Shares are of the samples, 0..1.
 
     Attributes
     ----------
-    samples: compared.
+    samples: number of samples compared.
     labels: share with the label of the model's logits.
-    outputs: share with the label of the model's own output, behind what the import drops.
-    within_ties: the same, where any of several equal largest outputs counts; None for an output
-        that is a label.
+    outputs: share with the label of the model's own output, after what the import drops.
+    within_ties: the same, but any of several equal largest outputs counts; None if the output is a
+        label.
     optimised: share with the label of ONNX Runtime's optimised kernels.
     logits: share whose logits are all the nearest integers to the model's.
     logit_error: largest difference of a logit; logit_spread: standard deviation of the model's.
@@ -79,8 +79,8 @@ def verify(content: bytes, quantized: QuantizedNetwork, inputs: np.ndarray) -> V
     """Compare ``quantized`` with the ONNX model that it was read from.
 
     ``inputs``: what the model takes, ``[samples, channels, height, width]`` or the model's own
-    shape, or uint8 for the integers that the machine takes. Raises OnnxError for inputs that do
-    not fit, a network of another model, or a model that ONNX Runtime refuses.
+    shape, or uint8 for the integers that the machine takes. Raises OnnxError if the inputs do not
+    fit, if the network is from another model, or if ONNX Runtime refuses the model.
     """
     raw = not quantized.network.labelled
     origin = import_with_origin(content, quantized.network.name, raw=raw)
@@ -137,7 +137,7 @@ def _inputs(content: bytes, origin: Imported, inputs: np.ndarray) -> tuple[np.nd
 
 
 def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
-    """The model with these values as further outputs."""
+    """The model with these values as additional outputs."""
     model = onnx.load_model_from_string(content)
     known = {value.name for value in model.graph.output}
     for name in names:
@@ -168,7 +168,7 @@ class _Model:
         self._batch = batch if isinstance(batch, int) and batch > 0 else 0
 
     def run(self, feeds: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs by name, as many rows each as ``feeds`` has."""
+        """Outputs by name, each with as many rows as ``feeds``."""
         batch = self._batch or len(feeds)
         rows: list[list[np.ndarray]] = []
         for start in range(0, len(feeds), batch):
@@ -188,7 +188,7 @@ class _Model:
 
 
 def _label(outputs: dict[str, np.ndarray], classes: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Labels of the first output that has them, and the values they come from, if it is values."""
+    """Labels of the first usable output, and the values they come from; None if it is a label."""
     for values in outputs.values():
         if values.size == len(values) * classes and classes > 1:
             rows = values.reshape(len(values), classes)
@@ -199,7 +199,7 @@ def _label(outputs: dict[str, np.ndarray], classes: int) -> tuple[np.ndarray, np
 
 
 class _Tally:
-    """Sums over chunks."""
+    """Accumulates the comparison over chunks."""
 
     def __init__(self, origin: Imported) -> None:
         self.origin = origin

@@ -1,8 +1,8 @@
 """Bounds on a protobuf message before it is decoded.
 
-Two bytes of a file can become an object of some hundred bytes when they are decoded, and a packed
-number of one byte takes eight. So the bytes are walked first, without building anything, and a file
-that would need more memory than its own size explains is refused.
+Decoding can turn two bytes of a file into an object of some hundred bytes, and a packed number of
+one byte into eight. So the bytes are scanned first, without building anything, and a file that
+would need far more memory than its size is refused.
 """
 
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ import onnx
 from twofold.sw.errors import OnnxError
 
 FIELDS_MAX = 1 << 18
-"""Fields that a model may have: some thousand nodes have some ten thousand."""
+"""Maximum fields of a model: some thousand nodes have some ten thousand."""
 NUMBERS_MAX = 1 << 26
-"""Numbers in packed fields, which take up to eight bytes each once they are decoded."""
+"""Maximum bytes of packed numbers, each of which can take up to eight once decoded."""
 DEPTH_MAX = 24
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -23,7 +23,7 @@ FIXED = {FIXED64: 8, FIXED32: 4}
 
 
 def require_bounded(content: bytes) -> None:
-    """Raises OnnxError for bytes that are no message, or one too large to decode."""
+    """Raise OnnxError unless ``content`` is a message that is small enough to decode."""
     walk = _Walk()
     walk.message(memoryview(content), onnx.ModelProto.DESCRIPTOR, 0)
 
@@ -33,7 +33,7 @@ class _Walk:
         self.fields = self.numbers = 0
 
     def message(self, content: memoryview, kind: Any, depth: int) -> None:
-        """Count what ``content``, a message of this kind, holds."""
+        """Count the fields and numbers in ``content``, a message of this kind."""
         if depth > DEPTH_MAX:
             raise OnnxError(f"model is nested more than {DEPTH_MAX} deep; graphs inside nodes "
                             "(If, Loop, Scan) are not supported, export without them")  # fmt: skip
@@ -66,7 +66,7 @@ def _require_text(content: memoryview) -> None:
 
 
 def _fields(content: memoryview) -> Iterator[tuple[int, memoryview | None]]:
-    """Number of each field, and its content where it has a length."""
+    """Number of each field, and its content if it is length-delimited, else None."""
     at, end = 0, len(content)
     while at < end:
         key, at = _varint(content, at)
