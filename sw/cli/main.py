@@ -113,8 +113,8 @@ def _paths(value: object) -> Iterator[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``twofold`` with ``argv`` (default: the process's arguments) and return its exit code."""
-    samples, notes = translated(sys.argv[1:] if argv is None else argv)
-    args = parser().parse_args(samples)
+    arguments, notes = translated(sys.argv[1:] if argv is None else argv)
+    args = parser().parse_args(arguments)
     for note in notes:
         print(f"twofold: note: {note}", file=sys.stderr)
     try:

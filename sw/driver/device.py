@@ -180,7 +180,7 @@ def identity(unit: Unit) -> Identity:
     )
 
 
-def read_samples(one: Register, read: Callable[[int], int]) -> int:
+def read_words(one: Register, read: Callable[[int], int]) -> int:
     """Value of a register, read in 32-bit words; ``read`` takes the offset of a word.
 
     The lowest word is read first, which latches the high half of a counter

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
-from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes, read_samples
+from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes, read_words
 from twofold.sw.errors import DeviceBusyError, DeviceError, DeviceLostError, NoCardError
 from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
 from twofold.sw.xrt.cards import claim, release
@@ -184,7 +184,7 @@ class XrtUnit:
             return sample.value
 
         with self._reading:
-            return read_samples(one, read)
+            return read_words(one, read)
 
     def close(self) -> None:
         """Close the kernel."""

@@ -77,10 +77,10 @@ class Library:
     def require(self, done: bool, error: type[DeviceError], message: str) -> None:
         """Raise ``error`` with a message and XRT's own explanation unless ``done``."""
         if not done:
-            samples = self.last_samples()
-            raise error(f"{message}{f' (XRT: {samples})' if samples else ''}")
+            words = self.last_words()
+            raise error(f"{message}{f' (XRT: {words})' if words else ''}")
 
-    def last_samples(self) -> str:
+    def last_words(self) -> str:
         """The last error in XRT's log, on one line; empty when there is none."""
         if self._log < 0:
             return ""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
-from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes, read_samples
+from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes, read_words
 from twofold.sw.errors import DeviceError, DeviceLostError, MissingRuntimeError, NoCardError
 from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
 from twofold.sw.xrt.cards import claim, release
@@ -166,7 +166,7 @@ class PynqUnit:
     def read(self, one: Register) -> int:
         """Value of a register, read word by word."""
         with self._reading:
-            return read_samples(one, lambda offset: int(self.kernel.read(offset)))
+            return read_words(one, lambda offset: int(self.kernel.read(offset)))
 
 
 class PynqDevice:

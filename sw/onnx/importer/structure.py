@@ -126,7 +126,7 @@ class _Pairs:
         self.kernels = len(pairs)
         self.alone = np.diagonal(pairs).copy()
         np.fill_diagonal(pairs, False)
-        self.samples = np.stack([self.packed(row) for row in pairs])
+        self.words = np.stack([self.packed(row) for row in pairs])
         self.partners = self.common(np.arange(self.kernels), self.packed(np.ones(len(pairs), bool)))
 
     def packed(self, kernels: np.ndarray) -> np.ndarray:
@@ -137,11 +137,11 @@ class _Pairs:
 
     def of(self, kernel: int) -> np.ndarray:
         """Mask of a kernel's partners."""
-        return np.unpackbits(self.samples[kernel].view(np.uint8))[: self.kernels].astype(bool)
+        return np.unpackbits(self.words[kernel].view(np.uint8))[: self.kernels].astype(bool)
 
     def common(self, kernels: np.ndarray, among: np.ndarray) -> np.ndarray:
         """Number of partners that each of ``kernels`` has ``among`` others, given as words."""
-        both = (self.samples[kernels] & among).view(np.uint16)
+        both = (self.words[kernels] & among).view(np.uint16)
         return ONES[both].sum(axis=1, dtype=np.int64)
 
 

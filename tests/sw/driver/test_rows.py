@@ -7,7 +7,7 @@ import pytest
 
 from twofold.hw.contract import regs
 from twofold.hw.contract.results import ResultRow
-from twofold.sw.driver.device import identity, read_samples
+from twofold.sw.driver.device import identity, read_words
 from twofold.sw.driver.rows import fill_rows, rows_of, split_rows
 from twofold.sw.driver.software import SoftwareUnit
 from twofold.sw.errors import WrongPlatformError
@@ -53,7 +53,7 @@ def test_registers_are_read_from_the_low_sample_up(name: str):
         asked.append(offset)
         return len(asked)
 
-    value = read_samples(one, read)
+    value = read_words(one, read)
     assert asked == list(range(one.offset, one.end, 4))
     assert value.to_bytes(one.size, "little") == struct.pack(
         f"<{len(asked)}I", *range(1, len(asked) + 1)
