@@ -170,7 +170,7 @@ def _grown(pairs: _Pairs, free: np.ndarray, size: int, steps: _Steps) -> list[in
         candidates = np.flatnonzero(alive)
         if len(candidates) < size - len(members):
             return None
-        if not steps.take(len(candidates) * pairs.samples.shape[1] + BLOCK):
+        if not steps.take(len(candidates) * pairs.words.shape[1] + BLOCK):
             return None
         # A kernel without weights is its own partner: it counts itself.
         partners = pairs.common(candidates, pairs.packed(alive)) + pairs.alone[candidates]
