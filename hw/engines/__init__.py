@@ -1,0 +1,1 @@
+"""Engines: what computes the layers, and the links between them."""

@@ -1,0 +1,1 @@
+"""The machine: stages around a loader of parameters, counters and results."""

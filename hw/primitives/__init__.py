@@ -1,0 +1,1 @@
+"""Primitives: memories, multipliers, queues, and how a tile becomes a module of its own."""

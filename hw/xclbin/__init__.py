@@ -1,0 +1,1 @@
+"""The container of a bitstream, as the runtime reads it."""
