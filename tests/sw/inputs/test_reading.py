@@ -12,6 +12,7 @@ from twofold.hw.contract.errors import NetworkError
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.data.audio import read_clip
 from twofold.sw.data.features import log_mel
+from twofold.sw.data.frontend import front_end
 from twofold.sw.errors import ArtefactError, AudioError, InputError
 from twofold.sw.inputs import read_inputs, shown
 
@@ -26,9 +27,15 @@ def tone(tmp_path: Path) -> Path:
 
 
 def test_recordings_go_through_the_front_end(speech: QuantizedNetwork, tone: Path):
+    assert speech.front_end == "centred"
     inputs = read_inputs(speech, [tone, tone])
     assert inputs.samples.shape == (2, 1, 32, 32) and inputs.samples.dtype == np.uint8
-    np.testing.assert_array_equal(inputs.samples[1, 0], log_mel(read_clip(tone)))
+    wanted = front_end("centred")(read_clip(tone))
+    np.testing.assert_array_equal(inputs.samples[1, 0], wanted)
+    older = replace(speech, input={"kind": "audio", "front_end": "log-mel-1"})
+    found = read_inputs(older, [tone]).samples[0, 0]
+    np.testing.assert_array_equal(found, log_mel(read_clip(tone)))
+    assert (found != wanted).any()
     assert inputs.names == (str(tone),) * 2 and inputs.exit_code == 0
     assert inputs.complete() is inputs
 
@@ -77,10 +84,10 @@ def test_no_kind_is_guessed_by_shape(array: QuantizedNetwork, tone: Path):
 
 def test_front_ends_that_do_not_fit(speech: QuantizedNetwork, array, tone: Path):
     other = replace(speech, input={"kind": "audio", "front_end": "log-mel-99"})
-    with pytest.raises(ArtefactError, match="'log-mel-99', this program knows log-mel-1"):
+    with pytest.raises(ArtefactError, match="'log-mel-99', this program knows log-mel-1, centred"):
         read_inputs(other, [tone]).complete()
     small = replace(array, input=speech.input)
-    with pytest.raises(NetworkError, match=r"takes \[1, 8, 8\], its front end 'log-mel-1' gives"):
+    with pytest.raises(NetworkError, match=r"takes \[1, 8, 8\], its front end 'centred' gives"):
         read_inputs(small, [tone]).complete()
 
 
