@@ -65,7 +65,8 @@ def test_shipped_digits_reach_96_percent() -> None:
 def test_shipped_speech_on_the_test_split() -> None:
     quantized = QuantizedNetwork.load(SHIPPED / "gsc-fast.npz")
     clips = gsc.open_gsc(Path(GSC or "")).clips("test")
-    images, labels = gsc.features(clips), gsc.labels(clips)
+    assert quantized.front_end is not None
+    images, labels = gsc.features(clips, quantized.front_end), gsc.labels(clips)
     logits = forward_integer(quantized, torch.from_numpy(images)).numpy()
     np.testing.assert_array_equal(logits, forward(quantized, images).logits)
-    assert (logits.argmax(1) == labels).mean() >= 0.88
+    assert (logits.argmax(1) == labels).mean() >= 0.90
