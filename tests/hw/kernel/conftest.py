@@ -175,7 +175,7 @@ class Host:
         ctx.set(bus.bready, 0)
         assert response == Response.OKAY
 
-    async def read_sample(self, ctx, offset):
+    async def read_word(self, ctx, offset):
         bus = self.bus
         ctx.set(bus.araddr, offset)
         ctx.set(bus.arvalid, 1)
@@ -194,8 +194,8 @@ class Host:
 
     async def read(self, ctx, name):
         one = regs.register(name)
-        samples = [await self.read_sample(ctx, one.offset + 4 * at) for at in range(one.bits // 32)]
-        return sum(sample << 32 * at for at, sample in enumerate(samples))
+        words = [await self.read_word(ctx, one.offset + 4 * at) for at in range(one.bits // 32)]
+        return sum(word << 32 * at for at, word in enumerate(words))
 
     async def start(self, ctx, **arguments):
         for name, value in arguments.items():

@@ -42,7 +42,7 @@ def test_every_register_is_where_the_table_says(axi_host):
     simulate(dut, bench)
 
 
-@pytest.mark.parametrize("between", [(), ("status", "control", "words")])
+@pytest.mark.parametrize("between", [(), ("status", "control", "samples")])
 @pytest.mark.parametrize("name", ["cycles", "output_stalls", "busy", "total_cycles"])
 def test_a_counter_that_runs_on_is_read_whole(axi_host, name, between):
     """The low half is read, the counter goes on into its high half, and then that is read."""
@@ -99,7 +99,7 @@ def test_gaps_and_read_only_registers_swallow_writes(axi_host):
 def test_bytes_are_written_as_their_strobes_say(axi_host):
     dut = ControlBlock()
     host = axi_host(dut.bus)
-    offset = regs.register("words").offset
+    offset = regs.register("samples").offset
 
     async def bench(ctx):
         await host.write_word(ctx, offset, 0x11223344)
