@@ -98,10 +98,7 @@ def test_a_large_network_is_solved() -> None:
 
 
 def test_what_no_engine_serves_is_said_first() -> None:
-    deep = Conv2d(out_channels=4, kernel=(1, 1), sparsity=Complementary(2))
-    chosen = replace(LARGE, layers=(*LARGE.layers[:1], deep, Linear(out_features=10)))
-    wide = replace(
-        chosen, layers=(*chosen.layers[:2], Linear(out_features=1 << 12), Linear(out_features=10))
-    )
-    with pytest.raises(FoldingError, match=r"linear\d: .*packed format takes"):
+    units = Linear(out_features=1 << 12)  # over 98,304 inputs, each a row of weights
+    wide = replace(LARGE, layers=(*LARGE.layers[:1], units, Linear(out_features=10)))
+    with pytest.raises(FoldingError, match="linear1: .*packed format takes"):
         choose(wide, Target())
