@@ -100,5 +100,5 @@ def test_a_large_network_is_solved() -> None:
 def test_what_no_engine_serves_is_said_first() -> None:
     units = Linear(out_features=1 << 12)  # over 98,304 inputs, each a row of weights
     wide = replace(LARGE, layers=(*LARGE.layers[:1], units, Linear(out_features=10)))
-    with pytest.raises(FoldingError, match="linear1: .*packed format takes"):
+    with pytest.raises(FoldingError, match=r"linear1: .*packed format takes"):
         choose(wide, Target())
