@@ -15,14 +15,13 @@ from twofold.hw.contract import regs
 from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding
 from twofold.hw.contract.network import Conv2d, Linear, Network
 from twofold.hw.contract.presets import folding, network
-from twofold.hw.contract.regs import KERNEL_NAME, Control, Operation, Status
+from twofold.hw.contract.regs import Control, Operation, Status
 from twofold.hw.verilog.kernel import machine_kernel
 from twofold.hw.xclbin.xclbin import decode
-from twofold.sim.emulation.bitstream import HARNESS
+from twofold.sim.emulation.bitstream import card_library
 from twofold.sim.emulation.card import Card, CardError, CardPlan, UnitPlace, read_plan
 from twofold.sim.emulation.protocol import Api, Fields, Message, ProtocolError, call
 from twofold.sim.emulation.server import LIBRARY, PLAN, Server, connect
-from twofold.sim.rtl.library import shared_library
 from twofold.sim.testbenches.kernel_job import KernelJob
 from twofold.sim.testbenches.kernel_runner import create_job
 from twofold.sim.workloads.random_network import random_inputs, random_quantized, with_outputs
@@ -135,7 +134,7 @@ def test_results_of_any_size(build: Path, tmp_path: Path, outputs: int, labelled
     quantized = random_quantized(with_outputs(shape, outputs, labelled=labelled), 7)
     machine = Folding((GatherFolding(cols=2), ScatterFolding(lanes=5)), input_bytes=4)
     kernel = machine_kernel(quantized.network, machine, build)
-    library = shared_library(kernel, HARNESS, build / "library", top=KERNEL_NAME, optimise=False)
+    library = card_library(kernel, build)
     place = UnitPlace("twofold_1", base=1 << 24, size=1 << 16, memories=((0, 1 << 24),))
     job = create_job(quantized, machine, random_inputs(quantized.network, 30, 5), tmp_path)
     card = Card(library, CardPlan(units=(place,), timeout=20_000))
