@@ -170,6 +170,7 @@ from pathlib import Path
 from twofold.hw.contract.presets import folding
 from twofold.sw.artefacts.shipped import shipped
 from twofold.sim.simulate import simulate
+from twofold.sim.workloads.random_network import random_inputs
 from twofold.sim.workloads.samples import Workload
 from twofold.sw.artefacts import QuantizedNetwork
 
