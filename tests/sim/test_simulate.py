@@ -226,7 +226,7 @@ def test_raw_outputs_are_simulated_and_shown_without_labels(build: Path):
     assert found.passed and found.figures["mismatches"] == 0
     assert {(sample.label, sample.probability) for sample in found.samples} == {(None, None)}
     console = Console(record=True, width=120)
-    few = replace(found, samples=found.samples[:3], figures=found.figures | {"folding": "own"})
+    few = replace(found, samples=found.samples[:3], figures=found.figures | {"machine": "own"})
     show(few, console)
     text = console.export_text()
     assert "raw outputs" in text and "mismatches" in text
