@@ -256,15 +256,8 @@ def _trees(plan: ScatterPlan) -> Resources:
 def _shared_weights(plan: ScatterPlan) -> Resources:
     """Weight memories that all positions share, with registers before and after them."""
     bits, lanes, engines = _element_bits(plan), plan.folding.lanes, len(plan.spans)
-    found = Resources(lut=10 * engines, ff=engines * (16 + bits * lanes))
-    for at, span in enumerate(memory_spans(plan)):
-        depth, reads = memory_depth(plan, span), min(ENGINES, engines - at * ENGINES)
-        if shared_style(depth) == "ultra":
-            found += Resources(uram=ultra_rams(depth, bits, lanes))
-        else:
-            found += Resources(bram36=block_rams(depth, bits, lanes, reads))
-            found += Resources(ff=reads * bits * lanes)
-    return found
+    registers = Resources(lut=10 * engines, ff=engines * (16 + bits * lanes))
+    return registers + _memories(plan, shared_style)
 
 
 def _scatter_tile(plan: ScatterPlan) -> Resources:
@@ -301,12 +294,16 @@ def _choice_registers(groups: int) -> int:
 
 def _weights(plan: ScatterPlan) -> Resources:
     """Weight memories of one position."""
-    bits, lanes = _element_bits(plan), plan.folding.lanes
-    engines = len(plan.spans)
+    return _memories(plan, lambda _: own_style(plan))
+
+
+def _memories(plan: ScatterPlan, style: Callable[[int], str]) -> Resources:
+    """One set of weight memories; ``style`` says which kind a memory of a given depth is."""
+    bits, lanes, engines = _element_bits(plan), plan.folding.lanes, len(plan.spans)
     found = Resources()
     for at, span in enumerate(memory_spans(plan)):
         depth, reads = memory_depth(plan, span), min(ENGINES, engines - at * ENGINES)
-        if own_style(plan) == "ultra":
+        if style(depth) == "ultra":
             found += Resources(uram=ultra_rams(depth, bits, lanes))
         else:
             found += Resources(bram36=block_rams(depth, bits, lanes, reads))
