@@ -16,8 +16,7 @@ JOBS ?= 2
 CHOSEN = $(if $(NETWORK),--network "$(NETWORK)") $(if $(NET),--net $(NET)) $(if $(VARIANT),--variant $(VARIANT))
 MACHINE_OPTIONS = $(CHOSEN) $(if $(MACHINE),--machine "$(MACHINE)") $(if $(FOLDING),--folding $(FOLDING)) \
 	$(if $(BOARD),--board $(BOARD))
-COUNT = $(or $(SAMPLES),$(SAMPLES))
-SEND = $(if $(COUNT),--samples $(COUNT)) $(if $(INPUT),--input "$(INPUT)")
+SEND = $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(INPUT),--input "$(INPUT)")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sim test test-pythons lint rtl train bitstream emulate bench report resources clean distclean
