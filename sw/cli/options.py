@@ -214,14 +214,18 @@ def _variant(args: argparse.Namespace) -> str:
 
 def named_machine(args: argparse.Namespace) -> "Machine":
     """The machine that ``--machine`` names. Raises MachineError."""
-    from twofold.hw.contract import shipped
-    from twofold.hw.contract.machine import Machine
-
     # ``--net`` and ``--folding`` would name another machine; do not silently ignore them.
     for option in ("net", "variant", "folding"):
         if getattr(args, option, None) is not None:
             raise MachineError(f"--{option} names a shipped machine; leave it out with --machine")
-    name = args.machine
+    return load_machine(args.machine)
+
+
+def load_machine(name: str) -> "Machine":
+    """A machine by its name, if it ships, or by its file. Raises MachineError."""
+    from twofold.hw.contract import shipped
+    from twofold.hw.contract.machine import Machine
+
     if name in shipped.names():
         return shipped.machine(name)
     if not Path(name).exists():

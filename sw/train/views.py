@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from twofold.hw.contract.cache import locked
+from twofold.sw.errors import ArtefactError
 from twofold.sw.train import checkpoint
 from twofold.sw.train.augment import images
 from twofold.sw.train.sources import Progress, SpeechSource, Split
@@ -77,7 +78,10 @@ class Views:
             if not path.exists():
                 checkpoint.save(path, self._make(shard))
         tree = checkpoint.load(path)
-        return tree["images"], tree["predictions"]
+        try:
+            return tree["images"], tree["predictions"]
+        except KeyError as error:
+            raise ArtefactError(f"{path}: of another version, no {error}; delete it") from error
 
     @torch.no_grad()
     def _make(self, shard: int) -> dict[str, Tensor]:

@@ -6,8 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twofold.sw.cli.options import add_json, named_machine
-from twofold.sw.cli.verbs.train import add_data_arguments, add_task, data_source, display
+from twofold.sw.cli.options import add_json, load_machine
+from twofold.sw.cli.verbs.train import (
+    add_data_arguments,
+    add_task,
+    data_source,
+    display,
+    positive,
+)
 
 if TYPE_CHECKING:
     from twofold.sw.train.explore.trials import Figure
@@ -30,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="reports (default %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--scale", type=float, default=0.1, metavar="X",
+        "--scale", type=positive, default=0.1, metavar="X",
         help="epochs of the students, as a share of the shipped recipe's (default %(default)s); "
         "the teacher is trained in full, once; with seeds, of everything",
     )  # fmt: skip
@@ -45,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.train.journal import Journal
     from twofold.sw.train.loop import Trainer
 
-    folding = named_machine(args).folding if args.machine else shipped_folding(args.net)
+    folding = load_machine(args.machine).folding if args.machine else shipped_folding(args.net)
     args.out.mkdir(parents=True, exist_ok=True)
     journal = Journal(args.out / f"{args.study}.jsonl")
     journal.clear()

@@ -16,7 +16,7 @@ from twofold.sw.cli.options import (
     VARIANT,
     VARIANT_CHOICES,
     add_json,
-    named_machine,
+    load_machine,
     named_network,
 )
 from twofold.sw.errors import DatasetError
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="network (.npz)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random")
     parser.add_argument(
-        "--scale", type=_positive, default=1.0, metavar="X", help="factor on the number of epochs"
+        "--scale", type=positive, default=1.0, metavar="X", help="factor on the number of epochs"
     )
     parser.add_argument("--taps", type=float, metavar="N", help="mean taps of a conv1 kernel")
     parser.add_argument("--winners", type=_numbers, metavar="K,K,K", help="k of every layer")
@@ -87,7 +87,7 @@ def add_task(parser: argparse.ArgumentParser) -> None:
 def _description(args: argparse.Namespace, variant: str) -> "Network":
     """Description of the network to train. Raises NetworkError and MachineError."""
     if args.machine is not None:
-        return named_machine(argparse.Namespace(machine=args.machine)).network
+        return load_machine(args.machine).network
     if args.network is not None:
         from twofold.hw.contract.reading import network_of_file
 
@@ -106,7 +106,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _positive(text: str) -> float:
+def positive(text: str) -> float:
+    """An option's number above 0 and below 1,000. Raises ArgumentTypeError."""
     value = float(text)
     if not 0 < value < 1000:
         raise argparse.ArgumentTypeError(f"{text} is not in 0..1000")

@@ -56,8 +56,8 @@ def test_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(trials, "recipe", _short)
-    options = ["pareto", "--net", "tiny", "--out", str(tmp_path), "--work", str(tmp_path)]
-    arguments = _parse([*options, "--json"])
+    options = ["pareto", "--net", "tiny", "--machine", "tiny-fast-full", "--json"]
+    arguments = _parse([*options, "--out", str(tmp_path), "--work", str(tmp_path)])
     assert cli.run(arguments) == 0
     figures = json.loads(capsys.readouterr().out)
     assert (figures["study"], figures["net"]) == ("pareto", "tiny")
@@ -66,6 +66,12 @@ def test_command(
     assert [figure["epochs"] for figure in figures] == [4] * 5
     assert (tmp_path / "pareto.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "pareto.md").read_text().splitlines()) == 4 + 5
+
+
+def test_scale_is_above_0(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _parse(["pareto", "--scale", "-1"])
+    assert "-1 is not in 0..1000" in capsys.readouterr().err
 
 
 def test_seeds_run_whole_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ import torch
 from twofold.sw.data.frontend import CENTRED
 from twofold.sw.data.gsc import KEYWORDS
 from twofold.sw.data.speech import VOICES, speak
-from twofold.sw.train import sources
+from twofold.sw.errors import ArtefactError
+from twofold.sw.train import checkpoint, sources
 from twofold.sw.train.sources import FineSource, SpeechSource
 from twofold.sw.train.views import Views
 
@@ -82,7 +83,16 @@ def test_every_view_once_an_epoch(source: SpeechSource, tmp_path: Path) -> None:
     assert torch.equal(kept, first) and len(asked) == before
 
 
-def test_opinions_belong_to_their_views(source: SpeechSource, tmp_path: Path) -> None:
+def test_views_of_another_version(source: SpeechSource, tmp_path: Path) -> None:
+    made, _ = views(source, tmp_path)
+    epoch(made, 0)
+    (kept,) = tmp_path.iterdir()
+    checkpoint.save(kept, {"images": checkpoint.load(kept)["images"]})
+    with pytest.raises(ArtefactError, match="of another version"):
+        epoch(views(source, tmp_path)[0], 0)
+
+
+def test_predictions_belong_to_their_views(source: SpeechSource, tmp_path: Path) -> None:
     """The teacher hears finer frames of the same clip; their means differ a little."""
     made, _ = views(source, tmp_path)
     images, said = epoch(made, 0)
