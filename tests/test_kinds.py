@@ -47,7 +47,7 @@ TABLES: list[tuple[Mapping, set]] = [
         (table, set(SPARSITIES.values()))
         for table in (
             twofold.sw.artefacts.quantized._STRUCTURES,
-            twofold.sw.model.masks._OPEN,
+            twofold.sw.model.masks._RELAXED,
             twofold.sw.model.masks._CHOICES,
             twofold.sim.workloads.random_network._STRUCTURES,
         )

@@ -12,7 +12,7 @@ from twofold.hw.contract.arith import ACT_MAX
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.bench.floats import float_inputs, float_layers, integer_bias
-from twofold.sw.golden.model import beside, layer_output
+from twofold.sw.golden.model import layer_output, per_channel
 from twofold.sw.golden.winners import keep_winners
 
 Layer = Callable[[Stage, np.ndarray], np.ndarray]
@@ -27,7 +27,7 @@ def float_logits(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
         weight, bias = parameters[stage.index]
 
         def finish(acc: np.ndarray, channels: slice) -> np.ndarray:
-            sums = acc + beside(acc, bias[channels])
+            sums = acc + per_channel(acc, bias[channels])
             return sums if stage.last else np.maximum(sums, 0)
 
         return layer_output(stage, weight, x, finish)
@@ -44,7 +44,7 @@ def even_logits(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
         bias = integer_bias(stage, one, 0 if stage.index else first)
 
         def finish(acc: np.ndarray, channels: slice) -> np.ndarray:
-            sums = acc + beside(acc, bias[channels])
+            sums = acc + per_channel(acc, bias[channels])
             if stage.last:
                 return sums
             return np.clip(np.rint(sums / (1 << one.shift)), 0, ACT_MAX).astype(np.uint8)

@@ -193,14 +193,14 @@ def _requantise(
     stage: Stage, layer: QuantizedLayer, acc: np.ndarray, channels: slice
 ) -> np.ndarray:
     """Activations from accumulators whose first axis is ``channels``."""
-    add = beside(acc, layer.add[channels])
+    add = per_channel(acc, layer.add[channels])
     if stage.last:
         return acc + add
     if layer.mul is not None:
-        acc = acc * beside(acc, layer.mul[channels])
+        acc = acc * per_channel(acc, layer.mul[channels])
     return np.clip((acc + add) >> layer.shift, 0, ACT_MAX).astype(np.uint8)
 
 
-def beside(acc: np.ndarray, values: np.ndarray) -> np.ndarray:
+def per_channel(acc: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Per-channel values in the accumulators' type, shaped to broadcast against them."""
     return values.astype(acc.dtype).reshape(-1, *(1,) * (acc.ndim - 1))

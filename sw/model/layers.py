@@ -1,8 +1,8 @@
 """Layers of a network in training: masked weights, normalisation, ReLU and k-winners.
 
-Activations between layers are [samples, rows, cols, channels] or [samples, units]; the order inside
-a layer is multiplication, pooling, BatchNorm, ReLU, k-winners, which equals normalising before
-pooling as long as every gain is positive.
+Activations between layers are [samples, rows, cols, channels] or [samples, units]. The order inside
+a layer is multiplication, pooling, BatchNorm, ReLU, k-winners; as long as every gain is positive,
+this is the same as normalising before pooling.
 """
 
 import math
@@ -19,12 +19,12 @@ GAIN_MIN = 0.01
 """Gains are kept above this, so that pooling and normalisation commute."""
 EPSILON = 1e-5
 MOMENTUM = 0.02
-QUIETING = 0.05
-"""Standard deviations that offsets are lowered by where twice as many values are used as may be."""
+DENSITY_STEP = 0.05
+"""Step, in standard deviations, that lowers offsets while the density is twice its limit."""
 
 
 def winners(x: Tensor, k: int) -> Tensor:
-    """``x`` with all but the ``k`` largest of the last axis set to 0; ties keep more."""
+    """``x`` with all but the ``k`` largest values of the last axis set to 0; ties are all kept."""
     if k >= x.shape[-1]:
         return x
     least = torch.topk(x, k, dim=-1).values[..., -1:]
@@ -36,9 +36,9 @@ class NormWinners(nn.Module):
 
     Attributes
     ----------
-    k: winners kept; may be changed at any time.
-    used: share of the values that may be other than 0; None asks for nothing.
-    density: share of the values that were other than 0 in the last batch, where `used` is given.
+    k: number of winners; may be changed at any time.
+    used: largest share of non-zero values; None for no limit.
+    density: share of non-zero values in the last batch; measured only if `used` is set.
     fused: use the fast kernels instead of stock PyTorch.
     """
 
@@ -79,7 +79,7 @@ class NormWinners(nn.Module):
         return out
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the batch; running averages are kept for evaluation."""
+        """Mean and variance of the batch; also updates the running statistics for evaluation."""
         if self.fused:
             mean, variance = native.moments(x)
         else:
@@ -92,20 +92,20 @@ class NormWinners(nn.Module):
 
     @torch.no_grad()
     def keep_bounds(self) -> None:
-        """Bring gains back above `GAIN_MIN`, and lower all offsets a little while more values are
-        other than 0 than `used` allows; to be called after every optimiser step.
+        """Clamp gains to `GAIN_MIN`, and lower all offsets by a small step while the density is
+        above `used`. Call after every optimiser step.
         """
         self.gain.clamp_(min=GAIN_MIN)
         if self.used is not None and self.density > self.used:
-            self.shift.sub_(self.gain * (QUIETING * (self.density / self.used - 1)))
+            self.shift.sub_(self.gain * (DENSITY_STEP * (self.density / self.used - 1)))
 
 
 class Layer(nn.Module):
     """One layer of a network, seen as a convolution or a matrix, in training.
 
-    The mask has the shape of the weights, is 1 where a weight exists, and is set from outside
-    (`twofold.sw.model.masks`). The gradient reaches all weights, existing or not, so that a masked
-    one can grow back until the mask is final.
+    The mask has the shape of the weights, is 1 where a weight exists, and is set by the training
+    loop (`twofold.sw.model.masks`). The gradient reaches masked weights too, so that they can grow
+    back until the mask is final.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ class Layer(nn.Module):
         self.fused = True
 
     def effective(self, half: bool = False) -> Tensor:
-        """Weights that exist, in bfloat16 where ``half``; the gradient passes to all."""
+        """Masked weights, in bfloat16 if ``half``; the gradient reaches all weights."""
         if self.fused:
             return native.mask_weights(self.weight, self.mask, half)
         absent = (self.weight * (1 - self.mask)).detach()
@@ -134,7 +134,7 @@ class Layer(nn.Module):
         return weight.to(torch.bfloat16) if half else weight
 
     def forward(self, x: Tensor) -> Tensor:
-        """Next activations of ``x``; float32 or bfloat16 in, the same out while training."""
+        """Output activations for ``x``, float32 or bfloat16; in training, of the same type."""
         half = x.dtype == torch.bfloat16
         x = _PRODUCTS[type(self.stage.layer)](self, x, half)
         return x if self.norm is None else self.norm(x, half)
@@ -162,4 +162,4 @@ class Layer(nn.Module):
 
 
 _PRODUCTS = {Conv2d: Layer._convolve, Linear: Layer._multiply}
-"""Sums of products, by the kind of the layer."""
+"""Pooled sums of products, by kind of layer."""

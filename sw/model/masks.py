@@ -11,38 +11,38 @@ from twofold.sw.model import native
 FIRST = 4
 """Factor on the density of the first layer."""
 _ROUNDS = 150
-"""Rounds of the auction that shares a set's positions out evenly."""
+"""Maximum rounds of the auction that distributes a set's positions evenly."""
 
 
-def open_share(stage: Stage, relaxation: float) -> int:
-    """Weights kept in an unfinished mask, in the unit of its structure.
+def relaxed_count(stage: Stage, relaxation: float) -> int:
+    """Size of a relaxed mask, in the unit of its structure.
 
-    ``relaxation`` runs from 1 (all weights exist) to 0 (the final structure): of a layer of taps,
-    taps of the largest kernel; of complementary sets, kernels that share a position; of a dense
-    layer always 1.
+    ``relaxation`` runs from 1 (all weights exist) to 0 (the final structure). The unit is: taps of
+    the largest kernel, for `Taps`; kernels per set that use the same input position, for
+    `Complementary`. A dense layer always has 1.
     """
-    least, most = _OPEN[type(stage.layer.sparsity)](stage)
+    least, most = _RELAXED[type(stage.layer.sparsity)](stage)
     return round(least + (most - least) * relaxation)
 
 
-_OPEN: dict[type[Sparsity], Callable[[Stage], tuple[int, int]]] = {
+_RELAXED: dict[type[Sparsity], Callable[[Stage], tuple[int, int]]] = {
     Dense: lambda _: (1, 1),
     Taps: lambda stage: (stage.fan_in, stage.inputs),
     Complementary: lambda stage: (1, stage.slots),
 }
-"""Share kept in the final mask and in one with all weights."""
+"""Sizes of the final mask and of one with all weights, by structure."""
 
 
 @torch.no_grad()
 def choose_mask(
     weight: Tensor, stage: Stage, relaxation: float = 0.0, density: float = 1.0
 ) -> Tensor:
-    """Mask of ones and zeros in the shape of ``weight`` that keeps large weights.
+    """Mask of ones and zeros, in the shape of ``weight``, that keeps the largest weights.
 
-    At ``relaxation`` 0 the mask is one that `twofold.hw.contract.network` accepts: exactly the taps
-    of every kernel, or one kernel of every set at each position and no kernel above the fan-in. A
-    dense hidden layer keeps the share ``density`` of its weights at the end, the first layer four
-    times that, as it has few; the last layer keeps all.
+    At ``relaxation`` 0 the mask obeys the structure of `twofold.hw.contract.network`: the exact
+    number of taps of every kernel, or one kernel of each set per position and no kernel above the
+    fan-in. A dense hidden layer finally keeps the share ``density`` of its weights; the first
+    layer, which has few, four times that; the last layer keeps all.
     """
     flat = weight.reshape(stage.channels, stage.inputs).abs()
     mask = _CHOICES[type(stage.layer.sparsity)](flat, stage, relaxation, density)
@@ -54,12 +54,12 @@ def _dense_mask(flat: Tensor, stage: Stage, relaxation: float, density: float) -
 
 
 def _taps_mask(flat: Tensor, stage: Stage, relaxation: float, _: float) -> Tensor:
-    extra = open_share(stage, relaxation) - stage.fan_in
+    extra = relaxed_count(stage, relaxation) - stage.fan_in
     return _taps(flat, [min(count + extra, stage.inputs) for count in stage.fan_ins])
 
 
 def _sets_mask(flat: Tensor, stage: Stage, relaxation: float, _: float) -> Tensor:
-    kept = open_share(stage, relaxation)
+    kept = relaxed_count(stage, relaxation)
     flat = flat / flat.square().mean(1, keepdim=True).sqrt().clamp(min=1e-12)
     slots = _slots(flat, stage.sets, stage.slots)
     mask = _most(slots, kept) if kept > 1 else _one(slots, stage.fan_in)
@@ -71,7 +71,7 @@ _CHOICES: dict[type[Sparsity], Callable[[Tensor, Stage, float, float], Tensor]] 
     Taps: _taps_mask,
     Complementary: _sets_mask,
 }
-"""Masks ``[out, inputs]`` of magnitudes of weights, by the structure."""
+"""Masks ``[out, inputs]`` from magnitudes of weights, by structure."""
 
 
 def _share_kept(stage: Stage, relaxation: float, density: float) -> float:
@@ -80,7 +80,7 @@ def _share_kept(stage: Stage, relaxation: float, density: float) -> float:
 
 
 def _largest(flat: Tensor, share: float) -> Tensor:
-    """Mask of the ``share`` of all weights that are largest."""
+    """Mask of the largest weights, a ``share`` of all."""
     count = round(share * flat.numel())
     if count == flat.numel():
         return torch.ones_like(flat)
@@ -105,21 +105,21 @@ def _most(score: Tensor, kept: int) -> Tensor:
 
 
 def _one(score: Tensor, fan_in: int) -> Tensor:
-    """One slot for each position of a set, no slot above ``fan_in`` positions.
+    """Assign each position of a set to one slot, with at most ``fan_in`` positions per slot.
 
-    An auction: prices rise on slots with too many positions until they spread evenly. The few that
-    are left over then go to the slots with room, the least loss first. Where the slots together
-    have no room for all positions, each keeps its largest weights.
+    An auction: prices of slots with too many positions rise until the positions are spread evenly.
+    The few in excess then move to slots with room, in order of increasing loss. If the slots
+    together have less room than there are positions, each keeps its largest weights.
     """
     slots, sets, inputs = score.shape
     room, fan_in = fan_in, max(fan_in, -(-inputs // slots))
     worth = torch.where(score < 0, -1e9, score.clamp(min=1e-6).log()).contiguous()
     price = torch.zeros(slots, sets)
     owner, count = native.auction_round(worth, price)
-    for turn in range(_ROUNDS):
+    for step in range(_ROUNDS):
         if int(count.max()) <= fan_in:
             break
-        price += (0.5 * (1 - turn / _ROUNDS) + 0.02) * (count / (inputs / slots) - 1)
+        price += (0.5 * (1 - step / _ROUNDS) + 0.02) * (count / (inputs / slots) - 1)
         owner, count = native.auction_round(worth, price)
     owner = owner.long()
     for group in range(sets):

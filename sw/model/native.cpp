@@ -1,13 +1,10 @@
-// Fused training kernels, one thread each: where stock PyTorch spends its time on networks of this
-// family.
+// Fused training kernels, single-threaded, for the operations that dominate the run time of these
+// networks in stock PyTorch. Tensors are contiguous, channels last.
 //
-// `sparse_conv_pool` is the same for inputs that are mostly 0, as winners leave them: it visits what
-// is not 0, forwards, for the weights and for the inputs; an input that is 0 gets no gradient, as it
-// lost.
-//
-// Tensors are contiguous, channels last. `conv_pool` keeps only the pooled maximum and which
-// position won it; the backward pass needs no gradient of the image. `norm_winners` is BatchNorm,
-// ReLU and k-winners of every row in one go.
+// `conv_pool` keeps only the pooled maximum and the position it came from; its backward pass
+// computes no gradient of the image. `sparse_conv_pool` does the same for inputs that are mostly 0,
+// such as winners: both passes visit only non-zero inputs, and an input that is 0 gets no gradient,
+// since it is not a winner. `norm_winners` is BatchNorm, ReLU and k-winners of every row in one pass.
 
 #include <algorithm>
 #include <cmath>
@@ -17,8 +14,8 @@
 
 namespace {
 
-// Channels come in multiples of two parts. A part is as wide as the registers of most processors;
-// wider ones would be kept in memory where registers are narrower.
+// Channels are multiples of two parts. A part is as wide as the vector registers of most processors;
+// on a processor with narrower registers, wider parts would be spilled.
 constexpr int WIDE = 8;
 typedef float Part __attribute__((vector_size(4 * WIDE), aligned(4)));
 typedef int32_t Whole __attribute__((vector_size(4 * WIDE), aligned(4)));
@@ -61,7 +58,7 @@ void dense_sum(const Window &s, const float *window, const float *weights, float
     for (int part = 0; part < PARTS; part++) *(Part *)(out + part * WIDE) = sum[part];
 }
 
-// The largest of `count` sums of every channel [count, channels], and which it was.
+// The largest of `count` sums [count, channels] for every channel, and its index.
 void largest(const float *sums, int64_t count, int64_t channels, float *out, uint8_t *winner) {
     for (int64_t c = 0; c < channels; c += WIDE) {
         Part best = *(const Part *)(sums + c);
@@ -98,7 +95,7 @@ void weight_gradient(const Window &s, const float *image, const float *grad, con
     for (int col = 0; col < COLS; col++) *(Part *)(out + col * s.channels) += sum[col];
 }
 
-// What is not 0 in a batch of pixels: of pixel p, the entries first[p] to first[p + 1].
+// The non-zero values of a batch of pixels; those of pixel p are entries first[p] to first[p + 1].
 struct Entries {
     std::vector<int32_t> first, channel;
     std::vector<float> value;
@@ -107,7 +104,7 @@ struct Entries {
         for (int64_t p = 0; p < pixels; p++) {
             channel.resize(count + inputs);
             value.resize(count + inputs);
-            for (int64_t i = 0; i < inputs; i++) {  // without a branch, which nothing could foresee
+            for (int64_t i = 0; i < inputs; i++) {  // branch-free: a branch would be unpredictable
                 channel[count] = int32_t(i);
                 value[count] = x[p * inputs + i];
                 count += value[count] != 0.0f;
@@ -146,7 +143,7 @@ void sparse_sums(const Window &s, const Entries &entries, int64_t corner, int64_
         sparse_sum<2>(s, entries, corner, inputs, weights + c, out + c);
 }
 
-// Gradient of one tap of PARTS parts of channels: outer products of entries and what arrives.
+// Gradient of one tap for PARTS parts of channels: outer products of entries and output gradients.
 template <int PARTS>
 void sparse_weight_gradient(const Entries &entries, int64_t pixel, const float *arriving,
                             int64_t channels, float *out) {
@@ -227,8 +224,8 @@ void sparse_inputs_backward(const Window &s, const Entries &entries, int64_t inp
     }
 }
 
-// The k-th largest of `count` floats >= 0, found by halving the range of their bit patterns, which
-// order as they do.
+// The k-th largest of `count` floats >= 0, by binary search over their bit patterns, which have the
+// same order as the values.
 float kth_largest(const float *values, int64_t count, int64_t k) {
     const int32_t *bits = reinterpret_cast<const int32_t *>(values);
     int32_t low = 0, high = 1;
@@ -410,8 +407,8 @@ void mask_weights(const float *weights, const float *mask, int64_t count, Bf16 *
     for (int64_t i = 0; i < count; i++) out[i] = Bf16::from(weights[i] * mask[i]);
 }
 
-// A round of an auction: worth [slots, sets, inputs] less price [slots, sets] decides the owner of
-// every position.
+// One round of an auction: every position goes to the slot with the largest worth [slots, sets,
+// inputs] minus price [slots, sets].
 // -> owner [sets, inputs], count [slots, sets] of positions owned
 void auction_round(const float *worth, const float *price, int64_t slots, int64_t sets,
                    int64_t inputs, int32_t *owner, float *count) {

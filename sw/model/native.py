@@ -1,7 +1,7 @@
 """The kernels of ``native.cpp`` as differentiable functions of tensors.
 
-The library is compiled once for this machine's instruction set and kept in the user's cache folder.
-`twofold.sw.model.layers` computes the same with stock PyTorch, which these are tested against.
+The library is compiled once, for this processor's instruction set, and kept in the user's cache
+folder. `twofold.sw.model.layers` computes the same in stock PyTorch, as a reference for tests.
 """
 
 import ctypes
@@ -18,15 +18,15 @@ from twofold.hw.contract.cache import cached_file, digest, user_cache
 from twofold.hw.contract.errors import ToolError
 
 LANES = 16
-"""Channels of a convolution must be a multiple of this."""
+"""The number of channels of a convolution must be a multiple of this."""
 SPARSE = 0.3
-"""Share of the inputs that may be other than 0 for a convolution to visit only those."""
+"""Share of non-zero inputs below which the sparse convolution is faster."""
 _SOURCE = Path(__file__).with_name("native.cpp")
 _WINDOW = ("samples", "height", "width", "channels", "rows", "cols", "pool", "out_rows", "out_cols")
 _FLAGS = (
     f"-DWINDOW_FIELDS={','.join(_WINDOW)}",
     "-O3", "-march=native", "-std=c++17", "-shared", "-fPIC",
-    # -ffast-math but for its start-up code, which would switch off denormals in the whole process
+    # -ffast-math without its start-up code, which would disable denormals in the whole process
     "-fno-math-errno", "-fassociative-math", "-freciprocal-math", "-ffinite-math-only",
     "-fno-signed-zeros", "-fno-trapping-math",
 )  # fmt: skip
@@ -60,7 +60,7 @@ def _compile(*arguments: str) -> bytes:
 
 
 def _pointers(*tensors: Tensor) -> list[ctypes.c_void_p]:
-    """Addresses of tensors that the caller keeps alive until the kernel has run."""
+    """Addresses of tensors, which the caller keeps alive until the kernel has run."""
     if any(not tensor.is_contiguous() for tensor in tensors):
         raise ValueError("kernels take contiguous tensors")
     return [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
@@ -140,15 +140,15 @@ class _SparseConvPool(torch.autograd.Function):
 
 
 def is_sparse(x: Tensor) -> bool:
-    """Whether `sparse_conv_pool` is faster than a convolution that visits all of ``x``."""
+    """Whether `sparse_conv_pool` is faster for ``x`` than a dense convolution."""
     return int(torch.count_nonzero(x)) < SPARSE * x.numel()
 
 
 def sparse_conv_pool(x: Tensor, weight: Tensor, pool: int) -> Tensor:
-    """Convolution of inputs that are mostly 0, and max-pooling.
+    """Convolution of mostly zero inputs, and max-pooling.
 
-    The gradient reaches the inputs that are not 0 and all weights. The time goes with the number of
-    inputs that are not 0.
+    The gradient reaches all weights, and the inputs that are not 0. Run time is proportional to the
+    number of non-zero inputs.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class _MaskWeights(torch.autograd.Function):
 
 
 def mask_weights(weight: Tensor, mask: Tensor, half: bool) -> Tensor:
-    """Products of ``weight`` and ``mask`` (float32, of one shape), in bfloat16 where ``half``.
+    """Products of ``weight`` and ``mask`` (float32, of the same shape), in bfloat16 if ``half``.
 
     The gradient reaches all weights, masked or not.
     """
@@ -242,14 +242,14 @@ def norm_winners(
     x: float32 [..., channels].
     gain, shift: trained scale and offset of every channel.
     mean, deviation: of every channel; no gradient flows into them separately.
-    k: winners kept in every row; equal values may keep more.
+    k: winners of every row; ties may keep more.
     half: return bfloat16 instead of float32.
     """
     return cast(Tensor, _NormWinners.apply(x, gain, shift, mean, deviation, k, half))
 
 
 def auction_round(worth: Tensor, price: Tensor) -> tuple[Tensor, Tensor]:
-    """Give every position of every set to the slot where it is worth most after the slot's price.
+    """Assign every position of every set to the slot with the largest worth minus price.
 
     Parameters
     ----------

@@ -9,13 +9,13 @@ from twofold.hw.contract.network import Network
 from twofold.sw.model.layers import Layer
 
 INPUT_SCALE = 64.0
-"""Steps of the input that make up 1.0."""
+"""Steps of the input per 1.0."""
 
 
 def half_is_fast() -> bool:
-    """Whether this processor multiplies bfloat16 itself; elsewhere it is slower than float32."""
-    able = torch.cpu.get_capabilities()
-    return any(able.get(unit, False) for unit in ("avx512_bf16", "amx_bf16", "bf16"))
+    """Whether this processor has bfloat16 instructions; without them it is slower than float32."""
+    found = torch.cpu.get_capabilities()
+    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 class SparseNet(nn.Module):
@@ -23,8 +23,8 @@ class SparseNet(nn.Module):
 
     Parameters
     ----------
-    network: its description; kernels are in canonical order from the start.
-    dropout: share of the inputs of linear layers dropped in training.
+    network: its description; kernels are in canonical order.
+    dropout: share of the inputs of linear layers that is dropped in training.
     """
 
     def __init__(self, network: Network, dropout: float = 0.0) -> None:
@@ -41,14 +41,13 @@ class SparseNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits float32 [samples, classes] of images uint8 [samples, (channels,) rows, cols].
 
-        In training most of the arithmetic is bfloat16 while ``mixed`` is set; in evaluation all is
-        float32.
+        Evaluation computes in float32. Training computes mostly in bfloat16 if ``mixed`` is set.
         """
         return self._logits(images, half=self.mixed and self.training)
 
     @torch.no_grad()
     def prediction(self, images: Tensor) -> Tensor:
-        """Logits of a teacher: evaluation, as fast as training."""
+        """Logits in evaluation mode, in bfloat16 if ``mixed`` is set: for use as a teacher."""
         training = self.training
         self.eval()
         logits = self._logits(images, half=self.mixed)
@@ -76,7 +75,7 @@ class SparseNet(nn.Module):
                 layer.norm.fused = fused
 
     def keep_bounds(self) -> None:
-        """Keep gains and offsets in their bounds; to be called after every optimiser step."""
+        """Keep gains and offsets within bounds. Call after every optimiser step."""
         for layer in self.each_layer():
             if layer.norm is not None:
                 layer.norm.keep_bounds()

@@ -1,4 +1,4 @@
-"""Pooling in PyTorch: of accumulators in the exact law, and of sums in training."""
+"""Pooling in PyTorch: of exact integer accumulators, and of float sums in training."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from twofold.hw.contract.network import Stage
 
 
 def _sum(x: Tensor, window: tuple[int, int]) -> Tensor:
-    """Sums, in which nothing is divided."""
+    """Sums over windows, without division."""
     return F.avg_pool2d(x, window, divisor_override=1)
 
 
@@ -19,8 +19,8 @@ EXACT: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
     SUM.name: _sum,
     MEAN.name: _sum,
 }
-"""Accumulators of pooled pixels from those of the positions, whole numbers in floating point, by
-the name of the pooling (see `twofold.hw.contract.layers.pooling`).
+"""Accumulators of pooled pixels from those of the positions, integers in floating point, by name of
+the pooling (see `twofold.hw.contract.layers.pooling`).
 """
 
 REAL: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
@@ -28,19 +28,19 @@ REAL: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
     SUM.name: _sum,
     MEAN.name: F.avg_pool2d,
 }
-"""What a floating-point network computes in that place."""
+"""The same for a floating-point network."""
 
 
 def pooled(
     stage: Stage, x: Tensor, rules: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]]
 ) -> Tensor:
-    """``x`` [N, channels, rows, cols] pooled as a layer does; see `EXACT` and `REAL`."""
+    """``x`` [N, channels, rows, cols], pooled by ``rules``: `EXACT` or `REAL`."""
     if stage.positions == 1:
         return x
     return rules[stage.pooling.name](x, stage.pool_window)
 
 
 def square_maximum(stage: Stage) -> bool:
-    """Whether the fast kernels of `twofold.sw.model.native` compute the layer's pooling."""
+    """Whether the kernels of `twofold.sw.model.native` support the layer's pooling."""
     rows, cols = stage.pool_window
     return stage.pooling is MAX and rows == cols

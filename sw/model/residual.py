@@ -1,7 +1,7 @@
-"""A residual network as a teacher: another kind than the machine's networks, with finer frames.
+"""A residual network as teacher, which takes finer frames than the networks of the machine.
 
-It never reaches the hardware. It is small enough to be trained on one processor core in half an
-hour, and better than the dense network that it teaches.
+It never reaches the hardware. It is more accurate than the dense network that it teaches, and small
+enough to train on one CPU core in half an hour.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class ResidualShape:
     blocks: channels of every block.
     halved: for every block, its stride in time and in frequency.
     classes: outputs.
-    zero_point: value of the image that stands for 0.
+    zero_point: value in the image that represents 0.
     """
 
     classes: int
@@ -35,7 +35,7 @@ class ResidualShape:
 
 
 class Block(nn.Module):
-    """Two 3 x 3 convolutions with normalisation beside a shortcut (1 x 1 where shapes differ)."""
+    """Two 3 x 3 convolutions with BatchNorm, and a shortcut (1 x 1 where shapes differ)."""
 
     def __init__(self, before: int, channels: int, stride: tuple[int, int]) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Block(nn.Module):
         self.shortcut = nn.Identity() if same else nn.Conv2d(before, channels, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Next activations [N, channels, rows, cols]."""
+        """Output activations [N, channels, rows, cols]."""
         out = torch.relu_(self.norm1(self.first(x)))
         return torch.relu_(self.norm2(self.second(out)) + self.shortcut(x))
 
@@ -58,7 +58,7 @@ class ResidualNet(nn.Module):
     Parameters
     ----------
     shape: channels and strides.
-    dropout: share of the averaged features dropped in training.
+    dropout: share of the averaged features that is dropped in training.
     """
 
     def __init__(self, shape: ResidualShape, dropout: float = 0.0) -> None:

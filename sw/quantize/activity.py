@@ -1,4 +1,4 @@
-"""Fewer activations than winners: offsets lowered until no more than a share of them is used."""
+"""Limit activity: lower a layer's offsets until at most a given share of its outputs is non-zero."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,18 +9,18 @@ from torch import Tensor
 from twofold.hw.contract.arith import ACT_MAX
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
-from twofold.sw.quantize.integer import BATCH, accumulate, exact_kind, finish
+from twofold.sw.quantize.integer import BATCH, accumulate, exact_dtype, finish
 
 
 @torch.no_grad()
 def limit_activity(
     quantized: QuantizedNetwork, images: Tensor, shares: Sequence[float]
 ) -> QuantizedNetwork:
-    """Lower the offsets of layers in which more than a share of the activations is not 0.
+    """Lower the offsets of every layer whose share of non-zero activations is above its limit.
 
-    ``shares`` are those of every layer, in order; layers that keep all activations stay as they
-    are. Counted on ``images`` uint8 [N, rows, cols]; the least number of steps that does it is
-    taken.
+    ``shares`` holds one limit per layer, in order. Shares are measured on ``images``, uint8
+    [N, (channels,) rows, cols]; each layer is lowered by the fewest output steps that suffice.
+    Layers without winner selection are left alone. Raises ValueError for a layer with multipliers.
     """
     x = (images[:, None] if images.ndim == 3 else images).float()
     layers = list(quantized.layers)
@@ -31,7 +31,7 @@ def limit_activity(
         acc = torch.cat([_sums(stage, layer, block, fill) for block in x.split(BATCH)])
         chosen = layer
         if stage.k < stage.channels:
-            chosen = _lowered(stage, layer, acc, shares[stage.index])
+            chosen = _limited(stage, layer, acc, shares[stage.index])
         layers[stage.index] = chosen
         x = torch.cat([finish(stage, chosen, block) for block in acc.split(BATCH)])
     return replace(quantized, layers=tuple(layers))
@@ -39,22 +39,23 @@ def limit_activity(
 
 def _sums(stage: Stage, layer: QuantizedLayer, x: Tensor, fill: float) -> Tensor:
     weight = torch.from_numpy(layer.weight).float()
-    kind = exact_kind(weight)
+    kind = exact_dtype(weight)
     return accumulate(stage, x.to(kind), weight.to(kind), fill)
 
 
-def _lowered(stage: Stage, layer: QuantizedLayer, acc: Tensor, share: float) -> QuantizedLayer:
+def _limited(stage: Stage, layer: QuantizedLayer, acc: Tensor, share: float) -> QuantizedLayer:
+    """The layer, lowered by the fewest steps that bring its density down to ``share``."""
     low, high = 0, ACT_MAX + 1
     while low < high:
         middle = (low + high) // 2
-        if _density(stage, _by(layer, middle), acc) <= share:
+        if _density(stage, _lowered(layer, middle), acc) <= share:
             high = middle
         else:
             low = middle + 1
-    return _by(layer, low) if low else layer
+    return _lowered(layer, low) if low else layer
 
 
-def _by(layer: QuantizedLayer, steps: int) -> QuantizedLayer:
+def _lowered(layer: QuantizedLayer, steps: int) -> QuantizedLayer:
     if layer.mul is not None:
         raise ValueError("layers with multipliers are not lowered")
     return replace(layer, add=layer.add - (steps << layer.shift))

@@ -1,8 +1,8 @@
-"""Quantization-aware training: gradients for integers that already obey the exact law.
+"""Quantization-aware training with bit-exact integer arithmetic in the forward pass.
 
-The forward pass computes exactly what the hardware does, whole numbers in float32. Backwards,
-rounding is taken for the identity, the clamp passes gradients inside its range only, and losers of
-k-winners pass none.
+The forward pass computes exactly what the hardware does, with integers held in float32. In the
+backward pass, rounding counts as the identity (straight-through estimator), the clamp passes
+gradients only inside its range, and activations that are not winners pass none.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,14 @@ from twofold.hw.contract.network import Network, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.model import native
 from twofold.sw.model.pooling import square_maximum
-from twofold.sw.quantize.integer import accumulate, exact_kind, keep_winners
+from twofold.sw.quantize.integer import accumulate, exact_dtype, keep_winners
 
 UNIT = 64.0
-"""Integer weights for 1.0 of the trained parameter, so that usual learning rates fit."""
+"""Integer weight that a trained parameter of 1.0 stands for, so that usual learning rates apply."""
 
 
 class IntegerLayer(nn.Module):
-    """One layer of integers under training.
-
-    Weights that are 0 at the start are outside the mask and stay 0.
-    """
+    """A layer whose integers are being trained. Weights that start at 0 are masked and stay 0."""
 
     mask: Tensor
 
@@ -44,29 +41,29 @@ class IntegerLayer(nn.Module):
         self.register_buffer("mask", (whole != 0).float())
 
     def integers(self) -> tuple[Tensor, Tensor]:
-        """Weights and additive constants: whole numbers, with the gradient of the parameters."""
-        weight = _straight(self.weight * UNIT, torch.round)
+        """Weights and additive constants: integers in float32 that gradients pass through."""
+        weight = _straight_through(self.weight * UNIT, torch.round)
         weight = weight.clamp(WEIGHT_MIN, WEIGHT_MAX) * self.mask
-        bias = _straight(self.bias * self.bias_unit, torch.round)
+        bias = _straight_through(self.bias * self.bias_unit, torch.round)
         add = bias + self.rounding - self.zero_point * self.stage.terms * weight.flatten(1).sum(1)
         limit = 2.0 ** (self.stage.add_bits - 1)
         return weight, add.clamp(-limit, limit - 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Next activations [N, channels, rows, cols] or [N, units]: whole numbers in float32."""
+        """Output activations [N, channels, rows, cols] or [N, units]: integers in float32."""
         weight, add = self.integers()
         acc = self._accumulate(x, weight)
         acc = acc + add.view(-1, *(1,) * (acc.ndim - 2))
         if self.stage.last:
             return acc
-        scaled = _straight(acc / 2.0**self.shift, torch.floor).clamp(0, ACT_MAX)
+        scaled = _straight_through(acc / 2.0**self.shift, torch.floor).clamp(0, ACT_MAX)
         with torch.no_grad():
             won = keep_winners(scaled, self.stage.k) > 0
         return (scaled * won).float()
 
     def _accumulate(self, x: Tensor, weight: Tensor) -> Tensor:
         stage = self.stage
-        kind = exact_kind(weight, stage.terms)
+        kind = exact_dtype(weight, stage.terms)
         plain = stage.stride == 1 and stage.padding == 0 and stage.channels % native.LANES == 0
         if self.convolution and plain and square_maximum(stage):
             side = stage.pool_window[0]
@@ -78,7 +75,7 @@ class IntegerLayer(nn.Module):
         return accumulate(stage, x.to(kind), weight.to(kind), float(self.zero_point))
 
     def quantized(self) -> QuantizedLayer:
-        """The integers as they are now."""
+        """The current integers."""
         weight, add = (value.detach() for value in self.integers())
         return QuantizedLayer(
             weight=weight.to(torch.int8).numpy(), add=add.to(torch.int32).numpy(), shift=self.shift
@@ -86,11 +83,15 @@ class IntegerLayer(nn.Module):
 
 
 class IntegerNet(nn.Module):
-    """A quantized network under training; its logits are always those of the exact law.
+    """A quantized network under training; its logits always equal those of the hardware.
 
     Parameters
     ----------
-    start: the integers to begin with. Layers with multipliers are not supported (ValueError).
+    start: the integers to begin with.
+
+    Raises
+    ------
+    ValueError: a layer has multipliers, which are not trained.
     """
 
     def __init__(self, start: QuantizedNetwork) -> None:
@@ -115,14 +116,14 @@ class IntegerNet(nn.Module):
         return (x * self.logit_scale).float()
 
     def quantized(self, start: QuantizedNetwork) -> QuantizedNetwork:
-        """The network as it is now; what is not trained is that of ``start``."""
+        """The current network; everything that is not trained is taken from ``start``."""
         layers = [layer.quantized() for layer in self.layers if isinstance(layer, IntegerLayer)]
         return replace(start, layers=tuple(layers))
 
 
-def _straight(value: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
-    """Rounded ``value`` with the gradient of ``value``.
+def _straight_through(value: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
+    """Straight-through estimator: rounded ``value`` with the gradient of ``value``.
 
-    Both the difference and the sum are exact in floating point, so the result is the whole number.
+    Both the difference and the sum are exact in floating point, so the result is an integer.
     """
     return value + (rounding(value) - value).detach()

@@ -1,8 +1,8 @@
-"""The exact integer law in PyTorch: floats that hold whole numbers, fast and without any rounding.
+"""The hardware's integer arithmetic in PyTorch: integers held in floats, without any rounding.
 
-As long as sums stay within 2**24, float32 holds every whole number, so convolutions are exact in
-whatever order they add. A layer whose weights allow larger sums is computed in float64.
-`twofold.sw.golden` computes the same independently.
+As long as sums stay within 2**24, float32 represents every integer, so convolutions are exact in
+any order of summation. A layer whose weights allow larger sums is computed in float64.
+`twofold.sw.golden` is an independent implementation.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,9 @@ from twofold.sw.model.pooling import EXACT as EXACT_POOLING
 from twofold.sw.model.pooling import pooled
 
 EXACT = 1 << 24
-"""Largest magnitude up to which float32 holds every whole number."""
+"""Largest magnitude up to which float32 represents every integer."""
 BATCH = 256
+"""Samples computed at a time."""
 
 
 @torch.no_grad()
@@ -33,7 +34,7 @@ def forward_integer(quantized: QuantizedNetwork, images: Tensor) -> Tensor:
 
 
 def integer_logits(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """`forward_integer` for arrays."""
+    """`forward_integer` for NumPy arrays."""
     return forward_integer(quantized, torch.from_numpy(images)).numpy()
 
 
@@ -42,24 +43,24 @@ def _logits(quantized: QuantizedNetwork, images: Tensor) -> Tensor:
     for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
         fill = float(quantized.network.zero_point) if stage.index == 0 else 0.0
         weight = torch.from_numpy(layer.weight).float()
-        kind = exact_kind(weight, stage.terms)
+        kind = exact_dtype(weight, stage.terms)
         x = accumulate(stage, x.to(kind), weight.to(kind), fill)
         x = finish(stage, layer, x)
     return x.to(torch.int32)
 
 
-def exact_kind(weight: Tensor, terms: int = 1) -> torch.dtype:
-    """Floating-point type in which every sum of products with ``weight`` [out, ...] is exact, and
-    the sum of ``terms`` of them.
+def exact_dtype(weight: Tensor, terms: int = 1) -> torch.dtype:
+    """Floating-point type in which ``terms`` sums of products with ``weight`` [out, ...] add up
+    exactly, whatever the activations.
     """
     largest = float(weight.detach().abs().flatten(1).sum(1).max()) * ACT_MAX * terms
     return torch.float32 if largest <= EXACT else torch.float64
 
 
 def accumulate(stage: Stage, x: Tensor, weight: Tensor, fill: float = 0.0) -> Tensor:
-    """Sums of products of a layer, pooled; ``x`` is [N, channels, rows, cols] or [N, units].
+    """Pooled accumulators of a layer; ``x`` is [N, channels, rows, cols] or [N, units].
 
-    Padding holds ``fill``. With whole numbers in, the result is exact.
+    Padding holds ``fill``. Integers in give exact integers out.
     """
     return _RULES[type(stage.layer)](stage, x, weight, fill)
 
@@ -81,7 +82,10 @@ _RULES: dict[type[Layer], Callable[[Stage, Tensor, Tensor, float], Tensor]] = {
 
 
 def finish(stage: Stage, layer: QuantizedLayer, acc: Tensor) -> Tensor:
-    """Requantise and choose winners; of the last layer, add the bias. In integers throughout."""
+    """Requantise and select winners; for the last layer, only add the bias.
+
+    Computes in int64. Returns float activations 0..255, or int64 logits.
+    """
     shape = (-1,) + (1,) * (acc.ndim - 2)
     whole = acc.to(torch.int64)
     if layer.mul is not None:
@@ -93,9 +97,9 @@ def finish(stage: Stage, layer: QuantizedLayer, acc: Tensor) -> Tensor:
 
 
 def keep_winners(values: Tensor, k: int) -> Tensor:
-    """Whole ``values`` [N, channels, ...] with all but the ``k`` winners of each pixel set to 0.
+    """Integer ``values`` [N, channels, ...] with all but the ``k`` winners of each pixel set to 0.
 
-    Higher value first, ties to the lower index: the index is the low part of a sort key.
+    Higher value first, ties to the lower index: the index is the low part of the sort key.
     """
     channels = values.shape[1]
     if k >= channels:

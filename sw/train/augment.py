@@ -1,8 +1,9 @@
-"""Augmentation of log-mel power on the fly: the same word by another speaker, elsewhere.
+"""Augmentation of log-mel power on the fly: the same word from another speaker and another place.
 
-Clips are changed at the frames of the cache, four to a frame of the features, and then go through
-the front end (`twofold.sw.data.frontend`): a network learns from what it will be given. The same
-changed clip can be had at both resolutions, for a teacher that hears finer frames than its student.
+Clips are augmented at the frame rate of the cache, four cached frames to one frame of the features,
+and then pass through the front end (`twofold.sw.data.frontend`), so that networks train on what
+they see at inference. An augmented clip is available at both frame rates, for a teacher that uses
+finer frames than its student.
 """
 
 from dataclasses import dataclass
@@ -15,28 +16,29 @@ from twofold.sw.data import frontend
 from twofold.sw.data.features import BANDS, FRAMES, POWER_FLOOR, quantise
 
 HOP = 128
-"""Samples between the frames of the cache that a shifted or stretched clip is picked from."""
+"""Samples between cached frames, which shifted and stretched clips are resampled from."""
 FINE = 512 // HOP
-"""Frames of the cache for one frame of the features."""
+"""Cached frames per frame of the features."""
 ROWS = FINE * (FRAMES - 1) + 1
-"""Rows of an image at the frames of the cache."""
+"""Rows of an image at the frame rate of the cache."""
 FLOOR = float(torch.log2(torch.tensor(POWER_FLOOR)))
+"""Log power of silence."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far clips are changed; every number is the limit of a uniform distribution.
+    """Strength of the augmentation; changes are drawn uniformly up to these limits.
 
     Attributes
     ----------
-    shift: frames of the cache (8 ms) earlier or later.
+    shift: cached frames (8 ms) earlier or later.
     stretch: relative change of speed.
     warp: relative change of frequency, in mel.
     gain: change of level, in octaves of power (3 dB).
-    noisy: share of clips that noise is added to.
-    noise: range of the level of noise, in octaves of power.
+    noisy: share of the clips that noise is added to.
+    noise: range of the noise level, in octaves of power.
     frames, bands: widest mask in time and in frequency.
-    scarce: factor on stretch and warp for words of which there are few clips.
+    scarce: factor on stretch and warp for words with few clips.
     """
 
     shift: float = 13.0
@@ -51,12 +53,12 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class Changed:
+class Augmented:
     """Clips after augmentation.
 
     Attributes
     ----------
-    log: log power [N, 125, 32] at the frames of the cache.
+    log: log power, float32 [N, 125, 32], at the frame rate of the cache.
     hidden: bool [N, 125, 32], cells under a mask.
     """
 
@@ -66,21 +68,21 @@ class Changed:
 
 def augment(
     log: Tensor, noise: Tensor, scarce: Tensor, how: Augmentation, generator: torch.Generator
-) -> Changed:
-    """Change clips.
+) -> Augmented:
+    """Augment clips.
 
     Parameters
     ----------
-    log: log power [N, frames of the cache, 32].
-    noise: log power of as many clips of background noise, of the same shape.
-    scarce: bool [N], clips of words of which there are few.
-    how: limits.
+    log: log power [N, cached frames, 32].
+    noise: log power of N clips of background noise, of the same shape.
+    scarce: bool [N], clips of words with few clips.
+    how: strength.
     generator: source of all randomness.
     """
-    words = len(log)
+    clips = len(log)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(words, *shape, generator=generator) * (high - low) + low
+        return torch.rand(clips, *shape, generator=generator) * (high - low) + low
 
     factor = torch.where(scarce, how.scarce, 1.0)[:, None]
     speed = 1 + factor * uniform(-how.stretch, how.stretch, 1)
@@ -93,26 +95,28 @@ def augment(
     out = torch.log2(torch.exp2(out) + torch.exp2(noise[:, :ROWS] + level))
     quiet = _span(uniform(0, 1, 2), how.frames, FRAMES).repeat_interleave(FINE, 1)[:, :ROWS, None]
     hidden = quiet | _span(uniform(0, 1, 2), how.bands, BANDS)[:, None, :]
-    return Changed(out, hidden)
+    return Augmented(out, hidden)
 
 
-def images(changed: Changed, front: str, *, fine: bool = False) -> Tensor:
-    """Changed clips as the front end ``front`` gives them: uint8 [N, 32, 32], or [N, 125, 32] where
-    ``fine``. Cells under a mask hold the image's mean.
+def images(clips: Augmented, front: str, *, fine: bool = False) -> Tensor:
+    """Output of the front end ``front`` for augmented clips: uint8 [N, 32, 32], or [N, 125, 32] if
+    ``fine``. Cells under a mask hold the mean of their image.
     """
-    out = _rendered(changed.log.numpy(), front, fine)
-    hidden = changed.hidden if fine else changed.hidden[:, ::FINE]
+    out = _rendered(clips.log.numpy(), front, fine)
+    hidden = clips.hidden if fine else clips.hidden[:, ::FINE]
     mean = out.float().mean((1, 2), keepdim=True).round().to(torch.uint8)
     return torch.where(hidden, mean, out)
 
 
 def fine_images(power: np.ndarray, front: str) -> Tensor:
-    """Images uint8 [N, 125, 32] of log power [N, 125, 32] at the frames of the cache."""
+    """Images, uint8 [N, 125, 32], of log power [N, 125, 32] at the frame rate of the cache."""
     return _rendered(np.asarray(power[:, :ROWS], np.float32), front, fine=True)
 
 
 def _rendered(log: np.ndarray, front: str, fine: bool) -> Tensor:
-    """The front end's law, measured at the frames of the features whatever comes out."""
+    """Output of the front end, whose offsets and level are always measured at the frame rate of the
+    features.
+    """
     coarse = log[:, ::FINE]
     if front == frontend.FIXED:
         return torch.from_numpy(quantise(log if fine else coarse))
@@ -124,7 +128,7 @@ def _rendered(log: np.ndarray, front: str, fine: bool) -> Tensor:
 
 
 def _resample_time(log: Tensor, speed: Tensor, offset: Tensor) -> Tensor:
-    """Rows at another speed and place; the background of every band where there is no clip."""
+    """Stretch and shift clips in time; fills gaps with the background level of each band."""
     centre = (ROWS - 1) / 2
     at = (torch.arange(ROWS) - centre) * speed + centre + offset
     index = at.round().long()
@@ -143,7 +147,7 @@ def _warp_bands(log: Tensor, factor: Tensor) -> Tensor:
 
 
 def _span(random: Tensor, widest: int, size: int) -> Tensor:
-    """Runs bool [N, size] of at most ``widest`` places, from two random numbers each."""
+    """Masks bool [N, size] of one run of at most ``widest`` places, from two random numbers each."""
     width = random[:, :1] * (widest + 1)
     start = random[:, 1:] * (size - width)
     place = torch.arange(size)

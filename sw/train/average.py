@@ -1,4 +1,4 @@
-"""Moving average of the weights: what training wanders around, without the wandering."""
+"""Exponential moving average of the weights, which is less noisy than the weights themselves."""
 
 import torch
 from torch import Tensor, nn
@@ -8,14 +8,14 @@ EVERY = 4
 
 
 class Average:
-    """Exponential moving average of everything trained, and of the running statistics.
+    """Exponential moving average of all trained parameters and running statistics.
 
-    Masks are not averaged: they are those of the network at the time.
+    Masks are not averaged: they are always the network's current ones.
 
     Parameters
     ----------
-    net: network that is trained.
-    decay: share kept at each of the optimiser's steps; it rises to that from 0.
+    net: network in training.
+    decay: share of the average kept at each step of the optimiser; ramps up from 0.
     """
 
     def __init__(self, net: nn.Module, decay: float) -> None:
@@ -27,7 +27,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the network as it is after step number ``step``."""
+        """Update the average after step number ``step``."""
         if step % EVERY:
             return
         share = min(self.decay, (1 + step) / (10 + step)) ** EVERY
@@ -39,13 +39,13 @@ class Average:
         return self.values
 
     def load_state_dict(self, values: dict[str, Tensor]) -> None:
-        """Go on from ``values``. Raises KeyError where one is missing."""
+        """Continue from ``values``. Raises KeyError if one is missing."""
         for name, value in self.values.items():
             value.copy_(values[name])
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the network's values and the averages; twice is as before."""
+        """Exchange the network's values and the averages; a second call undoes the first."""
         for name, value in self.values.items():
             kept = self._live[name].clone()
             self._live[name].copy_(value)

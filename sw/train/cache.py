@@ -1,4 +1,4 @@
-"""Log-mel power of all training clips, computed once and kept in a file."""
+"""Log-mel power of all training clips, computed once and cached in a file."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -44,10 +44,11 @@ def cached_power(
     makers: Sequence[Callable[[], NDArray[np.float32]]],
     progress: Callable[[int, int], None],
 ) -> NDArray[np.float16]:
-    """Log power [N, 125, 32], frames 128 samples apart, of the clips that ``makers`` return.
+    """Log power, float16 [N, 125, 32], frames 128 samples apart, of the clips that ``makers``
+    return.
 
-    Kept in ``folder`` under ``name`` and a digest of ``key``; ``progress(done, total)`` is called
-    while it is made.
+    Cached in ``folder`` under ``name`` and a digest of ``key``. ``progress(done, total)`` is called
+    while it is computed. Raises DatasetError, which names all clips that cannot be used.
     """
 
     def make(path: Path) -> None:
@@ -61,7 +62,6 @@ def cached_power(
 def _power(
     makers: Sequence[Callable[[], NDArray[np.float32]]], progress: Callable[[int, int], None]
 ) -> NDArray[np.float16]:
-    """Raises DatasetError that names all clips that cannot be used."""
     out = np.empty((len(makers), 16000 // HOP, BANDS), np.float16)
     bad: list[str] = []
     for at in range(0, len(makers), _BLOCK):

@@ -1,4 +1,4 @@
-"""Journal of a training run: figures as JSON lines, curves as a picture."""
+"""Journal of a training run: JSON lines, and a plot of the curves."""
 
 import json
 from dataclasses import asdict
@@ -9,17 +9,18 @@ from twofold.sw.errors import ArtefactError
 from twofold.sw.train.loop import Record
 
 LIMIT = 1 << 26
-"""Bytes of a journal at most."""
+"""Largest size of a journal in bytes."""
 
 
 class Journal:
-    """JSON lines, one for each epoch.
+    """JSON lines, one per epoch.
 
-    The file is written anew with every record: two runs with one journal cannot mix their lines.
+    The whole file is rewritten with every record, so that two runs that share a journal cannot
+    interleave their lines.
 
     Parameters
     ----------
-    path: the file; made when the first record is added.
+    path: the file; created with the first record.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,17 +28,17 @@ class Journal:
         self._lines: list[str] = []
 
     def clear(self) -> None:
-        """Start anew."""
+        """Delete all records."""
         self.path.unlink(missing_ok=True)
         self._lines.clear()
 
     def add(self, record: Record) -> None:
-        """Append the figures of an epoch. Raises FileError."""
+        """Append the record of an epoch. Raises FileError."""
         self._lines.append(json.dumps(asdict(record)))
         write_text(self.path, "\n".join([*self._lines, ""]))
 
     def records(self) -> list[Record]:
-        """Everything so far, in order. Raises ArtefactError when a line is not a record."""
+        """All records, in order. Raises ArtefactError if a line is not a record."""
         if not self.path.exists():
             return []
         found: list[Record] = []
@@ -49,7 +50,7 @@ class Journal:
         return found
 
     def draw(self, path: Path) -> None:
-        """Picture (PNG) of loss, validation accuracy and relaxation over the epochs."""
+        """Plot loss and validation accuracy over the epochs, as PNG."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""A phase of training: from a network and a plan to trained weights, resumable at any epoch."""
+"""A phase of training, resumable after every epoch."""
 
 import hashlib
 import json
@@ -30,33 +30,33 @@ from twofold.sw.train.sources import Source
 Net = SparseNet | IntegerNet | ResidualNet
 EVAL_BATCH = 256
 MASK_CHOICES = 5
-"""Times an epoch that masks are chosen anew."""
+"""Times per epoch that masks are chosen anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """What a phase of training does.
+    """Hyperparameters of a phase of training.
 
     Attributes
     ----------
-    name: ``teacher``, ``student``, ...: names its files.
-    epochs: length.
+    name: ``teacher``, ``student``, ...; also names the checkpoint.
+    epochs: length of the phase.
     rate: peak of the one-cycle learning rate.
     batch, decay, smoothing: batch size, weight decay, label smoothing.
-    dropout: share of the inputs of linear layers dropped.
-    open_until: share of the phase in which the masks close to their final structure.
-    winners_until: the same for the number of winners; 0 stands for `open_until`.
-    move_until: share of the phase after which the masks stay as they are.
-    distil: weight of the teacher's prediction; 0 without teacher.
+    dropout: share of the inputs of linear layers that is dropped.
+    open_until: share of the phase over which the masks shrink to their final structure.
+    winners_until: the same for the number of winners; 0 for the value of `open_until`.
+    move_until: share of the phase after which the masks are frozen.
+    distil: weight of the teacher's prediction in the loss; 0 for no teacher.
     temperature: of the teacher's prediction.
-    mix: share of the images that are laid over others (`twofold.sw.train.mixing`).
-    average: decay of the moving average of the weights, which is what comes out; 0 for none.
-    density: share of the weights of every hidden layer that an unstructured mask keeps, where the
-        network has no structure of its own; the first layer keeps four times as many.
-    used: share of the activations of each hidden layer that may be other than 0, where more of them
-        may win: winners that are not needed become 0. Empty where nothing is asked for.
-    fade: factor on weights outside the mask at every choice of masks; 0 forgets them.
-    seed: of initialisation and of every batch.
+    mix: share of the images that are mixed with others (`twofold.sw.train.mixing`).
+    average: decay of the moving average of the weights, which is the result; 0 for no average.
+    density: share of the weights that an unstructured mask keeps in every hidden layer, in networks
+        without structured sparsity; the first layer keeps four times that share.
+    used: largest share of non-zero activations in each hidden layer, below the share of its
+        winners: surplus winners become 0. Empty for no limit.
+    fade: factor on weights outside the mask whenever masks are chosen anew; 0 clears them.
+    seed: of the initialisation and of every batch.
     """
 
     name: str
@@ -81,16 +81,16 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Figures of an epoch; a line of the journal.
+    """Record of an epoch; a line of the journal.
 
     Attributes
     ----------
-    phase, epoch, epochs: which, from 1, of how many.
+    phase, epoch, epochs: name of the phase, number of the epoch from 1, epochs in the phase.
     loss: mean over the epoch.
-    val_accuracy: share of the validation split that is right after the epoch.
-    rate: learning rate at the end.
-    open: how far masks and winners are from their final structure, 1..0.
-    seconds: the epoch took.
+    val_accuracy: share of the validation split that is classified correctly after the epoch.
+    rate: learning rate at the end of the epoch.
+    open: relaxation of the masks, from 1 (all weights) to 0 (their final structure).
+    seconds: duration of the epoch.
     """
 
     phase: str
@@ -108,17 +108,17 @@ StepReport = Callable[[str, int, int], None]
 
 
 class Trainer:
-    """Runs phases on a data source, keeping a checkpoint of each in a folder.
+    """Runs phases on a data source, and keeps a checkpoint of each in a folder.
 
     Parameters
     ----------
-    source: data.
-    folder: checkpoints go here, named after a digest of everything that decides about them.
-    report: told the figures of every epoch.
-    on_step: told phase, steps done and steps in all.
-    device: where networks in floating point are trained: ``cpu`` by the kernels of
-        `twofold.sw.model.native`, anything else (``cuda``) by plain PyTorch. They come back to the
-        processor, where integers are always trained, as only there every sum is exact.
+    source: training data.
+    folder: for checkpoints, which are named after a digest of everything they depend on.
+    report: called with the record of every epoch.
+    on_step: called with the phase's name, steps done and total steps.
+    device: where floating-point networks are trained: on ``cpu`` with the kernels of
+        `twofold.sw.model.native`, elsewhere (``cuda``) with stock PyTorch. Integers are always
+        trained on the CPU, where every sum is exact.
     """
 
     def __init__(
@@ -131,10 +131,12 @@ class Trainer:
     def run(
         self, network: Network, phase: Phase, start: SparseNet | None = None, origin: str = ""
     ) -> tuple[SparseNet, str]:
-        """Train ``network`` from the weights of ``start`` (also the teacher), or from random ones.
+        """Train ``network`` from the weights of ``start``, which is also the teacher, or from
+        random weights.
 
         ``origin`` is the key of ``start``. Returns the trained network and its own key. Continues
-        where an earlier run of the same phase stopped; a finished one is read back.
+        where an earlier run of the same phase stopped; a finished one is read back. Raises
+        TrainingError if the loss overflows, ArtefactError if the checkpoint is damaged.
         """
         torch.manual_seed(phase.seed)
         net = SparseNet(network, phase.dropout)
@@ -145,7 +147,7 @@ class Trainer:
         return net, key
 
     def teach(self, shape: ResidualShape, phase: Phase) -> tuple[ResidualNet, str]:
-        """Train a residual network; the source's images may have any size. As `run` otherwise."""
+        """Train a residual network, on images of any size. Otherwise like `run`."""
         torch.manual_seed(phase.seed)
         net = ResidualNet(shape, phase.dropout)
         key = self.key(asdict(shape), phase)
@@ -155,7 +157,10 @@ class Trainer:
     def polish(
         self, start: QuantizedNetwork, phase: Phase, teacher: SparseNet | None, origin: str
     ) -> tuple[QuantizedNetwork, str]:
-        """Train the integers ``start`` themselves; ``origin`` is the key of their source."""
+        """Train the integers of ``start``; ``origin`` is the key of the network they came from.
+
+        Otherwise like `run`.
+        """
         net = IntegerNet(start)
         key = self.key(start.network.to_json(), phase, origin)
         self._train(net, f"{start.network.name}-{phase.name}-{key}", phase, teacher)
@@ -179,7 +184,7 @@ class Trainer:
             to_device(one, "cpu")
 
     def _resume(self, net: Net, phase: Phase, teacher: SparseNet | None, path: Path) -> None:
-        """Train from where the checkpoint in ``path`` is, if there is one, to the end."""
+        """Train to the end, from the checkpoint at ``path`` if there is one."""
         optimiser = torch.optim.AdamW(
             parameter_groups(net, phase.decay), lr=phase.rate, betas=(0.9, 0.98), fused=True
         )
@@ -209,7 +214,7 @@ class Trainer:
             average.swap()
 
     def _validate(self, net: Net, average: Average | None) -> float:
-        """Accuracy on the validation split of what would come out now."""
+        """Accuracy on the validation split, with averaged weights where there is an average."""
         if average is None:
             return accuracy(net, *self.source.split("val"))
         average.swap()
@@ -218,7 +223,7 @@ class Trainer:
         return right
 
     def key(self, shape: Any, phase: Phase, origin: str = "") -> str:
-        """Digest of everything that decides about the result of a phase; plain JSON ``shape``."""
+        """Digest of everything that the result of a phase depends on; ``shape`` is plain JSON."""
         parts = [shape, asdict(phase), origin, self.source.key]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
@@ -231,7 +236,10 @@ class Trainer:
         teacher: SparseNet | None,
         average: Average | None,
     ) -> float:
-        """One epoch; all its randomness comes from the phase's seed and its number. Mean loss."""
+        """Run an epoch and return its mean loss.
+
+        All randomness derives from the phase's seed and the number of the epoch.
+        """
         seed = phase.seed * 1_000_003 + epoch
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
@@ -244,13 +252,13 @@ class Trainer:
                 group["lr"] = one_cycle(step / total) * phase.rate
             if isinstance(net, SparseNet) and step % max(steps // MASK_CHOICES, 1) == 0:
                 restructure(net, phase, step / total)
-            images, wanted = self.source.batch(phase.batch, generator)
-            if not wanted.is_floating_point():
-                wanted = targets(wanted, self.source.classes)
+            images, target = self.source.batch(phase.batch, generator)
+            if not target.is_floating_point():
+                target = targets(target, self.source.classes)
             if phase.mix:
-                images, wanted = mix(images, wanted, phase.mix, generator)
-            images, wanted = (value.to(device_of(net)) for value in (images, wanted))
-            loss = objective(net(images), wanted, phase, _prediction(teacher, images, phase))
+                images, target = mix(images, target, phase.mix, generator)
+            images, target = (value.to(device_of(net)) for value in (images, target))
+            loss = objective(net(images), target, phase, _prediction(teacher, images, phase))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -266,19 +274,19 @@ class Trainer:
 
 
 def one_cycle(progress: float) -> float:
-    """Learning rate as a share of its peak: up for the first tenth, then down a cosine."""
+    """Learning rate as a share of its peak: a linear warm-up over the first tenth, then a cosine."""
     if progress < 0.1:
         return 0.05 + 0.95 * progress / 0.1
     return 0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))
 
 
 def relaxation(until: float, progress: float) -> float:
-    """How far from a final structure that is reached at ``until``; 1..0, falling steeply first."""
+    """Relaxation of a structure: from 1 down a cubic to 0, the final structure, at ``until``."""
     return (1 - progress / until) ** 3 if progress < until else 0.0
 
 
 def restructure(net: SparseNet, phase: Phase, progress: float) -> None:
-    """Choose masks anew and set the number of winners, as the phase has it at ``progress``."""
+    """Choose masks anew and set the number of winners for this ``progress``, 0..1, of the phase."""
     share = relaxation(phase.open_until, progress)
     spread = relaxation(phase.winners_until or phase.open_until, progress)
     for layer in net.each_layer():
@@ -295,15 +303,14 @@ def restructure(net: SparseNet, phase: Phase, progress: float) -> None:
                 layer.norm.used = share_used * layer.norm.k / k
 
 
-def objective(logits: Tensor, wanted: Tensor, phase: Phase, prediction: Tensor | None) -> Tensor:
-    """Cross entropy against ``wanted`` (probabilities) and, with a teacher, its prediction."""
-    loss = F.cross_entropy(logits, wanted, label_smoothing=phase.smoothing)
+def objective(logits: Tensor, target: Tensor, phase: Phase, prediction: Tensor | None) -> Tensor:
+    """Cross entropy against ``target`` (probabilities) and, with a teacher, its prediction."""
+    loss = F.cross_entropy(logits, target, label_smoothing=phase.smoothing)
     if prediction is None:
         return loss
-    heat = phase.temperature
-    distance = (
-        F.kl_div(F.log_softmax(logits / heat, 1), prediction, reduction="batchmean") * heat**2
-    )
+    temperature = phase.temperature
+    student = F.log_softmax(logits / temperature, 1)
+    distance = F.kl_div(student, prediction, reduction="batchmean") * temperature**2
     return (1 - phase.distil) * loss + phase.distil * distance
 
 
@@ -315,7 +322,7 @@ def _prediction(teacher: SparseNet | None, images: Tensor, phase: Phase) -> Tens
 
 
 def to_device(net: SparseNet | ResidualNet, device: str) -> None:
-    """Move a network, and let it compute there by what is fast there."""
+    """Move a network to ``device``, and choose the kernels and number format that are fast there."""
     net.to(device)
     if isinstance(net, SparseNet):
         net.set_fused(device == "cpu")
@@ -323,7 +330,7 @@ def to_device(net: SparseNet | ResidualNet, device: str) -> None:
 
 
 def device_of(net: nn.Module) -> torch.device:
-    """Where a network's parameters are."""
+    """Device that holds a network's parameters."""
     return next(net.parameters()).device
 
 
@@ -339,7 +346,7 @@ def parameter_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
 
 @torch.no_grad()
 def copy_weights(source: SparseNet, target: SparseNet) -> None:
-    """Start ``target`` from the weights and statistics of ``source``, not from its masks."""
+    """Copy the weights and statistics of ``source``, but not its masks, to ``target``."""
     kept = {name: value for name, value in source.state_dict().items() if "mask" not in name}
     target.load_state_dict(kept, strict=False)
 
@@ -350,7 +357,7 @@ def state(
     records: list[Record],
     average: Average | None,
 ) -> dict[str, Any]:
-    """Everything needed to go on after the epochs of ``records``."""
+    """Everything needed to continue after the epochs of ``records``."""
     norms = _norms(net)
     return {
         "records": [asdict(record) for record in records],
@@ -367,7 +374,7 @@ def restore(
     optimiser: torch.optim.Optimizer,
     average: Average | None,
 ) -> list[Record]:
-    """Read back what `state` gave; returns the epochs done. Raises ArtefactError."""
+    """Restore what `state` returned; returns the records of finished epochs. Raises ArtefactError."""
     tree = checkpoint.load(path)
     try:
         net.load_state_dict(tree["net"])
@@ -392,7 +399,7 @@ def _norms(net: Net) -> list[NormWinners]:
 
 @torch.no_grad()
 def logits_of(net: Net, images: Tensor) -> Tensor:
-    """Logits of all images in evaluation, in blocks; leaves the network in the mode it was in."""
+    """Logits of all images in evaluation mode, in blocks; afterwards restores the network's mode."""
     training = net.training
     net.eval()
     device = device_of(net)
@@ -402,5 +409,5 @@ def logits_of(net: Net, images: Tensor) -> Tensor:
 
 
 def accuracy(net: Net, images: Tensor, labels: Tensor) -> float:
-    """Share of the images that the network gets right."""
+    """Share of the images that the network classifies correctly."""
     return float((logits_of(net, images).argmax(1) == labels).float().mean())

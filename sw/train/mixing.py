@@ -1,4 +1,4 @@
-"""Mixed images: two words laid over each other, and a target that says how much of each."""
+"""Mixup: weighted sums of two images, with targets weighted alike."""
 
 import torch
 from torch import Tensor
@@ -6,32 +6,31 @@ from torch.nn import functional as F
 
 
 def targets(labels: Tensor, classes: int) -> Tensor:
-    """Probabilities float32 [N, classes] of labels [N]."""
+    """One-hot probabilities, float32 [N, classes], of labels [N]."""
     return F.one_hot(labels, classes).float()
 
 
 def mix(
-    images: Tensor, wanted: Tensor, share: float, generator: torch.Generator
+    images: Tensor, target: Tensor, share: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Lay images over others of the same batch.
+    """Mix images with others of the same batch.
 
     Parameters
     ----------
     images: uint8 [N, rows, cols].
-    wanted: probabilities [N, classes].
-    share: of the images that are mixed; the others stay as they are.
+    target: probabilities [N, classes].
+    share: of the images that are mixed; the others stay unchanged.
     generator: source of all randomness.
 
     Returns
     -------
-    Images uint8 and probabilities of the same shapes; the weights of the two images are uniform.
+    Images uint8 and probabilities of the same shapes; mixing weights are uniform in 0..1.
     """
-    words = len(images)
-    partner = torch.randperm(words, generator=generator)
-    kept = torch.rand(words, generator=generator)
-    kept = torch.where(torch.rand(words, generator=generator) < share, kept, 1.0)
-    over = images.float()
-    mine = kept.view(-1, *[1] * (images.ndim - 1))
-    mixed = over * mine + over[partner] * (1 - mine)
-    part = kept[:, None]
-    return mixed.round().to(torch.uint8), wanted * part + wanted[partner] * (1 - part)
+    count = len(images)
+    partner = torch.randperm(count, generator=generator)
+    weight = torch.rand(count, generator=generator)
+    weight = torch.where(torch.rand(count, generator=generator) < share, weight, 1.0)
+    pixels, pixel_weight = images.float(), weight.view(-1, *[1] * (images.ndim - 1))
+    mixed = pixels * pixel_weight + pixels[partner] * (1 - pixel_weight)
+    weight = weight[:, None]
+    return mixed.round().to(torch.uint8), target * weight + target[partner] * (1 - weight)

@@ -1,4 +1,4 @@
-"""Other points in the trade of accuracy against multiplications: a preset with other numbers."""
+"""Design points that trade accuracy against multiplications: a preset with other sparsity."""
 
 import math
 from collections.abc import Sequence
@@ -16,18 +16,19 @@ def move(
     sets: Sequence[int] | None = None,
     fan_in: int | None = None,
 ) -> Network:
-    """The same layers with other sparsity; unchanged numbers stay.
+    """The same layers with other sparsity; None leaves a parameter unchanged.
 
     Parameters
     ----------
-    taps: mean taps of a kernel in layers of taps; a fraction is shared out to the first kernels.
-    winners: k of every layer that chooses winners, in order.
-    sets: of every complementary layer, in order.
-    fan_in: weights of a unit at most, in complementary linear layers.
+    taps: mean taps per kernel in layers with `Taps`; the fractional part goes to the first kernels,
+        one extra tap each.
+    winners: k of every layer that selects winners, in order.
+    sets: number of sets of every complementary layer, in order.
+    fan_in: most weights per unit, in complementary linear layers.
 
     Raises
     ------
-    NetworkError: a list has the wrong length or a number does not fit its layer.
+    NetworkError: a list has the wrong length, or a number does not fit its layer.
     """
     layers = list(network.layers)
     if taps is not None:

@@ -1,4 +1,4 @@
-"""Recipes: the phases that lead to each network, and the numbers that they were found to need."""
+"""Recipes: the training phases of each network, with tuned hyperparameters."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,15 +18,15 @@ class Recipe:
 
     Attributes
     ----------
-    network: what comes out.
+    network: the result.
     dense: the same shape with all weights and activations.
-    residual: phase of the residual network whose predictions all others learn; None where there is
-        none, and students learn from the dense network.
-    shards: stored views of the data, in epochs (`twofold.sw.train.views`), with a residual network.
+    residual: phase of the residual teacher, whose predictions all other networks learn; None if
+        there is no such teacher and students learn from the dense network.
+    shards: epochs of stored views (`twofold.sw.train.views`), used with a residual teacher.
     teacher: phase of the dense network.
-    student: phase that makes ``network`` from it; None when the dense network is wanted.
-    polish: phase of quantization-aware training at the end.
-    start: network that the student goes on from instead of the dense one.
+    student: phase that derives ``network`` from it; None if ``network`` is dense.
+    polish: final phase of quantization-aware training.
+    start: network that the student continues from instead of the dense one.
     """
 
     network: Network
@@ -40,7 +40,7 @@ class Recipe:
 
     @property
     def shape(self) -> ResidualShape:
-        """Shape of the residual network."""
+        """Shape of the residual teacher."""
         return ResidualShape(len(self.network.labels), self.network.zero_point)
 
 
@@ -67,32 +67,34 @@ _STUDENT_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("gsc", "pruned"): {"epochs": 30, "density": 0.043},  # with the last layer 5 % of all weights
     ("tiny", "pruned"): {"density": 0.15},
 }
-"""What students of some variants do otherwise."""
+"""Fields of the student's phase that differ, by network and variant."""
 _CONTINUED: dict[str, Any] = {"name": "continued", "epochs": 40, "rate": 2e-3, "open_until": 0.0}
-"""What students do otherwise that go on from a network."""
+"""Fields of the student's phase that differ if it continues from a network."""
 _POLISH = {
     "gsc": Phase(name="polish", epochs=2, rate=2e-4, smoothing=0.0, move_until=0.0),
     "tiny": Phase(name="polish", epochs=40, rate=2e-4, move_until=0.0),
 }
-"""Taught as the student is."""
+"""The weight of the teacher's prediction is that of the student's phase."""
 
 
 def recipe(
     name: str, variant: str, *, seed: int = 0, scale: float = 1.0, network: Network | None = None,
     start: QuantizedNetwork | None = None,
 ) -> Recipe:  # fmt: skip
-    """Recipe of a shipped network; raises NetworkError for unknown names.
+    """Recipe of a shipped network, or of one near it.
 
     Parameters
     ----------
     name, variant: as in `twofold.hw.contract.presets.network`.
-    seed: of everything random.
-    network: a point near the preset or another task (`twofold.sw.train.point`), to take instead of
-        it.
-    scale: factor on the epochs of every phase, for quick trials; one epoch is the least.
-    start: network that the student goes on from: its masks and winners are final at once.
+    seed: of all randomness.
+    network: trained instead of the preset: another design point or task
+        (`twofold.sw.train.point`).
+    scale: factor on the epochs of every phase, for short trials; at least one epoch remains.
+    start: network that the student continues from; its masks and winners are final from the start.
 
-    Raises NetworkError also where ``start`` has other shapes.
+    Raises
+    ------
+    NetworkError: unknown name or variant, or ``start`` has other shapes.
     """
     network = network or presets.network(name, variant)
     student = replace(_STUDENTS[name], **_STUDENT_CHANGES.get((name, variant), {}))

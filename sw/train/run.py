@@ -1,4 +1,4 @@
-"""A whole training run: teachers, student, integers, polish; from data to the shipped artefact."""
+"""A training run from data to artefact: teachers, student, quantization, polish."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from twofold.sw.model.net import SparseNet
 from twofold.sw.model.residual import ResidualNet
 from twofold.sw.onnx.export.floating import FloatLayer
 from twofold.sw.quantize.activity import limit_activity
-from twofold.sw.quantize.fold import activation_scales, float_layer, fold
+from twofold.sw.quantize.dequantize import dequantize
+from twofold.sw.quantize.fuse import activation_scales, float_layer, fuse
 from twofold.sw.quantize.integer import forward_integer
-from twofold.sw.quantize.thaw import thaw
 from twofold.sw.train.loop import Trainer, accuracy, to_device
 from twofold.sw.train.recipe import Recipe
 from twofold.sw.train.sources import FineSource, Source, SpeechSource
@@ -26,13 +26,13 @@ _CALIBRATION = 512
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leads to.
+    """Result of a run.
 
     Attributes
     ----------
     quantized: the network.
-    net: the same before it was quantized.
-    accuracy: of every stage of it, on ``val`` and ``test``.
+    net: the same before quantization.
+    accuracy: share of correct samples after each step of the run, on ``val`` and ``test``.
     """
 
     quantized: QuantizedNetwork
@@ -41,38 +41,38 @@ class Outcome:
 
 
 def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
-    """Run all phases of a recipe; phases that are done already are read back.
+    """Run all phases of a recipe; finished phases are read back from their checkpoints.
 
-    One thread, so that sums have a fixed order: the same seed gives the same logits.
+    Uses one thread, so that sums have a fixed order: the same seed gives the same logits.
     """
     torch.set_num_threads(1)
     accuracies: dict[str, dict[str, float]] = {}
-    trainer = taught(recipe, source, trainer, accuracies)
+    trainer = with_residual_teacher(recipe, source, trainer, accuracies)
     teacher, key = trainer.run(recipe.dense, recipe.teacher)
     accuracies["dense float"] = measure(teacher, source)
     net = teacher
     if recipe.student is not None:
-        first, origin = (teacher, key) if recipe.start is None else thawed(recipe.start, source)
+        first, origin = (teacher, key) if recipe.start is None else restart(recipe.start, source)
         net, key = trainer.run(recipe.network, recipe.student, first, origin)
         accuracies["sparse float"] = measure(net, source)
-    folded = fold(net, activation_scales(net, calibration(source)), {})
-    folded = replace(folded, input=source.input)
-    folded = active(folded, recipe, source)
-    accuracies["int8, folded"] = measure(folded, source)
-    polished, key = trainer.polish(folded, recipe.polish, teacher, key)
-    polished = active(polished, recipe, source)
+    fused = fuse(net, activation_scales(net, calibration(source)), {})
+    fused = replace(fused, input=source.input)
+    fused = limited(fused, recipe, source)
+    accuracies["int8, before polish"] = measure(fused, source)
+    polished, key = trainer.polish(fused, recipe.polish, teacher, key)
+    polished = limited(polished, recipe, source)
     accuracies["int8, polished"] = measure(polished, source)
-    quantized = better(polished, folded, accuracies)
+    quantized = better(polished, fused, accuracies)
     accuracies["int8"] = measure(quantized, source)
     final = with_provenance(quantized, recipe, source, key, accuracies["int8"])
     return Outcome(final, net, accuracies)
 
 
-def taught(
+def with_residual_teacher(
     recipe: Recipe, source: Source, trainer: Trainer, accuracies: dict[str, dict[str, float]]
 ) -> Trainer:
-    """``trainer`` on stored views with the predictions of a residual network, which is trained
-    first; as it is where the recipe has none.
+    """``trainer`` on stored views with the predictions of a residual teacher, which is trained
+    first; ``trainer`` itself if the recipe has no such teacher.
     """
     if recipe.residual is None or not isinstance(source, SpeechSource):
         return trainer
@@ -91,16 +91,16 @@ def taught(
     return trainer.on(views)
 
 
-def thawed(start: QuantizedNetwork, source: Source) -> tuple[SparseNet, str]:
-    """A network to go on from, in floating point, and a digest of it."""
+def restart(start: QuantizedNetwork, source: Source) -> tuple[SparseNet, str]:
+    """``start`` in floating point, and a digest of its integers."""
     digest = hashlib.sha256(repr(start.logit_scale).encode())
     for layer in start.layers:
         digest.update(layer.weight.tobytes() + layer.add.tobytes())
-    return thaw(start, calibration(source)), digest.hexdigest()[:12]
+    return dequantize(start, calibration(source)), digest.hexdigest()[:12]
 
 
-def active(quantized: QuantizedNetwork, recipe: Recipe, source: Source) -> QuantizedNetwork:
-    """The network with no more activations, on the validation split, than the student may use."""
+def limited(quantized: QuantizedNetwork, recipe: Recipe, source: Source) -> QuantizedNetwork:
+    """The network, limited on the validation split to the activity that the student may have."""
     if recipe.student is None or not recipe.student.used:
         return quantized
     images, _ = source.split("val")
@@ -108,28 +108,28 @@ def active(quantized: QuantizedNetwork, recipe: Recipe, source: Source) -> Quant
 
 
 def float_layers(net: SparseNet) -> list[FloatLayer]:
-    """Weights and offsets of every layer, as `twofold.sw.onnx.export.floating` takes them."""
+    """Weights and offsets of every layer, in the form that `twofold.sw.onnx.export.floating` takes."""
     return [
         (weight.numpy(), offset.numpy()) for weight, offset in map(float_layer, net.each_layer())
     ]
 
 
 def better(
-    polished: QuantizedNetwork, folded: QuantizedNetwork, accuracies: dict[str, dict[str, float]]
+    polished: QuantizedNetwork, fused: QuantizedNetwork, accuracies: dict[str, dict[str, float]]
 ) -> QuantizedNetwork:
-    """The polished network, unless it lost on the validation split."""
-    won = accuracies["int8, polished"]["val"] >= accuracies["int8, folded"]["val"]
-    return polished if won else folded
+    """The polished network, unless polishing lowered its accuracy on the validation split."""
+    won = accuracies["int8, polished"]["val"] >= accuracies["int8, before polish"]["val"]
+    return polished if won else fused
 
 
 def calibration(source: Source) -> Tensor:
-    """Images that activation scales are taken from."""
+    """Images that the activation scales are calibrated on."""
     images, _ = source.batch(_CALIBRATION, torch.Generator().manual_seed(0))
     return images
 
 
 def measure(net: SparseNet | ResidualNet | QuantizedNetwork, source: Source) -> dict[str, float]:
-    """Accuracy on ``val`` and ``test``; of a quantized network by the exact integer law."""
+    """Accuracy on ``val`` and ``test``; a quantized network is evaluated in exact integers."""
     found: dict[str, float] = {}
     for name in ("val", "test"):
         images, labels = source.split(name)
@@ -144,7 +144,7 @@ def measure(net: SparseNet | ResidualNet | QuantizedNetwork, source: Source) -> 
 def with_provenance(
     quantized: QuantizedNetwork, recipe: Recipe, source: Source, key: str, right: dict[str, float]
 ) -> QuantizedNetwork:
-    """The same integers, with how they came about."""
+    """The same integers, with a record of how they were trained."""
     phases = (recipe.residual, recipe.teacher, recipe.student, recipe.polish)
     provenance: dict[str, Any] = {
         "task": source.name,
@@ -158,7 +158,7 @@ def with_provenance(
 
 
 def rows(accuracies: dict[str, dict[str, float]]) -> Sequence[tuple[str, str, str]]:
-    """Lines of a table: stage, accuracy on val and on test in %."""
+    """Rows of a table: step of the run, accuracy on val and on test in %."""
     return [
         (stage, f"{100 * right['val']:.2f}", f"{100 * right['test']:.2f}")
         for stage, right in accuracies.items()

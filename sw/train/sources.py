@@ -1,8 +1,8 @@
-"""Training data as the loop sees it: random batches to learn from, fixed splits to measure on.
+"""Sources of training data: random augmented batches, and fixed splits for evaluation.
 
-`SpeechSource` draws augmented clips; `FineSource` shows the same clips at the frames of the cache
-to a teacher that hears more; `twofold.sw.train.views` stores what came out, with the teacher's
-prediction.
+`SpeechSource` draws augmented clips. `FineSource` gives the same clips at the frame rate of the
+cache, for a teacher that uses finer frames. `twofold.sw.train.views` stores augmented clips
+together with the teacher's predictions.
 """
 
 import hashlib
@@ -23,14 +23,16 @@ from twofold.sw.data.digits import digits
 from twofold.sw.data.frontend import CENTRED
 from twofold.sw.data.speech import Voice
 from twofold.sw.errors import DatasetError
-from twofold.sw.train.augment import FLOOR, Augmentation, Changed, augment, fine_images, images
+from twofold.sw.train.augment import FLOOR, Augmentation, Augmented, augment, fine_images, images
 from twofold.sw.train.cache import clip_power, speech_power
 
 Split = tuple[Tensor, Tensor]
-"""Images uint8 [N, rows, cols] and classes int64 [N], or in batches probabilities [N, classes]."""
+"""Images uint8 [N, rows, cols], and classes int64 [N]; batches may have probabilities float32
+[N, classes] instead.
+"""
 Progress = Callable[[int, int], None]
 PLENTY = 1000
-"""Clips of a word from which on it is not scarce."""
+"""A word with fewer clips than this is scarce, and augmented more strongly."""
 
 
 class Source(Protocol):
@@ -38,10 +40,10 @@ class Source(Protocol):
 
     Attributes
     ----------
-    name: task, for reports.
-    key: digest of everything that decides about the data.
-    epoch: images that count as an epoch.
-    classes: of the task.
+    name: of the task, for reports.
+    key: digest of everything that the data depends on.
+    epoch: number of images per epoch.
+    classes: number of classes.
     input: what the images are, as `twofold.sw.artefacts.input` describes it.
     """
 
@@ -52,7 +54,7 @@ class Source(Protocol):
     classes: int
 
     def begin(self, epoch: int) -> None:
-        """Told before the first batch of every epoch, counted from 0."""
+        """Called before the first batch of every epoch, counted from 0."""
         ...
 
     def batch(self, size: int, generator: torch.Generator) -> Split:
@@ -65,7 +67,7 @@ class Source(Protocol):
 
 
 class DigitSource:
-    """scikit-learn's digits, shifted by a pixel and with a little noise."""
+    """scikit-learn's digits, shifted by up to a pixel, with varied contrast and noise."""
 
     name = "digits"
     input = DIGIT_PICTURES
@@ -110,7 +112,7 @@ _VARIANTS = (
     "anika", "quincy",
 )  # fmt: skip
 SPEAKERS = 96
-"""Rendered voices that say every word of the task."""
+"""Synthetic voices that speak every word of the task."""
 _ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp")
 
 
@@ -128,22 +130,23 @@ def training_voices(count: int) -> tuple[Voice, ...]:
 
 
 class SpeechSource:
-    """Words of Google Speech Commands, with rendered voices mixed in.
+    """Google Speech Commands, mixed with synthetic voices.
 
     Parameters
     ----------
     folder: the data set.
-    cache: folder where log-mel power is kept.
-    progress: told how far the cache is.
+    cache: folder for the cached log-mel power.
+    progress: called with (done, total) while the cache is filled.
     classes: of the task, as in `twofold.sw.data.gsc.for_task`.
     how: augmentation.
-    front: front end that images are made by.
-    rendered: share of the words of a batch that eSpeak speaks.
-    unknown, silence: shares of these two classes in a batch; other words share the rest evenly.
+    front: name of the front end.
+    rendered: share of a batch's clips that are synthesised by eSpeak NG.
+    unknown, silence: shares of these two classes in a batch; the other classes share the rest
+        evenly.
 
     Raises
     ------
-    DatasetError: there are no clips of a split, or none to train a word with.
+    DatasetError: a split has no clips, or a class has none to train with.
     """
 
     name = "gsc"
@@ -208,11 +211,11 @@ class SpeechSource:
 
     def batch(self, size: int, generator: torch.Generator) -> Split:
         """Random augmented clips."""
-        changed, labels = self.changed(size, generator)
-        return images(changed, self.front_end), labels
+        clips, labels = self.augmented(size, generator)
+        return images(clips, self.front_end), labels
 
-    def changed(self, size: int, generator: torch.Generator) -> tuple[Changed, Tensor]:
-        """Random augmented clips before they are images, and their classes [N]."""
+    def augmented(self, size: int, generator: torch.Generator) -> tuple[Augmented, Tensor]:
+        """Random augmented clips before the front end, and their classes [N]."""
         random = torch.rand(size, dtype=torch.float64, generator=generator)
         chosen = torch.searchsorted(self._weights, random * self._weights[-1])
         chosen = chosen.clamp(max=len(self._labels) - 1)
@@ -233,12 +236,12 @@ class SpeechSource:
         return self._splits[name]
 
     def fine_split(self, name: str) -> Split:
-        """All clips of a split at the frames of the cache: uint8 [N, 125, 32]."""
+        """All clips of a split at the frame rate of the cache: uint8 [N, 125, 32]."""
         return fine_images(self._measured[name](), self.front_end), self._splits[name][1]
 
 
 class FineSource:
-    """The clips of ``source`` at the frames of the cache, 8 ms apart: images uint8 [N, 125, 32]."""
+    """The clips of ``source`` with frames 8 ms apart, as in the cache: uint8 [N, 125, 32]."""
 
     def __init__(self, source: SpeechSource) -> None:
         self._source = source
@@ -251,8 +254,8 @@ class FineSource:
 
     def batch(self, size: int, generator: torch.Generator) -> Split:
         """Random augmented clips."""
-        changed, labels = self._source.changed(size, generator)
-        return images(changed, self._source.front_end, fine=True), labels
+        clips, labels = self._source.augmented(size, generator)
+        return images(clips, self._source.front_end, fine=True), labels
 
     def split(self, name: str) -> Split:
         """All clips of a split."""
@@ -264,7 +267,7 @@ class FineSource:
 def _to_train(
     folder: Path, clips: Sequence[gsc.Clip], classes: tuple[str, ...]
 ) -> tuple[gsc.Clip, ...]:
-    """Clips of the task, and noise, which has label -1 where it is no class of the task."""
+    """Clips of the task, and noise, labelled -1 if the task has no class for it."""
     chosen = gsc.for_task(clips, classes)
     present = {clip.label for clip in chosen}
     missing = [name for label, name in enumerate(classes) if label not in present]
@@ -287,7 +290,7 @@ def _to_measure(
 
 
 def _spoken(classes: tuple[str, ...]) -> list[tuple[str, Voice]]:
-    """Words to render, and the voices that say them."""
+    """Words to synthesise, each with a voice."""
     words = [name for name in classes if name not in ("silence", "unknown")]
     others = SPOKEN_UNKNOWN if "unknown" in classes else ()
     return [
@@ -297,7 +300,7 @@ def _spoken(classes: tuple[str, ...]) -> list[tuple[str, Voice]]:
 
 
 def _scarce(words: list[str]) -> Tensor:
-    """Whether there are fewer than `PLENTY` clips of the word of each clip."""
+    """For each clip, whether there are fewer than `PLENTY` clips of its word."""
     counts = Counter(words)
     return torch.tensor([counts[word] < PLENTY for word in words])
 

@@ -1,7 +1,8 @@
-"""Augmented views of the training data with a teacher's prediction of each, made once and kept.
+"""Stored views: augmented training data, with the teachers' prediction for each clip.
 
-Changing clips and asking a teacher costs more than a step of a small student. So an epoch's worth
-of views is made once, a *shard*, and students see the shards in turn, in another order every time.
+Augmentation and a teacher's forward pass cost more than a training step of a small student. So an
+epoch's worth of views, a *shard*, is computed once, and students cycle through the shards, each
+time in another order.
 """
 
 import hashlib
@@ -20,8 +21,8 @@ from twofold.sw.train.sources import Progress, SpeechSource, Split
 
 _BLOCK = 250
 _VERSION = 1
-Opinion = Callable[[Tensor], Tensor]
-"""Logits [N, classes] of images uint8 [N, 125, 32] at the frames of the cache."""
+Teacher = Callable[[Tensor], Tensor]
+"""Maps images uint8 [N, 125, 32], at the frame rate of the cache, to logits [N, classes]."""
 
 
 class Views:
@@ -29,16 +30,16 @@ class Views:
 
     Parameters
     ----------
-    source: clips and how they are changed.
-    teachers: whose probabilities, averaged, are what students learn.
-    origin: digest of everything that decides about the teachers.
-    folder: shards are kept here.
-    shards: how many different ones there are.
-    progress: told how far the shard that is being made is.
+    source: clips and their augmentation.
+    teachers: students learn the average of their probabilities.
+    origin: digest of everything that the teachers depend on.
+    folder: where shards are stored.
+    shards: number of different shards.
+    progress: called with (done, total) while a shard is computed.
     """
 
     def __init__(
-        self, source: SpeechSource, teachers: Sequence[Opinion], origin: str, folder: Path, *,
+        self, source: SpeechSource, teachers: Sequence[Teacher], origin: str, folder: Path, *,
         shards: int, progress: Progress,
     ) -> None:  # fmt: skip
         self._source, self._teachers, self._folder = source, teachers, folder
@@ -51,7 +52,7 @@ class Views:
         self._loaded, self._at = -1, 0
 
     def begin(self, epoch: int) -> None:
-        """Take the epoch's shard, which is made where it is not there yet."""
+        """Load the epoch's shard, computing it first if it is not stored yet."""
         shard = epoch % self._shards
         if shard != self._loaded:
             self._images, self._predictions = self._shard(shard)
@@ -59,9 +60,7 @@ class Views:
         self._at = 0
 
     def batch(self, size: int, generator: torch.Generator) -> Split:
-        """The next views of the shard in random order, and the teachers' prediction of them:
-        probabilities of the classes.
-        """
+        """The next views of the shard in random order, and the teachers' class probabilities."""
         if self._at == 0:
             self._order = torch.randperm(self.epoch, generator=generator)
         chosen = self._order[self._at : self._at + size]
@@ -90,9 +89,9 @@ class Views:
         predictions: list[Tensor] = []
         for done in range(0, self.epoch, _BLOCK):
             size = min(_BLOCK, self.epoch - done)
-            changed, _ = self._source.changed(size, generator)
-            fine = images(changed, self._source.front_end, fine=True)
-            seen.append(images(changed, self._source.front_end))
+            clips, _ = self._source.augmented(size, generator)
+            fine = images(clips, self._source.front_end, fine=True)
+            seen.append(images(clips, self._source.front_end))
             probabilities = [F.softmax(teacher(fine), 1) for teacher in self._teachers]
             predictions.append(torch.stack(probabilities).mean(0).half())
             self._progress(done + size, self.epoch)

@@ -1,1 +1,1 @@
-"""Trials at reduced length: the trade of accuracy against work, and what each idea is worth."""
+"""Short trials: the trade-off between accuracy and work, and the contribution of each technique."""

@@ -1,4 +1,4 @@
-"""What a network costs the machine, from its description alone."""
+"""Cost of a network on the machine, from its description alone."""
 
 import math
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from twofold.hw.contract.network import Network, Stage
 
 
 def products(network: Network) -> int:
-    """Multiplications of a word at most: every winner meets a weight of every set.
+    """Upper bound of the multiplications per sample: every winner meets a weight of every set.
 
-    Positions that pooling drops are not computed; the image counts as dense.
+    Positions that pooling drops are not computed; the input counts as dense.
     """
     total = 0
     for stage in network.stages:
@@ -30,15 +30,15 @@ def _products_at(stage: Stage) -> int:
 
 
 def shipped_folding(name: str) -> Folding:
-    """Folding of the fastest machine that ships for a task."""
+    """Folding of the fastest shipped machine for a task."""
     return presets.folding(name, "fast", "full")
 
 
 def cycles(network: Network, folding: Folding) -> int:
-    """Cycles a word on a machine of this ``folding``.
+    """Cycles per sample on a machine with this ``folding``.
 
-    The machine keeps its multipliers: where a layer has fewer sets than its own, its lanes serve
-    as engines; where it has more, or dense weights, it looks at each winner more often.
+    The machine keeps its multipliers. If a layer has fewer sets than the one it was folded for,
+    lanes become engines; if it has more, or dense weights, each winner takes more rounds.
     """
     layers = tuple(
         _fitted(stage, layer) for stage, layer in zip(network.stages, folding.layers, strict=True)

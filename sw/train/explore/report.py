@@ -1,4 +1,4 @@
-"""Reports of trials: JSON, a table in Markdown, a picture."""
+"""Reports of trials: JSON, a Markdown table and a plot."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from twofold.sw.train.explore.trials import Figure
 
 
 def as_markdown(figures: Sequence[Figure], title: str) -> str:
-    """A table, with mean and spread of trials that differ in their seed only."""
+    """A table, with mean and standard deviation of trials that differ only in their seed."""
     lines = [
         f"# {title}",
         "",
@@ -46,7 +46,7 @@ def _spread(shares: Sequence[float]) -> str:
 
 
 def write(figures: Sequence[Figure], folder: Path, study: str) -> None:
-    """Write ``STUDY.json``, ``STUDY.md`` and, where the work differs, ``STUDY.png``."""
+    """Write ``STUDY.json``, ``STUDY.md`` and, if the trials differ in work, ``STUDY.png``."""
     write_json(folder / f"{study}.json", [asdict(figure) for figure in figures])
     text = as_markdown(figures, f"{study}: {figures[0].epochs} epochs a student")
     write_text(folder / f"{study}.md", text)
@@ -55,7 +55,7 @@ def write(figures: Sequence[Figure], folder: Path, study: str) -> None:
 
 
 def draw(figures: Sequence[Figure], path: Path) -> None:
-    """Picture (PNG): validation accuracy against multiplications, and against cycles."""
+    """Plot validation accuracy against multiplications and against cycles, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Picture
 
@@ -67,8 +67,8 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
             axes.plot(cost, 100 * figure.val, "o", label=f"{number}: {figure.name}")
             axes.annotate(str(number), (cost, 100 * figure.val), xytext=(4, 4),
                           textcoords="offset points")  # fmt: skip
-    work.set(xscale="log", xlabel="multiplications a word, at most", ylabel="validation, %")
-    time.set(xscale="log", xlabel="cycles a word on the multipliers of the preset fast")
+    work.set(xscale="log", xlabel="multiplications per sample, at most", ylabel="validation, %")
+    time.set(xscale="log", xlabel="cycles per sample on the multipliers of the preset fast")
     for axes in (work, time):
         axes.grid(alpha=0.3)
     time.legend(fontsize="x-small")

@@ -1,4 +1,4 @@
-"""Trials: students of one teacher and of the same length; whole recipes with several seeds."""
+"""Trials: students of the same teacher and length, and whole recipes with several seeds."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from twofold.sw.train.explore.cost import cycles, products
 from twofold.sw.train.loop import Phase, Trainer, accuracy
 from twofold.sw.train.point import move
 from twofold.sw.train.recipe import recipe
-from twofold.sw.train.run import taught, train
+from twofold.sw.train.run import train, with_residual_teacher
 
 VARIANTS = ("sparse-dense", "fast", "accurate")
 
@@ -22,9 +22,9 @@ class Trial:
 
     Attributes
     ----------
-    name: for tables.
+    name: label in tables.
     network, phase: what is trained, and how.
-    predictions: whether it learns a teacher's predictions, or labels alone.
+    predictions: whether it learns a teacher's predictions, or only labels.
     """
 
     name: str
@@ -35,15 +35,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Figure:
-    """What became of a trial; accuracies are in floating point where it does not say otherwise.
+    """Result of a trial; accuracies are those of the float network unless ``name`` says int8.
 
     Attributes
     ----------
     name: of the trial.
     epochs: of the student.
-    val, test: shares of the two splits that are right.
-    products: multiplications of a word at most.
-    cycles: of a word on the multipliers of a machine.
+    val, test: share of correct samples in the two splits, 0..1.
+    products: multiplications per sample, at most.
+    cycles: per sample, on the multipliers of a machine.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Figure:
 
 
 def pareto(net: str, scale: float) -> list[Trial]:
-    """Points around the presets: taps, sets and winners."""
+    """Design points around the presets: taps, sets and winners."""
     phase = student(net, "fast", scale)
     fast = presets.network(net, "fast")
     points = [presets.network(net, variant) for variant in VARIANTS]
@@ -74,7 +74,7 @@ def _gsc_points(fast: Network) -> list[Network]:
 
 
 def ablation(net: str, scale: float) -> list[Trial]:
-    """The preset ``fast`` without one idea at a time."""
+    """The preset ``fast``, with one technique at a time left out."""
     phase, fast = student(net, "fast", scale), presets.network(net, "fast")
     without = {
         "as shipped": phase,
@@ -103,7 +103,7 @@ SEEDS = 3
 
 
 def student(net: str, variant: str, scale: float) -> Phase:
-    """Phase of the shipped recipe, shortened; all variants take that of ``fast`` for length."""
+    """Student phase of the shipped recipe, shortened; all variants get the length of ``fast``."""
     phase, longest = (recipe(net, name, scale=scale).student for name in (variant, "fast"))
     if phase is None or longest is None:
         raise ValueError(f"{variant} has no student")
@@ -111,7 +111,7 @@ def student(net: str, variant: str, scale: float) -> Phase:
 
 
 def describe(network: Network) -> str:
-    """A point by its numbers: mean taps or weights a set, sets and winners."""
+    """Name of a design point: mean taps or weights per kernel, sets and winners."""
     first, *rest = network.layers
     taps = network.stages[0].weights / network.stages[0].channels
     sets = [str(layer.sparsity.sets) for layer in rest if isinstance(layer.sparsity, Complementary)]
@@ -124,22 +124,22 @@ def run(
     trials: Iterable[Trial],
     net: str,
     trainer: Trainer,
-    told: Callable[[Figure], None],
+    report: Callable[[Figure], None],
     folding: Folding,
 ) -> list[Figure]:
-    """Train the teacher of the shipped recipe and every student; ``told`` of each as it is done.
+    """Train the teacher of the shipped recipe and every student; ``report`` is called after each.
 
     ``folding``: of the machine whose multipliers the cycles are for.
     """
     plan = recipe(net, "fast")
-    told_opinions = taught(plan, trainer.source, trainer, {})
-    teacher, origin = told_opinions.run(plan.dense, plan.teacher)
+    distilling = with_residual_teacher(plan, trainer.source, trainer, {})
+    teacher, origin = distilling.run(plan.dense, plan.teacher)
     figures = []
     for trial in trials:
-        on = told_opinions if trial.predictions else trainer
+        on = distilling if trial.predictions else trainer
         found, _ = on.run(trial.network, trial.phase, teacher, origin)
         figures.append(_figure(trial, found, folding, trainer))
-        told(figures[-1])
+        report(figures[-1])
     return figures
 
 
@@ -147,12 +147,12 @@ def seeds(
     net: str,
     scale: float,
     trainer: Trainer,
-    told: Callable[[Figure], None],
+    report: Callable[[Figure], None],
     folding: Folding,
 ) -> list[Figure]:
-    """Whole recipes, teacher and integers included, of every variant with `SEEDS` seeds each.
+    """Whole recipes, from teacher to integers, of every variant with `SEEDS` seeds each.
 
-    ``scale``: factor on the epochs of every phase. ``told`` of each network as it is done.
+    ``scale``: factor on the epochs of every phase. ``report`` is called after each network.
     ``folding``: of the machine whose multipliers the cycles are for.
     """
     figures: list[Figure] = []
@@ -170,7 +170,7 @@ def seeds(
                         products=products(plan.network), cycles=cycles(plan.network, folding),
                     )
                 )  # fmt: skip
-                told(figures[-1])
+                report(figures[-1])
     return figures
 
 

@@ -15,7 +15,7 @@ from twofold.hw.contract.network import (
     Taps,
 )
 from twofold.hw.contract.presets import network
-from twofold.sw.model.masks import choose_mask, open_share
+from twofold.sw.model.masks import choose_mask, relaxed_count
 
 
 def stage(units: int, inputs: int, sparsity: Sparsity) -> Stage:
@@ -85,7 +85,7 @@ def test_opens_from_all_to_the_structure() -> None:
     assert choose_mask(weight, layer, 1.0).eq(1).all()
     half = choose_mask(weight, layer, 0.5)
     for group in range(4):
-        assert half[group::4].sum(0).eq(open_share(layer, 0.5)).all()
+        assert half[group::4].sum(0).eq(relaxed_count(layer, 0.5)).all()
     taps = Network(
         "test", (1, 5, 5), (Conv2d(out_channels=4, kernel=(5, 5), sparsity=Taps((6, 5, 4, 3))),
                             Linear(out_features=1)), ("a",)

@@ -8,10 +8,10 @@ from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network
 from twofold.sw.golden import forward
 from twofold.sw.model.masks import choose_mask
 from twofold.sw.model.net import SparseNet
+from twofold.sw.quantize.dequantize import dequantize
 from twofold.sw.quantize.finetune import IntegerNet
-from twofold.sw.quantize.fold import activation_scales, fold
+from twofold.sw.quantize.fuse import activation_scales, fuse
 from twofold.sw.quantize.integer import forward_integer
-from twofold.sw.quantize.thaw import thaw
 
 
 def network(pooling: str) -> Network:
@@ -46,8 +46,8 @@ def net(request: pytest.FixtureRequest) -> SparseNet:
     return net.eval()
 
 
-def test_integers_say_what_floats_say(net: SparseNet) -> None:
-    quantized = fold(net, activation_scales(net, images(200)), {"made": "test"})
+def test_integers_approximate_floats(net: SparseNet) -> None:
+    quantized = fuse(net, activation_scales(net, images(200)), {"made": "test"})
     sample = images(200, 7)
     with torch.no_grad():
         wanted = net(sample).numpy()
@@ -60,17 +60,17 @@ def test_integers_say_what_floats_say(net: SparseNet) -> None:
 
 
 def test_integers_thaw(net: SparseNet) -> None:
-    quantized = fold(net, activation_scales(net, images(200)), {})
+    quantized = fuse(net, activation_scales(net, images(200)), {})
     sample = images(200, 7)
     with torch.no_grad():
-        found = thaw(quantized, images(200))(sample).numpy()
+        found = dequantize(quantized, images(200))(sample).numpy()
     wanted = forward_integer(quantized, sample).numpy() * quantized.logit_scale
     assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.99
     assert np.abs(found - wanted).mean() < 0.15 * wanted.std()
 
 
 def test_training_keeps_the_law_and_moves_the_weights(net: SparseNet) -> None:
-    start = fold(net, activation_scales(net, images(200)), {"made": "test"})
+    start = fuse(net, activation_scales(net, images(200)), {"made": "test"})
     trained = IntegerNet(start)
     optimiser = torch.optim.SGD(trained.parameters(), lr=0.5)
     for repeat in range(3):

@@ -1,10 +1,10 @@
-"""Folding: BatchNorm and scales go into the weights, so that requantisation is one shift a layer.
+"""Fuse BatchNorm and scales into the weights, so that requantisation is a single shift per layer.
 
-With ``A`` steps of an activation to 1.0 and ``n`` the shift of a layer, a float layer
+Let ``A`` be the number of activation steps per 1.0, and ``n`` the shift of a layer. A float layer
 ``y = scale * (W x) + offset`` becomes ``Y = (sum(Wq X) + add) >> n`` where ``Wq = round(W * scale *
 2**n * A_out / A_in)`` and ``add`` is the offset at the scale of the accumulator plus half a step.
 The shift is the largest for which the weights fit into int8. Where pooling adds up positions, the
-sum is that of a whole window; what a mean divides by is a part of the scale of the weights.
+sum covers a whole window; the divisor of a mean is part of the scale of the weights.
 """
 
 import math
@@ -22,15 +22,16 @@ from twofold.sw.model.layers import Layer
 from twofold.sw.model.net import INPUT_SCALE, SparseNet
 
 PERCENTILE = 0.999
-"""Share of the non-zero activations that a layer's scale leaves room for."""
+"""Share of a layer's non-zero activations that its scale represents without clamping."""
 _SAMPLE = 1_000_000
+"""Activations of a layer, at most, that the percentile is taken of."""
 
 
 @torch.no_grad()
 def activation_scales(net: SparseNet, images: Tensor) -> tuple[float, ...]:
-    """Steps to 1.0 of the input and of every hidden layer's activations.
+    """Steps per 1.0 of the input and of every hidden layer's activations.
 
-    ``images`` uint8 are typical inputs; a few hundred are enough.
+    ``images``, uint8 [N, (channels,) rows, cols], are typical inputs; a few hundred are enough.
     """
     peaks: list[float] = []
 
@@ -50,27 +51,27 @@ def activation_scales(net: SparseNet, images: Tensor) -> tuple[float, ...]:
 
 
 @torch.no_grad()
-def fold(
+def fuse(
     net: SparseNet, scales: tuple[float, ...], provenance: Mapping[str, Any]
 ) -> QuantizedNetwork:
-    """Integers of a trained network whose masks are final.
+    """Quantize a trained network whose masks are final.
 
-    ``scales`` come from `activation_scales`. Raises ArtefactError when the network's masks are not
-    those of its description, or a layer's constants do not fit.
+    ``scales`` come from `activation_scales`. Raises ArtefactError if the network's masks do not
+    match its description, or a layer's constants do not fit.
     """
     layers = net.each_layer()
-    folded: list[QuantizedLayer] = []
+    fused: list[QuantizedLayer] = []
     logit_scale = 1.0
     for index, layer in enumerate(layers):
         weight, offset = float_layer(layer)
         if layer.norm is None:
             factor = WEIGHT_MAX / float(weight.abs().max())
             logit_scale = 1.0 / (factor * scales[index])
-            folded.append(integer_layer(layer.stage, weight * factor, offset / logit_scale, 0, 0))
+            fused.append(integer_layer(layer.stage, weight * factor, offset / logit_scale, 0, 0))
             continue
         ratio = scales[index + 1] / scales[index] * layer.stage.share
         shift = weight_shift(weight * ratio)
-        folded.append(
+        fused.append(
             integer_layer(
                 layer.stage,
                 weight * (ratio * 2**shift),
@@ -79,11 +80,11 @@ def fold(
                 net.network.zero_point if index == 0 else 0,
             )
         )
-    return QuantizedNetwork(net.network, tuple(folded), logit_scale, dict(provenance))
+    return QuantizedNetwork(net.network, tuple(fused), logit_scale, dict(provenance))
 
 
 def float_layer(layer: Layer) -> tuple[Tensor, Tensor]:
-    """Weights and offset [out] of a layer with its normalisation folded in."""
+    """Weights [out, ...] and offset [out] of a layer with its normalisation fused in."""
     weight = layer.weight.detach() * layer.mask
     if layer.norm is None:
         bias = layer.bias
@@ -93,7 +94,7 @@ def float_layer(layer: Layer) -> tuple[Tensor, Tensor]:
 
 
 def weight_shift(weight: Tensor) -> int:
-    """Largest power of two that weights can be scaled by and stay within int8; never below 1."""
+    """Largest shift, 1..31, by which weights can be scaled up and still fit into int8."""
     peak = max(float(weight.abs().max()), 1e-9)
     return min(max(math.floor(math.log2((WEIGHT_MAX + 0.49) / peak)), 1), SHIFT_MAX)
 
@@ -101,7 +102,7 @@ def weight_shift(weight: Tensor) -> int:
 def integer_layer(
     stage: Stage, weight: Tensor, offset: Tensor, shift: int, zero_point: int
 ) -> QuantizedLayer:
-    """Round scaled weights and offset, and take in half a step and the input's zero point."""
+    """Round scaled weights and offset; add half a step and compensate for the zero point."""
     whole = weight.double().round().clamp(WEIGHT_MIN, WEIGHT_MAX)
     half = 1 << (shift - 1) if shift else 0
     add = offset.double().round() + half - zero_point * stage.terms * whole.flatten(1).sum(1)

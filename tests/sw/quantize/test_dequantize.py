@@ -12,16 +12,16 @@ from twofold.sim.workloads.random_network import random_inputs, random_quantized
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.artefacts.shipped import shipped
 from twofold.sw.data.digits import digits
-from twofold.sw.quantize.fold import activation_scales, fold
+from twofold.sw.quantize.dequantize import dequantize
+from twofold.sw.quantize.fuse import activation_scales, fuse
 from twofold.sw.quantize.integer import forward_integer
-from twofold.sw.quantize.thaw import thaw
 
 
 @pytest.mark.parametrize("variant", ["dense", "fast"])
-def test_thawed_networks_say_the_same(variant: str) -> None:
+def test_dequantized_networks_give_the_same_logits(variant: str) -> None:
     quantized = QuantizedNetwork.load(shipped("tiny", variant))
     images = torch.from_numpy(digits("test")[0])
-    net = thaw(quantized, torch.from_numpy(digits("val")[0]))
+    net = dequantize(quantized, torch.from_numpy(digits("val")[0]))
     with torch.no_grad():
         found = net(images).numpy()
     expected = forward_integer(quantized, images).numpy() * quantized.logit_scale
@@ -32,11 +32,11 @@ def test_thawed_networks_say_the_same(variant: str) -> None:
         assert layer.norm is None or float(layer.norm.gain.detach().min()) > 0
 
 
-def test_thawed_networks_fold_again() -> None:
+def test_dequantized_networks_quantize_again() -> None:
     quantized = QuantizedNetwork.load(shipped("tiny", "fast"))
     images = torch.from_numpy(digits("val")[0])
-    net = thaw(quantized, images)
-    again = fold(net, activation_scales(net, images), {})
+    net = dequantize(quantized, images)
+    again = fuse(net, activation_scales(net, images), {})
     found = forward_integer(again, images).argmax(1)
     assert (found == forward_integer(quantized, images).argmax(1)).float().mean() > 0.97
 
@@ -46,4 +46,4 @@ def test_multipliers_are_refused() -> None:
     layers = (replace(network.layers[0], multiplier=True), *network.layers[1:])
     quantized = random_quantized(replace(network, layers=layers), 1)
     with pytest.raises(NetworkError, match="conv1: layers with multipliers"):
-        thaw(quantized, torch.from_numpy(random_inputs(network, 4, 1)))
+        dequantize(quantized, torch.from_numpy(random_inputs(network, 4, 1)))

@@ -1,4 +1,4 @@
-"""Folding keeps what a float network says, and quantization-aware training keeps the law."""
+"""Fusing keeps the function of a float network; quantization-aware training stays bit-exact."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from twofold.sw.golden import forward
 from twofold.sw.model.masks import choose_mask
 from twofold.sw.model.net import SparseNet
 from twofold.sw.quantize.finetune import IntegerNet
-from twofold.sw.quantize.fold import activation_scales, fold, weight_shift
+from twofold.sw.quantize.fuse import activation_scales, fuse, weight_shift
 from twofold.sw.quantize.integer import forward_integer
 
 NETWORK = Network(
@@ -51,22 +51,22 @@ def net() -> SparseNet:
 
 
 @pytest.fixture(scope="module")
-def folded(net: SparseNet) -> QuantizedNetwork:
-    return fold(net, activation_scales(net, images(200)), {"made": "test"})
+def fused(net: SparseNet) -> QuantizedNetwork:
+    return fuse(net, activation_scales(net, images(200)), {"made": "test"})
 
 
-def test_integers_say_what_floats_say(net: SparseNet, folded: QuantizedNetwork) -> None:
+def test_integers_approximate_floats(net: SparseNet, fused: QuantizedNetwork) -> None:
     sample = images(300, 7)
     with torch.no_grad():
         expected = net(sample).numpy()
-    found = forward_integer(folded, sample).numpy() * folded.logit_scale
+    found = forward_integer(fused, sample).numpy() * fused.logit_scale
     error = np.sqrt(np.mean((found - expected) ** 2)) / expected.std()
     assert error < 0.15
-    assert folded.provenance == {"made": "test"}
+    assert fused.provenance == {"made": "test"}
 
 
-def test_weights_use_their_range(folded: QuantizedNetwork) -> None:
-    for layer in folded.layers:
+def test_weights_use_their_range(fused: QuantizedNetwork) -> None:
+    for layer in fused.layers:
         assert 63 <= np.abs(layer.weight.astype(int)).max() <= 128
 
 
@@ -81,21 +81,21 @@ def test_unfinished_masks_are_refused(net: SparseNet) -> None:
     layer.mask.fill_(1)
     try:
         with pytest.raises(ArtefactError, match="conv2"):
-            fold(net, activation_scales(net, images(50)), {})
+            fuse(net, activation_scales(net, images(50)), {})
     finally:
         layer.mask.copy_(kept)
 
 
-def test_training_integers_keeps_the_law(folded: QuantizedNetwork) -> None:
+def test_training_stays_exact(fused: QuantizedNetwork) -> None:
     torch.manual_seed(1)
-    net = IntegerNet(folded)
+    net = IntegerNet(fused)
     sample, labels = images(64, 3), torch.arange(64) % 4
     optimiser = torch.optim.Adam(net.parameters(), lr=3e-3)
     losses = []
     for step in range(60):
         logits = net(sample)
         if step % 20 == 0:
-            now = net.quantized(folded)
+            now = net.quantized(fused)
             expected = forward(now, sample.numpy()).logits * np.float32(now.logit_scale)
             np.testing.assert_array_equal(logits.detach().numpy(), expected.astype(np.float32))
         loss = F.cross_entropy(logits, labels)
@@ -104,14 +104,14 @@ def test_training_integers_keeps_the_law(folded: QuantizedNetwork) -> None:
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.7 * losses[0]
-    for before, after in zip(folded.layers, net.quantized(folded).layers, strict=True):
+    for before, after in zip(fused.layers, net.quantized(fused).layers, strict=True):
         assert not after.weight[before.weight == 0].any()
         assert (after.weight != before.weight).any()
 
 
-def test_untrained_integers_come_back(folded: QuantizedNetwork) -> None:
-    again = IntegerNet(folded).quantized(folded)
-    for before, after in zip(folded.layers, again.layers, strict=True):
+def test_untrained_integers_come_back(fused: QuantizedNetwork) -> None:
+    again = IntegerNet(fused).quantized(fused)
+    for before, after in zip(fused.layers, again.layers, strict=True):
         np.testing.assert_array_equal(after.weight, before.weight)
         np.testing.assert_array_equal(after.add, before.add)
         assert after.shift == before.shift

@@ -1,7 +1,7 @@
-"""Thawing: a network in floating point out of integers, so that it can be trained on.
+"""Dequantize: turn integers back into a floating-point network, so that training can continue.
 
-The inverse of `twofold.sw.quantize.fold` but for rounding. What folding took into the weights comes
-back as a normalisation by the statistics of the given images.
+The inverse of `twofold.sw.quantize.fuse`, except for rounding. The scales that were fused into the
+weights come back as BatchNorm layers with the statistics of the given images.
 """
 
 import math
@@ -15,15 +15,16 @@ from twofold.sw.model.layers import EPSILON, Layer
 from twofold.sw.model.net import INPUT_SCALE, SparseNet
 
 SCALE = INPUT_SCALE
-"""Steps of every activation that make up 1.0."""
+"""Steps per 1.0 of every activation."""
 
 
 @torch.no_grad()
-def thaw(quantized: QuantizedNetwork, images: Tensor) -> SparseNet:
-    """Network in evaluation whose logits are those of ``quantized`` but for rounding.
+def dequantize(quantized: QuantizedNetwork, images: Tensor) -> SparseNet:
+    """Network in evaluation mode with the logits of ``quantized``, except for rounding.
 
-    ``images`` uint8 are typical inputs, a few hundred: statistics of normalisation are taken on
-    them. Masks are 1 where an integer is not 0. Raises NetworkError for layers with multipliers.
+    ``images``, uint8 [N, (channels,) rows, cols], are a few hundred typical inputs, from which the
+    BatchNorm statistics are taken. Masks are 1 where an integer weight is not 0. Raises
+    NetworkError for layers with multipliers.
     """
     net = SparseNet(quantized.network).eval()
     x = (images.float() - quantized.network.zero_point) / INPUT_SCALE
@@ -40,7 +41,7 @@ def thaw(quantized: QuantizedNetwork, images: Tensor) -> SparseNet:
             layer.bias.copy_(offset)
             break
         size = math.sqrt(2 / layer.stage.inputs) / max(float(weight.square().mean().sqrt()), 1e-9)
-        layer.weight.copy_(weight * size)  # as large as training starts with
+        layer.weight.copy_(weight * size)  # the magnitude of freshly initialised weights
         x = _normalised(layer, x, offset, size)
     return net
 
@@ -48,7 +49,7 @@ def thaw(quantized: QuantizedNetwork, images: Tensor) -> SparseNet:
 def _floats(
     layer: Layer, whole: QuantizedLayer, logit_scale: float, zero_point: int
 ) -> tuple[Tensor, Tensor]:
-    """Weights and offset with the normalisation still folded in."""
+    """Weights and offset with the normalisation still fused in."""
     steps = torch.from_numpy(whole.weight).float()
     half = (1 << whole.shift) >> 1
     bias = torch.from_numpy(whole.add).double() - half
@@ -60,7 +61,9 @@ def _floats(
 
 
 def _normalised(layer: Layer, x: Tensor, offset: Tensor, size: float) -> Tensor:
-    """Set the normalisation so that the layer does what it did; its activations for ``x``."""
+    """Set the normalisation so that the layer's function stays the same; returns its activations
+    for ``x``.
+    """
     norm = layer.norm
     assert norm is not None
     kept, layer.norm = norm, None
