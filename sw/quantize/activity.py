@@ -1,4 +1,4 @@
-"""Limit activity: lower a layer's offsets until at most a given share of its outputs is non-zero."""
+"""Limit activity: lower a layer's offsets until at most a given share of outputs is non-zero."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -147,7 +147,7 @@ def _warp_bands(log: Tensor, factor: Tensor) -> Tensor:
 
 
 def _span(random: Tensor, widest: int, size: int) -> Tensor:
-    """Masks bool [N, size] of one run of at most ``widest`` places, from two random numbers each."""
+    """Masks bool [N, size] of one run of at most ``widest`` places, from two random numbers."""
     width = random[:, :1] * (widest + 1)
     start = random[:, 1:] * (size - width)
     place = torch.arange(size)

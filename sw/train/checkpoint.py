@@ -16,7 +16,7 @@ _TENSOR = "tensor:"
 
 
 def save(path: Path, tree: dict[str, Any]) -> None:
-    """Write nested dictionaries and lists of tensors and JSON values; replaces ``path`` atomically."""
+    """Write nested dictionaries and lists of tensors and JSON values to ``path``, atomically."""
     tensors: dict[str, np.ndarray] = {}
     header = json.dumps(_strip(tree, tensors)).encode()
     with writing(path) as file:

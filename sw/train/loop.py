@@ -274,7 +274,7 @@ class Trainer:
 
 
 def one_cycle(progress: float) -> float:
-    """Learning rate as a share of its peak: a linear warm-up over the first tenth, then a cosine."""
+    """Learning rate as a share of its peak: linear warm-up over the first tenth, then a cosine."""
     if progress < 0.1:
         return 0.05 + 0.95 * progress / 0.1
     return 0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))
@@ -322,7 +322,7 @@ def _prediction(teacher: SparseNet | None, images: Tensor, phase: Phase) -> Tens
 
 
 def to_device(net: SparseNet | ResidualNet, device: str) -> None:
-    """Move a network to ``device``, and choose the kernels and number format that are fast there."""
+    """Move a network to ``device``, with the kernels and number format that are fast there."""
     net.to(device)
     if isinstance(net, SparseNet):
         net.set_fused(device == "cpu")
@@ -374,7 +374,7 @@ def restore(
     optimiser: torch.optim.Optimizer,
     average: Average | None,
 ) -> list[Record]:
-    """Restore what `state` returned; returns the records of finished epochs. Raises ArtefactError."""
+    """Restore what `state` returned, and return the records. Raises ArtefactError."""
     tree = checkpoint.load(path)
     try:
         net.load_state_dict(tree["net"])
@@ -399,7 +399,7 @@ def _norms(net: Net) -> list[NormWinners]:
 
 @torch.no_grad()
 def logits_of(net: Net, images: Tensor) -> Tensor:
-    """Logits of all images in evaluation mode, in blocks; afterwards restores the network's mode."""
+    """Logits of all images in evaluation mode; restores the network's mode afterwards."""
     training = net.training
     net.eval()
     device = device_of(net)

@@ -108,7 +108,7 @@ def limited(quantized: QuantizedNetwork, recipe: Recipe, source: Source) -> Quan
 
 
 def float_layers(net: SparseNet) -> list[FloatLayer]:
-    """Weights and offsets of every layer, in the form that `twofold.sw.onnx.export.floating` takes."""
+    """Weights and offsets of every layer, as `twofold.sw.onnx.export.floating` takes them."""
     return [
         (weight.numpy(), offset.numpy()) for weight, offset in map(float_layer, net.each_layer())
     ]
