@@ -53,20 +53,26 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 START = """\
 #!/bin/sh
-# Started by XRT, which waits for the device process and never looks whether it is still there.
+# Started by XRT, which waits for the device process and never looks whether it is still there. A
+# process in a session of its own looks instead: it reads how the device process ended, or finds the
+# pipe closed where that and this script were killed together.
 python=${TWOFOLD_PYTHON:-python3}
-if command -v "$python" >/dev/null 2>&1; then
-    "$python" -I -S device . $PPID
-    status=$?
-else
-    echo "twofold emulation: $python is missing; put python3 on PATH" >&2
-    status=6
-fi
-if [ $status -ne 0 ]; then
+watch='
+read -r status || status=unknown
+if [ "$status" != 0 ]; then
     echo "twofold emulation: the device process ended with status $status; ending its host" >&2
-    kill -TERM $PPID 2>/dev/null && sleep 3 && kill -KILL $PPID 2>/dev/null
+    kill -TERM "$1" 2>/dev/null && sleep 3 && kill -KILL "$1" 2>/dev/null
 fi
-exit $status
+'
+{
+    if command -v "$python" >/dev/null 2>&1; then
+        "$python" -I -S device . $PPID 3>&1 >&2
+        echo $?
+    else
+        echo "twofold emulation: $python is missing; put python3 on PATH" >&2
+        echo 6
+    fi
+} | $(command -v setsid) sh -c "$watch" sh $PPID
 """
 
 MAIN = """\

@@ -6,6 +6,16 @@ from twofold.hw.contract.network import Network
 from twofold.sw.errors import ArtefactError
 
 
+def checked_array(inputs: object, needed: str) -> np.ndarray:
+    """``inputs`` if they are a NumPy array. Raises ArtefactError, which says what is ``needed``."""
+    if not isinstance(inputs, np.ndarray):
+        raise ArtefactError(
+            f"inputs are a {type(inputs).__name__}, needs a NumPy array {needed}; "
+            "`numpy.asarray(inputs, numpy.uint8)` makes one"
+        )
+    return inputs
+
+
 def checked_inputs(network: Network, inputs: np.ndarray) -> np.ndarray:
     """Check ``inputs`` and return them as uint8 ``[samples, channels, height, width]``.
 
@@ -13,17 +23,10 @@ def checked_inputs(network: Network, inputs: np.ndarray) -> np.ndarray:
     other shape or type.
     """
     channels, rows, cols = network.input_shape
-    if not isinstance(inputs, np.ndarray):
-        raise ArtefactError(
-            f"inputs are a {type(inputs).__name__}, needs a NumPy array "
-            f"uint8[samples, {channels}, {rows}, {cols}]"
-        )
-    given = inputs
+    needed = f"uint8[samples, {channels}, {rows}, {cols}]"
+    given = inputs = checked_array(inputs, needed)
     if channels == 1 and inputs.ndim == 3:
         inputs = inputs[:, np.newaxis]
     if inputs.dtype != np.uint8 or inputs.ndim != 4 or inputs.shape[1:] != network.input_shape:
-        raise ArtefactError(
-            f"inputs are {given.dtype}{list(given.shape)}, "
-            f"needs uint8[samples, {channels}, {rows}, {cols}]"
-        )
+        raise ArtefactError(f"inputs are {given.dtype}{list(given.shape)}, needs {needed}")
     return inputs

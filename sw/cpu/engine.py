@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twofold.hw.contract.closing import Closing
+from twofold.hw.contract.closing import Closing, Owner
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.layers import POOLINGS
 from twofold.hw.contract.network import OUTPUTS_MAX, Stage
@@ -40,7 +40,8 @@ class CpuEngine(Closing):
     """Runs a quantized network on the CPU, bit-exact to `twofold.hw.contract.arith`.
 
     Threads share the samples of a call: one sample runs on the caller's thread alone. Not
-    thread-safe: calls on one engine must not overlap.
+    thread-safe: calls on one engine must not overlap. It belongs to the process that made it: in a
+    fork, every call but `close` raises ToolError.
 
     Parameters
     ----------
@@ -59,6 +60,7 @@ class CpuEngine(Closing):
         self, quantized: QuantizedNetwork, threads: int | None = None, isa: str | None = None
     ) -> None:
         self._handle: int | None = None
+        self._owner = Owner()
         self.network = quantized.network
         self.threads = len(os.sched_getaffinity(0)) if threads is None else threads
         self.isa = _checked_isa(isa)
@@ -116,15 +118,20 @@ class CpuEngine(Closing):
         )
 
     def close(self) -> None:
-        """Stop the threads and free the memory; the engine cannot be used afterwards."""
+        """Stop the threads and free the memory; the engine cannot be used afterwards.
+
+        Does nothing in a fork, which has not got the threads to stop.
+        """
         handle, self._handle = self._handle, None
-        if handle is not None:
+        if handle is not None and self._owner.here:
             self._library.twofold_cpu_destroy(handle)
 
     def __del__(self) -> None:
         self.close()
 
     def _open(self) -> int:
+        if refusal := self._owner.refusal("the CPU engine"):
+            raise ToolError(refusal)
         if self._handle is None:
             raise ToolError("the CPU engine is closed; make a new one")
         return self._handle

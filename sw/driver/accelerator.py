@@ -1,22 +1,29 @@
 """The driver's one public class."""
 
+import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import count
-from weakref import WeakSet
+from operator import index
+from weakref import WeakSet, finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twofold.hw.contract import parameters as packed
+from twofold.hw.contract.closing import Closing, Owner
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.regs import KERNEL_NAME, LAYERS_COUNTED
 from twofold.hw.contract.shipped import machines_for
 from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.artefacts.arrays import checked_array
 from twofold.sw.driver.batch import Batch, Part
 from twofold.sw.driver.device import Device, Identity, counters, identity
+from twofold.sw.driver.slot import Lifetime
 from twofold.sw.driver.ticket import Results, Ticket
 from twofold.sw.driver.worker import Job, Worker
 from twofold.sw.errors import (
@@ -33,18 +40,25 @@ LAUNCH_SAMPLES = 8192
 """Maximum samples per run: 8 MiB of spectrograms."""
 LAUNCH_BYTES = 64 << 20
 """Maximum bytes of samples, or of results, per run."""
+BATCH_BYTES_MAX = 1 << 36
+"""Maximum bytes of samples in a batch in place: 64 GiB, the memory of a card."""
 SMALLEST_LAUNCH = 64
 """Smaller runs are not worth it: starting a run costs about as much as computing this many."""
 
+CLOSE_SECONDS = 5.0
+"""How long `Accelerator.close` waits for runs under way."""
+
 _driven: WeakSet[Device] = WeakSet()
-_driven_lock = threading.Lock()
+_driven_lock = threading.RLock()  # reentrant: the collector may close an accelerator in here
+os.register_at_fork(after_in_child=lambda: globals().update(_driven_lock=threading.RLock()))
 
 
-class Accelerator:
+class Accelerator(Closing):
     """Cards, or their software stand-ins, as one machine that classifies samples.
 
     A batch is split over all units of all devices. On each unit, transfers to the card, runs and
-    transfers back overlap. Thread-safe.
+    transfers back overlap. Thread-safe. It belongs to the process that made it: in a fork, every
+    call but `close` raises DeviceError. One that nobody holds any more closes itself.
 
     Parameters
     ----------
@@ -66,51 +80,62 @@ class Accelerator:
         launch_samples: int = LAUNCH_SAMPLES,
         timeout: float | None = None,
     ) -> None:
+        lanes, launch_samples = _whole(lanes, "lanes"), _whole(launch_samples, "launch_samples")
         if not devices or lanes < 1 or launch_samples < 1:
             raise DeviceError(
                 f"{len(devices)} devices, lanes {lanes}, launch_samples {launch_samples}: "
                 "each has to be 1 or more"
             )
+        if timeout is not None and not timeout > 0:
+            raise DeviceError(f"timeout {timeout}, needs more than 0 seconds")
         _claim(devices)
-        self.devices = devices
+        self.devices, self._owner = devices, Owner()
         self._workers: list[Worker] = []
+        self._lifetimes = tuple(Lifetime(lambda one=device: _closed(one)) for device in devices)
         self._network: Network | None = None
         self._loaded = False
-        self._turns, self._open = count(), True
+        self._lanes, self._turns, self._open = lanes, count(), True
         self._under_way: WeakSet[Ticket] = WeakSet()
-        self._lock = threading.Lock()
+        self._lock, self._queueing = threading.Lock(), threading.Lock()
+        self._end = finalize(self, _abandon, self._owner, self._workers, self._lifetimes)
+        self._end.atexit = False  # the end of the process frees everything
         try:
             self.machine = _same_machine(devices)
             most = LAUNCH_BYTES // max(self.machine.stride, self.machine.row.nbytes)
-            self._launch_samples = launch_samples = max(1, min(launch_samples, most))
-            for device in devices:
+            self._launch_samples = max(1, min(launch_samples, most))
+            for device, lifetime in zip(devices, self._lifetimes, strict=True):
                 wait = device.timeout if timeout is None else timeout
-                for unit in device.units:
-                    self._workers.append(
-                        Worker(
-                            unit, self.machine, lanes=lanes, samples=launch_samples, timeout=wait
-                        )
+                self._workers += [
+                    Worker(
+                        unit, self.machine, lifetime,
+                        lanes=lanes, samples=self._launch_samples, timeout=wait,
                     )
+                    for unit in device.units
+                ]  # fmt: skip
         except BaseException:
             self.close()
             raise
 
-    def __enter__(self) -> "Accelerator":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Fail the jobs that have not started and close the devices; idempotent."""
+        """Fail the jobs that have not started, free all batches and close the devices; idempotent.
+
+        A device closes when the last run on it has ended; waits at most `CLOSE_SECONDS` for that.
+        While a hung run may still write, its buffers and its device stay as they are, and the
+        device cannot be opened again in this process. Does nothing in a fork.
+        """
+        if not self._owner.here:
+            return
         with self._lock:
             self._open = False
         for worker in self._workers:
-            worker.close()
-        for device in self.devices:
-            device.close()
-        with _driven_lock:
-            _driven.difference_update(self.devices)
+            worker.fail_waiting()
+        self._end()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for lifetime in self._lifetimes:
+            lifetime.ended.wait(max(deadline - time.monotonic(), 0.0))
+            error, lifetime.error = lifetime.error, None
+            if error is not None:
+                raise error
 
     @property
     def units(self) -> int:
@@ -129,18 +154,26 @@ class Accelerator:
         ------
         ParameterError: the image is damaged, or the device holds another machine.
         DeviceError: a unit refuses the image or times out.
+
+        What is submitted meanwhile waits until the network is loaded.
         """
         self._check_open()
         content, shape = network, None
         if isinstance(content, QuantizedNetwork):
             shape = content.network
             content = pack(content, folding or self._folding(shape))
+        if not isinstance(content, bytes):
+            raise ParameterError(
+                f"a {type(content).__name__} to load, needs a quantized network or its parameter "
+                "image in bytes"
+            )
         packed.check(content, self.machine.fingerprint)
-        self._wait_for_all()
-        self._loaded = False
-        for worker in self._workers:
-            worker.load(content)
-        self._network, self._loaded = shape, True
+        with self._queueing, self._using():
+            self._wait_for_all()
+            self._loaded = False
+            for worker in self._workers:
+                worker.load(content)
+            self._network, self._loaded = shape, True
 
     def buffer(self, samples: int) -> Batch:
         """Allocate a batch in the units' memory, for callers that write samples in place.
@@ -148,17 +181,22 @@ class Accelerator:
         Samples written there are not copied again, and that copy is most of the cost of sending a
         sample. Raises DeviceError if there is no memory left.
         """
-        self._check_loaded()
+        samples = _whole(samples, "samples")
         if samples < 1:
             raise DeviceError(f"buffer of {samples} samples, needs 1 or more")
+        if samples * self.machine.stride > BATCH_BYTES_MAX:
+            raise DeviceError(
+                f"buffer of {samples} samples, at most {BATCH_BYTES_MAX // self.machine.stride}: "
+                f"{BATCH_BYTES_MAX >> 30} GiB"
+            )
         parts: list[Part] = []
-        try:
+        with self._using(), ExitStack() as undo:
+            self._check_loaded()
             for worker, first, size in self._split(samples):
-                parts.append(Part(worker, worker.slot(size), first, size))
-        except BaseException:
-            for part in parts:
-                part.slot.free()
-            raise
+                slot = worker.slot(size)
+                undo.callback(worker.free, slot)
+                parts.append(Part(worker, slot, first, size))
+            undo.pop_all()
         return Batch(samples, parts, self.sample_shape)
 
     def submit(self, batch: NDArray[np.uint8] | Batch) -> Ticket:
@@ -167,30 +205,23 @@ class Accelerator:
         ``batch`` is a `Batch`, or uint8 ``[samples, height, width]`` (or with a channel axis), and
         must not be changed before `result` has returned.
 
-        Raises ArtefactError for inputs of another shape, DeviceError if no network is loaded.
+        Raises ArtefactError for inputs of another shape or type, DeviceError if no network is
+        loaded, or for a batch that was freed or is another accelerator's.
         """
-        self._check_loaded()
-        if isinstance(batch, Batch):
-            ticket = Ticket(batch.samples, self.machine.row, len(batch.parts))
-            batch.begin(ticket)
-            jobs = [
-                (part.worker, Job(ticket, part.first, part.samples, slot=part.slot))
-                for part in batch.parts
-            ]
-        else:
-            inputs = self._flat(batch)
-            split = list(self._split(len(inputs)))
-            ticket = Ticket(len(inputs), self.machine.row, len(split))
-            jobs = [
-                (worker, Job(ticket, first, size, inputs[first : first + size]))
-                for worker, first, size in split
-            ]
-        with self._lock:
-            if not self._open:
-                raise DeviceLostError("the accelerator is closed; make a new one")
-            self._under_way.add(ticket)
-            for worker, job in jobs:
-                worker.submit(job)
+        self._check_open()
+        with self._queueing:
+            self._check_loaded()
+            if isinstance(batch, Batch):
+                ticket, jobs = self._in_place(batch)
+            else:
+                ticket, jobs = self._copied(self._flat(batch))
+            with self._lock:
+                self._check_open()
+                if isinstance(batch, Batch):
+                    batch.begin(ticket)
+                self._under_way.add(ticket)
+                for worker, job in jobs:
+                    worker.submit(job)
         return ticket
 
     def result(self, ticket: Ticket, seconds: float | None = None) -> Results:
@@ -199,6 +230,8 @@ class Accelerator:
         Labels are None for a network with raw outputs. Waits at most ``seconds``, then raises
         DeviceTimeoutError. Raises the error of a run that failed.
         """
+        if not isinstance(ticket, Ticket):
+            raise DeviceError(f"a {type(ticket).__name__} in place of a ticket from submit()")
         return ticket.wait(seconds)
 
     def infer(self, batch: NDArray[np.uint8] | Batch) -> Results:
@@ -211,13 +244,44 @@ class Accelerator:
         A register with a value per layer gives one entry for each layer of the network, as in
         ``busy[0]``. Software devices leave out what they do not count.
         """
-        self._check_open()
         layers = LAYERS_COUNTED if self._network is None else len(self._network.layers)
-        return {
-            f"{device.name}/{unit.name}": counters(unit, layers)
-            for device in self.devices
-            for unit in device.units
-        }
+        with self._using():
+            return {
+                f"{device.name}/{unit.name}": counters(unit, layers)
+                for device in self.devices
+                for unit in device.units
+            }
+
+    def _in_place(self, batch: Batch) -> tuple[Ticket, list[tuple[Worker, Job]]]:
+        """Ticket and jobs of samples that are in the units' memory."""
+        if any(part.worker not in self._workers for part in batch.parts):
+            raise DeviceError("this batch is another accelerator's; make one with buffer()")
+        ticket = Ticket(batch.samples, self.machine.row, len(batch.parts))
+        jobs = [
+            (part.worker, Job(ticket, part.first, part.samples, slot=part.slot))
+            for part in batch.parts
+        ]
+        return ticket, jobs
+
+    def _copied(self, inputs: NDArray[np.uint8]) -> tuple[Ticket, list[tuple[Worker, Job]]]:
+        """Ticket and jobs of samples in an array, as `_flat` gives it."""
+        split = list(self._split(len(inputs)))
+        ticket = Ticket(len(inputs), self.machine.row, len(split))
+        jobs = [
+            (worker, Job(ticket, first, size, inputs[first : first + size]))
+            for worker, first, size in split
+        ]
+        return ticket, jobs
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """The devices stay open while the context is active. Raises DeviceError."""
+        self._check_open()
+        with ExitStack() as using:
+            for lifetime in self._lifetimes:
+                lifetime.enter()
+                using.callback(lifetime.leave)
+            yield
 
     def _wait_for_all(self) -> None:
         """Wait until everything submitted has ended, successfully or not."""
@@ -228,7 +292,7 @@ class Accelerator:
 
     def _split(self, samples: int) -> Iterator[tuple[Worker, int, int]]:
         """Worker, first sample and number of samples of each run of a batch."""
-        runs = max(len(self._workers) * LANES, 1)
+        runs = len(self._workers) * self._lanes
         size = min(max(-(-samples // runs), SMALLEST_LAUNCH), self._launch_samples)
         for first in range(0, samples, size):
             worker = self._workers[next(self._turns) % len(self._workers)]
@@ -237,14 +301,13 @@ class Accelerator:
     def _flat(self, inputs: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Check the inputs and return them as ``[samples, sample_bytes]``."""
         needed = self.sample_shape
+        wanted = f"uint8[samples, {', '.join(map(str, needed))}]"
+        inputs = checked_array(inputs, wanted)
         shape = inputs.shape[1:]
         known = self._network is not None
         fits = shape in (needed, (1, *needed)) if known else np.prod(shape) == needed[0]
         if inputs.dtype != np.uint8 or inputs.ndim < 2 or not fits:
-            raise ArtefactError(
-                f"inputs are {inputs.dtype}{list(inputs.shape)}, needs uint8[samples, "
-                f"{', '.join(map(str, needed))}]"
-            )
+            raise ArtefactError(f"inputs are {inputs.dtype}{list(inputs.shape)}, needs {wanted}")
         return inputs.reshape(len(inputs), self.machine.sample_bytes)
 
     @property
@@ -269,6 +332,8 @@ class Accelerator:
         )
 
     def _check_open(self) -> None:
+        if refusal := self._owner.refusal("this accelerator"):
+            raise DeviceError(refusal)
         if not self._open:
             raise DeviceLostError("the accelerator is closed; make a new one")
 
@@ -276,6 +341,32 @@ class Accelerator:
         self._check_open()
         if not self._loaded:
             raise DeviceError("no network is loaded; call load(network) first")
+
+
+def _abandon(owner: Owner, workers: Sequence[Worker], lifetimes: Sequence[Lifetime]) -> None:
+    """Have everything end without waiting for it: the collector calls this, in any thread."""
+    if owner.here:
+        for worker in workers:
+            worker.stop()
+        for lifetime in lifetimes:
+            lifetime.close()
+
+
+def _closed(device: Device) -> None:
+    """Close a device that no run uses any more."""
+    try:
+        device.close()
+    finally:
+        with _driven_lock:
+            _driven.discard(device)
+
+
+def _whole(value: object, name: str) -> int:
+    """A number of something. Raises DeviceError."""
+    try:
+        return index(value)  # pyright: ignore[reportArgumentType]: refused below
+    except TypeError as error:
+        raise DeviceError(f"{name} is {value!r}, needs a whole number") from error
 
 
 def _claim(devices: Sequence[Device]) -> None:

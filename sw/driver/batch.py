@@ -1,5 +1,6 @@
 """A batch in the units' own memory, for callers that write samples in place."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,9 +8,12 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from twofold.hw.contract.closing import Closing, Owner
+from twofold.sw.artefacts.arrays import checked_array
+from twofold.sw.driver.slot import Slot
 from twofold.sw.driver.ticket import Ticket
-from twofold.sw.driver.worker import Slot, Worker
-from twofold.sw.errors import ArtefactError, DeviceBusyError
+from twofold.sw.driver.worker import Worker
+from twofold.sw.errors import ArtefactError, DeviceBusyError, DeviceError
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,11 @@ class Part:
     samples: int
 
 
-class Batch:
+class Batch(Closing):
     """Memory for a batch, made by `twofold.sw.driver.Accelerator.buffer`.
 
-    It may be submitted any number of times. Use it as a context manager, or `free` it, before the
-    accelerator is closed.
+    It may be submitted any number of times, one after the other. It is freed by `free`, at the end
+    of its context, and with its accelerator; it cannot be used afterwards, nor can its views.
 
     Parameters
     ----------
@@ -43,45 +47,64 @@ class Batch:
 
     def __init__(self, samples: int, parts: Sequence[Part], shape: tuple[int, ...]) -> None:
         self.samples, self.parts = samples, tuple(parts)
-        self._shape = shape
+        self._shape, self._owner = shape, Owner()
         self._ticket: Ticket | None = None
+        self._lock = threading.Lock()
         self.views = tuple(_shaped(part.slot.inputs, shape) for part in parts)
-
-    def __enter__(self) -> "Batch":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.free()
 
     views: tuple[NDArray[np.uint8], ...]
     """uint8 ``[samples of the part, *shape of a sample]`` per part, in order: write samples here.
     """
 
     def write(self, inputs: NDArray[np.uint8]) -> None:
-        """Copy inputs uint8 ``[samples, *shape of a sample]`` into place. Raises ArtefactError."""
+        """Copy inputs uint8 ``[samples, *shape of a sample]`` into place.
+
+        Raises ArtefactError for any other shape or type, DeviceError for a batch that was freed.
+        """
         needed = (self.samples, *self._shape)
-        if inputs.dtype != np.uint8 or inputs.shape != needed:
+        array = checked_array(inputs, f"uint8{list(needed)}")
+        if array.dtype != np.uint8 or array.shape != needed:
             raise ArtefactError(
-                f"inputs are {inputs.dtype}{list(inputs.shape)}, needs uint8{list(needed)}"
+                f"inputs are {array.dtype}{list(array.shape)}, needs uint8{list(needed)}"
             )
+        self._check_alive()
         for part, view in zip(self.parts, self.views, strict=True):
-            np.copyto(view, inputs[part.first : part.first + part.samples])
+            with part.slot.run.alive():
+                np.copyto(view, array[part.first : part.first + part.samples])
 
     def begin(self, ticket: Ticket) -> None:
-        """Mark the batch as in flight. Raises DeviceBusyError if it already is."""
-        if self._ticket is not None and not self._ticket.done:
-            raise DeviceBusyError(
-                "this batch is on the card; wait for its result before it is sent again"
-            )
-        self._ticket = ticket
+        """Mark the batch as in flight. Raises DeviceBusyError if it already is, DeviceError if it
+        was freed.
+        """
+        with self._lock:
+            self._check_alive()
+            if self._ticket is not None and not self._ticket.done:
+                raise DeviceBusyError(
+                    "this batch is on the card; wait for its result before it is sent again"
+                )
+            self._ticket = ticket
 
     def free(self) -> None:
-        """Wait for the batch to end and free its memory; the views must not be used again."""
-        parts, self.parts, self.views = self.parts, (), ()
-        if parts and self._ticket is not None:
-            self._ticket.wait_ended()
+        """Wait for the batch to end and free its memory; idempotent."""
+        if not self._owner.here:
+            return
+        with self._lock:
+            parts, self.parts, self.views = self.parts, (), ()
+            ticket = self._ticket
+        if parts and ticket is not None:
+            ticket.wait_ended()
         for part in parts:
-            part.slot.free()
+            part.worker.free(part.slot)
+
+    def close(self) -> None:
+        """`free`."""
+        self.free()
+
+    def _check_alive(self) -> None:
+        if refusal := self._owner.refusal("this batch"):
+            raise DeviceError(refusal)
+        if not self.parts:
+            raise DeviceError("this batch was freed; make a new one with buffer()")
 
 
 def _shaped(inputs: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:

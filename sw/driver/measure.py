@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.sw.driver.accelerator import Accelerator
-from twofold.sw.driver.worker import Slot
+from twofold.sw.driver.slot import Slot
 from twofold.sw.errors import DeviceTimeoutError
 
 LAUNCHES = 200
@@ -80,13 +80,13 @@ class KernelTimer:
 
     def run(self, samples: int) -> None:
         """Do one run. Raises DeviceTimeoutError."""
-        self._slot.launch.start(samples)
-        if not self._slot.launch.wait(self._timeout):
+        self._slot.run.start(samples)
+        if not self._slot.run.wait(self._timeout):
             raise DeviceTimeoutError(f"a run of {samples} samples did not end; reset the card")
 
     def close(self) -> None:
         """Free the memory."""
-        self._slot.free()
+        self._slot.run.free()
 
 
 def launch_seconds(accelerator: Accelerator, repeats: int = LAUNCHES) -> Spread:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract.closing import Owner
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
@@ -28,7 +29,7 @@ from twofold.hw.contract.regs import (
 from twofold.hw.contract.results import result_row
 from twofold.sw.driver.device import EVERY_VALUE, Arguments, buffer_bytes
 from twofold.sw.driver.rows import fill_rows, rows_of
-from twofold.sw.errors import DeviceLostError
+from twofold.sw.errors import DeviceError, DeviceLostError
 
 WRAP = 1 << 32
 
@@ -72,6 +73,10 @@ class MemoryBuffer:
     ----------
     size: usable bytes.
     shared: host and device use the same memory, so that transfers do nothing.
+
+    Raises
+    ------
+    DeviceError: there is no memory left.
     """
 
     def __init__(self, size: int, *, shared: bool) -> None:
@@ -93,7 +98,12 @@ class MemoryBuffer:
 
 
 def _pages(size: int) -> NDArray[np.uint8]:
-    return np.frombuffer(mmap.mmap(-1, size), np.uint8)
+    try:
+        return np.frombuffer(mmap.mmap(-1, size), np.uint8)
+    except (OSError, ValueError, OverflowError) as error:
+        raise DeviceError(
+            f"no memory for a buffer of {size} bytes; free buffers, or send smaller batches"
+        ) from error
 
 
 class SoftwareUnit:
@@ -112,6 +122,7 @@ class SoftwareUnit:
     ) -> None:
         self.name = name
         self._network, self._engine, self._shared = network, engine, shared
+        self._owner = Owner()
         self._queue = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._row, self._loaded = result_row(network), False
         self._registers = {
@@ -140,14 +151,18 @@ class SoftwareUnit:
         return int(self._registers.get(one.name, 0))
 
     def queue(self, arguments: Arguments, samples: int) -> Future[None]:
-        """Queue a run. Raises DeviceLostError after `close`."""
+        """Queue a run. Raises DeviceLostError after `close`, DeviceError in a fork."""
+        if refusal := self._owner.refusal(self.name):
+            raise DeviceError(refusal)
         try:
             return self._queue.submit(self._run, arguments, samples)
         except RuntimeError as error:
             raise DeviceLostError(f"{self.name} is closed; open the device again") from error
 
     def close(self) -> None:
-        """Finish the current run, cancel the queued ones and close the engine."""
+        """Finish the current run, cancel the queued ones and close the engine; not in a fork."""
+        if not self._owner.here:
+            return
         self._queue.shutdown(wait=True, cancel_futures=True)
         self._engine.close()
 

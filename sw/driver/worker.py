@@ -9,63 +9,10 @@ from numpy.typing import NDArray
 
 from twofold.hw.contract.errors import TwofoldError
 from twofold.hw.contract.regs import Operation, register
-from twofold.sw.driver.device import (
-    Arguments,
-    Buffer,
-    Identity,
-    Launch,
-    Unit,
-    check_status,
-)
-from twofold.sw.driver.rows import rows_of
+from twofold.sw.driver.device import Arguments, Identity, Unit, check_status
+from twofold.sw.driver.slot import Lifetime, PreparedRun, Slot
 from twofold.sw.driver.ticket import Ticket
 from twofold.sw.errors import DeviceError, DeviceLostError, DeviceRefusedError, DeviceTimeoutError
-
-JOIN_SECONDS = 5.0
-"""Timeout in seconds for a lane to end when the unit is closed."""
-
-
-class Slot:
-    """Input and output buffers on one unit, and the run that uses them.
-
-    Parameters
-    ----------
-    unit: that owns the memory.
-    machine: gives the size of a sample and of a result.
-    samples: capacity.
-
-    Members
-    -------
-    inputs: uint8 ``[samples, sample_bytes]``.
-    rows: int32 ``[samples, columns of a result]``.
-    """
-
-    def __init__(self, unit: Unit, machine: Identity, samples: int) -> None:
-        self._input = unit.allocate(samples * machine.stride)
-        self._output = unit.allocate(samples * machine.row.nbytes)
-        self._stride, self._row_bytes = machine.stride, machine.row.nbytes
-        self.samples = samples
-        whole = self._input.data[: samples * machine.stride].reshape(samples, machine.stride)
-        self.inputs = whole[:, : machine.sample_bytes]
-        self.rows = rows_of(self._output.data, machine.row, samples)
-        self.launch = unit.prepare(
-            Arguments(Operation.RUN, self._input, 0, self._input, self._output)
-        )
-
-    def send(self, samples: int) -> None:
-        """Transfer input to the card."""
-        self._input.to_card(samples * self._stride)
-
-    def fetch(self, samples: int) -> None:
-        """Transfer results from the card."""
-        self._output.to_host(samples * self._row_bytes)
-
-    def free(self) -> None:
-        """Free the run and its buffers; the arrays must not be used afterwards."""
-        self.launch.free()
-        del self.inputs, self.rows
-        self._input.free()
-        self._output.free()
 
 
 @dataclass(frozen=True)
@@ -91,33 +38,51 @@ class Job:
 class Worker:
     """Feeds one unit. Lanes overlap: while one computes, another transfers its samples.
 
+    A lane holds the worker, and neither holds the accelerator: one that nobody holds any more is
+    collected, which stops its lanes.
+
     Parameters
     ----------
     unit: to feed.
     machine: the unit's identity.
+    lifetime: of the unit's device; every lane is one of its users.
     lanes: how many runs may be in flight; 2 keep the unit busy.
     samples: maximum samples per run.
     timeout: seconds after which a run counts as hung.
     """
 
     def __init__(
-        self, unit: Unit, machine: Identity, *, lanes: int, samples: int, timeout: float
+        self,
+        unit: Unit,
+        machine: Identity,
+        lifetime: Lifetime,
+        *,
+        lanes: int,
+        samples: int,
+        timeout: float,
     ) -> None:
-        self.unit, self._machine = unit, machine
-        self._samples, self._timeout = samples, timeout
+        self.unit, self.lifetime, self._machine = unit, lifetime, machine
+        self._samples, self._timeout, self._lanes = samples, timeout, lanes
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._failures = unit.read(register("failures"))
         self._broken: DeviceError | None = None
-        self._lanes = [
-            threading.Thread(target=self._lane, name=f"{unit.name} lane {lane}", daemon=True)
-            for lane in range(lanes)
-        ]
-        for lane in self._lanes:
-            lane.start()
+        self._stopped = False
+        for lane in range(lanes):
+            lifetime.enter()
+            threading.Thread(
+                target=self._lane, name=f"{unit.name} lane {lane}", daemon=True
+            ).start()
 
     def slot(self, samples: int) -> Slot:
-        """Allocate a slot on the unit."""
-        return Slot(self.unit, self._machine, samples)
+        """Allocate a slot on the unit. Raises DeviceError."""
+        slot = Slot(self.unit, self._machine, samples)
+        self.lifetime.own(slot.run)
+        return slot
+
+    def free(self, slot: Slot) -> None:
+        """Free a slot of this unit, unless its run may still write."""
+        if slot.run.free():
+            self.lifetime.disown(slot.run)
 
     def submit(self, job: Job) -> None:
         """Queue a job."""
@@ -127,58 +92,67 @@ class Worker:
         """Load a parameter image; no job may be in flight. Raises DeviceError."""
         if self._broken is not None:
             raise self._broken
-        buffer = self.unit.allocate(len(image))
+        run = PreparedRun(
+            self.unit,
+            (len(image),),
+            lambda buffer: Arguments(Operation.LOAD, buffer, len(image), buffer, buffer),
+        )
+        self.lifetime.own(run)
         try:
+            (buffer,) = run.buffers
             buffer.data[: len(image)] = np.frombuffer(image, np.uint8)
             buffer.to_card(len(image))
-            launch = self._prepare_load(buffer, len(image))
-            try:
-                launch.start(0)
-                self._wait(launch, f"an image of {len(image)} bytes")
-            finally:
-                launch.free()
+            run.start(0)
+            self._wait(run, f"an image of {len(image)} bytes")
         finally:
-            buffer.free()
+            if run.free():
+                self.lifetime.disown(run)
         check_status(self.unit, "the image")
         self._failures = self.unit.read(register("failures"))
 
-    def close(self) -> None:
-        """Fail the queued jobs, stop the lanes and free their memory."""
+    def fail_waiting(self) -> None:
+        """Fail the jobs that have not started."""
         while True:
             try:
                 job = self._queue.get_nowait()
             except Empty:
-                break
+                return
             if job is not None:
-                job.ticket.end_part(
-                    DeviceLostError(f"{self.unit.name} was closed before the run began")
-                )
-        for _ in self._lanes:
-            self._queue.put(None)
-        for lane in self._lanes:
-            lane.join(JOIN_SECONDS)
+                job.ticket.end_part(self._closed())
 
-    def _prepare_load(self, buffer: Buffer, size: int) -> Launch:
-        return self.unit.prepare(Arguments(Operation.LOAD, buffer, size, buffer, buffer))
+    def stop(self) -> None:
+        """Have the lanes fail what is queued, and end; does not wait for them.
+
+        Safe wherever the collector may run: it takes no lock.
+        """
+        self._stopped = True
+        for _ in range(self._lanes):
+            self._queue.put(None)
+
+    def _closed(self) -> DeviceLostError:
+        return DeviceLostError(f"{self.unit.name} was closed before the run began")
 
     def _lane(self) -> None:
         own: Slot | None = None
-        while (job := self._queue.get()) is not None:
-            try:
-                if self._broken is not None:
-                    raise self._broken
-                if job.slot is None and own is None:
-                    own = self.slot(self._samples)
-                self._run(job, job.slot or own)
-            except TwofoldError as error:
-                job.ticket.end_part(error)
-            except Exception as error:
-                job.ticket.end_part(DeviceError(f"{self.unit.name}: {error}"))
-            else:
-                job.ticket.end_part()
-            del job
-        if own is not None:
-            own.free()
+        try:
+            while (job := self._queue.get()) is not None:
+                try:
+                    if self._stopped:
+                        raise self._closed()
+                    if self._broken is not None:
+                        raise self._broken
+                    if job.slot is None and own is None:
+                        own = self.slot(self._samples)
+                    self._run(job, job.slot or own)
+                except TwofoldError as error:
+                    job.ticket.end_part(error)
+                except Exception as error:
+                    job.ticket.end_part(DeviceError(f"{self.unit.name}: {error}"))
+                else:
+                    job.ticket.end_part()
+                del job
+        finally:
+            self.lifetime.leave()
 
     def _run(self, job: Job, slot: Slot | None) -> None:
         if slot is None:
@@ -187,20 +161,20 @@ class Worker:
         if job.inputs is not None:
             np.copyto(slot.inputs[: job.samples], job.inputs)
         slot.send(job.samples)
-        slot.launch.start(job.samples)
-        self._wait(slot.launch, f"{job.samples} samples")
+        slot.run.start(job.samples)
+        self._wait(slot.run, f"{job.samples} samples")
         slot.fetch(job.samples)
         self._check(failures)
         job.ticket.rows[job.first : job.first + job.samples] = slot.rows[: job.samples]
 
-    def _wait(self, launch: Launch, what: str) -> None:
+    def _wait(self, run: PreparedRun, what: str) -> None:
         """Wait for a run. A run that times out may still write, so the unit is not used again."""
         try:
-            if launch.wait(self._timeout):
+            if run.wait(self._timeout):
                 return
             self._broken = DeviceTimeoutError(
-                f"{self.unit.name} has not finished {what} within {self._timeout:g} s; reset the "
-                "card (`xbutil reset`) and open it again"
+                f"{self.unit.name} has not finished {what} within {self._timeout:g} s; end this "
+                "process and reset the card (`xbutil reset`)"
             )
         except DeviceLostError as error:
             self._broken = error

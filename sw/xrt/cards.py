@@ -76,7 +76,10 @@ def check_card(index: int, platform: str, bus: Path = BUS) -> None:
 def claim(index: int) -> None:
     """Claim a card for one device of this process. Raises DeviceBusyError if already claimed."""
     if index in _claimed:
-        raise DeviceBusyError(f"card {index} is opened already in this process; close it first")
+        raise DeviceBusyError(
+            f"card {index} is opened already in this process; close it first. While a run hangs on "
+            "it, it does not close: end the process, and reset the card"
+        )
     _claimed.add(index)
 
 

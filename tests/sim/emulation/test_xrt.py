@@ -85,6 +85,24 @@ def test_a_host_ends_when_its_card_does(emulated, job, variables, tmp_path):
         wait_until_empty(host.pid)
 
 
+def test_a_host_ends_when_its_card_is_killed_with_all_around_it(
+    emulated, job, variables, tmp_path
+):
+    """Device process and script at once, so that none of them can tell how the other ended."""
+    with started(command("c", emulated, job, 1, samples=LONG, runs=1), variables, tmp_path) as host:
+        until_ready(host)
+        around = [pid for pid in session(host.pid) if pid != host.pid]
+        assert len(around) >= 2
+        for pid in around:
+            os.kill(pid, signal.SIGSTOP)  # nobody sees another go
+        for pid in around:
+            os.kill(pid, signal.SIGKILL)
+        _, err = host.communicate(timeout=20)
+        assert host.returncode < 0
+        assert "the device process ended with status unknown; ending its host" in err
+        wait_until_empty(host.pid)
+
+
 def test_a_card_ends_when_its_host_does(emulated, job, variables, tmp_path):
     with started(command("c", emulated, job, 1, samples=LONG, runs=1), variables, tmp_path) as host:
         until_ready(host)

@@ -161,19 +161,6 @@ def test_opened_twice(accelerator):
         Accelerator(*accelerator.devices)
 
 
-def test_a_batch_under_way_is_not_sent_again(loaded, inputs):
-    with loaded.buffer(300) as batch:
-        batch.write(inputs[:, 0])
-        ticket = loaded.submit(batch)
-        while not ticket.done:
-            try:
-                loaded.result(loaded.submit(batch), SECONDS)
-            except DeviceBusyError as error:
-                assert "wait for its result" in str(error)
-                break
-        loaded.result(ticket, SECONDS)
-
-
 def start(unit, operation: Operation, content: bytes, samples: int) -> None:
     """Have a unit do a run to its end, past the driver's checks."""
     memory = unit.allocate(len(content))

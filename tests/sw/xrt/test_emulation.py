@@ -12,7 +12,7 @@ from twofold.sim.emulation.environment import emulation, run
 from twofold.sw.xrt.cards import cards
 
 ROOT = Path(__file__).parents[3]
-DRIVER_TESTS = ("test_accelerator.py", "test_lifetime.py")
+DRIVER_TESTS = ("test_accelerator.py", "test_batch.py", "test_lifetime.py")
 SECONDS = 400.0
 LOST = """
 import os, signal, sys, threading, time
