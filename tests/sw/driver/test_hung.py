@@ -29,8 +29,8 @@ class Held:
         self.outputs = outputs
         self.let_go, self.running, self.closed = (threading.Event() for _ in range(3))
 
-    def load(self, _image: bytes) -> ParameterStatus:
-        return ParameterStatus.OK
+    def load(self, image: bytes) -> ParameterStatus:
+        return ParameterStatus.OK if image else ParameterStatus.BAD_LENGTH
 
     def run(self, inputs: np.ndarray) -> Classified:
         self.running.set()
