@@ -27,6 +27,7 @@ from twofold.hw.contract.layers import (
     Layer,
     Linear,
     Output,
+    Padding,
     Pooling,
     Shape,
     Size,
@@ -34,7 +35,7 @@ from twofold.hw.contract.layers import (
     Taps,
 )
 from twofold.hw.contract.layers.description import require as _require
-from twofold.hw.contract.layers.pooling import sides
+from twofold.hw.contract.layers.geometry import edges, positions, sides
 
 OUTPUTS_MAX = 1 << 13
 """Maximum number of outputs of a network: what the core has room for (`twofold.hw.machine.result`),
@@ -72,8 +73,8 @@ class Stage:
     in_shape: Shape
     in_k: int
     kernel: tuple[int, int]
-    stride: int
-    padding: int
+    stride: Size
+    padding: Padding
     pool: Size
     conv_shape: Shape
     out_shape: Shape
@@ -125,6 +126,16 @@ class Stage:
     def pool_window(self) -> tuple[int, int]:
         """Height and width of the pooling window."""
         return sides(self.pool)
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Pixels from one position to the next, down and across."""
+        return sides(self.stride)
+
+    @property
+    def edges(self) -> tuple[int, int, int, int]:
+        """Padded pixels at top, left, bottom and right."""
+        return edges(self.padding)
 
     @property
     def positions(self) -> int:
@@ -263,10 +274,7 @@ def _stages(network: Network) -> Iterable[Stage]:
     for index, layer in enumerate(network.layers):
         numbers[layer.NAME] += 1
         window = layer.window(shape)
-        rows, cols = (
-            (size + 2 * window.padding - side) // window.stride + 1
-            for size, side in zip(shape[1:], window.kernel, strict=True)
-        )
+        rows, cols = positions(shape[1:], window.kernel, window.stride, window.padding)
         pool_rows, pool_cols = sides(window.pool)
         stage = Stage(
             index=index, number=numbers[layer.NAME], layer=layer, in_shape=shape, in_k=in_k,

@@ -11,7 +11,7 @@ import numpy as np
 from twofold.hw.contract.arith import ACT_MAX, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN
 from twofold.hw.contract.folding import Folding, GatherFolding, LayerFolding, ScatterFolding, plans
 from twofold.hw.contract.layers import POOLINGS
-from twofold.hw.contract.layers.pooling import sides
+from twofold.hw.contract.layers.geometry import positions, same_padding, sides
 from twofold.hw.contract.network import (
     Complementary,
     Conv2d,
@@ -114,21 +114,25 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     have taps anywhere in its convolutions.
     """
     source, image = random.Random(seed), random.Random(f"image {seed}")
-    pooling = random.Random(f"pooling {seed}")
+    pooling, windows = random.Random(f"pooling {seed}"), random.Random(f"windows {seed}")
     shape = (
         image.choice((1, 1, 2, 3)) if machine else source.randint(1, 3),
         source.randint(6, 12),
         source.choice((8, 12, 16)) if machine else source.randint(6, 12),
     )
+    if windows.random() < 0.1:  # one-dimensional
+        shape = (shape[0], 1, shape[2])
     layers: list[Layer] = []
     size, area = min(shape[1:]), shape[1:]
     for index in range(source.randint(1, 2)):
-        layer = _random_convolution(source, index, shape[0] if not layers else 0, size, machine)
+        layer = _random_convolution(source, size)
         if layer is None:
             break
+        layer = _random_window(windows, layer, area)
+        layer = _random_weights(source, layer, shape[0] if not layers else 0, machine)
         if machine and not index and image.random() < 0.2:
             layer = replace(layer, sparsity=_random_sets(image, layer.out_channels))
-        size = _output_size(layer, size)
+        size = max(_output_size(layer, size), 1)
         layer = _random_pooling(pooling, layer, area)
         layers.append(layer)
         area = _pooled(layer, area)
@@ -163,16 +167,13 @@ def with_outputs(network: Network, outputs: int, *, labelled: bool = True) -> Ne
 
 def _output_size(layer: Conv2d, size: int) -> int:
     side = max(layer.kernel)
-    return ((size + 2 * layer.padding - side) // layer.stride + 1) // max(sides(layer.pool))
+    rows, cols = positions((size, size), (side, side), layer.stride, layer.padding)
+    return min(rows, cols) // max(sides(layer.pool))
 
 
 def _positions(layer: Conv2d, area: tuple[int, int]) -> tuple[int, int]:
     """Rows and columns of a convolution before pooling."""
-    rows, cols = (
-        (size + 2 * layer.padding - side) // layer.stride + 1
-        for size, side in zip(area, layer.kernel, strict=True)
-    )
-    return rows, cols
+    return positions(area, layer.kernel, layer.stride, layer.padding)
 
 
 def _pooled(layer: Conv2d, area: tuple[int, int]) -> tuple[int, int]:
@@ -193,9 +194,19 @@ def _random_pooling(source: random.Random, layer: Conv2d, area: tuple[int, int])
     return replace(layer, pool=source.choice(windows), pooling=source.choice(sorted(POOLINGS)))
 
 
-def _random_convolution(
-    source: random.Random, index: int, channels: int, size: int, machine: bool
-) -> Conv2d | None:
+def _random_window(source: random.Random, layer: Conv2d, area: tuple[int, int]) -> Conv2d:
+    """The layer, or one whose kernel, strides and padding differ from direction to direction."""
+    if source.random() < 0.5:
+        return layer
+    kernel = source.randint(1, min(3, area[0])), source.randint(1, min(4, area[1]))
+    stride = source.choice((1, 1, 2)), source.choice((1, 1, 2, 3))
+    top, left, bottom, right = (source.randint(0, side - 1) for side in kernel * 2)
+    padding = source.choice(((top, left, bottom, right), same_padding(area, kernel, stride)))
+    changed = replace(layer, kernel=kernel, stride=stride, padding=padding)
+    return changed if min(_pooled(changed, area)) >= 1 else layer
+
+
+def _random_convolution(source: random.Random, size: int) -> Conv2d | None:
     """A convolution over at least ``size`` pixels in both directions; None if none fits."""
     side = source.randint(1, min(3, size))
     kernel = (side, source.randint(1, side))
@@ -213,12 +224,17 @@ def _random_convolution(
         layer = replace(layer, stride=1, pool=1)
     if _output_size(layer, size) < 1:
         return None
-    taps = kernel[0] * kernel[1]
-    if index and (machine or source.random() < 0.5):
+    return layer
+
+
+def _random_weights(source: random.Random, layer: Conv2d, channels: int, machine: bool) -> Conv2d:
+    """The layer with a structure of weights; ``channels`` of the image, 0 behind another layer."""
+    out_channels = layer.out_channels
+    if not channels and (machine or source.random() < 0.5):
         return replace(layer, sparsity=_random_sets(source, out_channels))
     if source.random() < 0.3:
         return layer
-    most = taps * (channels or 1)
+    most = layer.kernel[0] * layer.kernel[1] * (channels or 1)
     counts = sorted((source.randint(1, most) for _ in range(out_channels)), reverse=True)
     return replace(layer, sparsity=Taps(tuple(counts)))
 

@@ -111,8 +111,8 @@ inline void run_scatter(const Layer &layer, const Call &call) {
                     int32_t *sum = place == 0 ? best : acc;
                     const int conv_y = y * layer.pool_rows + place / layer.pool_cols;
                     const int conv_x = x * layer.pool_cols + place % layer.pool_cols;
-                    sum_position(layer, *call.scratch, conv_y * layer.stride, conv_x * layer.stride,
-                                 sum);
+                    sum_position(layer, *call.scratch, conv_y * layer.stride_rows,
+                                 conv_x * layer.stride_cols, sum);
                     if (place > 0)
                         pool_rows(layer, best, acc, width);
                 }
@@ -156,7 +156,7 @@ inline void run_gather(const Layer &layer, const Call &call) {
     const int width = layer.kernel_blocks() * kBlock, down = layer.pool_rows;
     const int cols = (layer.out_cols * layer.pool_cols + 15) / 16 * 16; // past the last position
     const int pitch = layer.in_cols * layer.in_channels, size = layer.in_rows * pitch;
-    const int step = layer.stride * layer.in_channels;
+    const int step = layer.stride_cols * layer.in_channels;
     int32_t *pooled = call.scratch->acc; // [column][kernel]
     int32_t *row = pooled + layer.out_cols * width, *best = row + cols;
     int16_t *wide = call.scratch->wide;
@@ -167,7 +167,7 @@ inline void run_gather(const Layer &layer, const Call &call) {
         for (int y = 0; y < layer.out_rows; y++) {
             for (int o = 0; o < width; o++) { // kernels that only pad a block get zeros
                 for (int below = 0; below < down; below++) {
-                    const int16_t *top = wide + (y * down + below) * layer.stride * pitch;
+                    const int16_t *top = wide + (y * down + below) * layer.stride_rows * pitch;
                     sum_positions(layer, o, top, cols, step, below == 0 ? best : row);
                     if (below > 0)
                         pool_rows(layer, best, row, cols);

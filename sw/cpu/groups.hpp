@@ -27,9 +27,9 @@ inline bool plan_group(const Layer &layer, int samples, int rows, int cols, Grou
     group.cols = cols;
     for (int y = 0; y < rows * down; y++) {
         int *to = group.item + (y / down * cols * places + y % down * across) * samples;
-        int at = y * layer.stride * line;
+        int at = y * layer.stride_rows * line;
         for (int col = 0; col < cols; col++, to += places * samples)
-            for (int x = 0; x < across; x++, at += layer.stride * samples)
+            for (int x = 0; x < across; x++, at += layer.stride_cols * samples)
                 for (int w = 0; w < samples; w++) {
                     if (group.tiles == 0 || at + w >= group.start[group.tiles - 1] + 16) {
                         if (group.tiles == kMostTiles)
@@ -74,7 +74,8 @@ inline void finish_group(const Layer &layer, const Call &call, const Group &grou
 template <class Compute>
 inline void run_groups(const Layer &layer, const Call &call, Compute compute) {
     const int blocks = layer.kernel_blocks();
-    const int down = layer.pool_rows * layer.stride, across = layer.pool_cols * layer.stride;
+    const int down = layer.pool_rows * layer.stride_rows;
+    const int across = layer.pool_cols * layer.stride_cols;
     int32_t *acc = call.scratch->acc;
     WinnerQueue queue(layer.winners);
     Group group;

@@ -36,7 +36,7 @@ struct Entry {
 
 struct Layer {
     int in_channels, in_rows, in_cols; // rows and columns include the padding
-    int kernels, kernel_rows, kernel_cols, stride, pool_rows, pool_cols;
+    int kernels, kernel_rows, kernel_cols, stride_rows, stride_cols, pool_rows, pool_cols;
     int pooling;            // kind
     int out_rows, out_cols; // after pooling
     int winners;            // kept per pixel; 0 keeps all

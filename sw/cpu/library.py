@@ -16,8 +16,8 @@ ISAS = ("portable", "avx2", "avx512", "amx")
 
 _INTEGERS = (
     "linear", "in_channels", "in_rows", "in_cols", "kernels", "kernel_rows", "kernel_cols",
-    "stride", "padding", "pool_rows", "pool_cols", "pooling", "winners", "shift", "last", "narrow",
-    "most_active", "sets",
+    "stride_rows", "stride_cols", "top", "left", "bottom", "right", "pool_rows", "pool_cols",
+    "pooling", "winners", "shift", "last", "narrow", "most_active", "sets",
 )  # fmt: skip
 
 

@@ -37,17 +37,18 @@ bool has_amx() {
 Layer make_view(const LayerDescription &from) {
     Layer to = {};
     to.in_channels = from.in_channels;
-    to.in_rows = from.in_rows + 2 * from.padding;
-    to.in_cols = from.in_cols + 2 * from.padding;
+    to.in_rows = from.top + from.in_rows + from.bottom;
+    to.in_cols = from.left + from.in_cols + from.right;
     to.kernels = from.kernels;
     to.kernel_rows = from.kernel_rows;
     to.kernel_cols = from.kernel_cols;
-    to.stride = from.stride;
+    to.stride_rows = from.stride_rows;
+    to.stride_cols = from.stride_cols;
     to.pool_rows = from.pool_rows;
     to.pool_cols = from.pool_cols;
     to.pooling = from.pooling;
-    to.out_rows = ((to.in_rows - to.kernel_rows) / to.stride + 1) / to.pool_rows;
-    to.out_cols = ((to.in_cols - to.kernel_cols) / to.stride + 1) / to.pool_cols;
+    to.out_rows = ((to.in_rows - to.kernel_rows) / to.stride_rows + 1) / to.pool_rows;
+    to.out_cols = ((to.in_cols - to.kernel_cols) / to.stride_cols + 1) / to.pool_cols;
     to.winners = from.winners < from.kernels ? from.winners : 0;
     to.shift = from.shift;
     to.last = from.last != 0;
@@ -74,8 +75,8 @@ const Kernels &kernels_of(Isa isa) {
 // Whether the input of a pooling window fits the eight rows of eight bytes of a patch. Its sums
 // start with `add`, which commutes with max-pooling only.
 bool fits_patch(const Layer &layer) {
-    const int rows = (layer.pool_rows - 1) * layer.stride + layer.kernel_rows;
-    const int cols = (layer.pool_cols - 1) * layer.stride + layer.kernel_cols;
+    const int rows = (layer.pool_rows - 1) * layer.stride_rows + layer.kernel_rows;
+    const int cols = (layer.pool_cols - 1) * layer.stride_cols + layer.kernel_cols;
     return layer.narrow && !layer.last && layer.pooling == kMaximum && rows <= 8 &&
            cols * layer.in_channels <= 8;
 }
@@ -161,7 +162,7 @@ Layers plan_network(const LayerDescription *layers, int count, Isa isa) {
         auto layer = std::make_unique<PlannedLayer>();
         layer->view = make_view(layers[i]);
         layer->linear = layers[i].linear != 0;
-        layer->padding = layers[i].padding;
+        layer->padding = {layers[i].top, layers[i].left, layers[i].bottom, layers[i].right};
         make_constants(layers[i], *layer);
         choose(layers[i], *layer, i == 0, isa);
         planned.push_back(std::move(layer));

@@ -15,8 +15,9 @@ namespace twofold {
 // twofold_cpu_layout is used to check this when the library is loaded.
 #define TWOFOLD_LAYER_FIELDS(X) \
     X(int32_t, linear) X(int32_t, in_channels) X(int32_t, in_rows) X(int32_t, in_cols) \
-    X(int32_t, kernels) X(int32_t, kernel_rows) X(int32_t, kernel_cols) X(int32_t, stride) \
-    X(int32_t, padding) X(int32_t, pool_rows) X(int32_t, pool_cols) X(int32_t, pooling) \
+    X(int32_t, kernels) X(int32_t, kernel_rows) X(int32_t, kernel_cols) X(int32_t, stride_rows) \
+    X(int32_t, stride_cols) X(int32_t, top) X(int32_t, left) X(int32_t, bottom) X(int32_t, right) \
+    X(int32_t, pool_rows) X(int32_t, pool_cols) X(int32_t, pooling) \
     X(int32_t, winners) X(int32_t, shift) X(int32_t, last) X(int32_t, narrow) \
     X(int32_t, most_active) X(int32_t, sets) \
     X(const int8_t *, weight) X(const int32_t *, add) X(const uint16_t *, mul)
@@ -53,14 +54,25 @@ struct Aligned {
 template <class T>
 using Table = std::vector<T, Aligned<T>>;
 
+// Padded pixels around an input.
+struct Edges {
+    int top, left, bottom, right;
+
+    bool any() const { return top > 0 || left > 0 || bottom > 0 || right > 0; }
+};
+
 // A layer, the tables it points to, and the kernel that runs it.
 struct PlannedLayer {
     Layer view = {};
     bool linear = false;
-    int padding = 0;
+    Edges padding = {};
     Run run = nullptr;
     Run few = nullptr; // for fewer than kFewSamples samples; may be null
     const char *kernel = "";
+
+    // Of its input without the padding.
+    int rows() const { return view.in_rows - padding.top - padding.bottom; }
+    int cols() const { return view.in_cols - padding.left - padding.right; }
 
     Table<int32_t> add, mul, packed_add, set_add, tap_offset;
     Table<uint32_t> row_start, tap_start;

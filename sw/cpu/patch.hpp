@@ -43,7 +43,7 @@ template <int STEPS, int PLACES>
 inline void patch_row(const Layer &layer, const uint8_t *strip, uint8_t *out, ptrdiff_t out_col,
                       WinnerQueue &queue) {
     const int places = PLACES ? PLACES : layer.places(), blocks = layer.kernel_blocks();
-    const int move = 8 * layer.pool_cols * layer.stride * layer.in_channels;
+    const int move = 8 * layer.pool_cols * layer.stride_cols * layer.in_channels;
     const int size = (STEPS ? STEPS : layer.patch_steps) * 256, cols = layer.out_cols;
     const __m128i shift = _mm_cvtsi32_si128(layer.shift);
     for (int x = 0; x < cols; x++, strip += move, out += out_col) {
@@ -68,8 +68,8 @@ inline void patch_row(const Layer &layer, const uint8_t *strip, uint8_t *out, pt
 }
 
 inline void run_patch(const Layer &layer, const Call &call) {
-    const ptrdiff_t down = layer.pool_rows * layer.stride * call.in.row;
-    const int rows = (layer.pool_rows - 1) * layer.stride + layer.kernel_rows;
+    const ptrdiff_t down = layer.pool_rows * layer.stride_rows * call.in.row;
+    const int rows = (layer.pool_rows - 1) * layer.stride_rows + layer.kernel_rows;
     WinnerQueue queue(layer.winners);
     const ptrdiff_t size = 8 * ((call.in.row + 7) / 8 * 8);
     uint8_t *strips = call.scratch->lists;

@@ -108,8 +108,8 @@ void make_patches(const LayerDescription &from, PlannedLayer &to) {
     const int steps = static_cast<int>(longest + 3) / 4, places = to.view.places();
     for (int block = 0; block < width / kBlock; block++)
         for (int place = 0; place < places; place++) {
-            const int y = place / from.pool_cols * from.stride;
-            const int x = place % from.pool_cols * from.stride;
+            const int y = place / from.pool_cols * from.stride_rows;
+            const int x = place % from.pool_cols * from.stride_cols;
             const int corner = 8 * x * from.in_channels + y;
             for (int byte = 0; byte < steps * 256; byte++) {
                 const int step = byte / 256, group = byte / 64 % 4, lane = byte / 4 % 16;

@@ -42,7 +42,7 @@ Worker::Worker(const Layers &layers, int zero_point)
         convolutions_ += !layer.linear;
         pixels = std::max(pixels, count);
         entries = std::max(entries, count * view.in_channels);
-        wide = std::max(wide, (count + 16 * view.stride) * view.in_channels);
+        wide = std::max(wide, (count + 16 * view.stride_cols) * view.in_channels);
         if (view.patch_index)
             lists = std::max(lists, 8 * (static_cast<size_t>(view.in_cols) * view.in_channels + 7) *
                                         view.out_rows);
@@ -78,15 +78,14 @@ Plane Worker::input_of(size_t index, int samples) {
 
 // The same plane without the padding.
 Plane Worker::inner(size_t index, Plane plane) const {
-    plane.data = plane.at(layers_[index]->padding, layers_[index]->padding, 0);
+    plane.data = plane.at(layers_[index]->padding.top, layers_[index]->padding.left, 0);
     return plane;
 }
 
 void Worker::load_inputs(const uint8_t *inputs, int samples) {
     const PlannedLayer &layer = *layers_[0];
-    const int channels = layer.view.in_channels, rows = layer.view.in_rows - 2 * layer.padding,
-              cols = layer.view.in_cols - 2 * layer.padding;
-    if (layer.padding > 0)
+    const int channels = layer.view.in_channels, rows = layer.rows(), cols = layer.cols();
+    if (layer.padding.any())
         std::fill(inputs_[0].begin(), inputs_[0].end(), static_cast<uint8_t>(zero_point_));
     const Plane to = inner(0, input_of(0, samples));
     for (int w = 0; w < samples; w++)
@@ -120,17 +119,15 @@ void Worker::run_convolutions(const uint8_t *inputs, int first, int samples, int
         Plane out = input_of(i + 1, linear ? chunk : samples);
         if (linear)
             out.data += first * out.sample;
-        else if (layers_[i + 1]->padding > 0)
+        else if (layers_[i + 1]->padding.any())
             std::fill(inputs_[i + 1].begin(), inputs_[i + 1].end(), uint8_t{0});
         run_layer(i, {input_of(i, samples), inner(i + 1, out), nullptr, samples, &scratch_});
     }
 }
 
 void Worker::run(const uint8_t *inputs, int samples, int32_t *logits) {
-    const Layer &view = layers_[0]->view;
-    const size_t rows = view.in_rows - 2 * layers_[0]->padding;
-    const size_t cols = view.in_cols - 2 * layers_[0]->padding;
-    const size_t size = rows * cols * view.in_channels;
+    const PlannedLayer &layer = *layers_[0];
+    const size_t size = static_cast<size_t>(layer.rows()) * layer.cols() * layer.view.in_channels;
     if (convolutions_ == 0)
         load_inputs(inputs, samples);
     else

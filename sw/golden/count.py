@@ -20,13 +20,13 @@ def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.nd
     rows, cols = pooled_area(stage)
     if stage.index == 0:
         return np.full(samples, rows * cols * sum(stage.fan_ins), dtype=np.int64)
-    side = (stage.padding, stage.padding)
-    active = np.pad(x != 0, ((0, 0), side, side, (0, 0)))
-    stored, step = _stored_weights(stage, layer), stage.stride
+    top, left, bottom, right = stage.edges
+    active = np.pad(x != 0, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    stored, (down, across) = _stored_weights(stage, layer), stage.strides
     total = np.zeros(samples, dtype=np.int64)
     for dy in range(stage.kernel[0]):
         for dx in range(stage.kernel[1]):
-            window = active[:, dy : dy + rows * step : step, dx : dx + cols * step : step]
+            window = active[:, dy : dy + rows * down : down, dx : dx + cols * across : across]
             total += stored[:, dy, dx] @ np.count_nonzero(window, axis=(1, 2))
     return total
 

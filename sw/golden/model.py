@@ -141,8 +141,9 @@ def _convolution(
     stage: Stage, weight: np.ndarray, x: np.ndarray, finish: Finish, zero: float
 ) -> np.ndarray:
     if stage.padding:
-        side = (stage.padding, stage.padding)
-        x = np.pad(x, ((0, 0), side, side, (0, 0)), constant_values=zero)
+        top, left, bottom, right = stage.edges
+        edges = (0, 0), (top, bottom), (left, right), (0, 0)
+        x = np.pad(x, edges, constant_values=zero)
     out = []
     for kernel in range(stage.channels):
         acc = pooled(stage, _convolve(stage, weight[kernel], x))
@@ -166,11 +167,11 @@ _RULES: dict[type[Layer], Callable[[Stage, np.ndarray, np.ndarray, Finish, float
 
 def _convolve(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Accumulators of one kernel at all positions that pooling uses."""
-    (rows, cols), step = pooled_area(stage), stage.stride
+    (rows, cols), (down, across) = pooled_area(stage), stage.strides
     acc = np.zeros((rows, cols, x.shape[3]), dtype=x.dtype)
     products = np.empty_like(acc)
     for channel, dy, dx in np.argwhere(weight):
-        window = x[channel, dy : dy + rows * step : step, dx : dx + cols * step : step]
+        window = x[channel, dy : dy + rows * down : down, dx : dx + cols * across : across]
         np.multiply(window, x.dtype.type(weight[channel, dy, dx]), out=products)
         acc += products
     return acc

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from twofold.hw.contract.network import Conv2d, Linear, Stage
 from twofold.sw.model import native
+from twofold.sw.model.padding import padded
 from twofold.sw.model.pooling import REAL, pooled, square_maximum
 
 GAIN_MIN = 0.01
@@ -148,10 +149,8 @@ class Layer(nn.Module):
             return native.conv_pool(x.float().permute(0, 3, 1, 2), self.effective(), side)
         if self.fused and plain and not half and native.is_sparse(x):
             return native.sparse_conv_pool(x, self.effective(), stage.pool_window[0])
-        out = F.conv2d(
-            x.permute(0, 3, 1, 2), self.effective(half), stride=stage.stride,
-            padding=stage.padding,
-        )  # fmt: skip
+        x = padded(stage, x.permute(0, 3, 1, 2))
+        out = F.conv2d(x, self.effective(half), stride=stage.strides)
         return pooled(stage, out, REAL).permute(0, 2, 3, 1)
 
     def _multiply(self, x: Tensor, half: bool) -> Tensor:

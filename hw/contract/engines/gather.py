@@ -88,20 +88,22 @@ class GatherPlan(Plan):
     def window(self) -> tuple[int, int]:
         """Height and width of a tile's input window."""
         height, width = (
-            side + (pool - 1) * self.stage.stride
-            for side, pool in zip(self.stage.kernel, self.stage.pool_window, strict=True)
+            side + (pool - 1) * stride
+            for side, pool, stride in zip(
+                self.stage.kernel, self.stage.pool_window, self.stage.strides, strict=True
+            )
         )
         return height, width
 
     @property
     def row_phases(self) -> int:
         """Window rows loaded at a time, and memories that the rows are split across."""
-        return self.stage.pool_window[0] * self.stage.stride
+        return self.stage.pool_window[0] * self.stage.strides[0]
 
     @property
     def col_phases(self) -> int:
         """Window columns loaded per cycle, and memories that the columns are split across."""
-        return self.stage.pool_window[1] * self.stage.stride
+        return self.stage.pool_window[1] * self.stage.strides[1]
 
     @property
     def phases(self) -> int:

@@ -8,8 +8,9 @@ its kind. `LAYERS`, `SPARSITIES` and `POOLINGS` are the registries by name.
 
 from twofold.hw.contract.layers.base import Layer, Output, Shape, Window
 from twofold.hw.contract.layers.conv2d import Conv2d
+from twofold.hw.contract.layers.geometry import Padding, Size
 from twofold.hw.contract.layers.linear import Linear
-from twofold.hw.contract.layers.pooling import MAX, POOLINGS, Pooling, Size
+from twofold.hw.contract.layers.pooling import MAX, POOLINGS, Pooling
 from twofold.hw.contract.layers.sparsity import (
     SPARSITIES,
     Complementary,
@@ -23,5 +24,5 @@ LAYERS: dict[str, type[Layer]] = {kind.__name__: kind for kind in (Conv2d, Linea
 
 __all__ = [
     "LAYERS", "MAX", "POOLINGS", "SPARSITIES", "Complementary", "Conv2d", "Dense", "Layer",
-    "Linear", "Output", "Pooling", "Shape", "Size", "Sparsity", "Taps", "Window",
+    "Linear", "Output", "Padding", "Pooling", "Shape", "Size", "Sparsity", "Taps", "Window",
 ]  # fmt: skip

@@ -12,7 +12,8 @@ from twofold.hw.contract.layers.description import (
     kind_of,
     optional_integer,
 )
-from twofold.hw.contract.layers.pooling import MAX, Pooling, Size
+from twofold.hw.contract.layers.geometry import Padding, Size
+from twofold.hw.contract.layers.pooling import MAX, Pooling
 from twofold.hw.contract.layers.sparsity import SPARSITIES, Dense, Sparsity
 
 Shape = tuple[int, int, int]
@@ -44,8 +45,8 @@ class Window:
 
     channels: int
     kernel: tuple[int, int]
-    stride: int = 1
-    padding: int = 0
+    stride: Size = 1
+    padding: Padding = 0
     pool: Size = 1
 
 

@@ -10,9 +10,6 @@ PyTorch (`twofold.sw.model.pooling`), ONNX (`twofold.sw.onnx.export.pooling`,
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Size = int | tuple[int, int]
-"""Side of a square, or height and width."""
-
 
 @dataclass(frozen=True)
 class Pooling:
@@ -66,14 +63,3 @@ MEAN = Mean("mean")
 
 POOLINGS: dict[str, Pooling] = {kind.name: kind for kind in (MAX, SUM, MEAN)}
 """Kinds of pooling by name."""
-
-
-def sides(size: Size) -> tuple[int, int]:
-    """Height and width."""
-    return size if isinstance(size, tuple) else (size, size)
-
-
-def plain(size: Size) -> Size:
-    """A single side if the window is square, height and width otherwise."""
-    height, width = sides(size)
-    return height if height == width else (height, width)

@@ -142,7 +142,7 @@ class WindowLoader(wiring.Component):
     def _request(self, m: Module, row: Value, start: Value) -> None:
         """Drive the line to wait for, and the rows to read once a group has started."""
         plan, frame = self.plan, self.frame
-        padding, height = plan.stage.padding, plan.stage.in_shape[1]
+        above, height = plan.stage.edges[0], plan.stage.in_shape[1]
         places = [divmod(at, self.span) for at in range(self.last_row + 1)]
         lines = [load_line(plan, frame.geometry, plane, at) for plane, at in places]
         lines[self.last_row] = frame.lines - 1  # an image is released once all of it has arrived
@@ -151,7 +151,7 @@ class WindowLoader(wiring.Component):
         domain += self.line.eq(Array(lines)[row])
         self._outside: list[Value] = []
         for phase in range(plan.row_phases):
-            rows = [at + phase - padding for _, at in places]
+            rows = [at + phase - above for _, at in places]
             clipped = [
                 plane * height + min(max(0, at), height - 1)
                 for (plane, _), at in zip(places, rows, strict=True)
@@ -184,13 +184,14 @@ class WindowLoader(wiring.Component):
 
     def _padded(self, m: Module, phase: int) -> Value:
         """A row that was read, padded at both ends; rows outside the image are all padding."""
-        padding, row = self.plan.stage.padding, Value.cast(self.pixel_rows[phase])
-        if not padding:
+        row = Value.cast(self.pixel_rows[phase])
+        if not self.plan.stage.padding:
             return row
+        _, left, _, right = self.plan.stage.edges
         fill = Const(self.plan.fill, ACT_BITS)
         outside = delayed(m, self._outside[phase], 1, name=f"outside{phase}")
         inner = Mux(outside, fill.replicate(len(row) // ACT_BITS), row)
-        return Cat(fill.replicate(padding), inner, fill.replicate(padding))
+        return Cat(fill.replicate(left), inner, fill.replicate(right))
 
     def _write(self, m: Module, busy: Value, wraps: Value, column: Value, level: Value) -> None:
         """Writes for each row of tiles, aligned with the pixels at the tiles."""
@@ -230,5 +231,5 @@ def load_line(plan: GatherPlan, frame: FrameShape, plane: int, row: int) -> int:
     counted from the first padded one.
     """
     height = plan.stage.in_shape[1]
-    last = min(max(0, row + plan.row_phases - 1 - plan.stage.padding), height - 1)
+    last = min(max(0, row + plan.row_phases - 1 - plan.stage.edges[0]), height - 1)
     return frame.line_of(plane * height + last)

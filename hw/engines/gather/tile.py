@@ -176,11 +176,12 @@ class GatherTile(Tile):
 
     def _pixel(self, phase: Value, found: list[Value], y: int, x: int) -> Value:
         """Pixel at position ``(y, x)``, from the memory that ``phase`` selects."""
-        stride, down, across = self.plan.stage.stride, self.plan.row_phases, self.plan.col_phases
+        rows, cols = self.plan.row_phases, self.plan.col_phases
+        down, across = self.plan.stage.strides
         return Array(
-            found[(row + stride * y) % down * across + (column + stride * x) % across]
-            for row in range(down)
-            for column in range(across)
+            found[(row + down * y) % rows * cols + (column + across * x) % cols]
+            for row in range(rows)
+            for column in range(cols)
         )[phase]
 
     def _emptied(self, m: Module, stream: int, step: data.View, sums: list[Value]) -> list[Value]:

@@ -108,8 +108,8 @@ class Windows:
         channel, where there are several; and ``phase``.
 
         Position ``(y, x)`` of the pooling window finds the tap in the memory of row phase
-        ``(phase // col_phases + stride * y) % row_phases`` and column phase
-        ``(phase % col_phases + stride * x) % col_phases``.
+        ``(phase // col_phases + down * y) % row_phases`` and column phase
+        ``(phase % col_phases + across * x) % col_phases``, with strides ``down`` and ``across``.
         """
         return data.StructLayout(
             {
@@ -151,21 +151,22 @@ class Windows:
         """
         plane, place = divmod(tap, self.plan.stage.taps)
         row, column = divmod(place, self.plan.stage.kernel[1])
-        down, across = self.plan.row_phases, self.plan.col_phases
         pool_rows, pool_cols = self.plan.stage.pool_window
+        down, across = self.plan.stage.strides
+        phase = row % self.plan.row_phases * self.plan.col_phases + column % self.plan.col_phases
         return {
-            "rows": self._addresses(row, self.rows, pool_rows),
-            "columns": self._addresses(column, self.columns, pool_cols),
+            "rows": self._addresses(row, self.rows, pool_rows, down),
+            "columns": self._addresses(column, self.columns, pool_cols, across),
             **({"plane": plane} if self.plane_bits else {}),
-            "phase": row % down * across + column % across,
+            "phase": phase,
         }
 
-    def _addresses(self, tap: int, limit: int, pool: int) -> list[int]:
+    @staticmethod
+    def _addresses(tap: int, limit: int, pool: int, stride: int) -> list[int]:
         """Address of a tap's row or column in the memory of each phase that a position reads.
 
         It is that of the first row or column, from the tap onwards, that belongs to the phase.
         """
-        stride = self.plan.stage.stride
         phases = pool * stride
         read = {(tap + stride * at) % phases for at in range(pool)}
         found = [

@@ -115,13 +115,14 @@ def _places(
     blocks = stage.out_shape[2] // folding.cols
     source_blocks = source.stage.out_shape[2] // source.folding.cols
     pool_rows, pool_cols = stage.pool_window
+    (down, across), edges = stage.strides, stage.edges
     for number in range(plan.passes):
         block_row, block_col = divmod(number, blocks)
-        top = ((block_row * folding.rows + row) * pool_rows + position_row) * stage.stride
-        left = ((block_col * folding.cols + col) * pool_cols + position_col) * stage.stride
+        top = ((block_row * folding.rows + row) * pool_rows + position_row) * down
+        left = ((block_col * folding.cols + col) * pool_cols + position_col) * across
         for local, tap in enumerate(span):
-            y = top + tap // stage.kernel[1] - stage.padding
-            x = left + tap % stage.kernel[1] - stage.padding
+            y = top + tap // stage.kernel[1] - edges[0]
+            x = left + tap % stage.kernel[1] - edges[1]
             step = number * plan.engine_taps + local
             if not (0 <= y < stage.in_shape[1] and 0 <= x < stage.in_shape[2]):
                 yield step, (NOTHING, 0)

@@ -14,6 +14,8 @@ from twofold.hw.contract.network import Conv2d, Layer, Linear, Stage
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.bench.floats import float_layers
 from twofold.sw.bench.job import Engine, Job, Run
+from twofold.sw.errors import OnnxError
+from twofold.sw.model.padding import padded
 from twofold.sw.model.pooling import REAL, pooled
 from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, weight_scale
 from twofold.sw.quantize.integer import keep_winners
@@ -97,11 +99,14 @@ def _product(stage: Stage, x: Tensor, packed) -> Tensor:
 
 
 def _convolution(stage: Stage, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return pooled(stage, F.conv2d(x, weight, bias, stage.stride, stage.padding), REAL)
+    return pooled(stage, F.conv2d(padded(stage, x), weight, bias, stage.strides), REAL)
 
 
 def _packed_convolution(stage: Stage, integers: Tensor, offset: Tensor):
-    sides = [stage.stride] * 2, [stage.padding] * 2, [1, 1]
+    top, left, bottom, right = stage.edges
+    if (top, left) != (bottom, right):
+        raise OnnxError(f"{stage.name}: PyTorch's int8 convolution pads both sides alike")
+    sides = list(stage.strides), [top, left], [1, 1]
     return torch.ops.quantized.conv2d_prepack(integers, offset, *sides, 1)
 
 

@@ -95,8 +95,8 @@ class Graph:
             inputs,
             name,
             kernel_shape=list(stage.kernel),
-            strides=[stage.stride] * 2,
-            pads=[stage.padding] * 4,
+            strides=list(stage.strides),
+            pads=list(stage.edges),
         )
 
     def winners(self, stage: Stage, x: str) -> str:

@@ -1,15 +1,36 @@
 """A layer as read: integer weights, and what happens to their sums in real numbers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 import onnx
 
-from twofold.hw.contract.layers import POOLINGS, Conv2d, Layer, Linear, Sparsity
+from twofold.hw.contract.layers import (
+    POOLINGS,
+    Conv2d,
+    Layer,
+    Linear,
+    Padding,
+    Size,
+    Sparsity,
+)
+from twofold.hw.contract.layers.geometry import plain, plain_edges, positions, same_padding
 from twofold.sw.onnx.importer.graph import SIDE_MAX, Graph, attributes, label, refuse, same
 from twofold.sw.onnx.importer.quantizers import SCALE_MIN, Weights, weights
 
 Shape = tuple[int, int, int]
+PADDINGS: dict[bytes, Callable[..., Padding] | None] = {
+    b"NOTSET": None,
+    b"VALID": lambda *_: 0,
+    b"SAME_UPPER": same_padding,
+    b"SAME_LOWER": partial(same_padding, lower=True),
+}
+"""Padding of a convolution by its ``auto_pad``, for height and width of the input, kernel and
+stride; None where ``pads`` says it.
+"""
 GEMM = {"transA": 0, "alpha": 1.0, "beta": 1.0}
 """Unsupported attributes of Gemm, and their neutral values."""
 
@@ -47,8 +68,8 @@ class RawLayer:
     gain: np.ndarray
     offset: np.ndarray
     in_shape: Shape
-    stride: int = 1
-    padding: int = 0
+    stride: Size = 1
+    padding: Padding = 0
     pool: tuple[int, int] = (1, 1)
     pooling: str = "max"
     step: float | None = None
@@ -87,13 +108,9 @@ class RawLayer:
         """Channels, height, width after pooling."""
         if not self.convolution:
             return self.channels, 1, 1
-        height, width = (
-            ((size + 2 * self.padding - side) // self.stride + 1) // pool
-            for size, side, pool in zip(
-                self.in_shape[1:], self.weight.shape[2:], self.pool, strict=True
-            )
-        )
-        return self.channels, height, width
+        kernel = int(self.weight.shape[2]), int(self.weight.shape[3])
+        rows, cols = positions(self.in_shape[1:], kernel, self.stride, self.padding)
+        return self.channels, rows // self.pool[0], cols // self.pool[1]
 
     @property
     def positions(self) -> int:
@@ -156,26 +173,38 @@ def check_options(graph: Graph, node: onnx.NodeProto) -> Weights:
             raise refuse(node, "transA, alpha and beta are not supported; export it without them")
         return weights(graph, node.input[1], node, 1 if turned else 0)
     auto = options.get("auto_pad", b"NOTSET")
-    if auto not in (b"NOTSET", b"VALID"):
-        raise refuse(node, f"auto_pad is {auto!r}; export with pads")
+    if auto not in PADDINGS:
+        raise refuse(node, f"auto_pad is {auto!r}, needs one of {', '.join(map(repr, PADDINGS))}")
     if options.get("group", 1) != 1:
         raise refuse(node, f"{options['group']} groups, needs 1")
     if same(node, "dilations", options.get("dilations", []), 1) != 1:
         raise refuse(node, f"dilations are {options['dilations']}, needs 1")
-    stride, padding = _stride(node), _padding(node)
-    if not 1 <= stride <= SIDE_MAX or not 0 <= padding <= SIDE_MAX:
-        raise refuse(
-            node, f"stride {stride} and padding {padding}, need 1..{SIDE_MAX} and 0..{SIDE_MAX}"
-        )
+    _stride(node)
+    _pads(node)
     return weights(graph, node.input[1], node, 0)
 
 
-def _stride(node: onnx.NodeProto) -> int:
-    return same(node, "strides", attributes(node).get("strides", []), 1)
+def _stride(node: onnx.NodeProto) -> tuple[int, int]:
+    """Pixels from one position to the next, down and across."""
+    return _sizes(node, "strides", 2, 1)
 
 
-def _padding(node: onnx.NodeProto) -> int:
-    return same(node, "pads", attributes(node).get("pads", []), 0)
+def _pads(node: onnx.NodeProto) -> tuple[int, int, int, int]:
+    """Padding at top, left, bottom and right as stated."""
+    return _sizes(node, "pads", 4, 0)
+
+
+def _sizes(node: onnx.NodeProto, key: str, count: int, least: int) -> Any:
+    """Attribute ``key``: ``count`` integers, each ``least`` where it is missing."""
+    values = attributes(node).get(key, [least] * count)
+    if len(values) != count or not all(least <= value <= SIDE_MAX for value in values):
+        raise refuse(node, f"{key} is {list(values)}, needs {count} numbers in {least}..{SIDE_MAX}")
+    return tuple(values)
+
+
+def _padding(node: onnx.NodeProto, area: tuple[int, int], kernel: tuple[int, int]) -> Padding:
+    found = PADDINGS[attributes(node).get("auto_pad", b"NOTSET")]
+    return plain_edges(_pads(node)) if found is None else found(area, kernel, _stride(node))
 
 
 def _turned(node: onnx.NodeProto) -> bool:
@@ -183,14 +212,17 @@ def _turned(node: onnx.NodeProto) -> bool:
     return node.op_type == "MatMul" or not attributes(node).get("transB", 0)
 
 
-def _convolution(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> tuple[Weights, int, int]:
+def _convolution(
+    graph: Graph, node: onnx.NodeProto, in_shape: Shape
+) -> tuple[Weights, Size, Padding]:
     found, options = check_options(graph, node), attributes(node)
     shape = found.values.shape
     if found.values.ndim != 4 or shape[1] != in_shape[0]:
         raise refuse(node, f"weights {list(shape)} for input {list(in_shape)}")
     if list(options.get("kernel_shape", shape[2:])) != list(shape[2:]):
         raise refuse(node, f"kernel_shape {options['kernel_shape']} for weights {list(shape)}")
-    return found, _stride(node), _padding(node)
+    kernel = int(shape[2]), int(shape[3])
+    return found, plain(_stride(node)), _padding(node, in_shape[1:], kernel)
 
 
 def _linear(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> Weights:

@@ -26,8 +26,8 @@ def accumulate(stage, weight, x, zero, kernel, row, col):
         for dy in range(stage.kernel[0]):
             for dx in range(stage.kernel[1]):
                 w = int(weight[kernel][c][dy][dx])
-                y = row * stage.stride + dy - stage.padding
-                z = col * stage.stride + dx - stage.padding
+                y = row * stage.strides[0] + dy - stage.edges[0]
+                z = col * stage.strides[1] + dx - stage.edges[1]
                 inside = 0 <= y < height and 0 <= z < width
                 acc += w * (int(x[c][y][z]) if inside else zero)
     return acc
@@ -78,8 +78,8 @@ def scalar_count(stage: Stage, layer: QuantizedLayer, x) -> int:
                 continue
             for dy in range(stage.kernel[0]):
                 for dx in range(stage.kernel[1]):
-                    y = row * stage.stride + dy - stage.padding
-                    z = col * stage.stride + dx - stage.padding
+                    y = row * stage.strides[0] + dy - stage.edges[0]
+                    z = col * stage.strides[1] + dx - stage.edges[1]
                     if 0 <= y < height and 0 <= z < width:
                         for c in range(channels):
                             taps = isinstance(stage.layer.sparsity, Taps)

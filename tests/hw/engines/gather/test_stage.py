@@ -96,6 +96,14 @@ CASES = {
     "colours, sets": (
         (3, 4, 4), _sets(6, 2, kernel=(2, 2), padding=1, k=2), GatherFolding(rows=5, streams=4),
     ),
+    "edges": (
+        (6, 8), _sparse([5, 4, 2], stride=(2, 1), padding=(1, 0, 2, 3), pool=(1, 3), k=2),
+        GatherFolding(rows=2, cols=1, streams=2),
+    ),
+    "one dimension": (
+        (2, 1, 14), _sets(4, 2, kernel=(1, 4), stride=(1, 3), padding=(0, 2, 0, 1)),
+        GatherFolding(cols=5, streams=2),
+    ),
     "emission": ((4, 4), _sparse([1] * 8, side=2, pool=3, k=8), GatherFolding(streams=4)),
 }  # fmt: skip
 
@@ -149,12 +157,15 @@ class Weights:
 
     def padded(self, image: Image) -> list[Image]:
         """The channels of the image, each with the zero point around it."""
-        padding, (_, height, width) = self.plan.stage.padding, self.plan.stage.in_shape
-        side, full = [93] * padding, [93] * (width + 2 * padding)
+        (top, left, bottom, right), (_, height, width) = (
+            self.plan.stage.edges,
+            self.plan.stage.in_shape,
+        )
+        full = [93] * (left + width + right)
         return [
-            [full] * padding
-            + [side + row + side for row in image[at : at + height]]
-            + [full] * padding
+            [full] * top
+            + [[93] * left + row + [93] * right for row in image[at : at + height]]
+            + [full] * bottom
             for at in range(0, len(image), height)
         ]
 
@@ -163,7 +174,7 @@ class Weights:
         stage = self.plan.stage
         plane, place = divmod(tap, stage.taps)
         y, x = divmod(place, stage.kernel[1])
-        return planes[plane][row * stage.stride + y][column * stage.stride + x]
+        return planes[plane][row * stage.strides[0] + y][column * stage.strides[1] + x]
 
     def pixel(self, planes: list[Image], row: int, column: int) -> list[int]:
         """All channels of a pooled pixel."""

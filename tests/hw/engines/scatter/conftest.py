@@ -107,8 +107,8 @@ class Model:
         for kernel in self.kernels:
             total = 0
             for tap in range(stage.taps):
-                y = row * stage.stride + tap // stage.kernel[1] - stage.padding
-                x = col * stage.stride + tap % stage.kernel[1] - stage.padding
+                y = row * stage.strides[0] + tap // stage.kernel[1] - stage.edges[0]
+                x = col * stage.strides[1] + tap % stage.kernel[1] - stage.edges[1]
                 pixel = lists.get((y, x), [])
                 total += sum(kernel.get((tap, at), 0) * value for at, value in pixel)
             found.append(total)

@@ -82,13 +82,13 @@ def test_every_reader_sees_its_pixel_at_every_step(plan: ScatterPlan) -> None:
                     row = number // blocks * folding.rows + tile // folding.cols
                     col = number % blocks * folding.cols + tile % folding.cols
                     down, across = stage.pool_window
-                    top = (row * down + position // across) * stage.stride
-                    left = (col * across + position % across) * stage.stride
+                    top = (row * down + position // across) * stage.strides[0]
+                    left = (col * across + position % across) * stage.strides[1]
                     for local, tap in enumerate(span):
                         step = number * plan.engine_taps + local
                         source = reader.sources[found.selects[reader.select][step]]
-                        y = top + tap // stage.kernel[1] - stage.padding
-                        x = left + tap % stage.kernel[1] - stage.padding
+                        y = top + tap // stage.kernel[1] - stage.edges[0]
+                        x = left + tap % stage.kernel[1] - stage.edges[1]
                         inside = y in range(stage.in_shape[1]) and x in range(stage.in_shape[2])
                         assert (source != NOTHING) == inside
                         if inside:

@@ -186,8 +186,8 @@ REFUSED = {
     "late mean": (operator("pool1", "AveragePool"), r"'pool1' \(AveragePool\): adds up quantized"),
     "groups": (attribute("conv2", "group", 2), "'conv2' .Conv.: 2 groups"),
     "dilations": (attribute("conv2", "dilations", [2, 2]), "dilations are"),
-    "strides": (attribute("conv2", "strides", [1, 2]), "strides is .1, 2., needs one value"),
-    "auto_pad": (attribute("conv2", "auto_pad", "SAME_UPPER"), "auto_pad"),
+    "strides": (attribute("conv2", "strides", [1, 2, 1]), "strides is .1, 2, 1., needs 2 numbers"),
+    "auto_pad": (attribute("conv2", "auto_pad", "SAME"), "auto_pad is b.SAME., needs one of"),
     "zero point": (
         constant("conv1.out.z", np.uint8(9)),
         "zero point 9 of uint8 lies above",
