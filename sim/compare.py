@@ -17,9 +17,9 @@ def mismatches(
     ``layers``: output of every layer, ``[samples, ...]``, the logits last. Raises ValueError if
     samples are missing.
     """
-    wanted = [*golden.activations[: len(layers) - 1], golden.logits]
+    expected = [*golden.activations[: len(layers) - 1], golden.logits]
     counts: dict[str, np.ndarray] = {}
-    for plan, mine, theirs in zip(plans, layers, wanted, strict=True):
+    for plan, mine, theirs in zip(plans, layers, expected, strict=True):
         if len(mine) != len(theirs):
             raise ValueError(f"{plan.stage.name}: {len(mine)} samples, not {len(theirs)}")
         wrong = mine.reshape(theirs.shape) != theirs

@@ -37,7 +37,7 @@ def _sample_table(simulation: Simulation) -> Table:
     dense = f"{simulation.figures['multiplications_dense']:,}"
     for sample in simulation.samples:
         table.add_row(
-            sample.spoken,
+            sample.name,
             _label(sample),
             "" if sample.probability is None else f"{100 * sample.probability:.1f} %",
             f"{sample.interval:,}",

@@ -21,7 +21,7 @@ from twofold.hw.contract.progress import Report, silent
 from twofold.hw.verilog.machine import core_verilog
 from twofold.sim.compare import mismatches
 from twofold.sim.rtl.beats import cycles_per_sample
-from twofold.sim.rtl.simulated import Machine
+from twofold.sim.rtl.simulated import SimulatedMachine
 from twofold.sim.testbenches.job import Finding, Job
 from twofold.sim.testbenches.runner import build_bench, run_bench
 from twofold.sim.workloads.samples import Workload
@@ -42,7 +42,7 @@ class Sample:
 
     Attributes
     ----------
-    spoken: description of the sample, for display.
+    name: description of the sample, for display.
     expected: the class that it should get, if known.
     label: the class that the machine gave it; None for raw outputs.
     probability: probability of that class.
@@ -53,7 +53,7 @@ class Sample:
     mismatches: number of activations and logits that differ from the golden model.
     """
 
-    spoken: str
+    name: str
     expected: str | None
     label: str | None
     probability: float | None
@@ -180,11 +180,11 @@ def _in_library(
 
     begun = time.perf_counter()
     network = quantized.network
-    with Machine.build(network, folding, build, probes=True, report=report) as machine:
+    with SimulatedMachine.build(network, folding, build, probes=True, report=report) as machine:
         built = time.perf_counter()
         status = machine.load(pack(quantized, folding), report)
         if status != ParameterStatus.OK:
-            raise ToolError(f"the machine refuses its own image: {status.name}")
+            raise ToolError(f"the machine refuses its own parameters: {status.name}")
         findings: list[Finding] = []
         interval, loaded = 0.0, time.perf_counter()
         for at in range(0, len(inputs), SLICE):
@@ -214,7 +214,7 @@ def _part(golden: Golden, part: slice) -> Golden:
 
 
 def _slice(
-    machine: Machine, inputs: NDArray[np.uint8], golden: Golden, report: Report
+    machine: SimulatedMachine, inputs: NDArray[np.uint8], golden: Golden, report: Report
 ) -> tuple[list[Finding], float]:
     run = machine.run(inputs, report=report)
     wrong = mismatches(machine.plans, [*machine.activations(), run.logits], golden)
@@ -250,7 +250,7 @@ def _samples(
         since = finding.started if before is None or before > finding.finished else before
         samples.append(
             Sample(
-                spoken=workload.spoken[at],
+                name=workload.names[at],
                 expected=None if expected is None else names[expected],
                 label=None if label is None else names[label],
                 probability=probability,

@@ -16,7 +16,7 @@ from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.solve.timeline import sample_times
 from twofold.sim.compare import mismatches
 from twofold.sim.rtl.rows import row_counts
-from twofold.sim.rtl.simulated import Machine
+from twofold.sim.rtl.simulated import SimulatedMachine
 from twofold.sim.workloads.random_network import (
     random_folding,
     random_inputs,
@@ -39,7 +39,7 @@ def all_mismatches(network: Network, folding: Folding, seed: int, build: Path) -
     golden = forward(quantized, inputs)
     times = sample_times(network, folding, row_counts(network, folding, golden))
     found: dict[str, int] = {}
-    with Machine.build(network, folding, build, probes=True, optimise=False) as machine:
+    with SimulatedMachine.build(network, folding, build, probes=True, optimise=False) as machine:
         assert machine.load(pack(quantized, folding)) == ParameterStatus.OK
         for gap, stall in ((0.0, 0.0), (0.4, 0.6)):
             run = machine.run(inputs, seed=seed + 1, gap=gap, stall=stall)

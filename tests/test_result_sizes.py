@@ -15,7 +15,7 @@ from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.solve.timeline import sample_times
 from twofold.sim.devices import open_golden
 from twofold.sim.rtl.rows import row_counts
-from twofold.sim.rtl.simulated import Machine
+from twofold.sim.rtl.simulated import SimulatedMachine
 from twofold.sim.workloads.random_network import random_inputs, random_quantized, with_outputs
 from twofold.sw.cpu import CpuEngine, available_isas
 from twofold.sw.driver import Accelerator
@@ -58,13 +58,13 @@ def test_every_engine_in_software(outputs: int, labelled: bool):
     golden = forward(quantized, inputs)
     assert golden.logits.shape == (70, outputs)
     assert len(np.unique(golden.logits, axis=0)) > 20, "samples can be told apart"
-    wanted = [argmax(row.tolist()) for row in golden.logits] if labelled else None
-    assert wanted == (None if golden.labels is None else golden.labels.tolist())
+    expected = [argmax(row.tolist()) for row in golden.logits] if labelled else None
+    assert expected == (None if golden.labels is None else golden.labels.tolist())
     for isa in available_isas():
         with CpuEngine(quantized, 2, isa) as engine:
             logits, labels = engine.infer(inputs)
         assert (logits == golden.logits).all(), isa
-        assert wanted == (None if labels is None else labels.tolist()), isa
+        assert expected == (None if labels is None else labels.tolist()), isa
 
 
 @pytest.mark.parametrize(("outputs", "labelled"), SIZES)
@@ -98,7 +98,7 @@ def test_the_machine_equals_the_golden_model(
     inputs = random_inputs(network, SAMPLES, 7)
     golden = forward(quantized, inputs)
     times = sample_times(network, folding, row_counts(network, folding, golden))
-    with Machine.build(network, folding, build, optimise=False) as machine:
+    with SimulatedMachine.build(network, folding, build, optimise=False) as machine:
         assert machine.load(pack(quantized, folding)) == ParameterStatus.OK
         for gap, stall in ((0.0, 0.0), (0.4, 0.6), (0.0, 0.95)):
             run = machine.run(inputs, seed=3, gap=gap, stall=stall)

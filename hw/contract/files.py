@@ -29,10 +29,10 @@ from twofold.hw.contract.errors import FileError
 JSON_BYTES_MAX = 1 << 26
 """Maximum size of a JSON file in bytes."""
 
-Identity = tuple[int, int]
+FileId = tuple[int, int]
 """Device and inode: the same for every name of a file."""
 
-_INPUTS: ContextVar[dict[Identity, Path]] = ContextVar("_INPUTS")
+_INPUTS: ContextVar[dict[FileId, Path]] = ContextVar("_INPUTS")
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",

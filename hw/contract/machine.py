@@ -139,7 +139,7 @@ def machine_from_json(tree: Any) -> Machine:
     range, the version is not supported, the folding does not fit, or the fingerprint does not match
     the content.
     """
-    _require(isinstance(tree, dict), "is no machine file: not an object of JSON")
+    _require(isinstance(tree, dict), "is no machine file: not a JSON object")
     found = tree.get("format")
     _require(found == FORMAT, f"is no machine file: format is {found!r:.60}, needs {FORMAT!r}")
     version = tree.get("version")
@@ -152,7 +152,7 @@ def machine_from_json(tree: Any) -> Machine:
         _check_leaf(value)
     _require(
         all(isinstance(tree[key], str) for key in ("name", "board", "fingerprint")),
-        "name, board and fingerprint are texts",
+        "name, board and fingerprint must be strings",
     )
     _same_keys("folding", tree["folding"], ("layers", "input_bytes", "frames"))
     try:
@@ -176,11 +176,11 @@ def _require(condition: bool, message: str) -> None:
         raise MachineError(message)
 
 
-def _same_keys(what: str, tree: Any, wanted: Iterable[str]) -> None:
+def _same_keys(what: str, tree: Any, expected: Iterable[str]) -> None:
     _require(isinstance(tree, dict), f"{what} is not an object")
-    wanted = list(wanted)
-    missing = [key for key in wanted if key not in tree]
-    unknown = sorted(key for key in tree if key not in wanted)
+    expected = list(expected)
+    missing = [key for key in expected if key not in tree]
+    unknown = sorted(key for key in tree if key not in expected)
     _require(not missing, f"{what} has no {', '.join(missing)}")
     _require(not unknown, f"{what} has an unknown key {', '.join(unknown)[:80]!r}")
 
@@ -199,12 +199,12 @@ def _leaves(tree: Any) -> Iterator[Any]:
 def _check_leaf(value: Any) -> None:
     _require(
         value is None or isinstance(value, bool | int | str),
-        f"{value!r} is neither a whole number nor a text",
+        f"{value!r} is neither an integer nor a string",
     )
     if type(value) is int:
         _require(0 <= value <= NUMBER_MAX, f"a number is {_short(value)}, needs 0..{NUMBER_MAX}")
     if isinstance(value, str):
-        _require(len(value) <= 80, f"a text has {len(value)} characters, at most 80")
+        _require(len(value) <= 80, f"a string has {len(value)} characters, at most 80")
 
 
 def _short(value: int) -> str:
@@ -221,7 +221,7 @@ def _tree(content: bytes) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     tree = dict(pairs)
     if len(tree) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("an object has a duplicate key")
     return tree
 
 

@@ -2,8 +2,8 @@
 
 A network is a chain of layers, each of a kind in `twofold.hw.contract.layers`: a convolution or a
 fully connected layer, each followed by optional pooling, requantisation (whose lower clamp is the
-ReLU) and optional k-winners. BatchNorm is folded into weights and biases before a network gets
-here. The last layer is linear and returns raw logits.
+ReLU) and optional k-winners. BatchNorm has been fused into weights and biases beforehand. The last
+layer is linear and returns raw logits.
 
 Kernel order is canonical: in a layer with complementary sets, kernel ``o`` belongs to set ``o %
 sets`` and is number ``o // sets`` within it. Exporters permute output channels to obtain this
@@ -219,9 +219,9 @@ class Network:
     input_shape: channels, height, width.
     layers: at least one; the last is `Linear` without winners.
     labels: names of the classes, in logit order. An empty tuple means raw outputs: the network
-        gives numbers and no class, and nothing looks for the largest of them.
-    zero_point: input value that represents zero (it fills the padding and is folded into the first
-        layer's bias).
+        returns numbers and no class, and the largest of them is not searched for.
+    zero_point: input value that represents zero (it fills the padding, and the first layer's bias
+        compensates for it).
 
     Raises
     ------

@@ -70,10 +70,10 @@ def folding(name: str, variant: str = "fast", size: str = "small") -> Folding:
 
     Raises FoldingError if the size is unknown or the combination is not shipped.
     """
-    wanted = machine_name(name, variant, size)
-    if wanted not in names():
+    full_name = machine_name(name, variant, size)
+    if full_name not in names():
         raise FoldingError(f"no folding {name} {variant} {size}; shipped: {', '.join(names())}")
-    return machine(wanted).folding
+    return machine(full_name).folding
 
 
 def parts(machine: str) -> tuple[str, str, str] | None:

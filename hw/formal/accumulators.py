@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In
 from twofold.hw.engines.scatter.engine import PRODUCT_BITS, Accumulators
 
 
-class AccumulatorsBench(wiring.Component):
+class AccumulatorsHarness(wiring.Component):
     """Reference model: two banks of plain sums, each product added to its own, at any address.
 
     The banks may be swapped in any cycle, the same sum may be added to in consecutive cycles, and

@@ -10,7 +10,7 @@ from twofold.hw.engines.winners.local import LocalWinners
 from twofold.hw.primitives.queue import Queue
 
 
-class LocalWinnersBench(wiring.Component):
+class LocalWinnersHarness(wiring.Component):
     """Entries of every pass are the winners by rank, in the specified cycles, for any gaps.
 
     Rank ``r`` of a channel: the number of channels with a larger value, or an equal one and a lower
@@ -82,7 +82,7 @@ def _rank(values: "data.View[data.ArrayLayout]", at: int, channels: int) -> Valu
     )
 
 
-class CreditsBench(wiring.Component):
+class CreditsHarness(wiring.Component):
     """Never more than ``frames`` samples are outstanding, and all of them may be.
 
     Parameters
@@ -116,21 +116,22 @@ class CreditsBench(wiring.Component):
         return m
 
 
-class QueueBench(wiring.Component):
+class QueueHarness(wiring.Component):
     """Elements leave in order, none is lost, and none changes while it waits.
 
     Parameters
     ----------
     dut: component to prove: a queue of numbers.
-    patient: whether the queue sees the sink's real ``ready``; otherwise it sees 1 all the time.
+    ready_connected: whether the queue sees the sink's ``ready``; otherwise it always sees 1, which
+        must make the proof fail.
     """
 
     push: Signal
     element: Signal
     ready: Signal
 
-    def __init__(self, dut: Queue, *, patient: bool = True) -> None:
-        self.dut, self.patient = dut, patient
+    def __init__(self, dut: Queue, *, ready_connected: bool = True) -> None:
+        self.dut, self.ready_connected = dut, ready_connected
         super().__init__({"push": In(1), "element": In(dut.shape), "ready": In(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -145,9 +146,9 @@ class QueueBench(wiring.Component):
             Assume(~ResetSignal(), "no reset"),
             dut.valid.eq(push),
             dut.payload.eq(element),
-            dut.o.ready.eq(ready if self.patient else 1),
-            Assume(~push | (count < dut.depth), "the producer counts"),
-            Assert(~dut.o.valid | (count != 0), "element from nowhere"),
+            dut.o.ready.eq(ready if self.ready_connected else 1),
+            Assume(~push | (count < dut.depth), "the producer does not overflow the queue"),
+            Assert(~dut.o.valid | (count != 0), "element that was never pushed"),
             Assert(~dut.o.valid | (dut.o.payload == kept[0]), "wrong element"),
         ]
         m.d.sync += count.eq(count + push - leave)
@@ -159,7 +160,7 @@ class QueueBench(wiring.Component):
         waited, payload = Signal(), Signal(bits)
         m.d.sync += [waited.eq(dut.o.valid & ~ready), payload.eq(dut.o.payload)]
         with m.If(waited):
-            m.d.comb += Assert(dut.o.valid & (dut.o.payload == payload), "changed as it waited")
+            m.d.comb += Assert(dut.o.valid & (dut.o.payload == payload), "changed while waiting")
         idle = Signal(range(3))
         m.d.sync += idle.eq(Mux((count != 0) & ~dut.o.valid, idle + 1, 0))
         m.d.comb += Assert(idle < dut.LATENCY, "element held back")

@@ -1,6 +1,7 @@
-"""Bounded proofs: Yosys turns a component with assertions into SMT, Yices looks for a violation.
+"""Bounded proofs: Yosys translates a component with assertions to SMT, Yices searches for a
+violation.
 
-A bench is a component that contains the device under test. Its inputs are free for the solver to
+A harness is a component that contains the device under test. Its inputs are free for the solver to
 choose; what the environment guarantees is an `Assume`, and what must follow is an `Assert`. There
 is no reset during the run.
 """
@@ -18,19 +19,19 @@ from twofold.hw.contract.files import write_text
 from twofold.hw.tools.yosys import PACKAGE, find_tool, reason, run_tool
 
 YOSYS, CHECKER, SOLVER = PACKAGE, f"{PACKAGE}-smtbmc", "yices-smt2"
-SCRIPT = """read_rtlil bench.il
+SCRIPT = """read_rtlil harness.il
 prep -top top -flatten
 async2sync
 chformal -lower
 dffunmap
 setundef -zero -undriven
-write_smt2 -wires bench.smt2
+write_smt2 -wires harness.smt2
 """
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether no assertion can fail within ``depth`` cycles of reset, and what the checker said."""
+    """Whether no assertion can fail within ``depth`` cycles of reset, and the checker's log."""
 
     holds: bool
     depth: int
@@ -48,23 +49,25 @@ def find_tools() -> dict[str, str]:
     return found
 
 
-def prove(bench: wiring.Component, depth: int, *, seconds: float = 300) -> Verdict:
-    """Look for a violation in the first ``depth`` cycles.
+def prove(harness: wiring.Component, depth: int, *, seconds: float = 300) -> Verdict:
+    """Search for a violation in the first ``depth`` cycles.
 
-    Raises ToolError when a program is missing, fails, or takes longer than ``seconds``.
+    Raises ToolError if a program is missing, fails, or takes longer than ``seconds``.
     """
     tools = find_tools()
     # Imported by name, because Amaranth's type stubs do not cover this module.
-    text = importlib.import_module("amaranth.back.rtlil").convert(bench, name="top", emit_src=False)
+    text = importlib.import_module("amaranth.back.rtlil").convert(
+        harness, name="top", emit_src=False
+    )
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        write_text(place / "bench.il", text)
-        write_text(place / "bench.ys", SCRIPT)
-        converted = run_tool([tools[YOSYS], "-q", "-s", "bench.ys"], cwd=place, seconds=seconds)
+        write_text(place / "harness.il", text)
+        write_text(place / "harness.ys", SCRIPT)
+        converted = run_tool([tools[YOSYS], "-q", "-s", "harness.ys"], cwd=place, seconds=seconds)
         if converted.returncode:
             raise ToolError(f"yosys: {reason(converted)}")
         # The checker calls the solver by name, so its folder goes first in the search path.
-        command = [tools[CHECKER], "-s", "yices", "-t", str(depth), "bench.smt2"]
+        command = [tools[CHECKER], "-s", "yices", "-t", str(depth), "harness.smt2"]
         path = f"{Path(tools[SOLVER]).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         checked = run_tool(command, cwd=place, seconds=seconds, variables={"PATH": path})
     log = checked.stdout + checked.stderr

@@ -28,7 +28,7 @@ def axi_offer(port: Any, channel: str, *payload: str) -> Offer:
     return Offer(valid, ready, Cat(*rest))
 
 
-class StreamBench(wiring.Component):
+class StreamHarness(wiring.Component):
     """Offers that are not accepted are held stable, whatever the inputs of a component do.
 
     Parameters
@@ -56,7 +56,7 @@ class StreamBench(wiring.Component):
         m.d.comb += [Value.cast(port).eq(getattr(self, name)) for name, port in _inputs(self.dut)]
         m.d.comb += [Assume(~ResetSignal(), "no reset"), Assume(self.rule, "rule of the inputs")]
         for one in self.given:
-            m.d.comb += Assume(self._stays(m, one), "offers to it stay")
+            m.d.comb += Assume(self._stays(m, one), "offers to it are stable")
         for one in self.offers:
             m.d.comb += Assert(self._stays(m, one), "offer withdrawn or changed")
         return m

@@ -1,1 +1,1 @@
-"""The machine: stages around a loader of parameters, counters and results."""
+"""The machine: a chain of stages, with parameter loader, counters and results."""

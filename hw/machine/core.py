@@ -140,12 +140,13 @@ class Core(wiring.Component):
         return m
 
     def _gates(self, m: Module, loader: ParameterLoader) -> tuple[Value, Value]:
-        """Admit either samples or an image; returns: samples are blocked, and some are inside.
+        """Admit either samples or a parameter image; returns ``closed`` (samples are blocked) and
+        ``inside`` (there are samples in the machine).
 
         Samples may be started only in state OPEN. An image that arrives closes the gate, and is
         accepted once the machine is empty.
         """
-        may_begin, lets_in, opens, closes = Signal(), Signal(), Signal(), Signal()
+        may_begin, loading, opens, closes = Signal(), Signal(), Signal(), Signal()
         inside, begins = self._inside(m)
         # Registered, because it is on the critical path of every beat.
         closed = Signal(init=1)
@@ -155,18 +156,18 @@ class Core(wiring.Component):
         ]
         m.d.comb += [
             loader.i.payload.eq(self.parameters.payload),
-            loader.i.valid.eq(self.parameters.valid & lets_in),
-            self.parameters.ready.eq(loader.i.ready & lets_in),
+            loader.i.valid.eq(self.parameters.valid & loading),
+            self.parameters.ready.eq(loader.i.ready & loading),
         ]
         with m.FSM(init="CLOSED"):
             with m.State("CLOSED"), m.If(self.parameters.valid & ~inside):
-                m.d.sync += lets_in.eq(1)
+                m.d.sync += loading.eq(1)
                 m.next = "LOAD"
-            whole = self.parameters.valid & self.parameters.ready & self.parameters.payload.last
-            with m.State("LOAD"), m.If(whole):
-                m.d.sync += lets_in.eq(0)
-                m.next = "JUDGE"
-            with m.State("JUDGE"), m.If(~loader.busy):
+            done = self.parameters.valid & self.parameters.ready & self.parameters.payload.last
+            with m.State("LOAD"), m.If(done):
+                m.d.sync += loading.eq(0)
+                m.next = "CHECK"
+            with m.State("CHECK"), m.If(~loader.busy):
                 m.next = "CLOSED"
                 with m.If(loader.status == ParameterStatus.OK):
                     m.d.comb += opens.eq(1)

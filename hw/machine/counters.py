@@ -1,11 +1,13 @@
 """Counters: activity of a machine's engines since reset, for the host.
 
-Events are counted where they occur, in as few bits as a round needs (`Tally`). In each round every
-tally is read once, in turn, and added to its total in one memory, so that there is a single wide
-adder however many counters there are (`Counters`). Counters never stall the machine.
+Events are counted where they occur, in as few bits as a round needs (`Tally`). In each round the
+tallies are read one after another, and added to their totals in one memory, so that a single wide
+adder serves all counters (`Counters`). Counters never stall the machine.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
 
 from amaranth.hdl import *
 from amaranth.lib import wiring
@@ -167,13 +169,14 @@ class Counters(wiring.Component):
         with m.If(started & wraps):
             m.d.sync += known.eq(1)
         amount = Signal(max(map(len, amounts)), reset_less=True)
+        # At most one amount is not 0.
         few = [
-            delayed(m, _either(amounts[at : at + FEW]), 1, name=f"few{at}")
+            delayed(m, reduce(or_, amounts[at : at + FEW]), 1, name=f"few{at}")
             for at in range(0, len(amounts), FEW)
         ]
         before, after = (Signal(COUNTER_BITS, name=n, reset_less=True) for n in ("before", "after"))
         m.d.sync += [
-            amount.eq(_either(few)),
+            amount.eq(reduce(or_, few)),
             before.eq(Mux(known, totals.data[0], 0)),
             after.eq(before + amount),
         ]
@@ -191,11 +194,3 @@ class Counters(wiring.Component):
                     m.d.sync += [wanted.eq(place_of), exists.eq(1)]
         m.d.comb += totals.address[1].eq(wanted)
         m.d.sync += self.total.eq(Mux(exists & known, totals.data[1], 0))
-
-
-def _either(values: list[Value]) -> Value:
-    """The one of the values that is not 0, of which there is at most one; bitwise OR."""
-    found: Value = values[0]
-    for value in values[1:]:
-        found = found | value
-    return found

@@ -52,9 +52,8 @@ EXPECTED = data.StructLayout(
         "final": 1,
     }
 )
-"""What the loader knows about a table: the ``elements`` per lane, the index of the ``next_to_last``
-one, and whether there is only a ``single`` one; ``excess`` marks the bits that must equal the sign,
-or 0.
+"""Constants of a table: the ``elements`` per lane, the index of the ``next_to_last`` one, and
+whether there is only a ``single`` one; ``excess`` marks the bits that must equal the sign, or 0.
 """
 
 ELEMENT = data.StructLayout(
@@ -136,7 +135,7 @@ class ParameterLoader(wiring.Component):
         flagged = [error for error in ERRORS if error is not ParameterStatus.BAD_CRC]
         self._bad = {error: Signal(name=error.name.lower()) for error in flagged}
         self._found = {error: Signal(name=f"{error.name.lower()}_found") for error in flagged}
-        self._asks: dict[str, Signal] = {}  # asserted by a state for what its word must equal
+        self._compares: dict[str, Signal] = {}  # asserted by a state that compares its word
         self._at = Signal(range(len(self._fingerprint)))  # word of the fingerprint
         self._short = Signal()
         self._left = Signal(COUNT_BITS)  # words left according to the header, with this one
@@ -182,13 +181,13 @@ class ParameterLoader(wiring.Component):
                     m.d.sync += self._bad[ParameterStatus.BAD_LENGTH].eq(1)
                 m.next = "SUM"
             with m.State("SUM"):  # the checksum of the last word is known one cycle later
-                m.next = "JUDGE"
-            with m.State("JUDGE"):
-                self._judge(m, checksum.good)
+                m.next = "VERIFY"
+            with m.State("VERIFY"):
+                self._set_status(m, checksum.good)
                 m.d.sync += [self.busy.eq(0), closing.eq(0)]
                 m.next = "MAGIC"
             m.d.comb += [
-                checksum.start.eq(fsm.ongoing("JUDGE")),
+                checksum.start.eq(fsm.ongoing("VERIFY")),
                 checksum.valid.eq(self._used),
                 checksum.data.eq(self._word),
             ]
@@ -227,7 +226,7 @@ class ParameterLoader(wiring.Component):
             m.d.sync += self._found[error].eq(1)
 
     def _compare(self, m: Module) -> None:
-        """Record an error where a word is not what a state has asked for.
+        """Record an error where a word differs from what its state expects.
 
         Bytes are compared first, so the error flag is set one cycle later than with `_fail`: still
         in time for the elements after the word, and for the status of the image.
@@ -242,13 +241,13 @@ class ParameterLoader(wiring.Component):
             ("count", ParameterStatus.BAD_SECTION, expects.elements),
             ("zero", ParameterStatus.BAD_SECTION, 0),
         ):
-            self._asks[name] = asks = Signal(name=f"asks_{name}")
-            asked = Signal(name=f"asked_{name}")
-            odd = Signal(WORD_BYTES, name=f"odd_{name}")
+            self._compares[name] = compares = Signal(name=f"compares_{name}")
+            compared = Signal(name=f"compared_{name}")
+            wrong = Signal(WORD_BYTES, name=f"wrong_{name}")
             differs = self._word ^ expected
-            m.d.sync += asked.eq(asks)
-            m.d.sync += [odd[at].eq(differs[8 * at :][:8].any()) for at in range(WORD_BYTES)]
-            with m.If(asked & odd.any()):
+            m.d.sync += compared.eq(compares)
+            m.d.sync += [wrong[at].eq(differs[8 * at :][:8].any()) for at in range(WORD_BYTES)]
+            with m.If(compared & wrong.any()):
                 m.d.sync += self._found[error].eq(1)
 
     def _header_states(self, m: Module) -> None:
@@ -257,28 +256,28 @@ class ParameterLoader(wiring.Component):
         length = word[WORD_BYTES.bit_length() - 1 :][:COUNT_BITS]
         with m.State("MAGIC"), m.If(self._valid):
             m.d.sync += [flag.eq(0) for flag in self._bad.values()]
-            m.d.comb += self._asks["magic"].eq(1)
+            m.d.comb += self._compares["magic"].eq(1)
             m.d.sync += self._short.eq(self._last)
             m.d.sync += [self._table.eq(0), self._lane.eq(0), self._at.eq(0)]
             m.d.sync += self.status.eq(ParameterStatus.NONE)
             self._go(m, "VERSION")
         with m.State("VERSION"), m.If(self._valid):
-            m.d.comb += self._asks["version"].eq(1)
+            m.d.comb += self._compares["version"].eq(1)
             m.d.sync += self._short.eq(self._last)
             self._go(m, "LENGTH")
         with m.State("LENGTH"), m.If(self._valid):
-            odd = (word & (ALIGN_BYTES - 1)).any()
+            misaligned = (word & (ALIGN_BYTES - 1)).any()
             outside = (word > LENGTH_MAX) | (word <= HEADER_WORDS * WORD_BYTES)
-            self._fail(m, ParameterStatus.BAD_LENGTH, odd | outside)
+            self._fail(m, ParameterStatus.BAD_LENGTH, misaligned | outside)
             m.d.sync += self._short.eq(self._last)
             m.d.sync += self._left.eq(length - LENGTH_PLACE)
             self._go(m, "SECTIONS")
         with m.State("SECTIONS"), m.If(self._valid):
-            m.d.comb += self._asks["sections"].eq(1)
+            m.d.comb += self._compares["sections"].eq(1)
             m.d.sync += self._short.eq(self._last)
             self._go(m, "FINGERPRINT")
         with m.State("FINGERPRINT"), m.If(self._valid):
-            m.d.comb += self._asks["print"].eq(1)
+            m.d.comb += self._compares["print"].eq(1)
             m.d.sync += [self._short.eq(self._last), self._at.eq(self._at + 1)]
             self._go(m, "FINGERPRINT")
             with m.If(~self._last & (self._at == len(self._fingerprint) - 1)):
@@ -291,12 +290,12 @@ class ParameterLoader(wiring.Component):
         with m.State("HEADER"), m.If(self._valid):
             self._fail(m, ParameterStatus.BAD_LENGTH, too_long & ~self._last)
             self._fail(m, ParameterStatus.BAD_SECTION, self._last)
-            m.d.comb += self._asks["header"].eq(1)
+            m.d.comb += self._compares["header"].eq(1)
             self._go(m, "COUNT")
         with m.State("COUNT"), m.If(self._valid):
             self._fail(m, ParameterStatus.BAD_LENGTH, too_long & ~self._last)
             self._fail(m, ParameterStatus.BAD_SECTION, self._last)
-            m.d.comb += self._asks["count"].eq(1)
+            m.d.comb += self._compares["count"].eq(1)
             m.d.sync += [self._element.eq(0), self._upper.eq(0), self._ends.eq(expects.single)]
             m.d.sync += self._more.eq(expects.narrow & ~expects.single & ~self._last)
             self._go(m, "DATA")
@@ -305,7 +304,7 @@ class ParameterLoader(wiring.Component):
         with m.State("PADDING"), m.If(self._valid):
             self._fail(m, ParameterStatus.BAD_LENGTH, too_long & ~self._last)
             with m.If(~self._last):
-                m.d.comb += self._asks["zero"].eq(1)
+                m.d.comb += self._compares["zero"].eq(1)
             self._go(m, "PADDING")
 
     def _data_word(self, m: Module) -> None:
@@ -357,8 +356,8 @@ class ParameterLoader(wiring.Component):
         m.d.sync += config.valid.eq(valid & ~bad & ~outside)
         m.d.sync += [getattr(config, name).eq(getattr(element, name)) for name in ELEMENT.members]
 
-    def _judge(self, m: Module, checksum_good: Value) -> None:
-        """Status of the image that has just ended: its first error."""
+    def _set_status(self, m: Module, checksum_good: Value) -> None:
+        """Set the status of the image that has just ended: its first error."""
         m.d.sync += self.status.eq(ParameterStatus.OK)
         for error in reversed(ERRORS):
             found = ~checksum_good if error is ParameterStatus.BAD_CRC else self._bad[error]

@@ -255,7 +255,7 @@ class WideResult(wiring.Component):
 
 
 class Pieces(wiring.Component):
-    """Cuts rows into equal pieces, low bits first.
+    """Splits rows into equal pieces, low bits first.
 
     Parameters
     ----------
@@ -307,7 +307,7 @@ class Pieces(wiring.Component):
 
 
 def result_of(row: ResultRow, drain: int) -> Result | WideResult:
-    """The component for a row of results. Raises ValueError as the two do."""
+    """The component for a layout of results. Raises ValueError like these two."""
     kind = Result if row.beats == 1 else WideResult
     return kind(row.outputs, drain, labelled=row.labelled)
 

@@ -1,6 +1,6 @@
-"""From plans to hardware: what each engine builds for a layer, and what comes after it.
+"""From plans to hardware: the component that each engine builds for a layer, and what follows it.
 
-`part_of` is all that the core knows about engines; a new engine is an entry of `_STAGES`, a new
+The core depends on engines only through `part_of`; a new engine is an entry of `_STAGES`, a new
 form of output an entry of `_TAILS`.
 """
 
@@ -45,7 +45,7 @@ Named = tuple[str, Any]
 
 @dataclass(frozen=True)
 class _Tail:
-    """What comes after a stage with a given form of output.
+    """What follows a stage with a given form of output.
 
     Attributes
     ----------
@@ -96,11 +96,11 @@ _STAGES: dict[type[Plan], Callable[[Any, Folding, int], wiring.Component]] = {
 
 
 def part_of(plan: Plan, network: Network, folding: Folding) -> Part:
-    """The hardware of a layer of a machine. Raises FoldingError where it cannot be built."""
+    """The hardware of a layer of a machine. Raises FoldingError if it cannot be built."""
     tail = _TAILS[plan.stage.output]
-    behind = tail.build(plan, network)
-    credits = tail.credits(None if behind is None else behind[1], folding)
-    return Part(plan, _STAGES[type(plan)](plan, folding, credits), behind)
+    named = tail.build(plan, network)
+    credits = tail.credits(None if named is None else named[1], folding)
+    return Part(plan, _STAGES[type(plan)](plan, folding, credits), named)
 
 
 def probe_layout(plan: Plan) -> data.Layout:

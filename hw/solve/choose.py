@@ -19,7 +19,6 @@ from twofold.hw.solve.solver import Solution, arrival, cost, solve
 CLOSE = 1.04
 """How closely the fastest machine is searched for, as a ratio of cycles."""
 STEP = 1.5
-UNLIMITED = Resources(*[math.inf] * 5)
 Step = Callable[[str], None]
 """Called with a description of each attempt."""
 

@@ -81,8 +81,8 @@ def sample_times(
     found = plans(network, folding)
     if isinstance(samples, int):
         samples = [[full_rows(plan) for plan in found if emits(plan)]] * samples
-    machine = _Machine(found, folding, result_row(network))
-    return [machine.sample(counts) for counts in samples]
+    pipeline = _Pipeline(found, folding, result_row(network))
+    return [pipeline.sample(counts) for counts in samples]
 
 
 def latency(network: Network, folding: Folding) -> int:
@@ -104,7 +104,7 @@ def full_rows(plan: Plan) -> list[int]:
     return found
 
 
-class _Machine:
+class _Pipeline:
     """All parts, each with its state from previous samples."""
 
     def __init__(self, found: Sequence[Plan], folding: Folding, row: ResultRow) -> None:

@@ -35,10 +35,11 @@ def find_yosys() -> str:
 
     Raises ToolError.
     """
-    wanted = os.environ.get("YOSYS")
-    found = shutil.which(wanted) if wanted else find_tool(PACKAGE) or shutil.which("yosys")
+    requested = os.environ.get("YOSYS")
+    found = shutil.which(requested) if requested else find_tool(PACKAGE) or shutil.which("yosys")
     if found is None:
-        raise ToolError(f"yosys: {wanted or 'yosys'} is not a program; install the extra named sim")
+        program = requested or "yosys"
+        raise ToolError(f"yosys: {program} is not a program; install the extra named sim")
     return found
 
 
@@ -102,7 +103,8 @@ def run_tool(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{Path(command[0]).name}: no answer in {error.timeout:.0f} s") from error
+        name = Path(command[0]).name
+        raise ToolError(f"{name}: not finished after {error.timeout:.0f} s") from error
     except OSError as error:
         raise ToolError(f"yosys: {command[0]} cannot be run: {error.strerror or error}") from error
 
@@ -114,7 +116,7 @@ def reason(done: "subprocess.CompletedProcess[str]") -> str:
     if errors or lines:
         return (errors or lines)[-1]
     code = done.returncode
-    return f"ended by signal {-code}" if code < 0 else f"exit code {code} without a sample"
+    return f"ended by signal {-code}" if code < 0 else f"exit code {code} without any output"
 
 
 @cache

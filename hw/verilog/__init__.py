@@ -1,1 +1,1 @@
-"""Generated files: Verilog of the machine, and the cache for what is slow to build."""
+"""Verilog of the machine and of its kernel, generated and cached."""

@@ -55,7 +55,7 @@ class Xclbin:
     memories, units, connections, clocks: what the runtime needs to know about the card.
     metadata: XML about the kernel and its units.
     bitstream: for emulation, a zip archive of the simulation.
-    identity: the machine inside; None if the file does not say.
+    identity: the machine inside; None if the file does not state it.
     build: content of BUILD_METADATA, as JSON values.
     uuid: files with the same one are considered the same; `encode` derives one from the content.
     """
@@ -159,7 +159,7 @@ def _identity(keys: Mapping[str, str]) -> Identity | None:
     missing = [key for key in KEYS if key not in keys]
     if len(missing) == len(KEYS):
         return None
-    require(not missing, f"does not say {', '.join(missing)} of the machine inside")
+    require(not missing, f"lacks {', '.join(missing)} of the machine inside")
     mark, number = keys["fingerprint"], keys["kernel_version"]
     try:
         fingerprint = bytes.fromhex(mark)

@@ -10,14 +10,14 @@ from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.contract.regs import register
-from twofold.sim.rtl.simulated import Machine
+from twofold.sim.rtl.simulated import SimulatedMachine
 from twofold.sw.driver.software import Classified, SoftwareDevice
 
 
 class RtlEngine:
     """A simulated core."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: SimulatedMachine) -> None:
         self._machine = machine
 
     def load(self, image: bytes) -> ParameterStatus:
@@ -47,6 +47,6 @@ def open_rtl(
     """
 
     def engine() -> RtlEngine:
-        return RtlEngine(Machine.build(network, folding, build, report=report))
+        return RtlEngine(SimulatedMachine.build(network, folding, build, report=report))
 
     return SoftwareDevice("rtl", network, folding, engine, units=units)

@@ -44,7 +44,8 @@ from twofold.sim.rtl.library import shared_library
 BINARY = f"{KERNEL_NAME}_hw_emu.xclbin"
 HARNESS = Path(__file__).with_name("card.cpp")
 SIMULATION = "behav_waveform/xsim"
-"""Where XRT looks for a simulation in the archive; the simulator's name has no further effect."""
+"""Folder of the archive in which XRT expects a simulation; the name of the simulator is arbitrary.
+"""
 
 UNIT_BASE, UNIT_STEP = 0x180_0000, 0x1_0000
 MEMORY_KINDS = {"DDR4": topology.DDR4, "HBM": topology.HBM}
@@ -53,9 +54,9 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 START = """\
 #!/bin/sh
-# Started by XRT, which waits for the device process and never looks whether it is still there. A
-# process in a session of its own looks instead: it reads how the device process ended, or finds the
-# pipe closed where that and this script were killed together.
+# Started by XRT, which waits for the device process without checking that it is still running. A
+# process in a session of its own checks instead: it reads the exit status of the device process, or
+# finds the pipe closed if that process and this script were killed together.
 python=${TWOFOLD_PYTHON:-python3}
 watch='
 read -r status || status=unknown

@@ -18,7 +18,7 @@ from twofold.hw.contract.machine import Machine
 from twofold.hw.contract.progress import Report, silent
 from twofold.sim.emulation.bitstream import Target, write_bitstream
 from twofold.sim.emulation.environment import emulation, run
-from twofold.sim.emulation.host import COUNTERS, INPUTS, MACHINE, RESULTS, Order
+from twofold.sim.emulation.host import COUNTERS, INPUTS, MACHINE, RESULTS, HostTask
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.golden.model import forward
 from twofold.sw.xrt.library import RUNTIMES
@@ -144,7 +144,7 @@ def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], fl
         with writing(directory / INPUTS) as file:
             np.save(file, task.inputs, allow_pickle=False)
         task.machine.save(directory / MACHINE)
-        order = Order(
+        host_task = HostTask(
             backend=backend,
             bitstream=str(bitstream.absolute()),
             network=str(task.network.absolute()),
@@ -153,7 +153,7 @@ def _send(task: Task, backend: str, bitstream: Path) -> tuple[dict[str, Any], fl
         )
         begun = time.perf_counter()
         done = run(
-            [sys.executable, "-m", HOST, order.to_json()],
+            [sys.executable, "-m", HOST, host_task.to_json()],
             variables,
             seconds=task.seconds,
             cwd=directory,

@@ -1,7 +1,7 @@
 """Environment in which a process sees emulated cards through XRT: files and variables.
 
 XRT reads both when its libraries are loaded, so they are meant for a new process. Debian's packages
-lack the directory tree that XRT and PYNQ look into, so one is built from links.
+lack the directory tree that XRT and PYNQ expect, so one is built from links.
 """
 
 import json

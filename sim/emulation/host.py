@@ -1,6 +1,6 @@
 """A host for emulated cards, as a separate process: runs samples through the driver.
 
-Takes a JSON object on the command line, see `Order`, and writes results next to the inputs.
+Takes a JSON object on the command line, see `HostTask`, and writes results next to the inputs.
 """
 
 import json
@@ -24,8 +24,8 @@ MACHINE = "host.machine.json"
 
 
 @dataclass(frozen=True)
-class Order:
-    """What the host has to do.
+class HostTask:
+    """Task of the host process.
 
     Attributes
     ----------
@@ -48,22 +48,22 @@ class Order:
 
 
 def main(text: str) -> int:
-    """Run an order; an error is printed as one line and returned as its exit code."""
+    """Run an task; an error is printed as one line and returned as its exit code."""
     try:
-        _run(Order(**json.loads(text)))
+        _run(HostTask(**json.loads(text)))
     except TwofoldError as error:
         print(f"twofold: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def _run(order: Order) -> None:
-    directory = Path(order.directory)
-    quantized = QuantizedNetwork.load(Path(order.network))
-    folding = Machine.load(order.machine).folding
+def _run(task: HostTask) -> None:
+    directory = Path(task.directory)
+    quantized = QuantizedNetwork.load(Path(task.network))
+    folding = Machine.load(task.machine).folding
     inputs = np.load(directory / INPUTS, allow_pickle=False)
-    request = DeviceRequest(quantized.network, folding, xclbin=Path(order.bitstream))
-    opened = open_devices(f"{order.backend}:0", request)
+    request = DeviceRequest(quantized.network, folding, xclbin=Path(task.bitstream))
+    opened = open_devices(f"{task.backend}:0", request)
     with Accelerator(*opened.devices) as accelerator:
         accelerator.load(quantized, folding)
         begun = time.perf_counter()

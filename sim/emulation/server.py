@@ -19,7 +19,7 @@ from twofold.sim.emulation.protocol import Api, Fields, Message, ProtocolError, 
 
 PLAN, LIBRARY = "card.json", "kernel.so"
 CONNECT_SECONDS = 60.0
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 """Interval of the check whether the host is still alive."""
 SLICE_SECONDS = 0.002
 """Simulation time between two polls of the socket."""
@@ -64,7 +64,7 @@ class Server:
     def _wait(self, connection: socket.socket, host: int) -> bool:
         """Run the card until there is a call; False if the host is gone."""
         while True:
-            seconds = 0.0 if self._busy else LOOK_SECONDS
+            seconds = 0.0 if self._busy else CHECK_SECONDS
             if select.select([connection], [], [], seconds)[0]:
                 return True
             if self._busy:
@@ -103,7 +103,7 @@ class Server:
             return {1: self.card.cycles}
         if message.api not in (Api.MESSAGES, *self._unknown):
             self._unknown.add(message.api)
-            _say(f"call {message.api} is not known and answered with nothing")
+            _say(f"call {message.api} is unknown; the reply is empty")
         return {}
 
     def _read_registers(self, address: int, size: int) -> Fields:
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 
 def _release(back: socket.socket) -> None:
-    """Tell the host's second thread that nothing more will come from the card."""
+    """Signal to the host's second thread that the card sends nothing more."""
     try:
         back.sendall(call(Api.CLOSE, {}))
     except ConnectionError:

@@ -49,14 +49,14 @@ def rtl(build: Path, machine_for: MachineFor) -> "Backend":
 
     def run(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
         from twofold.hw.contract.parameters import ParameterStatus
-        from twofold.sim.rtl.simulated import Machine
+        from twofold.sim.rtl.simulated import SimulatedMachine
         from twofold.sw.pack.packer import pack
 
         folding = machine_for(quantized.network).folding
-        with Machine.build(quantized.network, folding, build) as machine:
+        with SimulatedMachine.build(quantized.network, folding, build) as machine:
             status = machine.load(pack(quantized, folding))
             if status is not ParameterStatus.OK:
-                raise ToolError(f"the simulated machine refuses its image: {status.name}")
+                raise ToolError(f"the simulated machine refuses its parameters: {status.name}")
             return machine.run(inputs).logits
 
     return run

@@ -1,8 +1,8 @@
 """A Verilated model as a C library: built from Verilog, cached, driven through ctypes.
 
-`harness.cpp` contains the cycle loop. It fits every top module with the core's streams: ``image``,
-``i``, ``o``, ``status``, ``busy``, and any number of probes, each with ``valid`` and ``payload``;
-and ``counter_number`` and ``counter_total`` if the core has them.
+`harness.cpp` contains the cycle loop. It fits every top module with the ports of the core:
+``parameters``, ``i``, ``o``, ``status``, ``busy``, any number of probes, each with ``valid`` and
+``payload``, and optionally ``counter_number`` and ``counter_total``.
 """
 
 import ctypes
@@ -195,8 +195,8 @@ class Model(Closing):
         return self._c.machine_status(self._machine)
 
     def send_parameters(self, beats: Bytes, drive: Drive, report: Report = silent) -> None:
-        """Send beats ``[n, size("parameters__payload")]`` on ``image`` until the loader has
-        finished.
+        """Send beats ``[n, size("parameters__payload")]`` on ``parameters``, and wait for the
+        loader to finish. Raises ToolError if nothing moves for ``drive.timeout`` cycles.
         """
         self._check(beats, "parameters__payload")
         self._drive(drive)
@@ -237,10 +237,6 @@ class Model(Closing):
         self._c.machine_receive(self._machine, _pointer(results), count, _pointer(finished))
         self._finish("samples", samples, report, beats_per_result)
         return results, started, finished[beats_per_result - 1 :: beats_per_result]
-
-    def run_on(self, cycles: int) -> None:
-        """Run with idle inputs and without taking results."""
-        self._c.machine_step(self._machine, cycles)
 
     def probe(self, index: int) -> Bytes:
         """Beats that a probe has seen since the last `clear_probes`: ``[beats, bytes]``."""

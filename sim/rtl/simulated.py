@@ -66,7 +66,7 @@ class Run:
         return cycles_per_sample(self.finished)
 
 
-class Machine(Closing):
+class SimulatedMachine(Closing):
     """A core in cycle-accurate simulation. Use as a context manager.
 
     Parameters
@@ -93,7 +93,7 @@ class Machine(Closing):
         probes: bool = False,
         optimise: bool = True,
         report: Report = silent,
-    ) -> "Machine":
+    ) -> "SimulatedMachine":
         """A machine, built at most once for the same sources and parameters.
 
         ``optimise``: see `twofold.sim.rtl.verilate.Program`.
@@ -114,7 +114,7 @@ class Machine(Closing):
         return self._model.cycle
 
     def load(self, image: bytes, report: Report = silent) -> ParameterStatus:
-        """Send a parameter image, valid or not; returns the machine's verdict."""
+        """Send a parameter image, valid or not; returns the status that the machine reports."""
         beats = parameter_beats(image, self._model.size("parameters__payload"))
         self._model.send_parameters(beats, self.drive, report)
         return ParameterStatus(self._model.status)

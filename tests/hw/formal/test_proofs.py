@@ -11,10 +11,10 @@ from twofold.hw.engines.links import Credits
 from twofold.hw.engines.scatter.engine import Accumulators
 from twofold.hw.engines.winners import LocalWinners
 from twofold.hw.engines.winners.emission import Emission
-from twofold.hw.formal.accumulators import AccumulatorsBench
-from twofold.hw.formal.harnesses import CreditsBench, LocalWinnersBench, QueueBench
+from twofold.hw.formal.accumulators import AccumulatorsHarness
+from twofold.hw.formal.harnesses import CreditsHarness, LocalWinnersHarness, QueueHarness
 from twofold.hw.formal.prove import find_tools, prove
-from twofold.hw.formal.streams import StreamBench, axi_offer, offer
+from twofold.hw.formal.streams import StreamHarness, axi_offer, offer
 from twofold.hw.kernel.reader import Reader
 from twofold.hw.kernel.widths import Narrow, Widen
 from twofold.hw.machine.result import Result
@@ -38,31 +38,31 @@ class HigherIndexWins(LocalWinners):
 
 def test_local_winners() -> None:
     """Deep enough for three passes and the entries of the second and third, or two with gaps."""
-    verdict = prove(LocalWinnersBench(LocalWinners(4, 2), value_max=7), depth=16)
+    verdict = prove(LocalWinnersHarness(LocalWinners(4, 2), value_max=7), depth=16)
     assert verdict.holds, verdict.log
 
 
 def test_local_winners_mutant() -> None:
-    assert not prove(LocalWinnersBench(HigherIndexWins(4, 2)), depth=16).holds
+    assert not prove(LocalWinnersHarness(HigherIndexWins(4, 2)), depth=16).holds
 
 
 def test_credits() -> None:
     """More cycles than the counter has states, in all orders: complete, not only bounded."""
-    verdict = prove(CreditsBench(Credits(3), frames=3), depth=12)
+    verdict = prove(CreditsHarness(Credits(3), frames=3), depth=12)
     assert verdict.holds, verdict.log
 
 
 def test_credits_mutant() -> None:
-    assert not prove(CreditsBench(Credits(4), frames=3), depth=12).holds
+    assert not prove(CreditsHarness(Credits(4), frames=3), depth=12).holds
 
 
 def test_queue() -> None:
-    verdict = prove(QueueBench(Queue(2, 3)), depth=11)
+    verdict = prove(QueueHarness(Queue(2, 3)), depth=11)
     assert verdict.holds, verdict.log
 
 
 def test_queue_mutant() -> None:
-    assert not prove(QueueBench(Queue(2, 3), patient=False), depth=11).holds
+    assert not prove(QueueHarness(Queue(2, 3), ready_connected=False), depth=11).holds
 
 
 class StaleSum(Accumulators):
@@ -97,46 +97,46 @@ ACCUMULATORS_DEPTH = 8
 @pytest.mark.parametrize("depth", [1, 2])
 def test_accumulators(depth: int) -> None:
     dut = Accumulators(depth=depth, acc_bits=2)
-    verdict = prove(AccumulatorsBench(dut), depth=ACCUMULATORS_DEPTH)
+    verdict = prove(AccumulatorsHarness(dut), depth=ACCUMULATORS_DEPTH)
     assert verdict.holds, verdict.log
 
 
 @pytest.mark.parametrize("mutant", [StaleSum, NeverClears, SwapsEarly])
 def test_accumulators_mutants(mutant: type[Accumulators]) -> None:
     dut = mutant(depth=2, acc_bits=2)
-    assert not prove(AccumulatorsBench(dut), depth=ACCUMULATORS_DEPTH).holds
+    assert not prove(AccumulatorsHarness(dut), depth=ACCUMULATORS_DEPTH).holds
 
 
-def _narrow() -> StreamBench:
+def _narrow() -> StreamHarness:
     dut = Narrow(256)
-    return StreamBench(dut, [offer(dut.o)], [offer(dut.i)])
+    return StreamHarness(dut, [offer(dut.o)], [offer(dut.i)])
 
 
-def _widen() -> StreamBench:
+def _widen() -> StreamHarness:
     dut = Widen(2)
-    return StreamBench(dut, [offer(dut.o)], [offer(dut.i)])
+    return StreamHarness(dut, [offer(dut.o)], [offer(dut.i)])
 
 
-def _emission() -> StreamBench:
+def _emission() -> StreamHarness:
     dut = Emission(4, 2, 1)
-    return StreamBench(dut, [offer(dut.o)], [offer(dut.i)])
+    return StreamHarness(dut, [offer(dut.o)], [offer(dut.i)])
 
 
-def _result() -> StreamBench:
+def _result() -> StreamHarness:
     dut = Result(3, 2)
-    return StreamBench(dut, [offer(dut.o)])
+    return StreamHarness(dut, [offer(dut.o)])
 
 
-def _reader() -> StreamBench:
+def _reader() -> StreamHarness:
     """Answers only make room, so the memory is silent: two bursts, one of them waiting."""
     dut = Reader(unit=1, burst=2, depth=4)
     rule = ~(dut.start & dut.busy) & ~dut.axi.rvalid
-    return StreamBench(dut, [axi_offer(dut.axi, "ar", "addr", "len")], rule=rule)
+    return StreamHarness(dut, [axi_offer(dut.axi, "ar", "addr", "len")], rule=rule)
 
 
-@pytest.mark.parametrize("bench", [_narrow, _widen, _emission, _result, _reader])
-def test_offers_stay(bench: Any) -> None:
-    verdict = prove(bench(), depth=12)
+@pytest.mark.parametrize("harness", [_narrow, _widen, _emission, _result, _reader])
+def test_offers_stay(harness: Any) -> None:
+    verdict = prove(harness(), depth=12)
     assert verdict.holds, verdict.log
 
 
@@ -151,4 +151,4 @@ class HandsThrough(Narrow):
 
 def test_offers_stay_mutant() -> None:
     dut = HandsThrough(256)
-    assert not prove(StreamBench(dut, [offer(dut.o)], [offer(dut.i)]), depth=12).holds
+    assert not prove(StreamHarness(dut, [offer(dut.o)], [offer(dut.i)]), depth=12).holds

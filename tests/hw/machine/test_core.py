@@ -18,7 +18,7 @@ from twofold.hw.contract.folding import (
 from twofold.hw.contract.network import Complementary, Conv2d, Dense, Linear, Network, Taps
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.sim.compare import mismatches
-from twofold.sim.rtl.simulated import Machine
+from twofold.sim.rtl.simulated import SimulatedMachine
 from twofold.sim.workloads.random_network import (
     random_folding,
     random_inputs,
@@ -55,15 +55,15 @@ SMALL_FOLDING = Folding(
 )
 
 
-def wrong_layers(machine: Machine, logits: np.ndarray, golden: Golden) -> dict[str, int]:
+def wrong_layers(machine: SimulatedMachine, logits: np.ndarray, golden: Golden) -> dict[str, int]:
     """Activations and logits that differ, by layer, where any do."""
     counts = mismatches(machine.plans, [*machine.activations(), logits], golden)
     return {name: int(count.sum()) for name, count in counts.items() if count.any()}
 
 
 @pytest.fixture(scope="module")
-def small(build_cache: Path) -> Iterator[Machine]:
-    with Machine.build(SMALL, SMALL_FOLDING, build_cache, probes=True) as machine:
+def small(build_cache: Path) -> Iterator[SimulatedMachine]:
+    with SimulatedMachine.build(SMALL, SMALL_FOLDING, build_cache, probes=True) as machine:
         yield machine
 
 
@@ -74,7 +74,7 @@ def test_random_machines_equal_the_golden_model(build: Path, seed: int):
     quantized = random_quantized(network, seed)
     images = random_inputs(network, SAMPLES, seed)
     golden = forward(quantized, images)
-    with Machine.build(network, folding, build, probes=True) as machine:
+    with SimulatedMachine.build(network, folding, build, probes=True) as machine:
         assert machine.load(pack(quantized, folding)) == ParameterStatus.OK
         for gap, stall in ((0.0, 0.0), (0.4, 0.0), (0.0, 0.9), (0.5, 0.5)):
             run = machine.run(images, seed=seed + 1, gap=gap, stall=stall)
@@ -82,7 +82,7 @@ def test_random_machines_equal_the_golden_model(build: Path, seed: int):
             assert (run.labels == golden.labels).all()
 
 
-def test_counters_equal_the_golden_model(small: Machine):
+def test_counters_equal_the_golden_model(small: SimulatedMachine):
     """Multiplications and activations of every layer, whatever the gaps; steps as planned."""
     quantized = random_quantized(SMALL, 7)
     assert small.load(pack(quantized, SMALL_FOLDING)) == ParameterStatus.OK
@@ -109,7 +109,7 @@ def streamed(plan: Plan) -> bool:
 def test_an_image_waits_until_the_samples_before_it_are_out(build: Path):
     """Two images with other weights, the second right behind the last sample of the first."""
     images = random_inputs(SMALL, SAMPLES, 9)
-    with Machine.build(SMALL, SMALL_FOLDING, build, probes=True) as machine:
+    with SimulatedMachine.build(SMALL, SMALL_FOLDING, build, probes=True) as machine:
         first, second = random_quantized(SMALL, 5), random_quantized(SMALL, 6)
         assert machine.load(pack(first, SMALL_FOLDING)) == ParameterStatus.OK
         run = machine.run(images, behind=pack(second, SMALL_FOLDING))
@@ -118,7 +118,7 @@ def test_an_image_waits_until_the_samples_before_it_are_out(build: Path):
         assert wrong_layers(machine, run.logits, forward(second, images)) == {}
 
 
-def test_samples_follow_each_other_as_planned(small: Machine):
+def test_samples_follow_each_other_as_planned(small: SimulatedMachine):
     quantized = random_quantized(SMALL, 3)
     assert small.load(pack(quantized, SMALL_FOLDING)) == ParameterStatus.OK
     images = random_inputs(SMALL, 40, 3)
@@ -131,7 +131,7 @@ def test_samples_follow_each_other_as_planned(small: Machine):
     assert other.cycles_per_sample == planned, "cycles depend on the data"
 
 
-def test_weights_are_loaded_at_run_time(small: Machine):
+def test_weights_are_loaded_at_run_time(small: SimulatedMachine):
     images = random_inputs(SMALL, SAMPLES, 8)
     for seed in (5, 6, 5):
         quantized = random_quantized(SMALL, seed)
@@ -144,7 +144,7 @@ def test_no_sample_without_a_good_image(build: Path):
     quantized = random_quantized(SMALL, 1)
     image = pack(quantized, SMALL_FOLDING)
     images = random_inputs(SMALL, 2, 1)
-    with Machine.build(SMALL, SMALL_FOLDING, build, probes=True) as machine:
+    with SimulatedMachine.build(SMALL, SMALL_FOLDING, build, probes=True) as machine:
         with pytest.raises(ToolError, match="0 beats of samples taken, 0 results"):
             machine.run(images)
         damaged = bytearray(image)
@@ -154,7 +154,7 @@ def test_no_sample_without_a_good_image(build: Path):
             machine.run(images)
 
 
-def test_a_good_image_repairs_a_bad_one(small: Machine):
+def test_a_good_image_repairs_a_bad_one(small: SimulatedMachine):
     quantized = random_quantized(SMALL, 2)
     image = pack(quantized, SMALL_FOLDING)
     assert small.load(image[:64]) == ParameterStatus.BAD_LENGTH

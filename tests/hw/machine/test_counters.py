@@ -85,7 +85,7 @@ def test_totals_are_the_sums_of_the_events():
     """Random events on every input; nothing is counted for layers that do not exist."""
     found = plans(network("tiny"), folding("tiny"))
     dut, dice, cycles = Counters(found), random.Random(5), 300
-    wanted: Counter[int] = Counter()
+    expected: Counter[int] = Counter()
 
     async def testbench(ctx):
         for _ in range(cycles):
@@ -100,7 +100,7 @@ def test_totals_are_the_sums_of_the_events():
                 if not plan.stage.last:
                     activity["nonzero"] = offer(ctx, getattr(dut, f"entries{index}"))
                 for name, count in activity.items():
-                    wanted[counter_number(name, index)] += count
+                    expected[counter_number(name, index)] += count
             await ctx.tick()
         for index, plan in enumerate(found):
             ctx.set(getattr(dut, f"activity{index}"), {})
@@ -109,7 +109,7 @@ def test_totals_are_the_sums_of_the_events():
                 ctx.set(getattr(dut, f"entries{index}"), 0)
         await ctx.tick().repeat(Counters.SETTLED)
         seen = [await total(ctx, number) for number in range(NUMBERS - 1)]
-        assert seen == [wanted[number] for number in range(NUMBERS - 1)]
+        assert seen == [expected[number] for number in range(NUMBERS - 1)]
         first = await total(ctx, NUMBERS - 1)
         await ctx.tick().repeat(1000)
         passed = await total(ctx, NUMBERS - 1) - first

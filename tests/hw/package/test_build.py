@@ -179,8 +179,10 @@ def test_a_board_without_a_platform_is_refused_before_anything_is_written(
 @pytest.mark.parametrize("version", ["2021.2", "2025.2"])
 def test_tools_that_do_not_support_the_card_are_not_run(folder, monkeypatch, version):
     monkeypatch.setenv("VERSION", version)
-    wanted = rf"package failed: ERROR: vivado is {version}; Alveo U250: .* Vitis 2022\.1 to 2025\.1"
-    with pytest.raises(ToolError, match=wanted):
+    expected = (
+        rf"package failed: ERROR: vivado is {version}; Alveo U250: .* Vitis 2022\.1 to 2025\.1"
+    )
+    with pytest.raises(ToolError, match=expected):
         build(folder, lambda _: None)
     assert not (folder / "calls").exists()
     monkeypatch.setenv("ANY_VERSION", "1")

@@ -16,7 +16,7 @@ from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.solve.timeline import full_rows, latency, sample_times
 from twofold.sim.rtl.rows import row_counts
-from twofold.sim.rtl.simulated import Machine
+from twofold.sim.rtl.simulated import SimulatedMachine
 from twofold.sim.workloads.random_network import (
     random_folding,
     random_inputs,
@@ -33,7 +33,7 @@ def mistimed_samples(network: Network, folding: Folding, seed: int, build: Path)
     """Sample, and when it started and finished, by rule and in the RTL, where the two differ."""
     quantized, images = random_quantized(network, seed), random_inputs(network, SAMPLES, seed)
     golden = forward(quantized, images)
-    with Machine.build(network, folding, build, probes=True) as machine:
+    with SimulatedMachine.build(network, folding, build, probes=True) as machine:
         assert machine.load(pack(quantized, folding)) == ParameterStatus.OK
         run = machine.run(images)
     times = sample_times(network, folding, row_counts(network, folding, golden))

@@ -58,7 +58,7 @@ def program(path: Path, text: str) -> Path:
         ("echo 'module other(); endmodule'", "wrote 0 of 1 modules"),
         ("cat", "is it Yosys?"),
         ("kill -9 $$", "ended by signal 9"),
-        ("exit 3", "exit code 3 without a sample"),
+        ("exit 3", "exit code 3 without any output"),
         ("echo warning; echo ERROR: no >&2; exit 1", "ERROR: no"),
     ],
 )

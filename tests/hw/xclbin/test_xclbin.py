@@ -180,7 +180,7 @@ def test_what_others_wrote_has_no_digest_and_may_have_no_identity():
         (
             Kind.KEYVALUE_METADATA,
             b'{"key_values": [{"key": "twofold_network", "value": "n"}]}',
-            "does not say fingerprint, folding, kernel_version",
+            "lacks fingerprint, folding, kernel_version",
         ),
         (Kind.BUILD_METADATA, b"{}", "without build_metadata"),
         (Kind.EMBEDDED_METADATA, b"\xff", "not UTF-8"),

@@ -29,5 +29,5 @@ def test_results_of_several_beats(build: Path, tmp_path: Path, outputs: int, lab
     golden = forward(quantized, inputs)
     for found in (outcome.back_to_back, outcome.under_stalls):
         assert [sample.logits for sample in found] == golden.logits.tolist()
-        wanted = [None] * SAMPLES if golden.labels is None else golden.labels.tolist()
-        assert [sample.label for sample in found] == wanted
+        expected = [None] * SAMPLES if golden.labels is None else golden.labels.tolist()
+        assert [sample.label for sample in found] == expected

@@ -43,7 +43,7 @@ def test_rendered_samples_are_the_default():
     samples = choose(GSC, samples=12, done=lambda *step: done.append(step))
     assert samples.inputs.shape == (12, 1, 32, 32)
     assert samples.inputs.dtype == np.uint8
-    assert [GSC_LABELS[label or 0] for label in samples.labels[:10]] == list(samples.spoken[:10])
+    assert [GSC_LABELS[label or 0] for label in samples.labels[:10]] == list(samples.names[:10])
     assert done[-1] == (12, 12)
     assert len(np.unique(samples.inputs.reshape(12, -1), axis=0)) == 12
 
@@ -57,7 +57,7 @@ def test_images_are_those_of_the_front_end(tmp_path: Path):
         samples = choose(quantized, wav=path)
         np.testing.assert_array_equal(samples.inputs[0, 0], front_end(front)(read_clip(path)))
         rendered = choose(quantized, samples=2)
-        expected = front_end(front)(speak(rendered.spoken[1], VOICES[0]))
+        expected = front_end(front)(speak(rendered.names[1], VOICES[0]))
         np.testing.assert_array_equal(rendered.inputs[1, 0], expected)
         heard.append(samples.inputs)
     assert not np.array_equal(*heard)
@@ -76,7 +76,7 @@ def test_an_audio_file_is_sent_several_times(tmp_path: Path):
     soundfile.write(path, np.sin(np.arange(22050) / 20) / 2, 22050)
     samples = choose(GSC, wav=path)
     assert samples.inputs.shape == (AUDIO_SAMPLES, 1, 32, 32)
-    assert list(samples.spoken) == [str(path)] * AUDIO_SAMPLES
+    assert list(samples.names) == [str(path)] * AUDIO_SAMPLES
     assert set(samples.labels) == {None}
     with pytest.raises(AudioError):
         choose(GSC, wav=tmp_path / "missing.wav")
@@ -97,7 +97,7 @@ def test_samples_of_another_task_are_rendered():
     labels = (*DIGIT_WORDS, "silence", "unknown")
     digits = replace(GSC, network=replace(GSC.network, labels=labels))
     samples = choose(digits, samples=11)
-    assert list(samples.spoken) == [*DIGIT_WORDS, "zero"]
+    assert list(samples.names) == [*DIGIT_WORDS, "zero"]
     assert samples.labels[:10] == list(range(10))
 
 
@@ -128,5 +128,5 @@ def test_recorded_samples_come_from_the_test_split():
     samples = choose(GSC, samples=24, data=data)
     assert Counter(samples.labels) == Counter(list(range(12)) * 2)
     listed = (data / "testing_list.txt").read_text().split()
-    spoken = {Path(name).parts[0] for name in listed} | {"silence"}
-    assert set(samples.spoken) <= spoken
+    words = {Path(name).parts[0] for name in listed} | {"silence"}
+    assert set(samples.names) <= words

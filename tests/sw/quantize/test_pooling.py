@@ -50,11 +50,11 @@ def test_integers_approximate_floats(net: SparseNet) -> None:
     quantized = fuse(net, activation_scales(net, images(200)), {"made": "test"})
     sample = images(200, 7)
     with torch.no_grad():
-        wanted = net(sample).numpy()
+        expected = net(sample).numpy()
     golden = forward(quantized, sample.numpy())
     found = golden.logits * quantized.logit_scale
-    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.99
-    assert np.abs(found - wanted).mean() < 0.15 * wanted.std()
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+    assert np.abs(found - expected).mean() < 0.15 * expected.std()
     in_torch = forward_integer(quantized, sample).numpy()
     np.testing.assert_array_equal(in_torch, golden.logits)
 
@@ -64,9 +64,9 @@ def test_integers_thaw(net: SparseNet) -> None:
     sample = images(200, 7)
     with torch.no_grad():
         found = dequantize(quantized, images(200))(sample).numpy()
-    wanted = forward_integer(quantized, sample).numpy() * quantized.logit_scale
-    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.99
-    assert np.abs(found - wanted).mean() < 0.15 * wanted.std()
+    expected = forward_integer(quantized, sample).numpy() * quantized.logit_scale
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+    assert np.abs(found - expected).mean() < 0.15 * expected.std()
 
 
 def test_training_keeps_the_law_and_moves_the_weights(net: SparseNet) -> None:

@@ -9,13 +9,13 @@ from twofold.sw.train.mixing import mix, targets
 def test_mixed_images_are_between_two() -> None:
     generator = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (64, 4, 4), generator=generator, dtype=torch.uint8)
-    wanted = targets(torch.arange(64) % 5, 5)
-    mixed, soft = mix(images, wanted, 1.0, generator)
+    expected = targets(torch.arange(64) % 5, 5)
+    mixed, soft = mix(images, expected, 1.0, generator)
     assert mixed.dtype == torch.uint8 and mixed.shape == images.shape
     torch.testing.assert_close(soft.sum(1), torch.ones(64))
     assert (soft.max(1).values < 0.999).sum() > 30
-    same, hard = mix(images, wanted, 0.0, generator)
-    assert torch.equal(same, images) and torch.equal(hard, wanted)
+    same, hard = mix(images, expected, 0.0, generator)
+    assert torch.equal(same, images) and torch.equal(hard, expected)
 
 
 def test_average_follows_the_weights() -> None:
