@@ -85,9 +85,7 @@ def test_a_host_ends_when_its_card_does(emulated, job, variables, tmp_path):
         wait_until_empty(host.pid)
 
 
-def test_a_host_ends_when_its_card_is_killed_with_all_around_it(
-    emulated, job, variables, tmp_path
-):
+def test_a_host_ends_when_its_card_is_killed_with_all_around_it(emulated, job, variables, tmp_path):
     """Device process and script at once, so that none of them can tell how the other ended."""
     with started(command("c", emulated, job, 1, samples=LONG, runs=1), variables, tmp_path) as host:
         until_ready(host)
