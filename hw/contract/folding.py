@@ -30,8 +30,9 @@ from twofold.hw.contract.engines import (
 from twofold.hw.contract.engines.base import DEPTH_MAX
 from twofold.hw.contract.engines.base import require as _require
 from twofold.hw.contract.engines.gather import TAPS_MAX
-from twofold.hw.contract.engines.scatter import LANES_MAX, SLOTS_MAX
+from twofold.hw.contract.engines.scatter import LANES_MAX
 from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.layers.sparsity import SLOTS_MAX
 from twofold.hw.contract.network import Network, Stage
 
 STAGES_MAX = 1 << 8

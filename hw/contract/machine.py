@@ -292,6 +292,8 @@ def _sparsity_phrase(value: dict[str, Any]) -> str:
     if kind == "Taps":
         counts = value["counts"]
         return f"{min(counts)}..{max(counts)} taps a kernel"
+    if kind == "Grouped":
+        return f"{value['groups']} groups"
     return "dense weights" if kind == "Dense" else kind
 
 

@@ -24,6 +24,7 @@ from twofold.hw.contract.layers import (
     Complementary,
     Conv2d,
     Dense,
+    Grouped,
     Layer,
     Linear,
     Output,
@@ -152,6 +153,11 @@ class Stage:
     def sets(self) -> int:
         """Number of complementary sets; with dense weights or taps, every kernel is a set."""
         return self.layer.sparsity.sets_of(self.channels)
+
+    @property
+    def groups(self) -> int:
+        """Number of groups that kernels and input channels are split into."""
+        return self.layer.sparsity.groups_of()
 
     @property
     def slots(self) -> int:
@@ -363,10 +369,10 @@ def _check_stage(stage: Stage) -> None:
             f"{name}: k is {layer.k}, needs 1..{stage.channels} (its channels)",
         )
     layer.check_structure(name)
-    layer.sparsity.check(name, stage.channels, stage.inputs)
+    layer.sparsity.check(name, stage.channels, stage.inputs, stage.in_shape[0])
 
 
 __all__ = [
-    "Complementary", "Conv2d", "Dense", "Layer", "Linear", "Network", "Output", "Shape",
+    "Complementary", "Conv2d", "Dense", "Grouped", "Layer", "Linear", "Network", "Output", "Shape",
     "Sparsity", "Stage", "Taps",
 ]  # fmt: skip

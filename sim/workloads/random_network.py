@@ -16,6 +16,7 @@ from twofold.hw.contract.network import (
     Complementary,
     Conv2d,
     Dense,
+    Grouped,
     Layer,
     Linear,
     Network,
@@ -24,6 +25,7 @@ from twofold.hw.contract.network import (
     Taps,
 )
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.artefacts.quantized import own_group
 
 SPREAD = 96
 """Target standard deviation of hidden activations before the clamps."""
@@ -102,7 +104,11 @@ def _sets(stage: Stage, used: np.ndarray, generator: np.random.Generator) -> Non
             used[member, inputs[at :: len(members)][: stage.fan_in]] = True
 
 
-_STRUCTURES = {Dense: _all, Taps: _taps, Complementary: _sets}
+def _groups(stage: Stage, used: np.ndarray, _: np.random.Generator) -> None:
+    used[:] = own_group(stage)
+
+
+_STRUCTURES = {Dense: _all, Taps: _taps, Complementary: _sets, Grouped: _groups}
 """How to place weights, by structure."""
 
 
@@ -115,6 +121,7 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     """
     source, image = random.Random(seed), random.Random(f"image {seed}")
     pooling, windows = random.Random(f"pooling {seed}"), random.Random(f"windows {seed}")
+    groups = random.Random(f"groups {seed}")
     shape = (
         image.choice((1, 1, 2, 3)) if machine else source.randint(1, 3),
         source.randint(6, 12),
@@ -123,6 +130,7 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     if windows.random() < 0.1:  # one-dimensional
         shape = (shape[0], 1, shape[2])
     layers: list[Layer] = []
+    planes = shape[0]
     size, area = min(shape[1:]), shape[1:]
     for index in range(source.randint(1, 2)):
         layer = _random_convolution(source, size)
@@ -132,9 +140,11 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
         layer = _random_weights(source, layer, shape[0] if not layers else 0, machine)
         if machine and not index and image.random() < 0.2:
             layer = replace(layer, sparsity=_random_sets(image, layer.out_channels))
+        layer = _random_groups(groups, layer, planes)
         size = max(_output_size(layer, size), 1)
         layer = _random_pooling(pooling, layer, area)
         layers.append(layer)
+        planes = layer.out_channels
         area = _pooled(layer, area)
         size = min(size, *area)
     for _ in range(source.randint(0, 2)):
@@ -237,6 +247,20 @@ def _random_weights(source: random.Random, layer: Conv2d, channels: int, machine
     most = layer.kernel[0] * layer.kernel[1] * (channels or 1)
     counts = sorted((source.randint(1, most) for _ in range(out_channels)), reverse=True)
     return replace(layer, sparsity=Taps(tuple(counts)))
+
+
+def _random_groups(source: random.Random, layer: Conv2d, planes: int) -> Conv2d:
+    """The layer, or one whose kernels see some of its ``planes`` input channels, often one each."""
+    choices = _divisors(planes)[1:]
+    if source.random() < 0.7 or not choices:
+        return layer
+    out_channels = planes * source.choice((1, 1, 2))
+    return replace(
+        layer,
+        out_channels=out_channels,
+        sparsity=Grouped(source.choice((planes, *choices))),
+        k=source.choice((None, source.randint(1, out_channels))),
+    )
 
 
 def _random_linear(source: random.Random) -> Linear:

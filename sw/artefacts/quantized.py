@@ -11,7 +11,15 @@ import numpy as np
 
 from twofold.hw.contract.arith import MUL_BITS, SHIFT_MAX
 from twofold.hw.contract.errors import NetworkError
-from twofold.hw.contract.network import Complementary, Dense, Network, Sparsity, Stage, Taps
+from twofold.hw.contract.network import (
+    Complementary,
+    Dense,
+    Grouped,
+    Network,
+    Sparsity,
+    Stage,
+    Taps,
+)
 from twofold.hw.contract.reading import network_from_json
 from twofold.sw.artefacts.container import ArraySpec, read, write
 from twofold.sw.artefacts.input import ARRAY, check_input, input_of_older_file
@@ -246,9 +254,27 @@ def _check_set(stage: Stage, group: int, used: np.ndarray) -> None:
         )
 
 
+def _check_groups(stage: Stage, used: np.ndarray, _: np.ndarray) -> None:
+    strays = np.argwhere(used & ~own_group(stage))
+    if len(strays):
+        kernel, at = strays[0]
+        raise ArtefactError(
+            f"{stage.name}: kernel {kernel} uses input channel {at // stage.taps} of another group "
+            f"than its own, of {stage.groups}"
+        )
+
+
+def own_group(stage: Stage) -> np.ndarray:
+    """Which inputs belong to the group of each kernel: bool ``[kernels, inputs]``."""
+    shape = stage.groups, stage.channels // stage.groups, stage.inputs // stage.groups
+    blocks = np.eye(stage.groups, dtype=bool)[:, None, :, None]
+    return np.broadcast_to(blocks, (*shape[:2], shape[0], shape[2])).reshape(stage.channels, -1)
+
+
 _STRUCTURES: dict[type[Sparsity], Callable[[Stage, np.ndarray, np.ndarray], None]] = {
     Dense: lambda *_: None,
     Taps: _check_taps,
     Complementary: _check_sets,
+    Grouped: _check_groups,
 }
 """Checks on non-zero weights ``[kernels, inputs]`` and their counts, by sparsity structure."""

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from twofold.hw.contract.network import Conv2d, Linear, Stage
 from twofold.sw.model import native
-from twofold.sw.model.padding import padded
+from twofold.sw.model.convolution import convolved
 from twofold.sw.model.pooling import REAL, pooled, square_maximum
 
 GAIN_MIN = 0.01
@@ -120,7 +120,7 @@ class Layer(nn.Module):
         super().__init__()
         self.stage = stage
         self.weight = nn.Parameter(torch.empty(stage.weight_shape))
-        nn.init.normal_(self.weight, std=math.sqrt(2 / stage.inputs))
+        nn.init.normal_(self.weight, std=math.sqrt(2 * stage.groups / stage.inputs))
         self.register_buffer("mask", torch.ones_like(self.weight))
         self.bias = nn.Parameter(torch.zeros(stage.channels)) if stage.last else None
         self.norm = None if stage.last else NormWinners(stage.channels, stage.k)
@@ -149,8 +149,7 @@ class Layer(nn.Module):
             return native.conv_pool(x.float().permute(0, 3, 1, 2), self.effective(), side)
         if self.fused and plain and not half and native.is_sparse(x):
             return native.sparse_conv_pool(x, self.effective(), stage.pool_window[0])
-        x = padded(stage, x.permute(0, 3, 1, 2))
-        out = F.conv2d(x, self.effective(half), stride=stage.strides)
+        out = convolved(stage, x.permute(0, 3, 1, 2), self.effective(half))
         return pooled(stage, out, REAL).permute(0, 2, 3, 1)
 
     def _multiply(self, x: Tensor, half: bool) -> Tensor:

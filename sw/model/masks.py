@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from twofold.hw.contract.network import Complementary, Dense, Sparsity, Stage, Taps
+from twofold.hw.contract.network import Complementary, Dense, Grouped, Sparsity, Stage, Taps
+from twofold.sw.artefacts.quantized import own_group
 from twofold.sw.model import native
 
 FIRST = 4
@@ -29,6 +30,7 @@ _RELAXED: dict[type[Sparsity], Callable[[Stage], tuple[int, int]]] = {
     Dense: lambda _: (1, 1),
     Taps: lambda stage: (stage.fan_in, stage.inputs),
     Complementary: lambda stage: (1, stage.slots),
+    Grouped: lambda _: (1, 1),
 }
 """Sizes of the final mask and of one with all weights, by structure."""
 
@@ -66,10 +68,16 @@ def _sets_mask(flat: Tensor, stage: Stage, relaxation: float, _: float) -> Tenso
     return mask.reshape(-1, stage.inputs)[: stage.channels]
 
 
+def _groups_mask(flat: Tensor, stage: Stage, _: float, __: float) -> Tensor:
+    """All weights of a kernel's own group, from the start."""
+    return torch.from_numpy(own_group(stage)).to(flat.dtype)
+
+
 _CHOICES: dict[type[Sparsity], Callable[[Tensor, Stage, float, float], Tensor]] = {
     Dense: _dense_mask,
     Taps: _taps_mask,
     Complementary: _sets_mask,
+    Grouped: _groups_mask,
 }
 """Masks ``[out, inputs]`` from magnitudes of weights, by structure."""
 

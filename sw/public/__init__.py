@@ -5,7 +5,8 @@ loaded on first use, so that ``import twofold`` is quick and needs no extras.
 
 - `Accelerator`: a network on one or more devices; `Batch`, `Ticket`: its calls in flight.
 - `QuantizedNetwork`, `QuantizedLayer`: a network in integers, and the file that holds it.
-- `Network`, `Conv2d`, `Linear`, `Dense`, `Taps`, `Complementary`: description of a network.
+- `Network`, `Conv2d`, `Linear`: description of a network; `Dense`, `Taps`, `Complementary`,
+  `Grouped`: of the weights of a layer.
 - `Folding`, `GatherFolding`, `ScatterFolding`: how much hardware each layer gets.
 - `CpuEngine`: the same network on this CPU.
 - `TwofoldError`: base class of every error that a user can act on.
@@ -18,7 +19,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from twofold.hw.contract.errors import TwofoldError
     from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding
-    from twofold.hw.contract.network import Complementary, Conv2d, Dense, Linear, Network, Taps
+    from twofold.hw.contract.network import (
+        Complementary,
+        Conv2d,
+        Dense,
+        Grouped,
+        Linear,
+        Network,
+        Taps,
+    )
     from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
     from twofold.sw.cpu import CpuEngine
     from twofold.sw.driver import Accelerator, Batch, Device, Ticket
@@ -27,7 +36,7 @@ _ROOMS = {
     "twofold.hw.contract.errors": ("TwofoldError",),
     "twofold.hw.contract.folding": ("Folding", "GatherFolding", "ScatterFolding"),
     "twofold.hw.contract.network": (
-        "Complementary", "Conv2d", "Dense", "Linear", "Network", "Taps",
+        "Complementary", "Conv2d", "Dense", "Grouped", "Linear", "Network", "Taps",
     ),
     "twofold.sw.artefacts": ("QuantizedLayer", "QuantizedNetwork"),
     "twofold.sw.cpu": ("CpuEngine",),
@@ -53,6 +62,6 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Accelerator", "Batch", "Complementary", "Conv2d", "CpuEngine", "Dense", "Device", "Folding",
-    "GatherFolding", "Linear", "Network", "QuantizedLayer", "QuantizedNetwork", "ScatterFolding",
-    "Taps", "Ticket", "TwofoldError", "__version__",
+    "GatherFolding", "Grouped", "Linear", "Network", "QuantizedLayer", "QuantizedNetwork",
+    "ScatterFolding", "Taps", "Ticket", "TwofoldError", "__version__",
 ]  # fmt: skip

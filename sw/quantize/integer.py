@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from twofold.hw.contract.arith import ACT_MAX
 from twofold.hw.contract.network import Conv2d, Layer, Linear, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
-from twofold.sw.model.padding import padded
+from twofold.sw.model.convolution import convolved
 from twofold.sw.model.pooling import EXACT as EXACT_POOLING
 from twofold.sw.model.pooling import pooled
 
@@ -67,8 +67,7 @@ def accumulate(stage: Stage, x: Tensor, weight: Tensor, fill: float = 0.0) -> Te
 
 
 def _convolution(stage: Stage, x: Tensor, weight: Tensor, fill: float) -> Tensor:
-    x = padded(stage, x, fill)
-    return pooled(stage, F.conv2d(x, weight, stride=stage.strides), EXACT_POOLING)
+    return pooled(stage, convolved(stage, x, weight, fill=fill), EXACT_POOLING)
 
 
 def _fully_connected(_: Stage, x: Tensor, weight: Tensor, __: float) -> Tensor:

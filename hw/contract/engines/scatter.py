@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from twofold.hw.contract.engines.base import LayerFolding, Plan, require
 from twofold.hw.contract.errors import FoldingError
+from twofold.hw.contract.layers.sparsity import SLOTS_MAX
 from twofold.hw.contract.network import Output, Stage
 
 LANES_MAX = 1 << 16
-SLOTS_MAX = 1 << 8
 DSP_SUM_BITS = 30
 """Widest accumulator that fits into a multiplier's register next to a second one."""
 

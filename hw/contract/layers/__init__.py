@@ -15,6 +15,7 @@ from twofold.hw.contract.layers.sparsity import (
     SPARSITIES,
     Complementary,
     Dense,
+    Grouped,
     Sparsity,
     Taps,
 )
@@ -23,6 +24,7 @@ LAYERS: dict[str, type[Layer]] = {kind.__name__: kind for kind in (Conv2d, Linea
 """Layer kinds by their name in JSON."""
 
 __all__ = [
-    "LAYERS", "MAX", "POOLINGS", "SPARSITIES", "Complementary", "Conv2d", "Dense", "Layer",
-    "Linear", "Output", "Padding", "Pooling", "Shape", "Size", "Sparsity", "Taps", "Window",
+    "LAYERS", "MAX", "POOLINGS", "SPARSITIES", "Complementary", "Conv2d", "Dense", "Grouped",
+    "Layer", "Linear", "Output", "Padding", "Pooling", "Shape", "Size", "Sparsity", "Taps",
+    "Window",
 ]  # fmt: skip

@@ -25,8 +25,11 @@ def plain(size: Size) -> Size:
 def edges(padding: Padding) -> tuple[int, int, int, int]:
     """Padding at top, left, bottom and right, the order of ONNX."""
     if not isinstance(padding, tuple):
-        return (padding,) * 4
-    return padding if len(padding) == 4 else (*padding, *padding)
+        return padding, padding, padding, padding
+    if len(padding) == 2:
+        top, left = padding
+        return top, left, top, left
+    return padding
 
 
 def plain_edges(padding: Padding) -> Padding:

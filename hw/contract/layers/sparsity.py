@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 
 from twofold.hw.contract.layers.description import Description, integers, optional_integer, require
 
+SLOTS_MAX = 1 << 8
+"""Maximum number of kernels in a set: the packed format numbers them in a byte."""
+
 
 @dataclass(frozen=True, repr=False)
 class Sparsity(Description):
@@ -27,6 +30,12 @@ class Sparsity(Description):
         """Number of sets; in a set at most one kernel has a weight at any input position."""
         return channels
 
+    def groups_of(self) -> int:
+        """Number of equal groups that kernels and input channels are split into; a kernel sees the
+        channels of its own group.
+        """
+        return 1
+
     @abstractmethod
     def fan_in_of(self, channels: int, inputs: int) -> int:
         """Maximum number of non-zero weights of a kernel."""
@@ -39,8 +48,10 @@ class Sparsity(Description):
         """Number of weights in all kernels that may be non-zero."""
         return min(self.sets_of(channels) * inputs, sum(self.fan_ins_of(channels, inputs)))
 
-    def check(self, name: str, channels: int, inputs: int) -> None:
-        """Raise NetworkError if layer ``name`` cannot have this structure."""
+    def check(self, name: str, channels: int, inputs: int, planes: int) -> None:
+        """Raise NetworkError if layer ``name``, over ``planes`` input channels, cannot have this
+        structure.
+        """
 
     @abstractmethod
     def text(self, channels: int, inputs: int) -> str:
@@ -87,7 +98,7 @@ class Taps(Sparsity):
     def weights_of(self, channels: int, inputs: int) -> int:
         return sum(self.counts)
 
-    def check(self, name: str, channels: int, inputs: int) -> None:
+    def check(self, name: str, channels: int, inputs: int, planes: int) -> None:
         counts = self.counts
         require(
             len(counts) == channels,
@@ -125,7 +136,7 @@ class Complementary(Sparsity):
     def fan_in_of(self, channels: int, inputs: int) -> int:
         return -(-inputs // -(-channels // self.sets)) if self.fan_in is None else self.fan_in
 
-    def check(self, name: str, channels: int, inputs: int) -> None:
+    def check(self, name: str, channels: int, inputs: int, planes: int) -> None:
         require(
             1 <= self.sets <= channels,
             f"{name}: {self.sets} sets, needs 1..{channels} (its kernels)",
@@ -142,7 +153,43 @@ class Complementary(Sparsity):
         return Complementary(self.sets, min(2 * self.fan_in_of(channels, inputs), inputs))
 
 
+@dataclass(frozen=True, repr=False)
+class Grouped(Sparsity):
+    """A grouped convolution; depthwise, with as many groups as input channels.
+
+    Kernels and input channels are split into ``groups`` in order, and a kernel has weights for the
+    channels of its group only. So kernels of different groups never share an input position: the
+    first kernels of all groups make a complementary set, the second ones the next, and canonical
+    order is the usual one. A set holds at most `SLOTS_MAX` kernels; more groups take several.
+    """
+
+    groups: int
+
+    def sets_of(self, channels: int) -> int:
+        return channels // self.groups * -(-self.groups // SLOTS_MAX)
+
+    def groups_of(self) -> int:
+        return self.groups
+
+    def fan_in_of(self, channels: int, inputs: int) -> int:
+        return inputs // self.groups
+
+    def check(self, name: str, channels: int, inputs: int, planes: int) -> None:
+        require(
+            self.groups >= 1 and channels % self.groups == 0 and planes % self.groups == 0,
+            f"{name}: {self.groups} groups do not divide {planes} input channels and {channels} "
+            "kernels",
+        )
+
+    def text(self, channels: int, inputs: int) -> str:
+        return f"{self.groups} groups of {channels // self.groups}"
+
+    def widened(self, channels: int, inputs: int) -> Sparsity:
+        """The same sets, without the groups."""
+        return Complementary(self.sets_of(channels), min(2 * inputs // self.groups, inputs))
+
+
 SPARSITIES: dict[str, type[Sparsity]] = {
-    kind.__name__: kind for kind in (Dense, Taps, Complementary)
+    kind.__name__: kind for kind in (Dense, Taps, Complementary, Grouped)
 }
 """Weight structures by their name in JSON."""

@@ -15,7 +15,7 @@ from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.bench.floats import float_layers
 from twofold.sw.bench.job import Engine, Job, Run
 from twofold.sw.errors import OnnxError
-from twofold.sw.model.padding import padded
+from twofold.sw.model.convolution import convolved
 from twofold.sw.model.pooling import REAL, pooled
 from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, weight_scale
 from twofold.sw.quantize.integer import keep_winners
@@ -99,7 +99,7 @@ def _product(stage: Stage, x: Tensor, packed) -> Tensor:
 
 
 def _convolution(stage: Stage, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return pooled(stage, F.conv2d(padded(stage, x), weight, bias, stage.strides), REAL)
+    return pooled(stage, convolved(stage, x, weight, bias), REAL)
 
 
 def _packed_convolution(stage: Stage, integers: Tensor, offset: Tensor):

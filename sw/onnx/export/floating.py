@@ -15,7 +15,7 @@ from onnx import TensorProto
 
 from twofold.hw.contract.files import write_bytes
 from twofold.hw.contract.network import Network, Stage
-from twofold.sw.onnx.export.graph import Graph
+from twofold.sw.onnx.export.graph import Graph, grouped
 from twofold.sw.onnx.export.pooling import form_of, pool
 
 FloatLayer = tuple[np.ndarray, np.ndarray]
@@ -55,12 +55,12 @@ def export_float(
 
 def _layer(graph: Graph, stage: Stage, weight: np.ndarray, offset: np.ndarray, x: str) -> str:
     name = stage.name
-    shape = (stage.channels, stage.in_shape[0], *stage.kernel)
-    weights = graph.constant(f"{name}.weight", weight.astype(np.float32).reshape(shape))
+    weights = graph.constant(f"{name}.weight", grouped(stage, weight.astype(np.float32)))
     first = form_of(stage).commutes
     shape = (stage.channels,) if first else (stage.channels, 1, 1)
     offsets = graph.constant(f"{name}.offset", offset.astype(np.float32).reshape(shape))
-    x = graph.convolve(stage, [x, weights, offsets] if first else [x, weights], f"{name}.conv")
+    inputs = [x, weights, offsets] if first else [x, weights]
+    x = graph.convolve(stage, inputs, f"{name}.conv", groups=stage.groups)
     if stage.last:
         return x
     x = pool(graph, stage, x, name, real=True)

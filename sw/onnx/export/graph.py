@@ -40,6 +40,15 @@ def bias_of(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
     return layer.add.astype(np.int64) - half + centre(stage, layer, zero_point)
 
 
+def grouped(stage: Stage, weight: np.ndarray) -> np.ndarray:
+    """Weights without those of other groups: ``[out, in / groups, height, width]``."""
+    groups, planes = stage.groups, stage.in_shape[0]
+    shape = groups, stage.channels // groups, groups, planes // groups, *stage.kernel
+    own = np.arange(groups)
+    blocks = weight.reshape(shape)[own, :, own]
+    return np.ascontiguousarray(blocks.reshape(stage.channels, -1, *stage.kernel))
+
+
 class Graph:
     """Nodes and constants in order; every value has a descriptive name.
 
@@ -88,8 +97,12 @@ class Graph:
         ]
         return self.node(kind, [source, *constants], name)
 
-    def convolve(self, stage: Stage, inputs: list[str], name: str, kind: str = "Conv") -> str:
-        """Append the convolution of a layer; ``inputs`` are those that ``kind`` takes."""
+    def convolve(
+        self, stage: Stage, inputs: list[str], name: str, kind: str = "Conv", groups: int = 1
+    ) -> str:
+        """Append the convolution of a layer; ``inputs`` are those that ``kind`` takes. With
+        ``groups``, its weights are those of `grouped`.
+        """
         return self.node(
             kind,
             inputs,
@@ -97,6 +110,7 @@ class Graph:
             kernel_shape=list(stage.kernel),
             strides=list(stage.strides),
             pads=list(stage.edges),
+            **({} if groups == 1 else {"group": groups}),
         )
 
     def winners(self, stage: Stage, x: str) -> str:

@@ -32,7 +32,14 @@ from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.artefacts.input import INPUT_PROPERTY
 from twofold.sw.onnx.export.exact import fits, parts
-from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, Graph, bias_of, centre, weight_scale
+from twofold.sw.onnx.export.graph import (
+    ACTIVATION_SCALE,
+    Graph,
+    bias_of,
+    centre,
+    grouped,
+    weight_scale,
+)
 from twofold.sw.onnx.export.pooling import form_of, pool, wide_form_of
 
 
@@ -88,7 +95,8 @@ def _narrow(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, bias: np.
     step = ACTIVATION_SCALE * weight_scale(stage, layer)
     offset = graph.dequantize(f"{name}.bias", f"{name}.bias", step, np.int32(0))
     inputs = [x, _weights(graph, stage, layer, name, gain=form.gain(stage.positions))]
-    x = graph.convolve(stage, [*inputs, offset] if form.commutes else inputs, f"{name}.conv")
+    inputs = [*inputs, offset] if form.commutes else inputs
+    x = graph.convolve(stage, inputs, f"{name}.conv", groups=stage.groups)
     if stage.last:
         return x
     x = pool(graph, stage, x, name)
@@ -107,12 +115,13 @@ def _wide(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point:
     Sums over some channels at a time are exact in float32; everything after them is in float64.
     """
     name, shape, form = stage.name, (1, stage.channels, 1, 1), wide_form_of(stage)
-    gain, sums = form.gain(stage.positions), []
-    for index, channels in enumerate(parts(stage, layer, zero_point)):
+    gain, sums, ranges = form.gain(stage.positions), [], parts(stage, layer, zero_point)
+    groups = stage.groups if len(ranges) == 1 else 1
+    for index, channels in enumerate(ranges):
         part = f"{name}.part{index}"
         weight = _weights(graph, stage, layer, part, slice(*channels), gain=gain)
         source = _slice(graph, part, x, *channels)
-        acc = graph.convolve(stage, [source, weight], f"{part}.conv")
+        acc = graph.convolve(stage, [source, weight], f"{part}.conv", groups=groups)
         if stage.positions > 1 and not form.commutes:
             acc = form.exact(graph, stage, acc, part)
         sums.append(graph.node("Cast", [acc], f"{part}.double", to=TensorProto.DOUBLE))
@@ -140,6 +149,8 @@ def _weights(
     gain: int = 1,
 ) -> str:
     weight = layer.weight.reshape(stage.channels, stage.in_shape[0], *stage.kernel)[:, channels]
+    if weight.shape[1] == stage.in_shape[0]:
+        weight = grouped(stage, weight)
     graph.constant(f"{name}.weight", np.ascontiguousarray(weight))
     scale = gain * weight_scale(stage, layer)
     return graph.dequantize(f"{name}.weight", f"{name}.weight", scale, np.int8(0))

@@ -13,6 +13,7 @@ from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.network import (
     Complementary,
     Dense,
+    Grouped,
     Layer,
     Network,
     Sparsity,
@@ -98,7 +99,7 @@ def import_with_origin(
     orders: list[np.ndarray | None] = [None]
     for index, layer in enumerate(layers):
         layer.weight = _in_order(layer, orders[-1])
-        sparsity, order = _sparsity(layer, index, index == len(layers) - 1)
+        sparsity, order = _structure(layer, index, index == len(layers) - 1, orders[-1])
         if order is not None:
             layer = layers[index] = _permuted(layer, order)
         if orders[-1] is not None:
@@ -176,6 +177,18 @@ def _in_order(layer: RawLayer, order: np.ndarray | None) -> np.ndarray:
         return layer.weight
     by_channel = layer.weight.reshape(layer.channels, layer.in_shape[0], -1)
     return by_channel[:, order].reshape(layer.weight.shape)
+
+
+def _structure(
+    layer: RawLayer, index: int, last: bool, order: np.ndarray | None
+) -> tuple[Sparsity, np.ndarray | None]:
+    """As `_sparsity`, with groups kept where the model has them. Where the layer before is in
+    another ``order``, a depthwise layer takes that over; other groups are no longer in order.
+    """
+    depthwise = layer.groups == layer.channels == layer.in_shape[0]
+    if layer.groups == 1 or not (order is None or (depthwise and layer.k is None)):
+        return _sparsity(layer, index, last)
+    return Grouped(layer.groups), order
 
 
 def _sparsity(layer: RawLayer, index: int, last: bool) -> tuple[Sparsity, np.ndarray | None]:

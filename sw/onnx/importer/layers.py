@@ -31,6 +31,8 @@ PADDINGS: dict[bytes, Callable[..., Padding] | None] = {
 """Padding of a convolution by its ``auto_pad``, for height and width of the input, kernel and
 stride; None where ``pads`` says it.
 """
+WEIGHTS_MAX = 1 << 28
+"""Maximum number of weights of a grouped convolution, with zeros for other groups."""
 GEMM = {"transA": 0, "alpha": 1.0, "beta": 1.0}
 """Unsupported attributes of Gemm, and their neutral values."""
 
@@ -57,6 +59,7 @@ class RawLayer:
     trace: what the graph does to its sums, in order: "add", "multiply" (float64 ``[out]``), "sum"
         (over that many positions of a pooling window), "double" and "single", after which floats
         have 64 and 32 bits.
+    groups: that its channels were split into; their weights for other groups are 0.
     biased: whether the first of them is the node's own bias.
     parts: ranges of input channels that float32 sums separately; empty for all at once.
     relu, ceiling, late: state while reading: whether negative values have been removed, the upper
@@ -81,6 +84,7 @@ class RawLayer:
     unit: np.ndarray = field(default_factory=lambda: np.zeros(0))
     trace: list[tuple[str, np.ndarray]] = field(default_factory=list)
     parts: list[tuple[int, int]] = field(default_factory=list)
+    groups: int = 1
     biased: bool = False
 
     @property
@@ -143,6 +147,7 @@ def multiplying_layer(
     weight = found.values.astype(np.int8, copy=False)
     layer = RawLayer(label(node), weight, gain, np.zeros(len(gain)), in_shape, stride, padding)
     layer.unit = gain.copy()
+    layer.groups = int(attributes(node).get("group", 1)) if node.op_type == "Conv" else 1
     if min(layer.out_shape) < 1:
         raise refuse(node, f"window leaves nothing of input {list(in_shape)}")
     if len(node.input) > 2 and node.input[2]:
@@ -175,8 +180,6 @@ def check_options(graph: Graph, node: onnx.NodeProto) -> Weights:
     auto = options.get("auto_pad", b"NOTSET")
     if auto not in PADDINGS:
         raise refuse(node, f"auto_pad is {auto!r}, needs one of {', '.join(map(repr, PADDINGS))}")
-    if options.get("group", 1) != 1:
-        raise refuse(node, f"{options['group']} groups, needs 1")
     if same(node, "dilations", options.get("dilations", []), 1) != 1:
         raise refuse(node, f"dilations are {options['dilations']}, needs 1")
     _stride(node)
@@ -216,13 +219,27 @@ def _convolution(
     graph: Graph, node: onnx.NodeProto, in_shape: Shape
 ) -> tuple[Weights, Size, Padding]:
     found, options = check_options(graph, node), attributes(node)
-    shape = found.values.shape
-    if found.values.ndim != 4 or shape[1] != in_shape[0]:
-        raise refuse(node, f"weights {list(shape)} for input {list(in_shape)}")
+    shape, groups = found.values.shape, options.get("group", 1)
+    fits = groups >= 1 and len(shape) == 4 and shape[1] * groups == in_shape[0]
+    if not fits or shape[0] % groups or found.values.size * groups > WEIGHTS_MAX:
+        of_groups = "" if groups == 1 else f" in {groups} groups"
+        raise refuse(node, f"weights {list(shape)}{of_groups} for input {list(in_shape)}")
     if list(options.get("kernel_shape", shape[2:])) != list(shape[2:]):
         raise refuse(node, f"kernel_shape {options['kernel_shape']} for weights {list(shape)}")
     kernel = int(shape[2]), int(shape[3])
+    found = Weights(_spread(found.values, groups), found.scale)
     return found, plain(_stride(node)), _padding(node, in_shape[1:], kernel)
+
+
+def _spread(values: np.ndarray, groups: int) -> np.ndarray:
+    """Weights of all input channels, with zeros for those of other groups."""
+    if groups == 1:
+        return values
+    channels, share, height, width = values.shape
+    whole = np.zeros((groups, channels // groups, groups, share, height, width), values.dtype)
+    own = np.arange(groups)
+    whole[own, :, own] = values.reshape(groups, -1, share, height, width)
+    return whole.reshape(channels, groups * share, height, width)
 
 
 def _linear(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> Weights:

@@ -12,7 +12,8 @@ megabytes.
 
 import numpy as np
 
-SLOTS_MAX = 256
+from twofold.hw.contract.layers.sparsity import SLOTS_MAX
+
 WORTH = 0.75
 """Share of a dense layer's cost above which the structure is not used."""
 GROWTH = 1.15

@@ -8,6 +8,7 @@ import torch
 from twofold.hw.contract.network import (
     Complementary,
     Conv2d,
+    Grouped,
     Linear,
     Network,
     Sparsity,
@@ -76,6 +77,15 @@ def test_keeps_nearly_the_best_assignment() -> None:
     mask = choose_mask(weight, layer)
     assert mask.sum(1).tolist() == [2, 2, 2] and mask.sum(0).tolist() == [1] * 6
     assert float((score * mask).sum()) >= best - 0.5
+
+
+@pytest.mark.parametrize("relaxation", [0.0, 0.5, 1.0])
+def test_groups_are_whole_from_the_start(relaxation: float) -> None:
+    layers = Conv2d(out_channels=6, kernel=(2, 2), sparsity=Grouped(3)), Linear(out_features=1)
+    grouped = Network("test", (3, 4, 4), layers, ("a",)).stages[0]
+    mask = choose_mask(torch.randn(6, 3, 2, 2), grouped, relaxation)
+    own = [[4.0 * (out // 2 == plane) for plane in range(3)] for out in range(6)]
+    assert mask.sum((2, 3)).tolist() == own
 
 
 def test_opens_from_all_to_the_structure() -> None:

@@ -184,7 +184,7 @@ def float_weights(model: Model) -> None:
 REFUSED = {
     "operator": (operator("pool1", "LpPool"), r"'pool1' \(LpPool\): not supported"),
     "late mean": (operator("pool1", "AveragePool"), r"'pool1' \(AveragePool\): adds up quantized"),
-    "groups": (attribute("conv2", "group", 2), "'conv2' .Conv.: 2 groups"),
+    "groups": (attribute("conv2", "group", 2), "'conv2' .Conv.: weights .* in 2 groups for input"),
     "dilations": (attribute("conv2", "dilations", [2, 2]), "dilations are"),
     "strides": (attribute("conv2", "strides", [1, 2, 1]), "strides is .1, 2, 1., needs 2 numbers"),
     "auto_pad": (attribute("conv2", "auto_pad", "SAME"), "auto_pad is b.SAME., needs one of"),

@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from twofold.hw.contract.layers.geometry import same_padding
-from twofold.hw.contract.network import Conv2d, Linear, Network
+from twofold.hw.contract.network import Conv2d, Grouped, Linear, Network, Taps
 from twofold.sim.workloads.random_network import random_inputs, random_quantized
 from twofold.sw.golden.model import forward
 from twofold.sw.onnx.export.onnx import export
@@ -46,6 +46,36 @@ def test_same_padding_is_worked_out(kernel, stride, lower: bool) -> None:
     way = "SAME_LOWER" if lower else "SAME_UPPER"
     node.attribute.append(onnx.helper.make_attribute("auto_pad", way))
     check(model, quantized)
+
+
+@pytest.mark.parametrize(("kernels", "groups"), [(6, 6), (12, 6), (9, 3)])
+def test_groups_come_back(kernels: int, groups: int) -> None:
+    layers = (
+        Conv2d(out_channels=6, kernel=(3, 3), k=4),
+        Conv2d(out_channels=kernels, kernel=(3, 2), sparsity=Grouped(groups), k=2),
+        Linear(out_features=3),
+    )
+    quantized = random_quantized(Network("groups", (1, 8, 8), layers, ("a", "b", "c")))
+    model = export(quantized)
+    (weight,) = (one for one in model.graph.initializer if one.name == "conv2.weight")
+    assert list(weight.dims) == [kernels, 6 // groups, 3, 2]
+    check(model, quantized)
+
+
+def test_a_depthwise_layer_takes_over_the_order_in_front_of_it() -> None:
+    first = Conv2d(out_channels=5, kernel=(3, 3), sparsity=Taps((1, 5, 2, 9, 3)))
+    layers = (
+        first,
+        Conv2d(out_channels=5, kernel=(2, 2), sparsity=Grouped(5)),
+        Conv2d(out_channels=4, kernel=(1, 1), k=2),
+        Linear(out_features=2),
+    )
+    quantized = random_quantized(Network("order", (1, 6, 6), layers, ("a", "b")))
+    again = import_onnx(export(quantized).SerializeToString())
+    assert again.network.layers[0].sparsity == Taps((9, 5, 3, 2, 1))
+    assert again.network.layers[1].sparsity == Grouped(5)
+    inputs = random_inputs(quantized.network, 5)
+    assert (forward(again, inputs).logits == forward(quantized, inputs).logits).all()
 
 
 def test_onnx_runtime_agrees_about_same_padding() -> None:
