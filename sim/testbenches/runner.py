@@ -1,6 +1,7 @@
 """Runs the core's test bench: cocotb on Verilator, with the bulk library's Verilog."""
 
 import os
+import shlex
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -66,6 +67,7 @@ def build_simulator(
     """
     main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     libraries = cocotb_tools.config.libs_dir
+    place = shlex.quote(str(libraries))
     lines = ["`verilator_config", *(f'public_flat_rw -module "{top}" -var "{n}"' for n in ports)]
     control = "\n".join([*lines, ""])
     versions = [version("verilator"), version("cocotb")]
@@ -79,7 +81,7 @@ def build_simulator(
             output=top,
             top=top,
             flags=("--vpi",),
-            link_flags=f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
+            link_flags=f"-Wl,-rpath,{place} -L{place} -lcocotbvpi_verilator",
         )
         work = directory / "work"
         verilate(verilog, work, program, target.parent, report).rename(directory / top)

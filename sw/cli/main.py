@@ -18,11 +18,15 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from twofold.hw.contract.errors import ToolError, TwofoldError
+from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.files import check_output, protected
+from twofold.sw.cli.ending import ended
 from twofold.sw.cli.former import translated
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 VERBS = {
     "import": "import_",
@@ -35,7 +39,6 @@ VERBS = {
     },
 }  # fmt: skip
 """Modules of `twofold.sw.cli.verbs` by command name, in the order of the workflow."""
-EXIT_INTERRUPTED = 130
 OUTPUTS = ("out", "picture", "float_onnx", "json", "readme")
 """Options that name a file to write; every other path is read."""
 
@@ -69,9 +72,17 @@ ROLES = {
 """Role that brings a package, by the name it is imported under."""
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose help fails like any other output where it cannot be written."""
+
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+        """Write the help to ``file``, or standard output. Raises OSError."""
+        (file or sys.stdout).write(self.format_help())
+
+
 def parser() -> argparse.ArgumentParser:
     """Parser with a sub-command for each command."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="twofold",
         description="Sparse-sparse neural inference: from a network to a machine, simulated, built "
         "and run.",
@@ -127,18 +138,15 @@ def _paths(value: object) -> Iterator[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``twofold`` with ``argv`` (default: the process's arguments) and return its exit code."""
-    arguments, notes = translated(sys.argv[1:] if argv is None else argv)
-    args = parser().parse_args(arguments)
-    for note in notes:
-        print(f"twofold: note: {note}", file=sys.stderr)
-    try:
+
+    def work() -> int:
+        arguments, notes = translated(sys.argv[1:] if argv is None else argv)
+        args = parser().parse_args(arguments)
+        for note in notes:
+            print(f"twofold: note: {note}", file=sys.stderr)
         return run(args)
-    except TwofoldError as error:
-        print(f"twofold: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("twofold: interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+
+    return ended(work)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ loaded on first use, so that ``import twofold`` is quick and needs no extras.
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from twofold.sw.cpu import CpuEngine
     from twofold.sw.driver import Accelerator, Batch, Device, Ticket
 
+    __version__: str
+
 _ROOMS = {
     "twofold.hw.contract.errors": ("TwofoldError",),
     "twofold.hw.contract.folding": ("Folding", "GatherFolding", "ScatterFolding"),
@@ -44,13 +45,19 @@ _ROOMS = {
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
-try:
-    __version__ = version("twofold")
-except PackageNotFoundError:  # running from a source tree that is not installed
-    __version__ = "0+unknown"
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("twofold")
+    except PackageNotFoundError:  # running from a source tree that is not installed
+        return "0+unknown"
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'twofold' has no attribute {name!r}")
     return getattr(import_module(_ROOM_OF[name]), name)

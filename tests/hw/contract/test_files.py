@@ -148,9 +148,12 @@ def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path: Path, error):
     with pytest.raises(error), writing(path) as file:
         file.write(b"half")
         raise error
-    with pytest.raises(UnicodeEncodeError):
-        write_text(path, "\ud800")
     assert path.read_text() == "old" and names(tmp_path) == ["file"]
+
+
+def test_names_that_are_no_text_are_written_as_escapes(tmp_path: Path):
+    write_text(tmp_path / "file", os.fsdecode(b"\xff.wav"))
+    assert (tmp_path / "file").read_text() == "\\udcff.wav"
 
 
 def test_a_killed_writer_leaves_the_old_file_alone(tmp_path: Path):

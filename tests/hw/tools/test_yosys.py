@@ -57,8 +57,8 @@ def program(path: Path, text: str) -> Path:
         ("exit 0", "wrote 0 of 1 modules, not top; is it Yosys?"),
         ("echo 'module other(); endmodule'", "wrote 0 of 1 modules"),
         ("cat", "is it Yosys?"),
-        ("kill -9 $$", "ended by signal 9"),
-        ("exit 3", "exit code 3 without any output"),
+        ("kill -9 $$", "no output (signal 9, Killed)"),
+        ("exit 3", "no output (exit code 3)"),
         ("echo warning; echo ERROR: no >&2; exit 1", "ERROR: no"),
     ],
 )
