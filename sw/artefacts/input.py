@@ -6,6 +6,8 @@ It is a mapping of plain JSON values with the member ``kind``:
   before it was imported: ``uint8``, ``int8`` or ``float32``; ``scale`` (optional, > 0) is the real
   value of one step, so that a real value is ``scale * (byte - network.zero_point)``.
 - ``audio``: features of one second of sound; ``front_end`` names the algorithm that computes them.
+  ``decision`` (optional) says how a stream of windows becomes words
+  (`twofold.sw.artefacts.decision`).
 - ``picture``: pixels, grey (one channel) or RGB (three). ``examples`` (optional) names data that
   comes with Twofold: ``digits``.
 
@@ -19,6 +21,7 @@ from typing import Any
 
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.presets import DIGITS, GSC_LABELS
+from twofold.sw.artefacts.decision import Decision
 from twofold.sw.errors import ArtefactError
 
 ARRAY: Mapping[str, Any] = {"kind": "array"}
@@ -34,7 +37,7 @@ PICTURE_CHANNELS = (1, 3)
 NAME_LENGTH_MAX = 64
 _MEMBERS = {
     "array": {"dtype", "scale"},
-    "audio": {"front_end"},
+    "audio": {"front_end", "decision"},
     "picture": {"dtype", "scale", "examples"},
 }
 
@@ -51,6 +54,8 @@ def check_input(value: Any, network: Network) -> None:
         raise ArtefactError(f"input: kind {kind} has no member {unknown[0]!r}")
     if kind == "audio" and not _is_name(value.get("front_end")):
         raise ArtefactError("input: audio needs the name of its front_end, such as 'log-mel-1'")
+    if "decision" in value:
+        Decision.from_json(value["decision"])
     channels = network.input_shape[0]
     if kind == "picture" and channels not in PICTURE_CHANNELS:
         raise ArtefactError(f"input: a picture has 1 or 3 channels, the network takes {channels}")

@@ -22,6 +22,7 @@ from twofold.hw.contract.network import (
 )
 from twofold.hw.contract.reading import network_from_json
 from twofold.sw.artefacts.container import ArraySpec, read, write
+from twofold.sw.artefacts.decision import Decision
 from twofold.sw.artefacts.input import ARRAY, check_input, input_of_older_file
 from twofold.sw.errors import ArtefactError
 
@@ -100,6 +101,11 @@ class QuantizedNetwork:
     def front_end(self) -> str | None:
         """Name of what makes the network's inputs of audio; None where they are something else."""
         return self.input["front_end"] if self.input["kind"] == "audio" else None
+
+    @property
+    def decision(self) -> Decision:
+        """How its words are found in a stream of audio; the default where the artefact has none."""
+        return Decision.from_json(self.input.get("decision", {}))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Softmax of scaled logits, float64, over the last axis."""

@@ -55,15 +55,18 @@ Samples = NDArray[np.float32]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """An audio file, whole and of a supported form. Raises AudioError."""
+def opened(path: Path, longest: float = MAX_SECONDS) -> Iterator[soundfile.SoundFile]:
+    """An audio file, whole, of a supported form and of at most ``longest`` seconds.
+
+    Raises AudioError.
+    """
     content = read_regular(path, BYTES_MAX, AudioError)
     missing = shortfall(content)
     if missing:
         raise AudioError(f"{path}: cut short: {missing}; copy it again")
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
-            _check(path, file)
+            _check(path, file, longest)
             yield file
     except (OSError, soundfile.SoundFileError) as error:
         reason = str(error).splitlines()[0]
@@ -104,7 +107,7 @@ def read_wav(
     return resample(samples, rate)
 
 
-def _check(path: Path, file: soundfile.SoundFile) -> None:
+def _check(path: Path, file: soundfile.SoundFile, longest: float) -> None:
     if file.format not in FORMATS:
         raise AudioError(
             f"{path}: a file of kind {file.format}, needs one of {', '.join(FORMATS)}; convert it"
@@ -115,22 +118,27 @@ def _check(path: Path, file: soundfile.SoundFile) -> None:
     if not lowest <= file.samplerate <= highest:
         raise AudioError(f"{path}: {file.samplerate} samples/s, needs {lowest}..{highest}")
     seconds = file.frames / file.samplerate
-    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+    if not MIN_SECONDS <= seconds <= longest:
         raise AudioError(
             f"{path}: {seconds:.3f} s long ({file.frames} samples), "
-            f"needs {MIN_SECONDS:g}..{MAX_SECONDS:g} s"
+            f"needs {MIN_SECONDS:g}..{longest:g} s"
+        )
+
+
+def check_values(name: object, samples: Samples) -> None:
+    """Raise AudioError, which begins with ``name``, unless samples are numbers of a sane scale."""
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{name}: samples are not all finite numbers; export the audio again")
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak > PEAK_MAX:
+        raise AudioError(
+            f"{name}: samples reach {peak:.4g} times full scale, needs at most {PEAK_MAX:g}; "
+            "floats go from -1 to 1: divide them by the scale they have"
         )
 
 
 def _check_level(path: Path, samples: Samples) -> None:
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path}: samples are not all finite numbers; export the audio again")
-    peak = float(np.abs(samples).max(initial=0.0))
-    if peak > PEAK_MAX:
-        raise AudioError(
-            f"{path}: samples reach {peak:.4g} times full scale, needs at most {PEAK_MAX:g}; "
-            "floats go from -1 to 1: divide them by the scale they have"
-        )
+    check_values(path, samples)
     clipped = _clipped(samples)
     if clipped >= CLIPPED_MAX:
         raise AudioError(

@@ -26,6 +26,8 @@ LOG_OFFSET = 12.0
 STEPS_PER_OCTAVE = 255 / 22
 """Steps of the feature for a doubling of power."""
 BATCH = 256
+BLOCK = 64
+"""Frames computed at a time, so that their spectra stay in the cache."""
 
 
 def quantise(log: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -60,8 +62,7 @@ def log_mel(
 def log_power(clips: Samples, hop: int) -> NDArray[np.float64]:
     """Binary logarithm [N, frames, 32] of the mel power of ``clips`` [N, samples], of any length.
 
-    Frames are ``hop`` samples apart: ``ceil(samples / hop)`` of them. Float64 throughout, so that
-    the order in which sums of different batches are taken cannot show in the rounded features.
+    Frames are ``hop`` samples apart: ``ceil(samples / hop)`` of them.
 
     Raises ValueError unless ``hop`` divides 512.
     """
@@ -69,10 +70,26 @@ def log_power(clips: Samples, hop: int) -> NDArray[np.float64]:
         raise ValueError(f"hop is {hop}, needs a divisor of {HOP}")
     padded = np.pad(clips, ((0, 0), (WINDOW // 2, WINDOW // 2)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=1)
-    frames = frames[:, : clips.shape[1] : hop]
-    spectrum = np.fft.rfft(frames * _hann())
-    power = (spectrum.real**2 + spectrum.imag**2) @ mel_bands()
-    return np.log2(power + POWER_FLOOR)
+    chosen = frames[:, : clips.shape[1] : hop]
+    out = np.empty((*chosen.shape[:2], BANDS))
+    for clip, power in zip(chosen, out, strict=True):
+        power[:] = frame_power(clip)
+    return out
+
+
+def frame_power(frames: Samples) -> NDArray[np.float64]:
+    """Binary logarithm [n, 32] of the mel power of ``frames`` [n, 1024] of samples.
+
+    A frame's values depend on nothing but the frame, to the last bit: computed one by one, as they
+    arrive, frames have the same values as all at once. A product of matrices would not do: its sums
+    are taken in an order that depends on the number of rows.
+    """
+    out = np.empty((len(frames), BANDS))
+    for at in range(0, len(frames), BLOCK):
+        spectrum = np.fft.rfft(frames[at : at + BLOCK] * _hann())
+        power = spectrum.real**2 + spectrum.imag**2
+        out[at : at + BLOCK] = np.matmul(power[:, None], mel_bands())[:, 0]
+    return np.log2(out + POWER_FLOOR)
 
 
 @cache

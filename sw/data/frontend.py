@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from twofold.sw.artefacts.input import FIXED
 from twofold.sw.data.audio import Samples
-from twofold.sw.data.features import BANDS, FRAMES, STEPS_PER_OCTAVE, log_mel, quantise
+from twofold.sw.data.features import BANDS, BLOCK, FRAMES, STEPS_PER_OCTAVE, log_mel, quantise
 from twofold.sw.errors import ArtefactError
 
 CENTRED = "centred"
@@ -134,7 +134,18 @@ def stream(frames: Log, name: str = CENTRED) -> NDArray[np.uint8]:
     if frames.ndim != 2 or len(frames) < FRAMES:
         raise ValueError(f"frames of shape {frames.shape}, needs [at least {FRAMES}, {BANDS}]")
     windows = np.lib.stride_tricks.sliding_window_view(frames, FRAMES, axis=0)[::GRID]
-    return _FINISH[checked(name)](np.ascontiguousarray(windows.swapaxes(1, 2)))
+    return images(np.ascontiguousarray(windows.swapaxes(1, 2)), name)
+
+
+def images(windows: Log, name: str) -> NDArray[np.uint8]:
+    """Images uint8 [N, 32, 32] of log power [N, 32, 32] of any windows, by the front end ``name``.
+
+    Raises ArtefactError for an unknown name.
+    """
+    finish, out = _FINISH[checked(name)], np.empty(windows.shape, np.uint8)
+    for at in range(0, len(windows), BLOCK):
+        out[at : at + BLOCK] = finish(windows[at : at + BLOCK])
+    return out
 
 
 _FINISH: dict[str, Callable[[Log], NDArray[np.uint8]]] = {FIXED: quantise, CENTRED: centred}

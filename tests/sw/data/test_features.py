@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from twofold.sw.data.features import log_mel, log_power, mel_bands
+from twofold.sw.data.features import frame_power, log_mel, log_power, mel_bands
 
 
 def reference(samples: np.ndarray, frame: int, band: int) -> int:
@@ -46,6 +46,14 @@ def test_batch_equals_single() -> None:
     assert batch.shape == (300, 32, 32) and batch.dtype == np.uint8
     for at in (0, 255, 256, 299):
         np.testing.assert_array_equal(batch[at], log_mel(clips[at]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 65])
+def test_a_frame_does_not_depend_on_its_neighbours(size: int) -> None:
+    """To the last bit of its power: streams compute frames in any company."""
+    frames = np.random.default_rng(2).normal(0, 0.1, (200, 1024)).astype(np.float32)
+    found = [frame_power(frames[at : at + size]) for at in range(0, 200, size)]
+    np.testing.assert_array_equal(np.concatenate(found), frame_power(frames))
 
 
 def test_silence_and_full_scale_clamp() -> None:
