@@ -33,9 +33,9 @@ class Decision:
     """
 
     hop: int = 64
-    smooth: float = 256.0
-    threshold: float = 0.8
-    refractory: float = 1000.0
+    smooth: float = 640.0
+    threshold: float = 0.85
+    refractory: float = 1250.0
     gate: float = -65.0
 
     def __post_init__(self) -> None:

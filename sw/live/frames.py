@@ -42,7 +42,7 @@ class Framer:
 
 def loudness(frames: Samples) -> NDArray[np.float64]:
     """Power [n] of frames [n, 1024] in dB of full scale (0 dB: a square wave from -1 to 1)."""
-    power = np.empty(len(frames))
+    power = np.empty(len(frames), np.float64)
     for at in range(0, len(frames), BLOCK):
         power[at : at + BLOCK] = np.square(frames[at : at + BLOCK]).mean(axis=1, dtype=np.float64)
-    return 10 * np.log10(np.maximum(power, 10 ** (QUIETEST / 10)))
+    return 10.0 * np.log10(np.maximum(power, 10.0 ** (QUIETEST / 10)))

@@ -35,10 +35,14 @@ def read_all(stream: Stream) -> list[Window]:
     return found + stream.read(0)
 
 
+def logits_of(windows: list[Window]) -> np.ndarray:
+    return np.stack([window.logits for window in windows if window.logits is not None])
+
+
 @pytest.mark.parametrize("every", [2, 4])
 def test_many_streams_of_pieces(network, accelerator, sound, expected, every: int) -> None:
     """Every stream gets the logits of its own windows, in order, at the right times."""
-    cuts = [sound[700 * n : len(sound) - 3001 * n] for n in range(5)]
+    cuts = [sound[700 * n : 5 * RATE - 3001 * n] for n in range(4)]
     with Streams(accelerator, network, every=every) as streams:
         opened = [streams.open(f"stream {n}") for n in range(len(cuts))]
         writers = [
@@ -51,7 +55,7 @@ def test_many_streams_of_pieces(network, accelerator, sound, expected, every: in
         for writer in writers:
             writer.join()
     for cut, windows in zip(cuts, found, strict=True):
-        np.testing.assert_array_equal([w.logits for w in windows], expected(cut, every))
+        np.testing.assert_array_equal(logits_of(windows), expected(cut, every))
         assert [w.index for w in windows] == list(range(len(windows)))
         assert [w.start for w in windows] == [w.index * every * 512 / RATE for w in windows]
         assert all(0 <= w.delay < PATIENCE for w in windows)
@@ -89,11 +93,11 @@ def test_what_is_not_read_stops_its_own_writer_only(network, accelerator, sound,
         assert not slow.room and written >= UNREAD * 1024 + ROOM
         writer = threading.Thread(target=feed, args=(quick, sound, np.random.default_rng(0)))
         writer.start()
-        np.testing.assert_array_equal([w.logits for w in read_all(quick)], expected(sound))
+        np.testing.assert_array_equal(logits_of(read_all(quick)), expected(sound))
         writer.join()
         slow.end()
         windows = read_all(slow)
-    np.testing.assert_array_equal([w.logits for w in windows], expected(loop[:written]))
+    np.testing.assert_array_equal(logits_of(windows), expected(loop[:written]))
 
 
 def test_silence_is_not_computed(network, accelerator, expected) -> None:
@@ -110,7 +114,7 @@ def test_silence_is_not_computed(network, accelerator, expected) -> None:
         stream.write(silence)
         stream.end()
         windows = read_all(stream)
-    np.testing.assert_array_equal([w.logits for w in windows], expected(silence))
+    np.testing.assert_array_equal(logits_of(windows), expected(silence))
     assert [w.repeated for w in windows] == [False] + [True] * 31
     assert (streams.computed, streams.repeated, streams.gated) == (1, 31, 0)
 
@@ -142,12 +146,13 @@ def test_bad_pieces_are_refused_and_the_stream_lives(
 ) -> None:
     with Streams(accelerator, network) as streams:
         stream = streams.open("desk")
+        sound = sound[:40_000]
         stream.write(sound[:20_000])
         with pytest.raises(AudioError, match=f"desk: .*{message}"):
             stream.write(piece)
         stream.write(sound[20_000:])
         stream.end()
-        np.testing.assert_array_equal([w.logits for w in read_all(stream)], expected(sound))
+        np.testing.assert_array_equal(logits_of(read_all(stream)), expected(sound))
 
 
 def test_ends(network, accelerator, sound) -> None:

@@ -1,0 +1,33 @@
+"""Options of the verbs that find words in running audio."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.artefacts.decision import Decision
+
+OPTIONS = {
+    "hop": (int, "ms between two windows, a multiple of 64"),
+    "smooth": (float, "ms over which posteriors are averaged"),
+    "threshold": (float, "averaged posterior from which on a word is found, 0..1"),
+    "refractory": (float, "ms behind a word in which no other is found"),
+    "gate": (float, "loudness in dB of full scale below which there is silence"),
+}
+
+
+def add_decision(parser: argparse.ArgumentParser) -> None:
+    """Declare the parameters of the decision."""
+    group = parser.add_argument_group("decision (defaults: those of the network)")
+    for name, (kind, text) in OPTIONS.items():
+        group.add_argument(f"--{name}", type=kind, metavar="X", help=text)
+
+
+def decision(args: argparse.Namespace, network: "QuantizedNetwork") -> "Decision":
+    """The network's decision with what the options change. Raises ArtefactError."""
+    from dataclasses import replace
+
+    given = {name: getattr(args, name) for name in OPTIONS}
+    return replace(
+        network.decision, **{name: value for name, value in given.items() if value is not None}
+    )
