@@ -76,7 +76,7 @@ def long_recording(
     total = round(seconds * RATE) if len(starts) < len(order) else at + CLIP
     samples = _background(noises, total, rng)
     placed = []
-    for index, start in zip(order, starts, strict=False):
+    for index, start in zip(map(int, order), starts, strict=False):
         clip = clips[index] - clips[index].mean()
         first, last = spoken_part(clip)
         signal = np.square(clip[first:last], dtype=np.float64).mean()

@@ -67,10 +67,11 @@ def _same_rows(before: NDArray[np.uint8], now: NDArray[np.uint8], shift: int) ->
 
 def _kept(stage: Stage, same: NDArray[np.bool_], shift: int) -> NDArray[np.float64]:
     """Share [N] of the first layer's pooled output rows whose inputs are all the same."""
-    step = stage.stride * stage.pool_window[0]
+    down, (above, _, below, _) = stage.strides[0], stage.edges
+    step = down * stage.pool_window[0]
     if shift % step:
         return np.zeros(len(same))
-    size = (stage.pool_window[0] - 1) * stage.stride + stage.kernel[0]
-    padded = np.pad(same, ((0, 0), (stage.padding, stage.padding)))
+    size = (stage.pool_window[0] - 1) * down + stage.kernel[0]
+    padded = np.pad(same, ((0, 0), (above, below)))
     under = np.lib.stride_tricks.sliding_window_view(padded, size, axis=1)[:, ::step]
     return under.all(axis=2)[:, : stage.out_shape[1]].mean(axis=1)

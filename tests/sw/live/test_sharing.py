@@ -23,7 +23,7 @@ def test_rows_that_only_move_are_shared(network) -> None:
 
 
 def test_another_level_shares_nothing(network) -> None:
-    images = np.stack([IMAGE[:32], (IMAGE[:32] ^ 1)])
+    images = np.stack([IMAGE[:32], IMAGE[:32] ^ np.uint8(1)])
     found = sharing(network, images)
     assert (found.images, found.rows, found.first_layer, found.multiplications) == (0, 0, 0, 0)
 
