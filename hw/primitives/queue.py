@@ -1,6 +1,6 @@
 """Queues without back-pressure at the input: the producer counts what is inside."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from amaranth.hdl import *
 from amaranth.hdl import ShapeLike
@@ -12,11 +12,35 @@ from twofold.hw.primitives.memory import LutRam, TableRam
 from twofold.hw.primitives.tile import vendor_cells
 
 
-class Queue(wiring.Component):
+class _CountedQueue(wiring.Component):
+    """Ports and limits of a queue whose producer counts the elements inside."""
+
+    DEPTH_MIN: ClassVar[int]
+
+    valid: Signal
+    payload: Any
+    o: Any
+
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
+        if depth < self.DEPTH_MIN:
+            raise ValueError(f"queue: depth is {depth}, needs >= {self.DEPTH_MIN}")
+        self.shape, self.depth = shape, depth
+        super().__init__({"valid": In(1), "payload": In(shape), "o": Out(stream.Signature(shape))})
+
+    def _check(self, m: Module, take: Value) -> None:
+        """Make a simulation fail on overflow; synthesis does not support assertions."""
+        level = Signal(range(self.depth + 1))
+        m.d.sync += [
+            level.eq(level + self.valid - take),
+            Assert(~self.valid | take | (level != self.depth), "queue: overflow"),
+        ]
+
+
+class Queue(_CountedQueue):
     """A FIFO in LUT memory with an output register.
 
-    The producer never has more than ``depth`` elements in it; it counts them, as with
-    `twofold.hw.engines.links.Credits`, so that nothing between it and the queue ever has to stall.
+    The producer never puts more than ``depth`` elements into it. It counts them, as with
+    `twofold.hw.engines.links.Credits`, so that nothing between producer and queue has to stall.
 
     Parameters
     ----------
@@ -33,17 +57,8 @@ class Queue(wiring.Component):
     Raises ValueError for a depth below 1.
     """
 
+    DEPTH_MIN = 1
     LATENCY = 2
-
-    valid: Signal
-    payload: Any
-    o: Any
-
-    def __init__(self, shape: ShapeLike, depth: int) -> None:
-        if depth < 1:
-            raise ValueError(f"queue: depth is {depth}, needs >= 1")
-        self.shape, self.depth = shape, depth
-        super().__init__({"valid": In(1), "payload": In(shape), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -73,16 +88,8 @@ class Queue(wiring.Component):
             self._check(m, take)
         return m
 
-    def _check(self, m: Module, take: Value) -> None:
-        """Fail a simulation that overflows; synthesis knows no assertions."""
-        level = Signal(range(self.depth + 1))
-        m.d.sync += [
-            level.eq(level + self.valid - take),
-            Assert(~self.valid | take | (level != self.depth), "queue: overflow"),
-        ]
 
-
-class DeepQueue(wiring.Component):
+class DeepQueue(_CountedQueue):
     """A FIFO in block memory: a `Queue` for more elements.
 
     The memory's output goes through a small queue, which hides the read latency.
@@ -102,21 +109,12 @@ class DeepQueue(wiring.Component):
     Raises ValueError for a depth below 2.
     """
 
+    DEPTH_MIN = 2
     LATENCY = 1 + TableRam.LATENCY + Queue.LATENCY
     SHALLOW = 64
     """Depth up to which a `Queue` is the better choice."""
     AHEAD = 8
     """Elements read ahead: at least the cycles from a read until its place can be reused."""
-
-    valid: Signal
-    payload: Any
-    o: Any
-
-    def __init__(self, shape: ShapeLike, depth: int) -> None:
-        if depth < 2:
-            raise ValueError(f"queue: depth is {depth}, needs >= 2")
-        self.shape, self.depth = shape, depth
-        super().__init__({"valid": In(1), "payload": In(shape), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -154,11 +152,3 @@ class DeepQueue(wiring.Component):
         if not vendor_cells(platform):
             self._check(m, take)
         return m
-
-    def _check(self, m: Module, take: Value) -> None:
-        """Fail a simulation that overflows; synthesis knows no assertions."""
-        level = Signal(range(self.depth + 1))
-        m.d.sync += [
-            level.eq(level + self.valid - take),
-            Assert(~self.valid | take | (level != self.depth), "queue: overflow"),
-        ]

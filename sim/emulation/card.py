@@ -157,15 +157,15 @@ class Card:
 
 def _bind(library: Path) -> ctypes.CDLL:
     c = ctypes.CDLL(str(library))
-    card, wide, sample, pointer = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
+    card, wide, word, pointer = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
     signatures = {
-        "card_new": (card, [sample, wide, wide, wide, wide]),
+        "card_new": (card, [word, wide, wide, wide, wide]),
         "card_delete": (None, [card]),
-        "card_connect": (None, [card, sample, wide, wide]),
+        "card_connect": (None, [card, word, wide, wide]),
         "card_write": (ctypes.c_int, [card, wide, ctypes.c_char_p, wide]),
         "card_read": (None, [card, wide, pointer, wide]),
-        "card_set_register": (ctypes.c_int, [card, sample, sample, sample]),
-        "card_get_register": (ctypes.c_int, [card, sample, sample, pointer]),
+        "card_set_register": (ctypes.c_int, [card, word, word, word]),
+        "card_get_register": (ctypes.c_int, [card, word, word, pointer]),
         "card_step": (ctypes.c_uint, [card, wide]),
         "card_cycles": (wide, [card]),
         "card_beats_read": (wide, [card]),

@@ -283,13 +283,13 @@ def refused_arguments() -> Iterator[tuple[Status, dict[str, int]]]:
     yield Status.BAD_SAMPLES, {**run, "samples": 0}
 
 
-def refused_inputs(good: bytes) -> Iterator[tuple[Status, bytes]]:
-    """Every rule that an image can break, broken in turn, in inputs of two beats."""
+def refused_images(good: bytes) -> Iterator[tuple[Status, bytes]]:
+    """Every rule that an image can break, broken in turn, in images of two beats."""
     magic, version, _, sections, *machine = struct.unpack_from("<12I", good)
 
     def image(*header: int, length: int = 2 * BEAT_BYTES, damage: int = 0) -> bytes:
-        samples = (*header[:2], length, *header[2:])
-        body = struct.pack("<12I", *samples).ljust(2 * BEAT_BYTES - 4, b"\0")
+        words = (*header[:2], length, *header[2:])
+        body = struct.pack("<12I", *words).ljust(2 * BEAT_BYTES - 4, b"\0")
         return body + struct.pack("<I", zlib.crc32(body) ^ damage)
 
     rest = (sections, *machine)
@@ -303,7 +303,7 @@ def refused_inputs(good: bytes) -> Iterator[tuple[Status, bytes]]:
 
 @cocotb.test()
 async def refusals(dut: Any) -> None:
-    """Bad arguments, bad inputs and error responses end runs; the next ones work."""
+    """Bad arguments, bad images and error responses end runs; the next ones work."""
     bench = await started(dut)
     job, memory = bench.job, bench.memory
     await bench.begin(1)
@@ -325,13 +325,13 @@ async def refusals(dut: Any) -> None:
             assert await bench.finish() == Status.OK
             bench.check(1)
             tried += 1
-    inputs = list(refused_inputs(job.image))
-    for wanted, image in inputs:
+    images = list(refused_images(job.image))
+    for wanted, image in images:
         memory.content.write(IMAGE, image)
         await bench.start(Operation.LOAD, image=IMAGE, parameter_bytes=len(image))
         assert await bench.finish() == wanted
         tried += 1
-    image = inputs[-1][1]
+    image = images[-1][1]
     for refusal in (AxiResp.SLVERR, AxiResp.DECERR):
         memory.refusal, memory.broken = refusal, {IMAGE}
         memory.content.write(IMAGE, image)

@@ -146,6 +146,15 @@ def sample_count(text: str) -> int | str:
     return int(text)
 
 
+def add_workload(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that choose the samples of a simulation: `add_samples`, `add_input` and
+    `add_data`.
+    """
+    add_samples(parser)
+    add_input(parser)
+    add_data(parser)
+
+
 def add_build(parser: argparse.ArgumentParser) -> None:
     """Declare ``--build``."""
     parser.add_argument("--build", type=Path, default=Path("build"), help="directory of all output")

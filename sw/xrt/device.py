@@ -170,18 +170,16 @@ class XrtUnit:
 
     def read(self, one: Register) -> int:
         """Value of a register, read word by word. Raises DeviceLostError."""
-        sample = c_uint32()
+        word = c_uint32()
 
         def read(offset: int) -> int:
-            done = self._xrt.call(
-                "xrtKernelReadRegister", self._kernel, offset, ctypes.byref(sample)
-            )
+            done = self._xrt.call("xrtKernelReadRegister", self._kernel, offset, ctypes.byref(word))
             self._xrt.require(
                 done == 0,
                 DeviceLostError,
                 f"{self.name}: register {one.name} cannot be read: {LOST}",
             )
-            return sample.value
+            return word.value
 
         with self._reading:
             return read_words(one, read)

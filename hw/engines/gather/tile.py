@@ -1,8 +1,10 @@
 """Tiles of a gather layer, and rows of tiles."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from amaranth.hdl import *
+from amaranth.hdl import ShapeLike
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
@@ -77,7 +79,48 @@ def control_layout(plan: GatherPlan) -> data.StructLayout:
     return data.StructLayout({"steps": steps, "channel": channel_layout(plan)})
 
 
-class GatherTile(Tile):
+class _Controlled(Tile):
+    """Ports of a tile, or of a row of tiles, that registers its control.
+
+    Parameters
+    ----------
+    plan: the layer.
+    each: from the shape for one tile, that for all of them.
+    """
+
+    control: data.View
+    valid: Signal
+    write: data.View
+    pixels: data.View
+    o_valid: Signal
+    o: data.View
+
+    def __init__(self, plan: GatherPlan, each: Callable[[ShapeLike], ShapeLike]) -> None:
+        self.plan, self.windows = plan, Windows(plan)
+        super().__init__(
+            {
+                "control": In(control_layout(plan)),
+                "valid": In(1),
+                "write": In(self.windows.load_layout),
+                "pixels": In(each(self.windows.square_shape)),
+                "o_valid": Out(1),
+                "o": Out(each(entry_layout(plan.stage.channels))),
+            }
+        )
+
+    @property
+    def parameters(self) -> GatherPlan:
+        return self.plan
+
+    def _registered(self, m: Module) -> tuple[data.View, Signal]:
+        """Control and valid, one cycle later."""
+        control = Signal.like(self.control, reset_less=True)
+        valid = Signal()
+        m.d.sync += [control.eq(self.control), valid.eq(self.valid)]
+        return control, valid
+
+
+class GatherTile(_Controlled):
     """Computes one pooled pixel per pass: sums, pooling, requantisation, winners.
 
     All positions of the pooling window are computed in parallel, for all streams; horizontal
@@ -94,35 +137,12 @@ class GatherTile(Tile):
     o_valid, o: entry of the list of winners.
     """
 
-    control: data.View
-    valid: Signal
-    write: data.View
-    pixels: data.View
-    o_valid: Signal
-    o: data.View
-
     def __init__(self, plan: GatherPlan) -> None:
-        self.plan, self.windows = plan, Windows(plan)
-        super().__init__(
-            {
-                "control": In(control_layout(plan)),
-                "valid": In(1),
-                "write": In(self.windows.load_layout),
-                "pixels": In(self.windows.square_shape),
-                "o_valid": Out(1),
-                "o": Out(entry_layout(plan.stage.channels)),
-            }
-        )
-
-    @property
-    def parameters(self) -> GatherPlan:
-        return self.plan
+        super().__init__(plan, lambda shape: shape)
 
     def build(self, platform: object) -> Module:
         m = Module()
-        control = Signal.like(self.control, reset_less=True)
-        valid = Signal()
-        m.d.sync += [control.eq(self.control), valid.eq(self.valid)]
+        control, valid = self._registered(m)
         memories = self._memories(m, control)
         sums = [
             self._sums(m, stream, control.steps[stream], memories[stream])
@@ -228,7 +248,7 @@ class GatherTile(Tile):
         ]
 
 
-class GatherRow(Tile):
+class GatherRow(_Controlled):
     """A row of tiles behind its own registers, which keep the fan-out of the control low.
 
     Parameters
@@ -242,36 +262,12 @@ class GatherRow(Tile):
     o_valid, o: entry of every tile's list.
     """
 
-    control: data.View
-    valid: Signal
-    write: data.View
-    pixels: data.View
-    o_valid: Signal
-    o: data.View
-
     def __init__(self, plan: GatherPlan) -> None:
-        self.plan, cols = plan, plan.folding.cols
-        windows = Windows(plan)
-        super().__init__(
-            {
-                "control": In(control_layout(plan)),
-                "valid": In(1),
-                "write": In(windows.load_layout),
-                "pixels": In(data.ArrayLayout(windows.square_shape, cols)),
-                "o_valid": Out(1),
-                "o": Out(data.ArrayLayout(entry_layout(plan.stage.channels), cols)),
-            }
-        )
-
-    @property
-    def parameters(self) -> GatherPlan:
-        return self.plan
+        super().__init__(plan, lambda shape: data.ArrayLayout(shape, plan.folding.cols))
 
     def build(self, platform: object) -> Module:
         m = Module()
-        control = Signal.like(self.control, reset_less=True)
-        valid = Signal()
-        m.d.sync += [control.eq(self.control), valid.eq(self.valid)]
+        control, valid = self._registered(m)
         for column in range(self.plan.folding.cols):
             m.submodules[f"tile{column}"] = tile = GatherTile(self.plan)
             m.d.comb += [

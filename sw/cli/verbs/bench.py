@@ -83,7 +83,6 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.bench import machine
     from twofold.sw.bench.layers import layer_times
     from twofold.sw.bench.measure import document, measure
-    from twofold.sw.bench.process import EngineProcess
     from twofold.sw.bench.show import show
     from twofold.sw.cli.progress import Steps
 
@@ -98,25 +97,14 @@ def run(args: argparse.Namespace) -> int:
         steps("networks, samples", 0, 1)
         subjects, source = _subjects(args, folder)
         steps("networks, samples", 1, 1)
-        log = cache / LOG
-        log.unlink(missing_ok=True)
-        engines = [
-            stack.enter_context(EngineProcess(name, log, interpreters.get(name, sys.executable)))
-            for name in args.engines
-        ]
-        _explain_deepsparse(engines, interpreters)
+        engines = _engines(args, cache, interpreters, stack)
         rows = measure(engines, subjects, settings, cache, steps)
         layers = layer_times(subjects, settings.seconds) if "twofold" in args.engines else []
     report = document(
         rows,
         settings,
-        command=_command(args),
-        when=begun.isoformat(timespec="seconds"),
-        minutes=round((datetime.now(timezone.utc) - begun).total_seconds() / 60, 1),
-        quick=args.quick,
-        machine=machine.describe(),
+        **_circumstances(args, begun),
         load_before=load,
-        energy="measured by RAPL" if machine.joules() is not None else "not measured: no RAPL",
         samples=source,
         layers=layers,
         networks={subject.name: dict(subject.facts) for subject in subjects},
@@ -128,6 +116,38 @@ def run(args: argparse.Namespace) -> int:
         show(report, Console(width=None if sys.stdout.isatty() else 100))
         print(f"written to {path}")
     return 0
+
+
+def _circumstances(args: argparse.Namespace, begun: datetime) -> dict[str, Any]:
+    """How, when and where the report was made."""
+    from twofold.sw.bench import machine
+
+    return {
+        "command": _command(args),
+        "when": begun.isoformat(timespec="seconds"),
+        "minutes": round((datetime.now(timezone.utc) - begun).total_seconds() / 60, 1),
+        "quick": args.quick,
+        "machine": machine.describe(),
+        "energy": "measured by RAPL" if machine.joules() is not None else "not measured: no RAPL",
+    }
+
+
+def _engines(
+    args: argparse.Namespace, cache: Path, interpreters: dict[str, str], stack: ExitStack
+) -> "list[EngineProcess]":
+    """The engines, each in a process that ends with ``stack``; their output goes to a new log."""
+    from twofold.sw.bench.process import EngineProcess
+
+    log = cache / LOG
+    log.unlink(missing_ok=True)
+    engines = [
+        stack.enter_context(EngineProcess(name, log, interpreters.get(name, sys.executable)))
+        for name in args.engines
+    ]
+    for engine in engines:
+        if engine.name == "deepsparse" and engine.name not in interpreters:
+            engine.missing = "licence not accepted (--accept-deepsparse-licence)"
+    return engines
 
 
 def _subjects(args: argparse.Namespace, folder: Path) -> "tuple[list[Subject], str]":
@@ -180,12 +200,6 @@ def _accepted(args: argparse.Namespace) -> bool:
     print(LICENCE, file=sys.stderr)
     print("Install and run it for this evaluation? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _explain_deepsparse(engines: "list[EngineProcess]", interpreters: dict[str, str]) -> None:
-    for engine in engines:
-        if engine.name == "deepsparse" and engine.name not in interpreters:
-            engine.missing = "licence not accepted (--accept-deepsparse-licence)"
 
 
 def _command(args: argparse.Namespace) -> str:

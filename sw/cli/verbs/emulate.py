@@ -8,11 +8,9 @@ from twofold.sw.cli.options import (
     EXIT_MISMATCH,
     add_bitstreams,
     add_build,
-    add_data,
-    add_input,
     add_json,
     add_machine,
-    add_samples,
+    add_workload,
     machine_for,
     network_file,
     report_subject,
@@ -29,12 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--units", type=int, default=1, help="compute units, one a region at most (default: 1)"
     )
-    add_samples(parser)
-    add_input(parser)
+    add_workload(parser)
     parser.add_argument(
         "--backend", choices=RUNTIMES, action="append", help="only this one (default: both)"
     )
-    add_data(parser)
     parser.add_argument(
         "--seconds", type=float, default=1800.0, help="that a back-end may take (default: 1800)"
     )

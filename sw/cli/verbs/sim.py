@@ -8,11 +8,9 @@ from pathlib import Path
 from twofold.sw.cli.options import (
     EXIT_MISMATCH,
     add_build,
-    add_data,
-    add_input,
     add_json,
     add_machine,
-    add_samples,
+    add_workload,
     machine_for,
     quantized,
     report_subject,
@@ -25,9 +23,7 @@ HELP = "run samples through the machine's RTL and compare every layer with the g
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold sim``."""
     add_machine(parser)
-    add_samples(parser)
-    add_input(parser)
-    add_data(parser)
+    add_workload(parser)
     parser.add_argument("--wav", type=Path, help="audio file to take as the sample")
     add_build(parser)
     add_json(parser)

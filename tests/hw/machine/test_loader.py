@@ -84,6 +84,30 @@ def _verdict(image: bytes) -> ParameterStatus:
     return ParameterStatus.OK
 
 
+async def _send(ctx, dut: ParameterLoader, image: bytes, rng: random.Random, gap: float):
+    """Send an image, with random gaps, and wait for the loader to finish."""
+    words = struct.unpack(f"<{len(image) // 4}I", image)
+    for at, word in enumerate(words):
+        while rng.random() < gap:
+            ctx.set(dut.i.payload.data, rng.getrandbits(32))
+            await ctx.tick()
+        ctx.set(dut.i.payload, {"data": word, "last": at == len(words) - 1})
+        ctx.set(dut.i.valid, 1)
+        for _ in range(8):
+            _, _, ready = await ctx.tick().sample(dut.i.ready)
+            if ready:
+                break
+        else:
+            pytest.fail("the loader back-pressures its sender")
+        ctx.set(dut.i.valid, 0)
+        assert ctx.get(dut.busy)
+    for _ in range(8):
+        if not ctx.get(dut.busy):
+            break
+        await ctx.tick()
+    assert not ctx.get(dut.busy), "still busy"
+
+
 def _load(images: list[bytes], gap: float = 0.0, seed: int = 1):
     """Status and writes of each image, sent one after the other into the same loader."""
     rng = random.Random(seed)
@@ -97,26 +121,7 @@ def _load(images: list[bytes], gap: float = 0.0, seed: int = 1):
     async def send(ctx):
         assert ctx.get(dut.status) == ParameterStatus.NONE and not ctx.get(dut.busy)
         for image in images:
-            words = struct.unpack(f"<{len(image) // 4}I", image)
-            for at, word in enumerate(words):
-                while rng.random() < gap:
-                    ctx.set(dut.i.payload.data, rng.getrandbits(32))
-                    await ctx.tick()
-                ctx.set(dut.i.payload, {"data": word, "last": at == len(words) - 1})
-                ctx.set(dut.i.valid, 1)
-                for _ in range(8):
-                    _, _, ready = await ctx.tick().sample(dut.i.ready)
-                    if ready:
-                        break
-                else:
-                    pytest.fail("the loader holds up its sender")
-                ctx.set(dut.i.valid, 0)
-                assert ctx.get(dut.busy)
-            for _ in range(8):
-                if not ctx.get(dut.busy):
-                    break
-                await ctx.tick()
-            assert not ctx.get(dut.busy), "still busy"
+            await _send(ctx, dut, image, rng, gap)
             found.append((ParameterStatus(ctx.get(dut.status)), list(writes)))
             writes.clear()
             if rng.random() < 0.5:

@@ -43,48 +43,69 @@ def _samples(rng: random.Random, classes: int) -> list[list[int]]:
     return found
 
 
-def _run(dut: Result | WideResult, samples: list[list[int]], *, gap: float, stall: float, seed=1):
-    """Results in bytes, cycles of their samples' last rows, and cycles of the results."""
-    rng = random.Random(seed)
-    state = {"credits": dut.samples}
-    results: list[bytes] = []
-    lasts: list[int] = []
-    ends: list[int] = []
+class _Bench:
+    """A result component between a driver and a sink, both with random waits.
 
-    async def drive(ctx):
-        cycle = 0
-        for sample in samples:
-            while state["credits"] == 0:
-                await ctx.tick()
-                cycle += 1
-            state["credits"] -= 1
-            padded = sample + [rng.choice([LOW, 0, HIGH]) for _ in range(-len(sample) % dut.drain)]
-            for at in range(0, len(padded), dut.drain):
-                while rng.random() < gap:
-                    ctx.set(dut.i.values, [HIGH] * dut.drain)
-                    await ctx.tick()
-                    cycle += 1
-                ctx.set(dut.i.valid, 1)
-                ctx.set(dut.i.values, padded[at : at + dut.drain])
-                await ctx.tick()
-                cycle += 1
-                ctx.set(dut.i.valid, 0)
-            lasts.append(cycle - 1)
+    Attributes
+    ----------
+    results: bytes of each result.
+    lasts, ends: cycles of each sample's last row, and of the last beat of its result.
+    """
+
+    def __init__(
+        self,
+        dut: Result | WideResult,
+        samples: list[list[int]],
+        gap: float,
+        stall: float,
+        seed: int,
+    ) -> None:
+        self.dut, self.samples, self.gap, self.stall = dut, samples, gap, stall
+        self.rng = random.Random(seed)
+        self.credits, self.cycle = dut.samples, 0
+        self.results: list[bytes] = []
+        self.lasts: list[int] = []
+        self.ends: list[int] = []
+
+    async def drive(self, ctx):
+        for sample in self.samples:
+            while self.credits == 0:
+                await self._tick(ctx)
+            self.credits -= 1
+            await self._send(ctx, sample)
+            self.lasts.append(self.cycle - 1)
         for _ in range(5000):
-            if len(results) == len(samples):
+            if len(self.results) == len(self.samples):
                 break
             await ctx.tick()
         await ctx.tick().repeat(20)
 
-    async def take(ctx):
-        cycle, waiting, row = 0, None, b""
+    async def _tick(self, ctx):
+        await ctx.tick()
+        self.cycle += 1
+
+    async def _send(self, ctx, sample: list[int]):
+        """The rows of a sample; what a broken last row lacks is random."""
+        dut, rng = self.dut, self.rng
+        padded = sample + [rng.choice([LOW, 0, HIGH]) for _ in range(-len(sample) % dut.drain)]
+        for at in range(0, len(padded), dut.drain):
+            while rng.random() < self.gap:
+                ctx.set(dut.i.values, [HIGH] * dut.drain)
+                await self._tick(ctx)
+            ctx.set(dut.i.valid, 1)
+            ctx.set(dut.i.values, padded[at : at + dut.drain])
+            await self._tick(ctx)
+            ctx.set(dut.i.valid, 0)
+
+    async def take(self, ctx):
+        dut, cycle, waiting, row = self.dut, 0, None, b""
         while True:
-            ready = rng.random() >= stall
+            ready = self.rng.random() >= self.stall
             ctx.set(dut.o.ready, ready)
             _, _, valid, payload, release = await ctx.tick().sample(
                 dut.o.valid, dut.o.payload, dut.i.release
             )
-            state["credits"] += release
+            self.credits += release
             beat, last = _beat(dut, payload)
             found = beat, last
             assert waiting is None or (valid and found == waiting), "result changed while it waited"
@@ -92,18 +113,22 @@ def _run(dut: Result | WideResult, samples: list[list[int]], *, gap: float, stal
             if valid and ready:
                 row += beat
                 if last:
-                    results.append(row)
-                    ends.append(cycle)
+                    self.results.append(row)
+                    self.ends.append(cycle)
                     row = b""
             cycle += 1
 
+
+def _run(dut: Result | WideResult, samples: list[list[int]], *, gap: float, stall: float, seed=1):
+    """Results in bytes, cycles of their samples' last rows, and cycles of the results."""
+    bench = _Bench(dut, samples, gap, stall, seed)
     sim = Simulator(dut)
     sim.add_clock(1e-8)
-    sim.add_testbench(drive)
-    sim.add_testbench(take, background=True)
+    sim.add_testbench(bench.drive)
+    sim.add_testbench(bench.take, background=True)
     sim.run()
-    assert state["credits"] == dut.samples
-    return results, lasts, ends
+    assert bench.credits == dut.samples
+    return bench.results, bench.lasts, bench.ends
 
 
 def _beat(dut: Result | WideResult, payload) -> tuple[bytes, bool]:

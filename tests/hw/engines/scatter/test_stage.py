@@ -25,14 +25,16 @@ CONV1 = {"kernel": (1, 1), "sparsity": Dense()}
 SETS = Complementary
 
 
-def conv_cases() -> Iterator[Any]:
-    """Convolutions: every folding and shape that takes another path."""
-    producer = Conv2d(out_channels=5, k=2, **CONV1)
+PRODUCER = Conv2d(out_channels=5, k=2, **CONV1)
+
+
+def folding_cases() -> Iterator[Any]:
+    """Convolutions of 3 x 3 with pooling, folded so that each takes another path."""
     square = {"kernel": (3, 3), "pool": 2}
     yield pytest.param(
         case(
             (5, 4),
-            [producer, Conv2d(out_channels=4, k=2, sparsity=SETS(2), padding=1, **square)],
+            [PRODUCER, Conv2d(out_channels=4, k=2, sparsity=SETS(2), padding=1, **square)],
             [GatherFolding(rows=5, cols=2), ScatterFolding(rows=2, engines=2, lanes=2)],
         ),
         id="padding",
@@ -40,7 +42,7 @@ def conv_cases() -> Iterator[Any]:
     yield pytest.param(
         case(
             (6, 6),
-            [producer, Conv2d(out_channels=8, k=3, sparsity=SETS(4), **square)],
+            [PRODUCER, Conv2d(out_channels=8, k=3, sparsity=SETS(4), **square)],
             [GatherFolding(rows=2, cols=3), ScatterFolding(cols=2, engines=2, lanes=2)],
         ),
         id="rounds, engines with uneven taps, pool, producer folded otherwise",
@@ -48,11 +50,15 @@ def conv_cases() -> Iterator[Any]:
     yield pytest.param(
         case(
             (4, 6),
-            [producer, Conv2d(out_channels=4, k=3, sparsity=SETS(2), **square)],
+            [PRODUCER, Conv2d(out_channels=4, k=3, sparsity=SETS(2), **square)],
             [GatherFolding(rows=4, cols=6), ScatterFolding(cols=2, engines=4, lanes=2)],
         ),
         id="a bank a pixel, fewer engines than asked for",
     )
+
+
+def shape_cases() -> Iterator[Any]:
+    """Convolutions of unusual shapes: strides, windows, pools, numbers of channels."""
     yield pytest.param(
         case(
             (5, 5),
@@ -90,7 +96,7 @@ def conv_cases() -> Iterator[Any]:
     yield pytest.param(
         case(
             (6, 5),
-            [producer, Conv2d(out_channels=4, kernel=(2, 2), sparsity=SETS(2), k=3), third],
+            [PRODUCER, Conv2d(out_channels=4, kernel=(2, 2), sparsity=SETS(2), k=3), third],
             [GatherFolding(), ScatterFolding(rows=5, cols=2), ScatterFolding(rows=2, lanes=3)],
             at=2,
         ),
@@ -102,16 +108,16 @@ def linear_cases() -> Iterator[Any]:
     """Linear layers: hidden and last, behind pixels and behind winners."""
     pixels = Conv2d(out_channels=6, k=2, **CONV1)
     hidden = Linear(out_features=14, sparsity=SETS(8), k=4)
-    fold = GatherFolding(rows=3)
+    first = GatherFolding(rows=3)
     yield pytest.param(
-        case((3, 3), [pixels, hidden], [fold, ScatterFolding(engines=2, lanes=4, drain=4)]),
+        case((3, 3), [pixels, hidden], [first, ScatterFolding(engines=2, lanes=4, drain=4)]),
         id="hidden, pixels, channels missing in the last row",
     )
     yield pytest.param(
         case(
             (3, 3),
             [pixels, Linear(out_features=10, sparsity=SETS(8), k=4, multiplier=True)],
-            [fold, ScatterFolding(engines=3, lanes=8, drain=2)],
+            [first, ScatterFolding(engines=3, lanes=8, drain=2)],
         ),
         id="hidden, pixels, whole rows missing, multipliers",
     )
@@ -119,7 +125,7 @@ def linear_cases() -> Iterator[Any]:
         case(
             (3, 3),
             [pixels, hidden, Linear(out_features=9, sparsity=SETS(6), k=3)],
-            [fold, ScatterFolding(lanes=8), ScatterFolding(engines=3, lanes=2, drain=1)],
+            [first, ScatterFolding(lanes=8), ScatterFolding(engines=3, lanes=2, drain=1)],
             at=2,
         ),
         id="hidden, winners, three rounds",
@@ -128,7 +134,7 @@ def linear_cases() -> Iterator[Any]:
         case(
             (3, 3),
             [pixels, hidden, Linear(out_features=7)],
-            [fold, ScatterFolding(lanes=8), ScatterFolding(engines=3, lanes=7)],
+            [first, ScatterFolding(lanes=8), ScatterFolding(engines=3, lanes=7)],
             at=2,
         ),
         id="last, winners, drain longer than the stream",
@@ -143,7 +149,7 @@ def linear_cases() -> Iterator[Any]:
     )
 
 
-CASES = [*conv_cases(), *linear_cases()]
+CASES = [*folding_cases(), *shape_cases(), *linear_cases()]
 
 
 @pytest.mark.parametrize("case", CASES)
