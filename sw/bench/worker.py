@@ -51,7 +51,7 @@ class Worker:
             case "load":
                 return self._load(request)
             case "repeat":
-                return _turn(self._loaded[request["id"]], request["seconds"])
+                return _repeat(self._loaded[request["id"]], request["seconds"])
             case "drop":
                 self._loaded.pop(request["id"], None)
                 return {}
@@ -91,7 +91,7 @@ def _blocks(samples: np.ndarray, batch: int) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(np.take(samples, range(at, at + batch), axis=0, mode="wrap"))
 
 
-def _turn(loaded: _Loaded, seconds: float) -> dict[str, Any]:
+def _repeat(loaded: _Loaded, seconds: float) -> dict[str, Any]:
     """Call repeatedly for about ``seconds``, after one warm-up call."""
     run, inputs = loaded.run, loaded.inputs
     run(inputs)

@@ -12,15 +12,15 @@ struct Lists {
 };
 
 // The channels 0..63 in order.
-struct Identity {
+struct Channels {
     alignas(64) uint8_t channel[64] = {};
-    constexpr Identity() {
+    constexpr Channels() {
         for (int i = 0; i < 64; i++)
             channel[i] = static_cast<uint8_t>(i);
     }
 };
 
-constexpr Identity kIdentity;
+constexpr Channels kChannels;
 
 // Items are ordered by pixel, row by row, then by sample.
 inline Lists make_lists(const Layer &layer, const Call &call) {
@@ -29,7 +29,7 @@ inline Lists make_lists(const Layer &layer, const Call &call) {
     lists.pitch = static_cast<ptrdiff_t>(layer.in_rows) * layer.in_cols * call.samples + 16;
     lists.channels = call.scratch->lists;
     lists.values = lists.channels + 4 * lists.groups * lists.pitch;
-    const __m512i identity = _mm512_load_si512(kIdentity.channel);
+    const __m512i numbers = _mm512_load_si512(kChannels.channel);
     alignas(64) uint32_t channels[16], values[16];
     ptrdiff_t item = 0;
     for (int y = 0; y < layer.in_rows; y++)
@@ -37,7 +37,7 @@ inline Lists make_lists(const Layer &layer, const Call &call) {
             for (int w = 0; w < call.samples; w++, item++) {
                 const __m512i all = _mm512_loadu_si512(call.in.at(y, x, w));
                 const __mmask64 active = _mm512_test_epi8_mask(all, all);
-                _mm512_store_si512(channels, _mm512_maskz_compress_epi8(active, identity));
+                _mm512_store_si512(channels, _mm512_maskz_compress_epi8(active, numbers));
                 _mm512_store_si512(values, _mm512_maskz_compress_epi8(active, all));
                 for (int g = 0; g < lists.groups; g++) {
                     const ptrdiff_t at = 4 * (g * lists.pitch + item);

@@ -18,7 +18,7 @@ inline Winners list_winners(const Layer &layer, const Plane &in, int w, const Sc
     const size_t most = static_cast<size_t>(layer.positions()) + 2 * kBlock;
     Winners found = {reinterpret_cast<uint16_t *>(scratch.lists), scratch.lists + 2 * most, 0};
     const __m512i low = _mm512_cvtepi8_epi16(
-        _mm256_load_si256(reinterpret_cast<const __m256i *>(kIdentity.channel)));
+        _mm256_load_si256(reinterpret_cast<const __m256i *>(kChannels.channel)));
     const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(32));
     int count = 0, first = 0;
     for (int y = 0; y < layer.in_rows; y++)

@@ -218,7 +218,7 @@ def run(args: argparse.Namespace) -> int:
         title = f"twofold-cpu, {quantized.network.name}"
         console.print(_table(title, _ROW_COLUMNS, [asdict(row) for row in rows]))
         if args.layers:
-            console.print(_table("processor time a sample", _LAYER_COLUMNS, layers))
+            console.print(_table("processor time per sample", _LAYER_COLUMNS, layers))
     return 0 if all(row.logits_ok for row in rows) else 1
 
 
@@ -227,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(_arguments(argv))
     except TwofoldError as error:
-        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"timing: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
 
 

@@ -41,7 +41,7 @@ WORD_SECONDS = 1.1
 RATES = (4_000, 192_000)
 """Lowest and highest sample rate accepted."""
 FORMATS = ("WAV", "WAVEX", "RF64", "AIFF", "AU", "FLAC", "OGG", "MP3")
-"""Kinds of file, all of which tell whether they are whole."""
+"""Accepted kinds of file. In each of them a truncated file can be recognized."""
 BYTES_MAX = 1 << 28
 """Longer files are refused before they are read."""
 PEAK_MAX = 2.0
@@ -186,7 +186,7 @@ def read_word(path: Path) -> tuple[Samples, tuple[str, ...]]:
     remarks = []
     seconds, clipped = len(samples) / RATE, _clipped(samples)
     if seconds > WORD_SECONDS:
-        remarks.append(f"{path}: {seconds:.3f} s long, only its loudest second is looked at")
+        remarks.append(f"{path}: {seconds:.3f} s long, only its loudest second is used")
     if clipped >= CLIPPED:
         remarks.append(f"{path}: {100 * clipped:.0f} % of the samples are clipped at full scale")
     return fit(samples), tuple(remarks)

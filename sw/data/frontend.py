@@ -128,8 +128,8 @@ def stream(frames: Log, name: str = CENTRED) -> NDArray[np.uint8]:
 
     Returns
     -------
-    uint8 [(F - 32) // `GRID` + 1, 32, 32]: image n looks at frames ``GRID * n .. GRID * n + 31``
-    and nothing else, as `front_end` looks at a clip that they are the frames of.
+    uint8 [(F - 32) // `GRID` + 1, 32, 32]: image n is made of frames ``GRID * n .. GRID * n + 31``
+    alone, and equals what `front_end` makes of a clip with these frames.
     """
     if frames.ndim != 2 or len(frames) < FRAMES:
         raise ValueError(f"frames of shape {frames.shape}, needs [at least {FRAMES}, {BANDS}]")

@@ -1,23 +1,23 @@
-"""Whether an audio file is all there, by what its header promises.
+"""Whether an audio file is complete, judged by its header.
 
-Decoders read what there is of a file that was cut short, and say nothing. `shortfall` knows WAV
-(RIFF, RIFX, RF64), AIFF, AU and Ogg; of other kinds decoders tell the length themselves.
+Decoders read a truncated file as far as it goes, without an error. `shortfall` knows WAV
+(RIFF, RIFX, RF64), AIFF, AU and Ogg; decoders check the length of other kinds themselves.
 """
 
 import struct
 from collections.abc import Iterator
 
 STREAMED = (0, 0x7FFF_FFFF, 0xFFFF_FFFF)
-"""Sizes that writers leave which cannot go back to the header: no promise."""
+"""Sizes left by writers that cannot seek back to the header: the length is unknown."""
 STREAMED_SLACK = 4096
-"""Some take the bytes of the header off."""
+"""Bytes by which such a size may be smaller, as some writers subtract the header."""
 
 _OGG_PAGE = 27
 _OGG_LAST = 4
 
 
 def shortfall(content: bytes) -> str | None:
-    """What is missing of an audio file, for people; None where nothing is."""
+    """Describe what is missing of an audio file, in words; None if it is complete."""
     magic = content[:4]
     if magic in (b"RIFF", b"RIFX", b"RF64"):
         return _missing(_wav_end(content), len(content))

@@ -28,7 +28,7 @@ from twofold.sw.driver.device import Arguments
 from twofold.sw.driver.software import MemoryBuffer
 
 BATCH = 65_536
-TURNS = 25
+REPEATS = 25
 
 
 class IdleLaunch:
@@ -155,7 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--units", type=int, default=default().units, help="compute units (%(default)s)"
     )
-    parser.add_argument("--repeats", type=int, default=TURNS, help="of each kind (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each kind (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)
     try:
@@ -163,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         machine = _machine(quantized.network, args.machine)
         cost = measure(quantized, machine, args.batch, units=args.units, repeats=args.repeats)
     except TwofoldError as error:
-        print(f"bench: {error}", file=sys.stderr)
+        print(f"overhead: {error}", file=sys.stderr)
         return error.exit_code
     if args.json:
         print(json.dumps(asdict(cost)))

@@ -75,16 +75,16 @@ class PreparedRun:
                 raise DeviceError(f"{self.name}: these buffers were freed; make new ones")
             yield
 
-    def free(self, patience: float = 0.0) -> bool:
+    def free(self, timeout: float = 0.0) -> bool:
         """Free the run and its buffers, and return whether that was possible; idempotent.
 
-        A run that has not ended within ``patience`` seconds may still write: its buffers are then
+        A run that has not ended within ``timeout`` seconds may still write: its buffers are then
         kept until the process ends.
         """
         with self._lock:
             if self._freed:
                 return True
-            if self._under_way and not self._ended(patience):
+            if self._under_way and not self._ended(timeout):
                 keep(self)
                 return False
             self._freed = True
@@ -93,9 +93,9 @@ class PreparedRun:
                 buffer.free()
             return True
 
-    def _ended(self, patience: float) -> bool:
+    def _ended(self, timeout: float) -> bool:
         try:
-            return self.wait(patience)
+            return self.wait(timeout)
         except Exception:
             return True  # the runtime has given up on it
 

@@ -1,4 +1,4 @@
-"""Clips as a running recording: what a microphone hears, where no window begins with its word."""
+"""Clips as a running recording: clips without gaps, in which no window begins with its word."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ BLOCK = 64
 def running(clips: Samples, front: str) -> NDArray[np.uint8]:
     """Images uint8 [N, 32, 32] of clips [N, 16000] that follow each other without a gap.
 
-    Frames lie on the grid of the recording, not of the clips, and hear the neighbours at their
+    Frames lie on the grid of the recording, not of the clips, and overlap the neighbours at their
     ends. Of the windows of the stream, a clip's is the one that begins nearest to it, up to 32 ms
     away; the last clip of a recording is followed by silence.
     """

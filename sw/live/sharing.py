@@ -24,7 +24,7 @@ class Sharing:
 
     Attributes
     ----------
-    windows: how many were looked at.
+    windows: number of windows of the stream.
     images: share of them that equal the one before in every byte.
     rows: share of the rows of images, at the shift that fits a window best.
     first_layer: share of the first layer's output rows.

@@ -149,13 +149,13 @@ def _wav_header(stream: BinaryIO, name: str) -> tuple[int, str, float, int]:
     return rate, *_ENCODINGS[tag, bits], -1 if open_end else size
 
 
-def microphone_pieces(device: int | str | None = None, patience: float = 5.0) -> Iterator[Samples]:
+def microphone_pieces(device: int | str | None = None, timeout: float = 5.0) -> Iterator[Samples]:
     """Pieces from a microphone (package ``sounddevice``), without end.
 
     ``device``: number or part of the name of an input; None takes the system's. When pieces
     are not taken for 8 s, some are lost, and the stream ends with an error.
     Raises ToolError without the package, PortAudio or such a device, AudioError when no sound comes
-    for ``patience`` seconds, or pieces were lost.
+    for ``timeout`` seconds, or pieces were lost.
     """
     try:
         import sounddevice
@@ -181,9 +181,9 @@ def microphone_pieces(device: int | str | None = None, patience: float = 5.0) ->
             RATE, size, device, channels=1, dtype="float32", callback=callback
         ):
             while not lost:
-                yield queue.get(timeout=patience)
+                yield queue.get(timeout=timeout)
     except Empty as error:
-        raise AudioError(f"microphone: no sound for {patience:g} s") from error
+        raise AudioError(f"microphone: no sound for {timeout:g} s") from error
     except (ValueError, sounddevice.PortAudioError) as error:
         raise ToolError(f"no microphone: {error}; `--microphone` takes its name") from error
     raise AudioError(f"microphone: sound was lost: {lost[0]}")

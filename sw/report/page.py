@@ -133,7 +133,7 @@ def _timings(inputs: Inputs) -> str:
     if not inputs.rows:
         return "<p>Missing: no timings of the processor.</p>"
     return (
-        "<p>Medians of interleaved turns with their quartiles. Logits were compared with a "
+        "<p>Medians of interleaved repeats, with their quartiles. Logits were compared with a "
         "reference in NumPy before anything was timed; engines that round halves to even may "
         "choose other winners among equal activations.</p>"
         + tables.timings(inputs)

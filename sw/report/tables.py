@@ -92,7 +92,7 @@ def machine(inputs: Inputs) -> str:
         ("samples", bench["samples"]),
         ("when", f"{bench['when']}, {bench['minutes']} minutes"),
         ("load before", f"{bench['load_before']}"),
-        ("turns", f"{settings['rounds']} of {settings['seconds']} s for each row, interleaved"),
+        ("repeats", f"{settings['rounds']} of {settings['seconds']} s for each row, interleaved"),
         ("energy", bench["energy"]),
         ("command", f"`{bench['command']}`"),
     ]  # fmt: skip

@@ -141,7 +141,7 @@ class PixelBanks(wiring.Component):
         with m.If(done & ~self.take):
             m.d.sync += waiting.eq(waiting + 1)
             if check:
-                m.d.sync += Assert(waiting != self.frames, "a list came without a frame to take it")
+                m.d.sync += Assert(waiting != self.frames, "a list arrived without a free frame")
         with m.Elif(self.take & ~done):
             m.d.sync += waiting.eq(waiting - 1)
         m.d.comb += self.complete.eq(waiting != 0)

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         return _for_card(args, machine)
     with Steps(Console(stderr=True)) as steps:
         path = write_bitstream(Target(machine, args.units), args.bitstreams, args.build, steps)
-    _tell(args, machine, str(path))
+    _print_result(args, machine, str(path))
     return 0
 
 
@@ -74,13 +74,13 @@ def _for_card(args: argparse.Namespace, machine: "Machine") -> int:
     binary = build(folder, say)
     digest = record_bitstream(folder)["bitstream"]["sha256"]
     if args.json:
-        _tell(args, machine, str(binary))
+        _print_result(args, machine, str(binary))
     else:
         print(f"built {binary} ({digest[:12]})")
     return 0
 
 
-def _tell(args: argparse.Namespace, machine: "Machine", path: str) -> None:
+def _print_result(args: argparse.Namespace, machine: "Machine", path: str) -> None:
     if args.json:
         tree = {"file": path, "machine": machine.name, "board": machine.board}
         print(json.dumps(tree | {"fingerprint": machine.fingerprint.hex()}))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 HELP = "test a device: transfer rates, launch rate, and samples against the golden model"
 TRANSFER_BYTES = 64 << 20
-TURNS = 7
+REPEATS = 7
 SAMPLES, TARGET = 4096, 2.0
 SEED = 11
 
@@ -50,7 +50,7 @@ def _rates(accelerator: "Accelerator") -> dict[str, Any]:
 
     rates = {}
     if accelerator.devices[0].name.partition(":")[0] in RUNTIMES:
-        rates = transfer_rates(accelerator, TRANSFER_BYTES, TURNS)
+        rates = transfer_rates(accelerator, TRANSFER_BYTES, REPEATS)
     launch = launch_seconds(accelerator)
     return {
         "devices": [device.name for device in accelerator.devices],

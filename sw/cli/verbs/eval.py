@@ -172,9 +172,9 @@ def _robust(
     from twofold.sw.inputs.audio import features
     from twofold.sw.inputs.folders import speech_clips
 
-    deaf = [one.network.name for one in networks if one.input["kind"] != "audio"]
-    if deaf:
-        raise InputError(f"{', '.join(deaf)}: takes no audio, which --robust changes")
+    unsuitable = [one.network.name for one in networks if one.input["kind"] != "audio"]
+    if unsuitable:
+        raise InputError(f"{', '.join(unsuitable)}: takes no audio, which --robust changes")
     root = data_folder(args.data) or _no_data()
     clips, args.split = speech_clips(networks[0], root, args.split)
     quiet = [clip for clip in open_gsc(root).clips("all") if clip.start is not None]

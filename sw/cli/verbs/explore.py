@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     journal.clear()
     done: list[Figure] = []
 
-    def told(figure: "Figure") -> None:
+    def report_figure(figure: "Figure") -> None:
         done.append(figure)
         report.write(done, args.out, args.study)
 
@@ -65,10 +65,10 @@ def run(args: argparse.Namespace) -> int:
         source = data_source(args, network(args.net).labels, on_cache)
         trainer = Trainer(source, args.work, report=on_record, on_step=on_step)
         if args.study == "seeds":
-            figures = trials.seeds(args.net, args.scale, trainer, told, folding)
+            figures = trials.seeds(args.net, args.scale, trainer, report_figure, folding)
         else:
             chosen = trials.STUDIES[args.study](args.net, args.scale)
-            figures = trials.run(chosen, args.net, trainer, told, folding)
+            figures = trials.run(chosen, args.net, trainer, report_figure, folding)
     if args.json:
         tree = {"study": args.study, "net": args.net, "figures": [asdict(one) for one in figures]}
         print(json.dumps(tree))

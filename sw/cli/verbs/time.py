@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.uint8]
 
-HELP = "measure a device: kernel alone, with transfers, launches, latency, and power where told"
+HELP = "measure a device: kernel alone, with transfers, launches, latency, and power where reported"
 BATCH, RUN, TARGET = 65_536, 8192, 1.0
-TURNS = 15
+REPEATS = 15
 LATENCIES = 300
 PERCENTILES = (50, 90, 99, 99.9)
 PERIOD = 0.1
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input", type=Path, action="append", default=[], metavar="FILE",
         help="samples to measure with, repeated as often as a batch needs (default: noise)",
     )  # fmt: skip
-    parser.add_argument("--repeats", type=int, default=TURNS, help="of each kind (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each kind (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -183,7 +183,7 @@ def _show(figures: dict[str, Any]) -> None:
         f"batches of {figures['batch']:,}, written in place",
         "copied": f"{_rate(figures['samples_per_second_copied'])}, from an array",
         "latency": _percentiles(figures["latency_seconds"]),
-        "power": "not told"
+        "power": "not reported"
         if watts is None
         else f"{watts:.1f} W, {figures['samples_per_second_per_watt']:,.0f} samples/s/W",
     }

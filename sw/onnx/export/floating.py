@@ -1,7 +1,7 @@
 """Standard ONNX from a floating-point network, before quantization.
 
 Input ``image``: uint8 ``[samples, channels, height, width]``; output ``logits``: float32
-``[samples, classes]``. BatchNorm is folded into weights and offsets; k-winners are ``TopK`` over
+``[samples, classes]``. BatchNorm is fused into weights and offsets; k-winners are ``TopK`` over
 the channels, scattered into zeros.
 """
 

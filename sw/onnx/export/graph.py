@@ -167,5 +167,5 @@ class Graph:
         try:
             onnx.checker.check_model(model, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-            raise OnnxError(f"{network.name}: exported model does not check: {error}") from error
+            raise OnnxError(f"{network.name}: the exported model is invalid: {error}") from error
         return model

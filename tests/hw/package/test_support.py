@@ -57,13 +57,13 @@ def test_the_script_agrees_with_the_board(run, name: str, version: str):
 def test_a_program_without_a_version_is_refused(run, program: str):
     done = run(default(), "", program)
     assert done.returncode == TOOL_ERROR
-    assert f"ERROR: {program} tells no version" in done.stderr
+    assert f"ERROR: {program} reports no version" in done.stderr
 
 
 def test_a_missing_program_is_refused(run):
     done = run(default(), "2022.2", "none")
     assert done.returncode == TOOL_ERROR
-    assert "none tells no version" in done.stderr
+    assert "none reports no version" in done.stderr
 
 
 @pytest.mark.parametrize("version", ["", "2019.2", "2031.1"])

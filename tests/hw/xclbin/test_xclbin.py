@@ -13,10 +13,10 @@ from twofold.hw.contract.errors import ParameterError
 from twofold.hw.xclbin import axlf
 from twofold.hw.xclbin.axlf import Kind
 from twofold.hw.xclbin.xclbin import (
+    BitstreamIdentity,
     Clock,
     ClockType,
     Connection,
-    Identity,
     Memory,
     Mode,
     Protocol,
@@ -27,7 +27,7 @@ from twofold.hw.xclbin.xclbin import (
     user_keys,
 )
 
-IDENTITY = Identity(bytes(range(32)), "tiny-fast", "small", 1)
+IDENTITY = BitstreamIdentity(bytes(range(32)), "tiny-fast", "small", 1)
 SAMPLE = Xclbin(
     mode=Mode.HW_EMU,
     platform="some_platform",
@@ -89,7 +89,7 @@ def test_round_trip(units, clocks, bitstream, mark, platform):
         connections=tuple(Connection(0, at, 3) for at in range(len(units))),
         bitstream=bitstream,
         platform=platform,
-        identity=Identity(mark, "n", "f", 7),
+        identity=BitstreamIdentity(mark, "n", "f", 7),
     )
     found = decode(encode(written))
     assert dataclasses.replace(found, uuid=bytes(16)) == written

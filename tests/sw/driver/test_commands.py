@@ -105,7 +105,7 @@ def test_time(command):
     latency = figures["latency_seconds"]
     assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
     code, text = command(time, *TINY, "cpu", "--repeats", 1)
-    assert "power           not told" in text
+    assert "power           not reported" in text
 
 
 def test_infer(command, sound):

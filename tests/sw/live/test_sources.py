@@ -178,7 +178,7 @@ def test_microphone(monkeypatch: pytest.MonkeyPatch) -> None:
             callback(piece, 256, None, "")
 
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(feed))
-    pieces = microphone_pieces(patience=0.2)
+    pieces = microphone_pieces(timeout=0.2)
     found = [next(pieces) for _ in range(4)]
     np.testing.assert_array_equal(np.concatenate(found), sound.ravel())
     with pytest.raises(AudioError, match=r"no sound for 0\.2 s"):

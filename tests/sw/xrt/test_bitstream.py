@@ -10,10 +10,10 @@ from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.regs import KERNEL_NAME, KERNEL_VERSION
 from twofold.hw.xclbin import xclbin
 from twofold.hw.xclbin.xclbin import (
+    BitstreamIdentity,
     Clock,
     ClockType,
     Connection,
-    Identity,
     Memory,
     Mode,
     Unit,
@@ -36,7 +36,7 @@ BITSTREAM = Xclbin(
     clocks=(Clock("DATA_CLK", 300, ClockType.DATA),),
     metadata="<project/>",
     bitstream=bytes(1000),
-    identity=Identity(bytes(32), "tiny-fast", "small", KERNEL_VERSION),
+    identity=BitstreamIdentity(bytes(32), "tiny-fast", "small", KERNEL_VERSION),
 )
 
 
@@ -79,7 +79,7 @@ def test_another_kernel(write):
 
 
 def test_another_register_table(write):
-    identity = Identity(bytes(32), "tiny-fast", "small", KERNEL_VERSION + 1)
+    identity = BitstreamIdentity(bytes(32), "tiny-fast", "small", KERNEL_VERSION + 1)
     with pytest.raises(WrongPlatformError, match="register table version"):
         read_bitstream(write(replace(BITSTREAM, identity=identity)))
 

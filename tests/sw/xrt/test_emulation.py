@@ -144,7 +144,7 @@ raise SystemExit({command}.run(parser.parse_args()))
         arguments = python("-c", program, *options, *few)
         done = run(arguments, variables, seconds=SECONDS, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    expected = "0 of 100 samples differ" if command == "check" else "power           not told"
+    expected = "0 of 100 samples differ" if command == "check" else "power           not reported"
     assert expected in done.stdout
     assert "emulation through XRT" in done.stdout
 
