@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from twofold.hw.contract.arith import MUL_BITS, SHIFT_MAX
+from twofold.hw.contract.cache import digest
 from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.network import (
     Complementary,
@@ -106,6 +107,15 @@ class QuantizedNetwork:
     def decision(self) -> Decision:
         """How its words are found in a stream of audio; the default where the artefact has none."""
         return Decision.from_json(self.input.get("decision", {}))
+
+    def digest(self) -> str:
+        """Hash of everything that decides about logits: two networks share it, or differ."""
+        told = json.dumps([self.network.to_json(), self.input["kind"], self.front_end])
+        parts: list[bytes | str] = [told]
+        for layer in self.layers:
+            arrays = (layer.weight, layer.add, layer.mul)
+            parts += [str(layer.shift), *(b"" if a is None else a.tobytes() for a in arrays)]
+        return digest(parts)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Softmax of scaled logits, float64, over the last axis."""

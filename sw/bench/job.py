@@ -13,7 +13,7 @@ class Job:
 
     Parameters
     ----------
-    network: ``dense``, ``pruned`` or ``sparse-sparse``.
+    network: name of the network.
     precision: ``fp32`` or ``int8``.
     batch: samples per call.
     threads: number of threads the engine may use.
@@ -23,6 +23,7 @@ class Job:
     artefact: the quantized network itself.
     cache: folder where an engine may cache what is slow to make.
     tuning: trials that a self-tuning engine may make.
+    winners: whether the network selects winners.
     """
 
     network: str
@@ -34,11 +35,7 @@ class Job:
     artefact: Path
     cache: Path
     tuning: int = 0
-
-    @property
-    def winners(self) -> bool:
-        """Whether the network selects winners."""
-        return self.network == "sparse-sparse"
+    winners: bool = False
 
     def to_json(self) -> dict[str, str | int]:
         """Plain JSON values for `from_json`."""
@@ -50,7 +47,7 @@ class Job:
     @staticmethod
     def from_json(tree: dict[str, str | int]) -> "Job":
         """The job that `to_json` wrote."""
-        kinds: dict[str, Any] = {"batch": int, "threads": int, "tuning": int}
+        kinds: dict[str, Any] = {"batch": int, "threads": int, "tuning": int, "winners": bool}
         for name in ("model", "operators", "artefact", "cache"):
             kinds[name] = Path
         return Job(**{name: kinds.get(name, str)(value) for name, value in tree.items()})

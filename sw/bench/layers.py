@@ -39,7 +39,8 @@ def _times(subject: Subject, isa: str, seconds: float) -> list[dict[str, Any]]:
             calls += 1
         return [
             {
-                "sparsity": subject.name,
+                "network": subject.facts["network"],
+                "sparsity": subject.sparsity,
                 "isa": isa,
                 "layer": layer.name,
                 "kernel": layer.kernel,

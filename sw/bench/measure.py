@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from twofold.sw.bench import machine
+from twofold.sw.bench.accuracy import SPLITS
 from twofold.sw.bench.job import Job
 from twofold.sw.bench.process import DiedError, EngineProcess
 from twofold.sw.bench.subjects import Subject
@@ -96,6 +97,7 @@ class Configuration:
             artefact=subject.artefact,
             cache=cache,
             tuning=settings.tuning,
+            winners=bool(subject.facts["winners"]),
         )
         inputs = subject.inputs[self.precision]
         try:
@@ -141,7 +143,9 @@ class Configuration:
             "engine": self.engine.name,
             "version": self.engine.version,
             "precision": self.precision,
-            "sparsity": self.subject.name,
+            "network": self.subject.facts["network"],
+            "sparsity": self.subject.sparsity,
+            "accuracy": {split: self.subject.facts["accuracy"][split] for split in SPLITS},
             "batch": self.batch,
             "threads": self.threads,
             "samples_per_second": None,

@@ -18,9 +18,8 @@ def show(report: dict[str, Any], console: Console) -> None:
         highlight=False,
     )
     right = (Column(name, justify="right") for name in ("batch", "thr.", "samples/s", "quartiles"))
-    table = Table(
-        "network", "prec.", "engine", *right, Column("/core s", justify="right"), box=SIMPLE
-    )
+    core = Column("/core s", justify="right")
+    table = Table("network", "test, %", "prec.", "engine", *right, core, box=SIMPLE)
     for row in report["rows"]:
         if row["samples_per_second"] is not None:
             table.add_row(*_cells(row))
@@ -32,7 +31,8 @@ def show(report: dict[str, Any], console: Console) -> None:
 def _cells(row: dict[str, Any]) -> list[str]:
     low, high = row["spread"]
     return [
-        row["sparsity"],
+        row["network"],
+        percent(row["accuracy"]["test"]),
         row["precision"],
         ENGINES[row["engine"]],
         f"{row['batch']}",
@@ -43,12 +43,17 @@ def _cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
+def percent(share: float | None) -> str:
+    """A share with two decimals, or that it is not known."""
+    return "?" if share is None else f"{100 * share:.2f}"
+
+
 def left_out(rows: list[dict[str, Any]]) -> list[str]:
     """What was not timed and why, one line per engine and reason."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["note"]:
-            what = f"{row['sparsity']} {row['precision']}"
+            what = f"{row['network']} {row['precision']}"
             cases = reasons.setdefault((row["engine"], row["note"]), [])
             if what not in cases:
                 cases.append(what)

@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from twofold.hw.contract.files import write_bytes, writing
-from twofold.hw.contract.network import Dense, Network
-from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.artefacts.input import FIXED
 from twofold.sw.artefacts.shipped import shipped
+from twofold.sw.bench.accuracy import recorded
 from twofold.sw.bench.floats import float_inputs
 from twofold.sw.bench.models import float_model, int8_model
 from twofold.sw.bench.operators import operator_model
@@ -21,10 +21,10 @@ from twofold.sw.golden import forward
 
 SAMPLES = 64
 """Samples whose logits are checked; batches repeat them."""
-PRUNED = 0.95
-"""Share of the weights that pruning removes."""
-VARIANTS = {"dense": "dense", "pruned": "pruned", "sparse-sparse": "fast"}
-"""Variant of the shipped network, by its name in the benchmark."""
+VARIANTS = ("dense", "pruned", "accurate", "fast")
+"""Variants of a shipped network that are timed."""
+PRUNED_MOST = 0.5
+"""Largest share of weights that are not zero in a network that counts as pruned."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Subject:
 
     Attributes
     ----------
-    name: ``dense``, ``pruned`` or ``sparse-sparse``.
+    name: variant of a shipped network, as in `VARIANTS`; else the network's name.
+    sparsity: ``dense``, ``pruned`` (weights) or ``sparse-sparse`` (weights and activations).
     facts: for the report, plain JSON values.
     models, inputs: files by precision.
     operators, artefact: files.
@@ -42,6 +43,7 @@ class Subject:
     """
 
     name: str
+    sparsity: str
     facts: Mapping[str, Any]
     models: Mapping[str, Path]
     inputs: Mapping[str, Path]
@@ -55,9 +57,20 @@ class Subject:
         return tuple(self.models)
 
 
-def prepare(net: str, inputs: np.ndarray, folder: Path) -> list[Subject]:
-    """Write every network of ``net`` into ``folder``. Raises ArtefactError, OnnxError."""
-    return [subject_of(name, *_network(net, name), inputs, folder) for name in VARIANTS]
+def prepare(
+    net: str, inputs: np.ndarray, folder: Path, known: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[Subject]:
+    """Write every network of ``net`` into ``folder``. Raises ArtefactError, OnnxError.
+
+    ``known``: what `twofold.sw.bench.accuracy.accuracies` says of them.
+    """
+    subjects = []
+    for name in VARIANTS:
+        path = shipped(net, name)
+        quantized = QuantizedNetwork.load(path)
+        accuracy = (known or {}).get(quantized.network.name)
+        subjects.append(subject_of(name, quantized, path.name, inputs, folder, accuracy))
+    return subjects
 
 
 def samples(net: str, data: Path | None, front: str = FIXED) -> tuple[np.ndarray, str]:
@@ -88,48 +101,18 @@ def samples(net: str, data: Path | None, front: str = FIXED) -> tuple[np.ndarray
     return features(chosen, front)[:, None], f"Google Speech Commands, {split} split"
 
 
-def _network(net: str, name: str) -> tuple[QuantizedNetwork, str]:
-    """A network and its source: shipped, or the dense one pruned by magnitude."""
-    path = shipped(net, VARIANTS[name])
-    if name == "pruned" and not path.exists():
-        dense = shipped(net, "dense")
-        note = f"{dense.name}, {100 * PRUNED:.0f} % pruned by magnitude, not trained again"
-        return pruned(QuantizedNetwork.load(dense)), note
-    return QuantizedNetwork.load(path), path.name
-
-
-def pruned(dense: QuantizedNetwork) -> QuantizedNetwork:
-    """``dense`` without the smallest weights, a share `PRUNED`, of each hidden layer.
-
-    As fast as a network trained to be this sparse, but not as accurate.
-    """
-    layers = [
-        layer if stage.last else _without_small(layer)
-        for stage, layer in zip(dense.network.stages, dense.layers, strict=True)
-    ]
-    return replace(dense, network=_dense(dense.network), layers=tuple(layers), provenance={})
-
-
-def _dense(network: Network) -> Network:
-    layers = tuple(replace(layer, sparsity=Dense()) for layer in network.layers)
-    name = f"{network.name.partition('-')[0]}-pruned"
-    return replace(network, name=name, layers=layers)
-
-
-def _without_small(layer: QuantizedLayer) -> QuantizedLayer:
-    size = np.abs(layer.weight.astype(np.int16)).ravel()
-    weight = layer.weight.ravel().copy()
-    weight[np.argsort(size, kind="stable")[: int(PRUNED * size.size)]] = 0
-    return replace(layer, weight=weight.reshape(layer.weight.shape))
-
-
 def subject_of(
-    name: str, quantized: QuantizedNetwork, source: str, inputs: np.ndarray, folder: Path
+    name: str,
+    quantized: QuantizedNetwork,
+    source: str,
+    inputs: np.ndarray,
+    folder: Path,
+    accuracy: Mapping[str, Any] | None = None,
 ) -> Subject:
     """A network as a subject; its files go into ``folder``. Raises ArtefactError, OnnxError.
 
     ``source``: where the network comes from; ``inputs``: uint8 ``[samples, channels, rows,
-    columns]``.
+    columns]``; ``accuracy``: as it was measured; else what the artefact records.
     """
     winners = any(stage.k < stage.channels for stage in quantized.network.stages)
     models = {"int8": int8_model(quantized)}
@@ -152,13 +135,22 @@ def subject_of(
     quantized.save(artefact)
     return Subject(
         name=name,
-        facts=_facts(quantized, source),
+        sparsity=_sparsity(quantized),
+        facts={**_facts(quantized, source), "accuracy": dict(accuracy or recorded(quantized))},
         models={precision: folder / f"{name}-{precision}.onnx" for precision in models},
         inputs={precision: folder / f"{name}-{precision}.npy" for precision in models},
         operators=operators,
         artefact=artefact,
         logits=logits,
     )
+
+
+def _sparsity(quantized: QuantizedNetwork) -> str:
+    """What is sparse in a network: nothing, its weights, or its weights and activations."""
+    if any(stage.k < stage.channels for stage in quantized.network.stages):
+        return "sparse-sparse"
+    weights = np.concatenate([layer.weight.ravel() for layer in quantized.layers])
+    return "pruned" if np.count_nonzero(weights) <= PRUNED_MOST * weights.size else "dense"
 
 
 def _facts(quantized: QuantizedNetwork, source: str) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class Inputs:
     Attributes
     ----------
     bench: from ``twofold bench``, or None.
-    simulations: from ``twofold sim``, one per variant: the fastest machine without mismatches.
+    simulations: from ``twofold sim``, one per variant: the ``full`` folding, without mismatches,
+        of the network whose speed and accuracy the timings are about.
     resources: from ``twofold resources``, by variant.
     net: the network they are about.
     card: from ``twofold time --json`` on a card, or None.
@@ -50,13 +51,23 @@ class Inputs:
         rows = self.bench["rows"] if self.bench else []
         return [row for row in rows if row["samples_per_second"] is not None]
 
+    def accuracy(self, network: str) -> dict[str, Any]:
+        """``test`` and ``val`` of a network, as shares, and ``data``; None where not known."""
+        known = (self.bench or {}).get("accuracies", {}).get(network)
+        if known is None:
+            stated = (tree.get("network_accuracy") for tree in self.simulations.values()
+                      if tree.get("network") == network)  # fmt: skip
+            known = next((one for one in stated if one), None)
+        return {"test": None, "val": None, "data": "not known", **(known or {})}
+
     def missing(self, about: str = "") -> list[str]:
         """Missing results, with the commands that make them; only lines that contain ``about``."""
         found = [] if self.bench else ["no timings of the processor: run `twofold bench`"]
         for variant in VARIANTS:
             if variant not in self.simulations:
                 found.append(
-                    f"no RTL simulation of {NAMES[variant]} without mismatches: run "
+                    f"no RTL simulation of {NAMES[variant]} in folding full, without mismatches, "
+                    "of the network that was timed: run "
                     f"`twofold sim --net {self.net} --variant {variant} --folding full "
                     "--samples 100`"
                 )
@@ -111,9 +122,11 @@ def collect(folder: Path, net: str = "gsc", board: Board | None = None) -> Input
     simulations = [read(path) for path in sorted(folder.glob("sim*.json"))]
     area = folder / f"resources{suffix(board)}.json"
     areas = read(area) if area.exists() else {}
+    bench = max(benches, key=lambda tree: str(tree.get("when")), default=None)
+    sound = [tree for tree in simulations if _is_simulation(tree, net) and _same(tree, bench)]
     return Inputs(
-        bench=max(benches, key=lambda tree: str(tree.get("when")), default=None),
-        simulations=_fastest([tree for tree in simulations if _is_simulation(tree, net)]),
+        bench=bench,
+        simulations=_fastest(sound),
         resources=_areas(areas.get("variants", {}), net),
         net=net,
         card=_on_card(folder / "time.json", net),
@@ -149,8 +162,17 @@ def _is_bench(tree: dict[str, Any], net: str) -> bool:
 
 
 def _is_simulation(tree: dict[str, Any], net: str) -> bool:
+    """Whether it is a sound run of the machine that a card would hold."""
     sound = not tree.get("failures") and tree.get("mismatches") == 0
-    return sound and tree.get("net") == net and tree.get("variant") in VARIANTS
+    full = tree.get("folding") == "full"
+    return sound and full and tree.get("net") == net and tree.get("variant") in VARIANTS
+
+
+def _same(simulation: dict[str, Any], bench: dict[str, Any] | None) -> bool:
+    """Whether a simulation is of the very network that was timed, as far as both say so."""
+    known = (bench or {}).get("accuracies", {}).get(simulation.get("network"))
+    own = simulation.get("network_accuracy")
+    return not (known and own) or known["digest"] == own["digest"]
 
 
 def _fastest(simulations: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

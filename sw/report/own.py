@@ -2,10 +2,20 @@
 
 from twofold.sw.bench.engines import ENGINES
 from twofold.sw.report import card
-from twofold.sw.report.charts import Bar, Group, absent, bar_chart, figure, kinds_of
+from twofold.sw.report.charts import Group, Value, absent, bar_chart, dot_chart, figure
 from twofold.sw.report.inputs import NAMES, VARIANTS, Inputs
 from twofold.sw.report.roofline import Point, Roof, roofline
-from twofold.sw.report.select import SIM, bench_command, best, engines, fpga, not_shown, simulated
+from twofold.sw.report.select import (
+    OWN,
+    SIM,
+    bench_command,
+    best,
+    engines,
+    fpga,
+    named,
+    not_shown,
+    simulated,
+)  # fmt: skip
 
 
 def work(inputs: Inputs) -> str:
@@ -14,27 +24,23 @@ def work(inputs: Inputs) -> str:
     found = simulated(inputs)
     if not found:
         return absent(title, inputs.missing("simulation"))
-    rates = [
-        Bar(f"{NAMES[variant]}, {tree['cycles_per_sample']:,.0f} cycles",
-            card.unit_samples(inputs.board, tree["cycles_per_sample"]), "simulated",
-            f"{card.unit_samples(inputs.board, tree['cycles_per_sample']):,.0f} samples/s")
-        for variant, tree in found
-    ]  # fmt: skip
-    products = [
-        Bar(NAMES[variant], tree["multiplications"], "simulated", f"{tree['multiplications']:,}")
-        for variant, tree in found
-    ]
+    rates, products = [], []
+    for _, tree in found:
+        label = f"{named(inputs, tree['network'])}, folding {tree['folding']}"
+        cycles, products_each = tree["cycles_per_sample"], tree["multiplications"]
+        each = card.unit_samples(inputs.board, cycles)
+        text = f"{each:,.0f} samples/s, {cycles:,.0f} cycles"
+        rates.append(Value(label, each, "simulated", text, own=True))
+        products.append(Value(label, products_each, "simulated", f"{products_each:,}", own=True))
     whole = found[0][1]["multiplications_dense"]
-    chart = bar_chart(
-        [Group(f"samples a second of one unit, {inputs.board.clock_mhz} MHz", rates)],
-        logarithmic=True,
-    )
+    speed = [Group(f"samples a second of one unit, {inputs.board.clock_mhz} MHz", rates)]
+    effort = [Group("multiplications a sample", products)]
     return figure(
         title,
-        chart + bar_chart([Group("multiplications a sample", products)], logarithmic=True),
+        dot_chart(speed) + dot_chart(effort),
         "Multiplications are products of a non-zero activation with a stored weight, counted over "
         f"the simulated samples; all weights and pixels would be {whole:,}. {not_shown(inputs)}",
-        ["simulated"],
+        [*speed, *effort],
         [SIM],
     )
 
@@ -66,7 +72,8 @@ def roof(inputs: Inputs) -> str:
         title, roofline(points, roofs),
         f"Cycles are simulated; the clock and {inputs.board.units} units on a card are assumed. "
         f"{not_shown(inputs)}",
-        ["assumed", "published"], [SIM],
+        [Group("", [Value("", 0, "assumed", "", own=True), Value("", 0, "published", "")])],
+        [SIM],
     )  # fmt: skip
 
 
@@ -74,33 +81,35 @@ def latency(inputs: Inputs) -> str:
     """Ours: latency from a sample to its result."""
     title = "8. Latency of a sample"
     ours = [
-        Bar(f"{NAMES[variant]}, {tree['latency_cycles']:,} cycles",
-            tree["latency_cycles"] / inputs.board.clock_mhz, "simulated",
-            f"{tree['latency_cycles'] / inputs.board.clock_mhz:.2f} us")
-        for variant, tree in simulated(inputs)
+        Value(f"{named(inputs, tree['network'])}, folding {tree['folding']}",
+              tree["latency_cycles"] / inputs.board.clock_mhz, "simulated",
+              f"{tree['latency_cycles'] / inputs.board.clock_mhz:.2f} us, "
+              f"{tree['latency_cycles']:,} cycles", own=True)
+        for _, tree in simulated(inputs)
     ]  # fmt: skip
     processor = []
     for name in engines(inputs):
         row = best(inputs, engine=name, batch=1)
         if row:
             time = 1e6 / row["samples_per_second"]
-            label = f"{ENGINES[name]}, {row['sparsity']}, {row['precision']}"
-            processor.append(Bar(label, time, "measured", f"{time:,.1f} us"))
+            label = f"{ENGINES[name]}: {named(inputs, row['network'])}, {row['precision']}"
+            own = name == OWN
+            processor.append(Value(label, time, "measured", f"{time:,.1f} us", own=own))
     groups = [
         Group(
             f"core of the {fpga(inputs)}, {inputs.board.clock_mhz} MHz, without PCIe and host", ours
         ),
         Group("processor, batch 1, the engine's fastest network", processor),
     ]
-    groups = [group for group in groups if group.bars]
+    groups = [group for group in groups if group.values]
     if not groups:
         return absent(title, inputs.missing())
     return figure(
         title,
-        bar_chart(groups, logarithmic=True),
+        dot_chart(groups),
         "Time from the first byte of a sample to its result; on the processor, time of a call. "
         f"{not_shown(inputs)}",
-        kinds_of(groups),
+        groups,
         [bench_command(inputs), SIM],
     )
 
@@ -126,9 +135,9 @@ def area(inputs: Inputs) -> str:
         tree = inputs.resources.get(variant)
         if tree:
             bars = [
-                Bar(text, 100 * tree["share_of_slr"][name], "estimated",
-                    f"{100 * tree['share_of_slr'][name]:.1f} % ({tree[name]:,})",
-                    mark=100 * getattr(board.ceilings, name))
+                Value(text, 100 * tree["share_of_slr"][name], "estimated",
+                      f"{100 * tree['share_of_slr'][name]:.1f} % ({tree[name]:,})",
+                      mark=100 * getattr(board.ceilings, name), own=True)
                 for name, text in RESOURCES.items()
             ]  # fmt: skip
             groups.append(Group(f"{NAMES[variant]}, folding {tree['folding']}", bars))
@@ -137,5 +146,5 @@ def area(inputs: Inputs) -> str:
     return figure(
         title, bar_chart(groups),
         f"Shares of {whole}; the line across a bar is the ceiling for closing timing.",
-        ["estimated"], ["twofold resources --variant VARIANT"],
+        groups, ["twofold resources --variant VARIANT"],
     )  # fmt: skip

@@ -1,53 +1,78 @@
-"""README's table of results, kept in sync with the figures it was made from.
+"""README's results and ``docs/results.md``, kept in sync with the figures they were made from.
 
-The figures are stored next to this module, so that a test can regenerate the table.
+The figures are stored next to this module, so that a test can regenerate both. The metadata of the
+chart say which figures it shows.
 """
 
 from pathlib import Path
 
 from twofold.hw.contract.files import read_text, write_json, write_text
 from twofold.sw.errors import ArtefactError
+from twofold.sw.report import picture
 from twofold.sw.report.inputs import Inputs, read
-from twofold.sw.report.tables import headline, markdown
+from twofold.sw.report.speeds import speeds
+from twofold.sw.report.summary import five, results
 
 BEGIN = "<!-- results: made by `twofold report --readme` -->"
 END = "<!-- end of results -->"
 STORED = Path(__file__).parent / "results.json"
-README_BYTES_MAX = 1 << 22
-KEPT = ("engine", "sparsity", "precision", "batch", "threads", "samples_per_second")
-"""Fields of a timing that the table needs."""
+RESULTS = Path("docs") / "results.md"
+"""Page of all results, beside README."""
+PICTURES = Path("docs") / "pictures"
+TEXT_BYTES_MAX = 1 << 22
+KEPT = (
+    "engine", "version", "network", "sparsity", "precision", "batch", "threads",
+    "samples_per_second",
+)  # fmt: skip
+"""Fields of a timing that the tables need."""
+FACTS = ("command", "when", "load_before", "accuracies", "machine", "samples")
+"""What else they need of the timings."""
 
 
-def section(inputs: Inputs) -> str:
-    """The table as Markdown."""
-    return markdown(("what", "figure", "how"), headline(inputs))
-
-
-def replaced(text: str, inputs: Inputs) -> str:
-    """README with the table of ``inputs`` between its markers. Raises ArtefactError."""
-    before, begin, rest = text.partition(BEGIN)
+def replaced(path: Path, made: str) -> str:
+    """The text of a file with ``made`` between its markers. Raises ArtefactError, FileError."""
+    before, begin, rest = read_text(path, TEXT_BYTES_MAX).partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ArtefactError(f"README has no table of results: needs {BEGIN!r} and {END!r}")
-    return f"{before}{begin}\n{section(inputs)}\n{end}{after}"
+        raise ArtefactError(f"{path} has no place for results: needs {BEGIN!r} and {END!r}")
+    return f"{before}{begin}\n{made}\n{end}{after}"
 
 
-def update(readme: Path, inputs: Inputs) -> None:
-    """Write the table to ``readme`` and store its figures. Raises ArtefactError, FileError."""
-    new = replaced(read_text(readme, README_BYTES_MAX), inputs)
+def pages(readme: Path, inputs: Inputs) -> dict[Path, str]:
+    """New text of README and, where it is there, of the page of results."""
+    made = {readme: replaced(readme, five(inputs).markdown())}
+    page = readme.parent / RESULTS
+    if page.exists():
+        made[page] = replaced(page, results(inputs))
+    return made
+
+
+def update(readme: Path, inputs: Inputs) -> list[Path]:
+    """Write everything that is made of results; returns the files, the README first.
+
+    The chart is drawn where README has a folder of pictures beside it. Raises ArtefactError,
+    FileError.
+    """
+    new = pages(readme, inputs)
     write_json(STORED, _needed(inputs))
-    write_text(readme, new)
+    for path, text in new.items():
+        write_text(path, text)
+    folder = readme.parent / PICTURES
+    if folder.is_dir() and speeds(inputs):
+        return [*new, *(picture.draw(inputs, folder, theme) for theme in picture.THEMES)]
+    return list(new)
 
 
 def stored() -> Inputs:
-    """Stored figures of the table in README. Raises ArtefactError."""
+    """Stored figures. Raises ArtefactError."""
     return Inputs.from_json(read(STORED))
 
 
 def _needed(inputs: Inputs) -> dict[str, object]:
-    """What the table shows: single-thread timings and simulations; the rest is only on the page."""
+    """What the texts show; the rest is only on the page."""
     tree = inputs.to_json()
     if inputs.bench is not None:
-        rows = [{name: row[name] for name in KEPT} for row in inputs.rows if row["threads"] == 1]
-        tree["bench"] = {"command": inputs.bench["command"], "rows": rows}
-    return {**tree, "resources": {}}
+        rows = [{name: row[name] for name in KEPT} for row in inputs.rows]
+        facts = {name: inputs.bench[name] for name in FACTS if name in inputs.bench}
+        tree["bench"] = {**facts, "rows": rows}
+    return tree

@@ -3,10 +3,13 @@
 from typing import Any
 
 from twofold.sw.bench.engines import ENGINES
-from twofold.sw.report.charts import Bar
+from twofold.sw.report.charts import Value
+from twofold.sw.report.equal import shares
 from twofold.sw.report.inputs import NAMES, VARIANTS, Inputs
 
 BENCH = "twofold bench"
+OWN = "twofold"
+"""Name of this project's engine among the others."""
 SIM = "twofold sim --variant VARIANT --folding full --samples 100"
 
 
@@ -32,11 +35,17 @@ def all_threads(inputs: Inputs) -> int:
     return max((row["threads"] for row in inputs.rows), default=1)
 
 
-def rate_bar(label: str, row: dict[str, Any]) -> Bar:
-    """Bar with a row's samples per second and quartiles."""
+def timed(label: str, row: dict[str, Any]) -> Value:
+    """A row's samples per second and quartiles."""
     low, high = row["spread"]
     rate = row["samples_per_second"]
-    return Bar(label, rate, "measured", f"{rate:,.0f} samples/s", (low, high))
+    own = row["engine"] == OWN
+    return Value(label, rate, "measured", f"{rate:,.0f} samples/s", (low, high), own=own)
+
+
+def named(inputs: Inputs, network: str) -> str:
+    """A network with its accuracy."""
+    return f"{network}, {shares(inputs, network)}"
 
 
 def bench_command(inputs: Inputs) -> str:
@@ -44,9 +53,9 @@ def bench_command(inputs: Inputs) -> str:
     return inputs.bench["command"] if inputs.bench else BENCH
 
 
-def samples_bar(label: str, rate: float, kind: str) -> Bar:
-    """Bar with samples per second, without spread."""
-    return Bar(label, rate, kind, f"{rate:,.0f} samples/s")
+def rate(label: str, samples: float, kind: str, *, own: bool) -> Value:
+    """Samples per second, without spread."""
+    return Value(label, samples, kind, f"{samples:,.0f} samples/s", own=own)
 
 
 def simulated(inputs: Inputs) -> list[tuple[str, dict[str, Any]]]:

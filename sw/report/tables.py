@@ -1,34 +1,48 @@
-"""The tables behind the figures, as HTML or, for README, as Markdown."""
+"""The tables behind the figures, for the page and for Markdown."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import Any
 
-from twofold.hw.boards.board import Board
 from twofold.sw.bench.engines import ENGINES
 from twofold.sw.bench.show import left_out
 from twofold.sw.report import card
 from twofold.sw.report.charts import code_spans
+from twofold.sw.report.equal import shares
 from twofold.sw.report.inputs import NAMES, Inputs
 from twofold.sw.report.select import all_threads, best, engines, simulated
-
-Rows = Sequence[Sequence[str]]
 
 QUIET = 0.5
 """Load average up to which a computer counts as idle."""
 
 
-def html(head: Sequence[str], rows: Rows, kind: str = "") -> str:
-    """A table that scrolls sideways on narrow screens.
+@dataclass(frozen=True)
+class Table:
+    """A table for the page and for Markdown. Text between backquotes is code."""
 
-    ``kind``: ``data`` keeps cells on one line and right-aligns numbers, ``stack`` stacks the cells
-    on narrow screens instead of scrolling.
-    """
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
-    table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="wide {kind}">{table}</div>'
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def html(self, kind: str = "data") -> str:
+        """As HTML; it scrolls sideways on narrow screens.
+
+        ``kind``: ``data`` keeps cells on one line and right-aligns numbers, ``stack`` stacks the
+        cells on narrow screens instead of scrolling.
+        """
+        if not self.rows:
+            return "<p>Missing: nothing to show.</p>"
+        top = "".join(f"<th>{escape(name)}</th>" for name in self.head)
+        body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in self.rows)
+        table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+        return f'<div class="wide {kind}">{table}</div>'
+
+    def markdown(self) -> str:
+        """As Markdown."""
+        if not self.rows:
+            return "Missing: nothing to show."
+        lines = [self.head, ["---"] * len(self.head), *self.rows]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _cell(text: str) -> str:
@@ -36,28 +50,23 @@ def _cell(text: str) -> str:
     return f"<td{number}>{code_spans(text)}</td>"
 
 
-def markdown(head: Sequence[str], rows: Rows) -> str:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def timings(inputs: Inputs) -> str:
+def timings(inputs: Inputs) -> Table:
     """Everything that was timed."""
-    head = ("engine", "network", "precision", "batch", "threads", "samples/s", "quartiles",
-            "samples/core s", "logits")  # fmt: skip
+    head = ("engine", "network", "test / val", "precision", "batch", "threads", "samples/s",
+            "quartiles", "samples/core s", "logits")  # fmt: skip
     rows = []
     for row in inputs.rows:
         low, high = row["spread"]
         rows.append(
             (
-                f"{ENGINES[row['engine']]} {row['version']}", row["sparsity"], row["precision"],
+                f"{ENGINES[row['engine']]} {row['version']}", row["network"],
+                shares(inputs, row["network"]), row["precision"],
                 str(row["batch"]), str(row["threads"]), f"{row['samples_per_second']:,.0f}",
                 f"{low:,.0f} .. {high:,.0f}", f"{row['samples_per_core_second']:,.0f}",
                 f"error {row['logits_error']:.0e}" if row["logits_error"] else "equal",
             )
         )  # fmt: skip
-    return html(head, rows, "data")
+    return Table(head, rows)
 
 
 def busy(inputs: Inputs) -> str:
@@ -76,11 +85,11 @@ def not_timed(inputs: Inputs) -> list[str]:
     return left_out(inputs.bench["rows"]) if inputs.bench else []
 
 
-def machine(inputs: Inputs) -> str:
+def machine(inputs: Inputs) -> Table:
     """The computer and settings of the timings."""
-    bench = inputs.bench
+    bench, head = inputs.bench, ("what", "")
     if bench is None:
-        return "<p>Missing: no timings of the processor.</p>"
+        return Table(head, ())
     facts = bench["machine"]
     settings = bench["settings"]
     rows = [
@@ -100,42 +109,41 @@ def machine(inputs: Inputs) -> str:
         share = f"{100 * known['nonzero_weights'] / known['weights']:.1f} %"
         what = f"{known['source']}; {share} of {known['weights']:,} weights are not zero"
         rows.append((f"network {name}", what))
-    return html(("what", ""), rows)
+    return Table(head, rows)
 
 
-def fpga(inputs: Inputs) -> str:
+def fpga(inputs: Inputs) -> Table:
     """The simulated variants of the machine."""
     rows = []
     for variant, tree in simulated(inputs):
         cycles = tree["cycles_per_sample"]
         rows.append(
             (
-                NAMES[variant], tree["folding"], f"{tree['samples']:,}", str(tree["mismatches"]),
+                NAMES[variant], shares(inputs, tree["network"]), tree["folding"],
+                f"{tree['samples']:,}", str(tree["mismatches"]),
                 f"{cycles:,.1f}", f"{tree['latency_cycles']:,}", f"{tree['multiplications']:,}",
                 f"{card.unit_samples(inputs.board, cycles):,.0f}",
                 f"{card.card_samples(inputs.board, cycles):,.0f}",
                 f"{inputs.board.units * card.unit_samples(inputs.board, cycles):,.0f}",
             )
         )  # fmt: skip
-    if not rows:
-        return "<p>Missing: no RTL simulation.</p>"
-    head = ("variant", "folding", "samples simulated", "mismatches", "cycles a sample",
-            "latency, cycles", "multiplications a sample", "samples/s, unit", "samples/s, card",
-            "without PCIe")  # fmt: skip
-    return html(head, rows, "data")
+    head = ("variant", "test / val", "folding", "samples simulated", "mismatches",
+            "cycles a sample", "latency, cycles", "multiplications a sample", "samples/s, unit",
+            "samples/s, card", "without PCIe")  # fmt: skip
+    return Table(head, rows)
 
 
-def published() -> str:
+def published() -> Table:
     """Numenta's figures."""
     rows = [
         (name, f"{known.single:,}", str(known.networks), f"{known.chip:,}")
         for name, known in card.PUBLISHED.items()
     ]
     head = ("network", "one network, samples/s", "networks", "chip, samples/s")
-    return html(head, rows, "data")
+    return Table(head, rows)
 
 
-def extrapolation(inputs: Inputs) -> str:
+def extrapolation(inputs: Inputs) -> Table:
     """One core against all of them, and an extrapolation to 24 cores."""
     threads = all_threads(inputs)
     rows = []
@@ -143,7 +151,7 @@ def extrapolation(inputs: Inputs) -> str:
         one = best(inputs, engine=name, threads=1)
         if one is None:
             continue
-        case = {key: one[key] for key in ("engine", "precision", "sparsity")}
+        case = {key: one[key] for key in ("engine", "precision", "network")}
         every = best(inputs, **case, threads=threads) if threads > 1 else None
         scaling = "-"
         if every:
@@ -151,7 +159,7 @@ def extrapolation(inputs: Inputs) -> str:
         joules = one.get("joules_per_sample")
         rows.append(
             (
-                ENGINES[name], f"{one['sparsity']}, {one['precision']}, batch {one['batch']}",
+                ENGINES[name], f"{one['network']}, {one['precision']}, batch {one['batch']}",
                 f"{one['samples_per_second']:,.0f}", scaling,
                 f"{one['samples_per_second'] * card.CORES:,.0f}",
                 f"{1 / joules:,.0f}" if joules else "not measured",
@@ -159,7 +167,7 @@ def extrapolation(inputs: Inputs) -> str:
         )  # fmt: skip
     head = ("engine", "its fastest", "samples/s, one thread", f"{threads} threads over one",
             f"samples/s, {card.CORES} cores (assumed)", "samples/J")  # fmt: skip
-    return html(head, rows, "data")
+    return Table(head, rows)
 
 
 KERNELS = {
@@ -177,101 +185,12 @@ KERNELS = {
 """What the routines of our CPU engine multiply."""
 
 
-def layers(inputs: Inputs) -> str:
+def layers(inputs: Inputs) -> Table:
     """Where our CPU engine spends its time."""
     rows = [
-        (row["sparsity"], row["isa"], row["layer"], row["kernel"], f"{row['microseconds']:.2f}",
+        (row["network"], row["isa"], row["layer"], row["kernel"], f"{row['microseconds']:.2f}",
          KERNELS.get(row["kernel"], ""))
         for row in (inputs.bench or {}).get("layers", [])
     ]  # fmt: skip
-    if not rows:
-        return "<p>Missing: no times of layers.</p>"
     head = ("network", "instructions", "layer", "routine", "us a sample", "what it multiplies")
-    return html(head, rows, "data")
-
-
-def headline(inputs: Inputs) -> list[tuple[str, str, str]]:
-    """The main figures: what, figure, and how it was obtained."""
-    rows = []
-    for variant, tree in simulated(inputs):
-        rows += _variant(variant, tree, inputs.board)
-    return rows + _on_card(inputs) + _processor(inputs) + _gains(inputs)
-
-
-def _variant(variant: str, tree: dict[str, Any], board: Board) -> list[tuple[str, str, str]]:
-    name, cycles = NAMES[variant], tree["cycles_per_sample"]
-    options = f"--variant {variant} --folding {tree['folding']} --samples {tree['samples']}"
-    how = f"`twofold sim {options}`, simulated"
-    share = tree["multiplications_dense"] / tree["multiplications"]
-    rows = [
-        (f"{name}: samples through the RTL, mismatches",
-         f"{tree['samples']:,}, {tree['mismatches']}", how),
-        (f"{name}: cycles a sample, latency", f"{cycles:,.0f}, {tree['latency_cycles']:,}", how),
-        (f"{name}: multiplications a sample", f"{tree['multiplications']:,} (dense / {share:.1f})",
-         how),
-        (f"{name}: samples/s, card of {board.units} units",
-         f"{card.card_samples(board, cycles):,.0f}",
-         f"assumed: {board.clock_mhz} MHz, PCIe at {board.host.to_card / 1e9:.0f} GB/s"),
-    ]  # fmt: skip
-    if tree.get("known", 0) >= 100:
-        correct = f"{100 * tree['accuracy']:.2f} % ({tree['correct']:,} of {tree['known']:,})"
-        rows.insert(1, (f"{name}: accuracy, int8, {tree['source']}", correct, how))
-    return rows
-
-
-def _on_card(inputs: Inputs) -> list[tuple[str, str, str]]:
-    tree = inputs.card
-    if tree is None:
-        return []
-    rate = f"{tree['samples_per_second']['median']:,.0f} samples/s"
-    return [
-        (f"{tree['network']} on the card, {tree['units']} units",
-         f"{rate}, {tree['samples_per_second_per_watt']:,.0f} samples/J",
-         "`twofold time`, measured")
-    ]  # fmt: skip
-
-
-def _processor(inputs: Inputs) -> list[tuple[str, str, str]]:
-    ours = best(inputs, engine="twofold", threads=1)
-    rivals = [best(inputs, engine=name, threads=1) for name in engines(inputs) if name != "twofold"]
-    known = [row for row in rivals if row]
-    if ours is None or not known or inputs.bench is None:
-        return []
-    other = max(known, key=lambda row: row["samples_per_second"])
-    how = f"`{inputs.bench['command']}`, measured"
-    rows = [(_described(row), f"{row['samples_per_second']:,.0f} samples/s", how)
-            for row in (ours, other)]  # fmt: skip
-    ratio = ours["samples_per_second"] / other["samples_per_second"]
-    rows.append(("our CPU engine over the best other, one core", f"{ratio:.1f}x", how))
-    fast = inputs.simulations.get("fast")
-    if fast:
-        whole = card.card_samples(inputs.board, fast["cycles_per_sample"])
-        top = max(ours, other, key=lambda row: row["samples_per_second"])["samples_per_second"]
-        rows.append(
-            (f"card over {card.CORES} cores of the best CPU engine",
-             f"{whole / (card.CORES * top):.1f}x", "assumed: both of them extrapolated")
-        )  # fmt: skip
-    return rows
-
-
-def _gains(inputs: Inputs) -> list[tuple[str, str, str]]:
-    """What pruning gains each engine."""
-    rows = []
-    for precision in ("fp32", "int8"):
-        parts = []
-        for name in engines(inputs):
-            case = {"engine": name, "precision": precision, "batch": 64, "threads": 1}
-            sparse = best(inputs, **case, sparsity="pruned")
-            dense = best(inputs, **case, sparsity="dense")
-            if sparse and dense:
-                ratio = sparse["samples_per_second"] / dense["samples_per_second"]
-                parts.append(f"{ENGINES[name]} {ratio:.2f}x")
-        if parts and inputs.bench is not None:
-            how = f"`{inputs.bench['command']}`, measured"
-            rows.append((f"95 % pruned over dense, {precision}, batch 64", ", ".join(parts), how))
-    return rows
-
-
-def _described(row: dict[str, Any]) -> str:
-    network = f"{row['sparsity']} {row['precision']}, batch {row['batch']}"
-    return f"one core, {ENGINES[row['engine']]}, {network}"
+    return Table(head, rows)

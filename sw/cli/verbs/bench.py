@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from twofold.sw.bench.measure import Settings
     from twofold.sw.bench.process import EngineProcess
     from twofold.sw.bench.subjects import Subject
+    from twofold.sw.cli.progress import Steps
 
 HELP = "time networks on other engines and on ours: what this processor makes of sparsity"
 LOG = "engines.log"
@@ -95,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
         steps = stack.enter_context(Steps(Console(stderr=True)))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=cache, prefix=".run.")))
         steps("networks, samples", 0, 1)
-        subjects, source = _subjects(args, folder)
+        known = _accuracies(args, steps)
+        subjects, source = _subjects(args, folder, known)
         steps("networks, samples", 1, 1)
         engines = _engines(args, cache, interpreters, stack)
         rows = measure(engines, subjects, settings, cache, steps)
@@ -108,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
         samples=source,
         layers=layers,
         networks={subject.name: dict(subject.facts) for subject in subjects},
+        accuracies=known,
     )
     path = write_report(args.build, "bench.json", args.net, json.dumps(report, indent=1) + "\n")
     if args.json:
@@ -150,7 +153,24 @@ def _engines(
     return engines
 
 
-def _subjects(args: argparse.Namespace, folder: Path) -> "tuple[list[Subject], str]":
+def _accuracies(args: argparse.Namespace, steps: "Steps") -> dict[str, dict[str, Any]]:
+    """Accuracy of each variant, or of the network given, on the same data."""
+    from twofold.hw.contract.presets import VARIANTS
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.artefacts.shipped import shipped
+    from twofold.sw.bench.accuracy import accuracies
+
+    if args.network is None:
+        paths = [shipped(args.net, variant) for variant in VARIANTS]
+    else:
+        paths = [named_network(args.network)]
+    networks = [QuantizedNetwork.load(path) for path in paths]
+    return accuracies(networks, data_folder(args.data), lambda *at: steps("accuracy", *at))
+
+
+def _subjects(
+    args: argparse.Namespace, folder: Path, known: dict[str, dict[str, Any]]
+) -> "tuple[list[Subject], str]":
     """The networks under test and where the samples come from. Raises any TwofoldError."""
     from twofold.sw.artefacts import QuantizedNetwork
     from twofold.sw.artefacts.input import FIXED
@@ -160,7 +180,7 @@ def _subjects(args: argparse.Namespace, folder: Path) -> "tuple[list[Subject], s
     if args.network is None:
         front = QuantizedNetwork.load(shipped(args.net, "fast")).front_end
         inputs, source = subjects.samples(args.net, data_folder(args.data), front or FIXED)
-        return subjects.prepare(args.net, inputs, folder), source
+        return subjects.prepare(args.net, inputs, folder, known), source
     import numpy as np
 
     from twofold.sw.inputs import read_inputs
@@ -174,7 +194,7 @@ def _subjects(args: argparse.Namespace, folder: Path) -> "tuple[list[Subject], s
         shape = (subjects.SAMPLES, *quantized.network.input_shape)
         inputs, source = np.random.default_rng(1).integers(0, 256, shape, np.uint8), "noise"
     name = quantized.network.name
-    return [subjects.subject_of(name, quantized, path.name, inputs, folder)], source
+    return [subjects.subject_of(name, quantized, path.name, inputs, folder, known[name])], source
 
 
 def _interpreters(args: argparse.Namespace, cache: Path) -> dict[str, str]:

@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=Path("README.md"),
         metavar="FILE",
-        help="also write the table of results into this file (default: README.md)",
+        help="also write the results into this file (default: README.md), and into docs/results.md "
+        "and docs/pictures beside it",
     )
 
 
@@ -38,15 +39,13 @@ def run(args: argparse.Namespace) -> int:
     page = render(inputs)
     path = write_report(args.build, "report.html", args.net, page)
     missing = [line.replace("`", "") for line in inputs.missing()]
+    written = update(args.readme, inputs) if args.readme is not None else []
     if args.json:
-        if args.readme is not None:
-            update(args.readme, inputs)
         print(json.dumps({"file": str(path), "bytes": len(page.encode()), "missing": missing}))
         return 0
     for line in missing:
         print(f"missing: {line}")
-    if args.readme is not None:
-        update(args.readme, inputs)
-        print(f"results written to {args.readme}")
+    for file in written:
+        print(f"results written to {file}")
     print(f"{path}: {len(page.encode()) / 1024:.0f} KiB")
     return 0

@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sim.report import as_json, show
     from twofold.sim.simulate import simulate
     from twofold.sim.workloads.samples import choose
+    from twofold.sw.bench.accuracy import recorded
     from twofold.sw.cli.progress import Steps
     from twofold.sw.inputs import default_data
 
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     for line in workload.remarks:
         print(f"note: {line}", file=sys.stderr)
     simulation.figures.update(machine=machine.name, fingerprint=machine.fingerprint.hex())
+    simulation.figures["network_accuracy"] = recorded(network)
     known = parts(machine.name)
     if known is not None:
         simulation.figures.update(zip(("net", "variant", "folding"), known, strict=True))
