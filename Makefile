@@ -19,7 +19,7 @@ MACHINE_OPTIONS = $(CHOSEN) $(if $(MACHINE),--machine "$(MACHINE)") $(if $(FOLDI
 SEND = $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(INPUT),--input "$(INPUT)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test test-pythons lint rtl train bitstream emulate bench report resources clean distclean
+.PHONY: help setup sim test test-pythons lint rtl train bitstream emulate bench results report resources docs clean distclean
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,15 @@ emulate: $(VENV)/.host  ## samples through PYNQ and XRT on an emulated card (nee
 
 bench: $(VENV)/.bench  ## the networks on CPU engines and on ours (QUICK=1; DEEPSPARSE=1 accepts its licence)
 	@$(BIN)/twofold bench $(if $(NETWORK),--network "$(NETWORK)") $(if $(NET),--net $(NET)) $(if $(QUICK),--quick) $(if $(DEEPSPARSE),--accept-deepsparse-licence)
+
+# Everything that README and docs/results.md show, anew; the test split where TWOFOLD_GSC names it.
+results: $(VENV)/.bench  ## benchmark, simulations, then README's results (TWOFOLD_GSC=folder DEEPSPARSE=1; an hour, idle)
+	@$(BIN)/twofold bench $(if $(QUICK),--quick) $(if $(DEEPSPARSE),--accept-deepsparse-licence)
+	@$(BIN)/twofold sim --variant dense --folding full --samples 8
+	@$(BIN)/twofold sim --variant sparse-dense --folding full --samples 65
+	@$(BIN)/twofold sim --variant accurate --folding full --samples $(if $(TWOFOLD_GSC),all,65)
+	@$(BIN)/twofold sim --variant fast --folding full --samples $(if $(TWOFOLD_GSC),all,65)
+	@$(BIN)/twofold report --readme
 
 report: $(VENV)/.bench  ## the comparison as one page, build/reports/report.html
 	@$(BIN)/twofold report $(if $(NET),--net $(NET)) $(if $(BOARD),--board $(BOARD))

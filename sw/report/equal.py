@@ -67,6 +67,13 @@ def distance(inputs: Inputs, network: str) -> str:
     return f"{100 * width:.1f} points below"
 
 
+def heading(inputs: Inputs, networks: Sequence[str]) -> str:
+    """At what accuracy these networks are compared, for a title."""
+    if all(is_equal(inputs, name) for name in networks):
+        return "at equal accuracy"
+    return "at the accuracy closest to the dense network's"
+
+
 def remark(inputs: Inputs, networks: Sequence[str]) -> str:
     """What equal means, and which of these networks are not of equal accuracy."""
     rule = "Equal means within half a point of the dense network, on test and on val."

@@ -178,7 +178,8 @@ def _on_card(inputs: Inputs) -> Iterable[Value]:
         found = tree["samples_per_second"]
         label = f"{tree['network']}, {tree['units']} units"
         spread = (found["low"], found["high"])
-        text = f"{found['median']:,.0f} samples/s"
+        energy = tree["samples_per_second_per_watt"]
+        text = f"{found['median']:,.0f} samples/s, {energy:,.0f} samples/J"
         yield Value(label, found["median"], "measured", text, spread, own=True)
 
 

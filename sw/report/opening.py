@@ -7,13 +7,13 @@ from typing import Any
 from twofold.sw.bench.engines import ENGINES
 from twofold.sw.report import card
 from twofold.sw.report.charts import Group, Value, absent, dot_chart, figure
-from twofold.sw.report.equal import distance, remark, shares
+from twofold.sw.report.equal import distance, heading, remark, shares
 from twofold.sw.report.inputs import Inputs
 from twofold.sw.report.select import SIM, bench_command
 from twofold.sw.report.speeds import Speed, fastest, on_fpga, one_thread, speeds
 from twofold.sw.report.tables import Table
 
-TITLE = "Words a second at equal accuracy"
+TITLE = "Words a second"
 
 
 def chart(inputs: Inputs) -> str:
@@ -31,7 +31,8 @@ def chart(inputs: Inputs) -> str:
         "PCIe. Beside each network: its int8 accuracy on test / val. "
         f"{remark(inputs, [speed.network for speed in found])}"
     )
-    return figure(TITLE, dot_chart(groups), caption, groups, [bench_command(inputs), SIM])
+    title = f"{TITLE} {heading(inputs, [speed.network for speed in found])}"
+    return figure(title, dot_chart(groups), caption, groups, [bench_command(inputs), SIM])
 
 
 def _value(inputs: Inputs, speed: Speed) -> Value:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from twofold.sw.report import card, figures, opening, own, tables
-from twofold.sw.report.charts import KINDS, code_spans, legend
+from twofold.sw.report.charts import code_spans
 from twofold.sw.report.equal import remark
 from twofold.sw.report.inputs import Inputs
 from twofold.sw.report.select import all_threads
@@ -16,7 +16,7 @@ def render(inputs: Inputs) -> str:
     """The whole page as HTML."""
     sections = [
         ("", opening.chart(inputs) + opening.tiles_html(inputs) + _busy(inputs)),
-        ("At equal accuracy", _equal(inputs)),
+        ("Accuracies, and what is compared", _equal(inputs)),
         ("The study", f'<div class="columns">{"".join(all_figures(inputs))}</div>'),
         ("Everything behind it", _folds(inputs)),
     ]
@@ -54,7 +54,7 @@ def _introduction() -> str:
         "<p>One keyword-spotting network, dense and sparse, on the engines for processors and in "
         "the RTL of this project. Every figure names the command that gives it, every network its "
         "accuracy. The filling says where a value comes from, the colour whose it is; scales with "
-        f"dots are logarithmic.</p>{legend(KINDS)}"
+        "dots are logarithmic.</p>"
     )
 
 

@@ -21,11 +21,11 @@ RESULTS = Path("docs") / "results.md"
 PICTURES = Path("docs") / "pictures"
 TEXT_BYTES_MAX = 1 << 22
 KEPT = (
-    "engine", "version", "network", "sparsity", "precision", "batch", "threads",
+    "engine", "network", "sparsity", "precision", "batch", "threads",
     "samples_per_second",
 )  # fmt: skip
 """Fields of a timing that the tables need."""
-FACTS = ("command", "when", "load_before", "accuracies", "machine", "samples")
+FACTS = ("command", "load_before", "accuracies")
 """What else they need of the timings."""
 
 

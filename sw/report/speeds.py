@@ -84,7 +84,7 @@ def speeds(inputs: Inputs) -> list[Speed]:
 def _on_processor(step: str, row: dict[str, Any], own: bool) -> Speed:
     rate = row["samples_per_second"]
     return Speed(
-        step, f"{ENGINES[row['engine']]} on a processor", row["network"], own, rate, "measured",
+        step, ENGINES[row["engine"]], row["network"], own, rate, "measured",
         rate * card.CORES, f"{row['precision']}, batch {row['batch']}",
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ def on_fpga(inputs: Inputs) -> Speed | None:
     tree = min(chosen, key=lambda tree: tree["cycles_per_sample"])
     cycles = tree["cycles_per_sample"]
     return Speed(
-        STEPS["sparse-sparse"], f"the machine on a {inputs.board.label}", tree["network"], True,
+        STEPS["sparse-sparse"], f"{inputs.board.label}, RTL", tree["network"], True,
         card.unit_samples(inputs.board, cycles), "simulated",
         card.card_samples(inputs.board, cycles), f"folding {tree['folding']}, {cycles:,.0f} cycles",
     )  # fmt: skip

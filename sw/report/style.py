@@ -16,12 +16,13 @@ figure { margin: 0 0 1.2rem; padding: 1rem; background: var(--card); border-radi
 figcaption, .scale { font-size: .85rem; color: var(--soft); margin-top: .6rem; }
 code { font: .85em ui-monospace, monospace; background: var(--line); padding: .05em .3em;
   border-radius: .2em; }
-.value-row { --c: var(--others); display: grid; grid-template-columns: 1fr auto;
-  column-gap: .6rem; margin-bottom: .35rem; font-size: .875rem; line-height: 1.35; }
+.value-row { --c: var(--others); display: flex; flex-wrap: wrap; column-gap: .6rem;
+  margin-bottom: .35rem; font-size: .875rem; line-height: 1.35; }
+.label { flex: 1 1 13rem; } .value { flex: 0 1 auto; margin-left: auto; }
 .value-row.own, .swatch.own { --c: var(--own); }
 .own .value { font-weight: 600; }
 .value { font-variant-numeric: tabular-nums; text-align: right; }
-.track { grid-column: 1 / 3; position: relative; height: .85rem; }
+.track { flex: 0 0 100%; position: relative; height: .85rem; }
 .bars .track { background: var(--line); border-radius: .15rem; overflow: hidden; }
 .bars .track i { display: block; height: 100%; min-width: 2px; }
 .dots { margin-inline: .5rem; }

@@ -71,7 +71,7 @@ def timings(inputs: Inputs) -> Table:
 
 def busy(inputs: Inputs) -> str:
     """A warning if the computer was busy when the timings were made; else empty."""
-    load = inputs.bench["load_before"] if inputs.bench else 0
+    load = (inputs.bench or {}).get("load_before", 0)
     if load <= QUIET:
         return ""
     return (
