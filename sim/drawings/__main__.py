@@ -18,7 +18,7 @@ def draw(network: str, folding: str, folder: Path) -> list[Path]:
     chosen = machine(f"{network}-{folding}")
     workload = choose(quantized, samples=1)
     folder.mkdir(parents=True, exist_ok=True)
-    spoken = workload.spoken[0]
+    spoken = workload.names[0]
     return [
         word.draw(quantized, chosen, workload.inputs[0], spoken, folder / "word.png"),
         blocks.draw(chosen, folder / "machine.png"),
