@@ -25,12 +25,12 @@ import twofold.sw.onnx.export.pooling
 import twofold.sw.pack.packer
 import twofold.sw.quantize.integer
 import twofold.sw.train.explore.cost
-from twofold.hw.contract.engines import ENGINES, GatherPlan, ScatterPlan
+from twofold.hw.contract.engines import ENGINES, GatherPlan, ScatterPlan, VectorPlan
 from twofold.hw.contract.layers import LAYERS, POOLINGS, SPARSITIES, Output
 
 ROOT = Path(__file__).parents[1]
 KINDS = {kind.__name__ for kind in (*LAYERS.values(), *ENGINES.values())}
-KINDS |= {"GatherPlan", "ScatterPlan", "GatherStage", "ScatterStage"}
+KINDS |= {"GatherPlan", "ScatterPlan", "VectorPlan", "GatherStage", "ScatterStage", "VectorStage"}
 HIDDEN = {Output.PIXELS, Output.WINNERS}
 
 TABLES: list[tuple[Mapping, set]] = [
@@ -63,7 +63,7 @@ TABLES: list[tuple[Mapping, set]] = [
         )
     ),
     *(
-        (table, {GatherPlan, ScatterPlan})
+        (table, {GatherPlan, ScatterPlan, VectorPlan})
         for table in (
             twofold.hw.machine.stages._STAGES,
             twofold.hw.area.model._FRONTS,
@@ -83,7 +83,7 @@ TABLES: list[tuple[Mapping, set]] = [
         (table, set(Output))
         for table in (
             twofold.hw.machine.stages._TAILS,
-            twofold.hw.engines.scatter.stage._LINKS,
+            twofold.hw.engines.scatter.stage.LINKS,
             twofold.hw.engines.scatter.stage._TILES,
             twofold.hw.engines.scatter.stage._TAILS,
             twofold.hw.area.model._ROWS,
@@ -93,7 +93,12 @@ TABLES: list[tuple[Mapping, set]] = [
     (twofold.sim.rtl.probes._DECODERS, HIDDEN),
     (
         twofold.hw.solve.timeline._PARTS,
-        {(GatherPlan, Output.PIXELS), *((ScatterPlan, output) for output in Output)},
+        {
+            (GatherPlan, Output.PIXELS),
+            *((ScatterPlan, output) for output in Output),
+            (VectorPlan, Output.WINNERS),
+            (VectorPlan, Output.LOGITS),
+        },
     ),
 ]
 

@@ -28,7 +28,7 @@ from twofold.hw.area.tally import back_counters, front_counters, totals
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, MUL_BITS, SHIFT_MAX
 from twofold.hw.contract.errors import FoldingError
-from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan
+from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, VectorPlan
 from twofold.hw.contract.network import Output
 from twofold.hw.contract.regs import LAYERS_COUNTED
 from twofold.hw.engines.gather.window import Windows
@@ -408,6 +408,14 @@ def _scatter_front(plan: ScatterPlan, folding: Folding) -> Iterator[Component]:
     yield Component(name, "scatter stage", 1, _scatter_stage(plan, folding.frames))
 
 
+def _vector_front(plan: VectorPlan, folding: Folding) -> Iterator[Component]:
+    yield from _scatter_front(plan, folding)
+    beat, engines = folding.input_bytes, plan.folding.engines
+    numbers = 2 * plan.index_bits + (beat // engines).bit_length()
+    chunk = Resources(lut=ACT_BITS * engines * mux_luts(beat // engines), ff=ACT_BITS * beat)
+    yield Component(plan.stage.name, "scatter stage", 1, chunk + Resources(numbers, numbers))
+
+
 def _scatter_back(plan: ScatterPlan) -> Iterator[Component]:
     kind, count, each = _ENDS[plan.stage.output](plan)
     yield Component(plan.stage.name, kind, count, each)
@@ -422,12 +430,14 @@ def _requantised_row(plan: ScatterPlan) -> Resources:
 _FRONTS: dict[type[Plan], Callable[[Any, Folding], Iterator[Component]]] = {
     GatherPlan: _gather_front,
     ScatterPlan: _scatter_front,
+    VectorPlan: _vector_front,
 }
 """Components up to the accumulators, per engine; a gather tile also includes all that follows."""
 
 _BACKS: dict[type[Plan], Callable[[Any], Iterable[Component]]] = {
     GatherPlan: lambda _: (),
     ScatterPlan: _scatter_back,
+    VectorPlan: _scatter_back,
 }
 """Components after the accumulators, per engine."""
 

@@ -1,9 +1,12 @@
 """Folding: how much of every layer is built in hardware, and how many cycles the layer then takes.
 
-A layer is computed by one of two engines.
+A layer is computed by one of three engines.
 
 *Gather* computes a convolution over a dense image. A tile computes one pooled pixel: all positions
 of its pooling window at once, for ``streams`` kernels at a time, by walking the kernels' tap lists.
+
+*Vector* computes a linear layer over the input: ``engines`` inputs at a time, as they arrive, for
+``lanes`` complementary sets each.
 
 *Scatter* computes everything else. A tile computes one pooled pixel here too; each of its positions
 has ``engines`` that share the taps of the window, and each engine has ``lanes`` multipliers, one
@@ -26,6 +29,8 @@ from twofold.hw.contract.engines import (
     Plan,
     ScatterFolding,
     ScatterPlan,
+    VectorFolding,
+    VectorPlan,
 )
 from twofold.hw.contract.engines.base import DEPTH_MAX
 from twofold.hw.contract.engines.base import require as _require
@@ -99,7 +104,9 @@ def plans(network: Network, folding: Folding) -> tuple[Plan, ...]:
         f"folding: input_bytes is {folding.input_bytes}, needs a divisor or multiple of "
         f"{row_bytes} (an image row)",
     )
-    return tuple(_plans(stages, folding, network.zero_point))
+    found = tuple(_plans(stages, folding, network.zero_point))
+    found[0].check_input(folding.input_bytes)
+    return found
 
 
 def _plans(stages: tuple[Stage, ...], folding: Folding, zero_point: int) -> Iterator[Plan]:
@@ -124,6 +131,8 @@ __all__ = [
     "Plan",
     "ScatterFolding",
     "ScatterPlan",
+    "VectorFolding",
+    "VectorPlan",
     "folding_from_json",
     "plans",
 ]

@@ -15,6 +15,11 @@ WEIGHTS of a scatter layer: ``weight | slot << 8``.
     ``round * lanes + l``: the weight of the one kernel of the set that uses this input position,
     and that kernel's number in the set. Positions that no kernel uses have weight 0.
 
+WEIGHTS of a vector layer: ``weight | slot << 8``.
+    As of a scatter layer, with the engine in place of the tap and the chunk in place of the
+    channel: the element at ``(engine << index_bits | chunk) * rounds + round`` belongs to input
+    ``chunk * engines + engine``. Inputs that the last chunk lacks have weight 0.
+
 ADD: signed additive constant of requantisation, or bias of a logit.
     In drain order: lane ``d`` of ``drain`` holds channel ``step * drain + d`` (a gather layer has
     one lane). Channels that an incomplete last slot lacks are 0.

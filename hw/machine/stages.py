@@ -10,13 +10,14 @@ from typing import Any
 
 from amaranth.lib import data, wiring
 
-from twofold.hw.contract.engines import GatherPlan, Plan, ScatterPlan
+from twofold.hw.contract.engines import GatherPlan, Plan, ScatterPlan, VectorPlan
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network, Output
 from twofold.hw.contract.results import result_row
 from twofold.hw.engines.gather.stage import GatherStage
 from twofold.hw.engines.links import entry_layout, winner_layout
 from twofold.hw.engines.scatter.stage import ScatterStage
+from twofold.hw.engines.vector.stage import VectorStage
 from twofold.hw.engines.winners.vector import GlobalWinners
 from twofold.hw.machine.result import result_of
 
@@ -91,6 +92,9 @@ _STAGES: dict[type[Plan], Callable[[Any, Folding, int], wiring.Component]] = {
     ),
     ScatterPlan: lambda plan, folding, credits: ScatterStage(
         plan, frames=folding.frames, credits=credits
+    ),
+    VectorPlan: lambda plan, folding, credits: VectorStage(
+        plan, input_bytes=folding.input_bytes, credits=credits
     ),
 }
 

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterator
 
 from twofold.hw.contract.engines import engine_of
-from twofold.hw.contract.folding import DEPTH_MAX, GatherFolding, LayerFolding, ScatterFolding
+from twofold.hw.contract.folding import (
+    DEPTH_MAX,
+    GatherFolding,
+    LayerFolding,
+    ScatterFolding,
+    VectorFolding,
+)
 from twofold.hw.contract.network import Network, Stage
 
 EMIT_MAX = 16
@@ -23,9 +29,9 @@ def fewest_for_each_share(total: int, limit: int) -> list[int]:
     return list(shares.values())
 
 
-def candidates(network: Network, stage: Stage) -> Iterator[LayerFolding]:
-    """Foldings of one layer of a network."""
-    return _CANDIDATES[engine_of(stage)](network, stage)
+def candidates(network: Network, stage: Stage, input_bytes: int) -> Iterator[LayerFolding]:
+    """Foldings of one layer of a network of which ``input_bytes`` arrive per cycle."""
+    return _CANDIDATES[engine_of(stage)](network, stage, input_bytes)
 
 
 def _blocks(stage: Stage) -> list[tuple[int, int]]:
@@ -34,13 +40,13 @@ def _blocks(stage: Stage) -> list[tuple[int, int]]:
     return [(row, col) for row in divisors(rows) for col in divisors(cols)]
 
 
-def _gather(_: Network, stage: Stage) -> Iterator[LayerFolding]:
+def _gather(_: Network, stage: Stage, __: int) -> Iterator[LayerFolding]:
     for row, col in _blocks(stage):
         for streams in range(1, stage.channels + 1):
             yield GatherFolding(rows=row, cols=col, streams=streams)
 
 
-def _scatter(network: Network, stage: Stage) -> Iterator[LayerFolding]:
+def _scatter(network: Network, stage: Stage, _: int) -> Iterator[LayerFolding]:
     blocks = _blocks(stage)
     for engines in _engines(network, stage):
         for lanes in _lanes(stage):
@@ -49,6 +55,16 @@ def _scatter(network: Network, stage: Stage) -> Iterator[LayerFolding]:
                     yield ScatterFolding(
                         rows=row, cols=col, engines=engines, lanes=lanes, drain=drain
                     )
+
+
+def _vector(_: Network, stage: Stage, input_bytes: int) -> Iterator[LayerFolding]:
+    for engines in divisors(input_bytes):
+        chunks = -(-stage.inputs // engines)
+        rows = engines << (chunks - 1).bit_length()
+        for lanes in divisors(stage.sets):
+            if rows * stage.sets // lanes <= DEPTH_MAX and engines <= stage.inputs:
+                for drain in divisors(lanes):
+                    yield VectorFolding(engines=engines, lanes=lanes, drain=drain)
 
 
 def widest(network: Network) -> tuple[LayerFolding, ...]:
@@ -69,12 +85,14 @@ def _engines(network: Network, stage: Stage) -> list[int]:
     return list(range(1, min(source.k, EMIT_MAX) + 1))
 
 
-_CANDIDATES: dict[type[LayerFolding], Callable[[Network, Stage], Iterator[LayerFolding]]] = {
+_CANDIDATES: dict[type[LayerFolding], Callable[[Network, Stage, int], Iterator[LayerFolding]]] = {
     GatherFolding: _gather,
     ScatterFolding: _scatter,
+    VectorFolding: _vector,
 }
 
 _WIDEST: dict[type[LayerFolding], Callable[[Stage], LayerFolding]] = {
     GatherFolding: lambda _: GatherFolding(),
     ScatterFolding: lambda stage: ScatterFolding(lanes=stage.sets),
+    VectorFolding: lambda stage: VectorFolding(lanes=stage.sets),
 }

@@ -8,8 +8,9 @@ from twofold.hw.area.model import front
 from twofold.hw.boards import default
 from twofold.hw.boards.board import Board
 from twofold.hw.boards.resources import Resources
+from twofold.hw.contract.engines import engine_of
 from twofold.hw.contract.errors import FoldingError
-from twofold.hw.contract.folding import Folding, GatherFolding, GatherPlan, plans
+from twofold.hw.contract.folding import Folding, plans
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.regs import BEAT_BYTES, sample_bytes
 from twofold.hw.solve.candidates import divisors, widest
@@ -87,7 +88,8 @@ def input_width(network: Network, cycles: int) -> int:
 
 
 def _area_of_input(network: Network, width: int) -> float:
-    plan = GatherPlan(network.stages[0], GatherFolding())
+    stage = network.stages[0]
+    plan = engine_of(stage)().plan(stage, None)
     shape = Folding((), input_bytes=width)
     return cost(sum((one.total for one in front(plan, shape)), Resources()))
 

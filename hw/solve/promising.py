@@ -43,9 +43,13 @@ EFFORTS = (QUICK, Effort(6, 8, 6))
 """Tried one after another until a machine is found."""
 
 
-def promising(network: Network, stage: Stage, cycles: int, effort: Effort) -> list[LayerFolding]:
-    """Candidates of a layer that may take ``cycles`` per sample and are worth costing."""
-    found = list(candidates(network, stage))
+def promising(
+    network: Network, stage: Stage, cycles: int, effort: Effort, input_bytes: int
+) -> list[LayerFolding]:
+    """Candidates of a layer that may take ``cycles`` per sample and are worth costing, in a machine
+    that takes ``input_bytes`` per cycle.
+    """
+    found = list(candidates(network, stage, input_bytes))
     if len(found) <= FEW and len(found) * _routes(stage) <= ROUTED_MAX:
         return found
     ends = max(2, effort.ends // (1 + _routes(stage) // ROUTED_MAX))

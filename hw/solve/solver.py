@@ -232,13 +232,14 @@ class _Search:
         return Solution(self.network, replace(self.shape, layers=least.layers), self.board)
 
     def _candidates(self, stage: Stage) -> list[LayerFolding]:
-        return promising(self.network, stage, self.cycles, self.effort)
+        width = self.shape.input_bytes
+        return promising(self.network, stage, self.cycles, self.effort, width)
 
     def _first(self, stage: Stage) -> Iterator[_Partial]:
         start = _sum(shared_components(len(self.network.stages)))
         for layer in self._candidates(stage):
             plan = layer.plan(stage, None)
-            if plan.cycles <= self.cycles:
+            if plan.busy <= self.cycles:
                 yield _Partial((layer,), start + _sum(front(plan, self.shape)), self.board)
 
     def _next(self, stage: Stage, before: Iterable[_Partial]) -> Iterator[_Partial]:

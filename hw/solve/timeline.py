@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import gcd
 
-from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
+from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, VectorPlan, plans
 from twofold.hw.contract.network import Network, Output
 from twofold.hw.contract.results import BEAT_COLUMNS, ResultRow, result_row
 from twofold.hw.engines.gather.frame import FrameShape
@@ -287,16 +287,7 @@ class _Linear(_Fields):
     def sample(
         self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
     ) -> int:
-        name = self.plan.stage.name
-        if self.source is None or self.source.emission is None:
-            done = self.walk(max(ready + 1, self.free, self._room()), spans)
-        else:
-            self.started = False
-            self.source.emission.sample(ready, next(counts), self)
-            self.source.given = self.source.emission.released
-            begun, done = self.begun, self.done
-            spans.append(Span(f"{self.source.emission.name} winners", ready + 1, begun - 1))
-            spans.append(Span(f"{name} compute", begun, done))
+        done = self._computed(ready, counts, spans)
         last = self.drained(done, spans) + drain_latency(self.plan)
         if self.emission is not None:
             # Requantised, and registered before the search.
@@ -310,6 +301,17 @@ class _Linear(_Fields):
         self.given.append(self.result + 1)
         spans.append(Span("result", last + 1, self.result))
         return self.result
+
+    def _computed(self, ready: int, counts: Iterator[RowCounts], spans: list[Span]) -> int:
+        """Cycle of a sample's last step."""
+        if self.source is None or self.source.emission is None:
+            return self.walk(max(ready + 1, self.free, self._room()), spans)
+        self.started = False
+        self.source.emission.sample(ready, next(counts), self)
+        self.source.given = self.source.emission.released
+        spans.append(Span(f"{self.source.emission.name} winners", ready + 1, self.begun - 1))
+        spans.append(Span(f"{self.plan.stage.name} compute", self.begun, self.done))
+        return self.done
 
     def _arrivals(self, last: int) -> list[int]:
         """Cycles in which a sample's rows reach the result, the last one in cycle ``last``."""
@@ -333,6 +335,29 @@ class _Linear(_Fields):
     def _room(self) -> int:
         samples = GlobalWinners.SAMPLES if self.emission is not None else self.samples
         return _earliest(self.given, samples)
+
+
+class _Vector(_Linear):
+    """A linear layer over the input: each beat is accepted as the one before it leaves."""
+
+    def __init__(
+        self, plan: VectorPlan, folding: Folding, source: _Part | None, row: ResultRow
+    ) -> None:
+        super().__init__(plan, folding, source, row)
+        self.chunks = folding.input_bytes // plan.folding.engines
+        self.input_free = 0
+
+    def _computed(self, ready: int, counts: Iterator[RowCounts], spans: list[Span]) -> int:
+        chunks, first, accepted = self.plan.winner_beats, self.input_free, 0
+        self.started = False
+        for at in range(0, chunks, self.chunks):
+            accepted = taken = self.input_free
+            for chunk in range(at, min(at + self.chunks, chunks)):
+                taken = self.take(taken + 1, last=chunk == chunks - 1)
+            self.input_free = taken
+        spans.append(Span("input", first, accepted))
+        spans.append(Span(f"{self.plan.stage.name} compute", self.begun, self.done))
+        return self.done
 
 
 class _WideResult:
@@ -414,5 +439,7 @@ _PARTS: dict[tuple[type[Plan], Output], Callable[..., _Part]] = {
     (ScatterPlan, Output.PIXELS): _Scatter,
     (ScatterPlan, Output.WINNERS): _Linear,
     (ScatterPlan, Output.LOGITS): _Linear,
+    (VectorPlan, Output.WINNERS): _Vector,
+    (VectorPlan, Output.LOGITS): _Vector,
 }
 """Timing rules of a stage, by its plan class and the form of its output."""

@@ -9,7 +9,14 @@ from dataclasses import replace
 import numpy as np
 
 from twofold.hw.contract.arith import ACT_MAX, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN
-from twofold.hw.contract.folding import Folding, GatherFolding, LayerFolding, ScatterFolding, plans
+from twofold.hw.contract.folding import (
+    Folding,
+    GatherFolding,
+    LayerFolding,
+    ScatterFolding,
+    VectorFolding,
+    plans,
+)
 from twofold.hw.contract.layers import POOLINGS
 from twofold.hw.contract.layers.geometry import positions, same_padding, sides
 from twofold.hw.contract.network import (
@@ -113,11 +120,11 @@ _STRUCTURES = {Dense: _all, Taps: _taps, Complementary: _sets, Grouped: _groups}
 
 
 def random_network(seed: int = 0, *, machine: bool = True) -> Network:
-    """A random small network: one or two convolutions, one to three linear layers.
+    """A random small network: up to two convolutions, one to three linear layers.
 
-    With ``machine`` it is one that the engines support: first a convolution, with any kind of
-    weights, over one to three channels, then complementary sets or dense weights. Without, it may
-    have taps anywhere in its convolutions.
+    With ``machine`` it is one that the engines support: first a convolution over one to three
+    channels, with any kind of weights, or a linear layer, then complementary sets or dense weights.
+    Without, it may have taps anywhere in its convolutions.
     """
     source, image = random.Random(seed), random.Random(f"image {seed}")
     pooling, windows = random.Random(f"pooling {seed}"), random.Random(f"windows {seed}")
@@ -132,7 +139,8 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     layers: list[Layer] = []
     planes = shape[0]
     size, area = min(shape[1:]), shape[1:]
-    for index in range(source.randint(1, 2)):
+    depth = source.randint(1, 2)
+    for index in range(0 if windows.random() < 0.15 else depth):
         layer = _random_convolution(source, size)
         if layer is None:
             break
@@ -298,9 +306,10 @@ def _random_folding(source: random.Random, network: Network) -> Folding:
         )
     width = network.input_shape[2]
     choices = [*_divisors(width), 2 * width]
-    return Folding(
-        tuple(layers), input_bytes=source.choice(choices), frames=source.choice((2, 3, 4))
-    )
+    input_bytes, frames = source.choice(choices), source.choice((2, 3, 4))
+    if network.stages[0].layer.FLATTENS:
+        layers[0] = _random_vector(source, network.stages[0], input_bytes)
+    return Folding(tuple(layers), input_bytes=input_bytes, frames=frames)
 
 
 def _divisors(number: int) -> list[int]:
@@ -313,6 +322,15 @@ def _random_gather(source: random.Random, stage: Stage) -> GatherFolding:
         rows=source.choice(_divisors(rows)),
         cols=source.choice(_divisors(cols)),
         streams=source.randint(1, min(stage.channels, 4)),
+    )
+
+
+def _random_vector(source: random.Random, stage: Stage, input_bytes: int) -> VectorFolding:
+    lanes = source.choice(_divisors(stage.sets))
+    return VectorFolding(
+        engines=source.choice(_divisors(input_bytes)[:4]),
+        lanes=lanes,
+        drain=source.choice(_divisors(lanes)),
     )
 
 

@@ -10,15 +10,15 @@ from twofold.sw.golden.pooling import pooled_area
 def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.ndarray:
     """Products of a non-zero activation with a stored weight, for each sample: int64 ``[samples]``.
 
-    ``x`` holds the layer's input as ``[channels, rows, columns, samples]``. The first layer's input
-    counts as dense: every stored weight meets an activation at every position, and with
-    complementary sets each kernel stores as many weights as its fan-in. In later layers, a non-zero
+    ``x`` holds the layer's input as ``[channels, rows, columns, samples]``. The input of a first
+    convolution counts as dense: every stored weight meets an activation at every position, and with
+    complementary sets each kernel stores as many weights as its fan-in. Elsewhere, a non-zero
     activation meets one weight per complementary set at each position whose window covers it.
     Positions that pooling drops are not computed.
     """
     samples = x.shape[3]
     rows, cols = pooled_area(stage)
-    if stage.index == 0:
+    if stage.index == 0 and not stage.layer.FLATTENS:
         return np.full(samples, rows * cols * sum(stage.fan_ins), dtype=np.int64)
     top, left, bottom, right = stage.edges
     active = np.pad(x != 0, ((0, 0), (top, bottom), (left, right), (0, 0)))

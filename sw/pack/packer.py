@@ -14,7 +14,7 @@ import numpy as np
 from twofold.hw.contract import parameters
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.fingerprint import fingerprint
-from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, plans
+from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, VectorPlan, plans
 from twofold.hw.contract.network import Network, Stage
 from twofold.hw.contract.tables import Table, TableKind, channels_in, tables
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
@@ -101,11 +101,27 @@ def _by_set(stage: Stage, weight: np.ndarray) -> np.ndarray:
     return kernels.reshape(stage.slots, stage.sets, stage.in_shape[0], stage.taps)
 
 
-def _scatter_rows(plan: ScatterPlan, weight: np.ndarray) -> np.ndarray:
-    stage, lanes = plan.stage, plan.folding.lanes
+def _elements(stage: Stage, weight: np.ndarray) -> np.ndarray:
+    """Weight and slot of every set and input position: int64 ``[sets, channels, taps]``."""
     kernels = _by_set(stage, weight)
     slots = (kernels != 0).argmax(axis=0)
-    elements = kernels.sum(axis=0) & WEIGHT_MASK | slots << 8
+    return kernels.sum(axis=0) & WEIGHT_MASK | slots << 8
+
+
+def _vector_rows(plan: VectorPlan, weight: np.ndarray) -> np.ndarray:
+    stage, lanes, engines = plan.stage, plan.folding.lanes, plan.folding.engines
+    chunks = plan.winner_beats
+    whole = np.zeros((stage.sets, chunks * engines), dtype=np.int64)
+    whole[:, : stage.inputs] = _elements(stage, weight).reshape(stage.sets, -1)
+    rows = np.zeros((lanes, engines, channels_in(plan), plan.rounds), dtype=np.int64)
+    by_round = whole.reshape(plan.rounds, lanes, chunks, engines)
+    rows[:, :, :chunks] = by_round.transpose(1, 3, 2, 0)
+    return rows.reshape(lanes, -1)
+
+
+def _scatter_rows(plan: ScatterPlan, weight: np.ndarray) -> np.ndarray:
+    stage, lanes = plan.stage, plan.folding.lanes
+    elements = _elements(stage, weight)
     by_round = elements.reshape(plan.rounds, lanes, stage.in_shape[0], stage.taps)
     rows = np.zeros((lanes, stage.taps, channels_in(plan), plan.rounds), dtype=np.int64)
     rows[:, :, : stage.in_shape[0], :] = by_round.transpose(1, 3, 2, 0)
@@ -154,8 +170,19 @@ def _weights_of_scatter(plan: ScatterPlan, rows: np.ndarray) -> np.ndarray:
     stage, lanes = plan.stage, plan.folding.lanes
     shape = (lanes, stage.taps, channels_in(plan), plan.rounds)
     elements = rows.reshape(shape)[:, :, : stage.in_shape[0], :].transpose(3, 0, 2, 1)
-    elements = elements.reshape(stage.sets, stage.in_shape[0], stage.taps)
-    values, slots = _signed_weights(elements), elements >> 8
+    return _weights_of(stage, elements.reshape(stage.sets, stage.inputs))
+
+
+def _weights_of_vector(plan: VectorPlan, rows: np.ndarray) -> np.ndarray:
+    stage, lanes, engines = plan.stage, plan.folding.lanes, plan.folding.engines
+    elements = rows.reshape(lanes, engines, channels_in(plan), plan.rounds)[:, :, : plan.indices]
+    elements = elements.transpose(3, 0, 2, 1).reshape(stage.sets, -1)
+    return _weights_of(stage, elements[:, : stage.inputs])
+
+
+def _weights_of(stage: Stage, elements: np.ndarray) -> np.ndarray:
+    """Weights ``[out, inputs]`` of the elements of every set and input position."""
+    values, slots = _signed_weights(np.ascontiguousarray(elements)), elements >> 8
     _check_range(stage, "slot", slots, stage.slots)
     weight = np.zeros((stage.slots, *elements.shape), dtype=np.int8)
     np.put_along_axis(weight, slots[np.newaxis], values[np.newaxis], axis=0)
@@ -173,4 +200,5 @@ class _Order:
 _ORDERS: dict[type[Plan], _Order] = {
     GatherPlan: _Order(_gather_rows, _weights_of_gather),
     ScatterPlan: _Order(_scatter_rows, _weights_of_scatter),
+    VectorPlan: _Order(_vector_rows, _weights_of_vector),
 }

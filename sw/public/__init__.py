@@ -7,7 +7,7 @@ loaded on first use, so that ``import twofold`` is quick and needs no extras.
 - `QuantizedNetwork`, `QuantizedLayer`: a network in integers, and the file that holds it.
 - `Network`, `Conv2d`, `Linear`: description of a network; `Dense`, `Taps`, `Complementary`,
   `Grouped`: of the weights of a layer.
-- `Folding`, `GatherFolding`, `ScatterFolding`: how much hardware each layer gets.
+- `Folding`, `GatherFolding`, `ScatterFolding`, `VectorFolding`: how much hardware each layer gets.
 - `CpuEngine`: the same network on this CPU.
 - `TwofoldError`: base class of every error that a user can act on.
 """
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "twofold.hw.contract.errors": ("TwofoldError",),
-    "twofold.hw.contract.folding": ("Folding", "GatherFolding", "ScatterFolding"),
+    "twofold.hw.contract.folding": (
+        "Folding", "GatherFolding", "ScatterFolding", "VectorFolding",
+    ),
     "twofold.hw.contract.network": (
         "Complementary", "Conv2d", "Dense", "Grouped", "Linear", "Network", "Taps",
     ),
@@ -70,5 +72,5 @@ def __dir__() -> list[str]:
 __all__ = [
     "Accelerator", "Batch", "Complementary", "Conv2d", "CpuEngine", "Dense", "Device", "Folding",
     "GatherFolding", "Grouped", "Linear", "Network", "QuantizedLayer", "QuantizedNetwork",
-    "ScatterFolding", "Taps", "Ticket", "TwofoldError", "__version__",
+    "ScatterFolding", "Taps", "Ticket", "TwofoldError", "VectorFolding", "__version__",
 ]  # fmt: skip

@@ -9,22 +9,25 @@ that needs to know the hardware registers itself by plan class: `hw.stages` (wha
 from twofold.hw.contract.engines.base import LayerFolding, Plan
 from twofold.hw.contract.engines.gather import GatherFolding, GatherPlan
 from twofold.hw.contract.engines.scatter import DSP_SUM_BITS, ScatterFolding, ScatterPlan
+from twofold.hw.contract.engines.vector import VectorFolding, VectorPlan
 from twofold.hw.contract.network import Stage
 
 ENGINES: dict[str, type[LayerFolding]] = {
-    kind.__name__: kind for kind in (GatherFolding, ScatterFolding)
+    kind.__name__: kind for kind in (GatherFolding, ScatterFolding, VectorFolding)
 }
 """Layer foldings by their name in JSON."""
 
 
 def engine_of(stage: Stage) -> type[LayerFolding]:
-    """Folding class of the engine that computes a layer: gather for the first, scatter for all
-    others.
+    """Folding class of the engine that computes a layer: gather or vector for the first, scatter
+    for all others.
     """
-    return ScatterFolding if stage.index else GatherFolding
+    if stage.index:
+        return ScatterFolding
+    return VectorFolding if stage.layer.FLATTENS else GatherFolding
 
 
 __all__ = [
     "DSP_SUM_BITS", "ENGINES", "GatherFolding", "GatherPlan", "LayerFolding", "Plan",
-    "ScatterFolding", "ScatterPlan", "engine_of",
+    "ScatterFolding", "ScatterPlan", "VectorFolding", "VectorPlan", "engine_of",
 ]  # fmt: skip

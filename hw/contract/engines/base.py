@@ -207,6 +207,10 @@ class Plan(ABC):
             f"{name}: {self.channel_rows} rows of constants, the packed format takes {DEPTH_MAX}",
         )
 
+    def check_input(self, input_bytes: int) -> None:
+        """Raise FoldingError if a first layer cannot take ``input_bytes`` per cycle."""
+        del input_bytes
+
     @abstractmethod
     def check_engine(self) -> None:
         """Check the rules specific to the engine. Raises FoldingError."""

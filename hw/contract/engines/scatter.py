@@ -117,9 +117,19 @@ class ScatterPlan(Plan):
         return -(-self.stage.taps // self.folding.engines)
 
     @property
+    def indices(self) -> int:
+        """Number of different indices of an entry: channels of the input."""
+        return self.stage.in_shape[0]
+
+    @property
+    def walks_taps(self) -> bool:
+        """Whether row addresses consist of tap and channel."""
+        return not self.streamed
+
+    @property
     def index_bits(self) -> int:
         """Width of the channel field in a row address (0 for a single channel)."""
-        return (self.stage.in_shape[0] - 1).bit_length()
+        return (self.indices - 1).bit_length()
 
     @property
     def weight_lanes(self) -> int:

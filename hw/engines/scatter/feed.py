@@ -105,7 +105,7 @@ class PixelFeed(wiring.Component):
 
 
 class WinnerFeed(wiring.Component):
-    """Feed of global winners, behind a linear layer: each beat is presented once per round.
+    """Feed of global winners, or of chunks of the input: each beat is presented once per round.
 
     The last step of a sample waits until the accumulators have drained the previous sample.
 
@@ -136,8 +136,8 @@ class WinnerFeed(wiring.Component):
     def __init__(self, plan: ScatterPlan) -> None:
         self.plan = plan
         engines = plan.folding.engines
-        link = winner_stream(plan.stage.in_shape[0], engines)
-        entry = entry_layout(plan.stage.in_shape[0])
+        link = winner_stream(plan.indices, engines)
+        entry = entry_layout(plan.indices)
         super().__init__({"i": In(link)} | _ports(plan, entry, engines))
 
     def elaborate(self, platform: object) -> Module:

@@ -68,14 +68,14 @@ class ScatterStage(wiring.Component):
         stage, folding, source = plan.stage, plan.folding, plan.source
         self._feed = WinnerFeed(plan) if plan.streamed else PixelFeed(plan, frames)
         if plan.streamed:
-            link = winner_stream(stage.in_shape[0], folding.engines)
+            link = winner_stream(plan.indices, folding.engines)
         else:
             link = PixelLink(source.folding.tiles, stage.in_shape[0])
         super().__init__(
             {
                 "i": In(link),
                 "config": In(ConfigBus()),
-                "o": Out(_LINKS[stage.output](plan)),
+                "o": Out(LINKS[stage.output](plan)),
                 "activity": Out(ACTIVITY),
                 "lookups": Out(plan.lookups),
             }
@@ -225,7 +225,7 @@ class ScatterStage(wiring.Component):
         return requantise.o, requantise.latency
 
 
-_LINKS: dict[Output, Callable[[ScatterPlan], wiring.Signature]] = {
+LINKS: dict[Output, Callable[[ScatterPlan], wiring.Signature]] = {
     Output.PIXELS: lambda plan: PixelLink(plan.folding.tiles, plan.stage.channels),
     Output.WINNERS: lambda plan: RowLink(plan.drain, unsigned(ACT_BITS)),
     Output.LOGITS: lambda plan: RowLink(plan.drain, signed(LOGIT_BITS)),

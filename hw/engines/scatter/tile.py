@@ -69,7 +69,7 @@ def _control(plan: ScatterPlan) -> dict[str, wiring.Member]:
     readers = plan.stage.positions * len(plan.spans)
     groups = plan.folding.lanes // plan.folding.drain
     return {
-        "entries": In(data.ArrayLayout(entry_layout(plan.stage.in_shape[0]), readers)),
+        "entries": In(data.ArrayLayout(entry_layout(plan.indices), readers)),
         "step": In(step_layout(plan)),
         "bank": In(1),
         "drain": In(drain_layout(plan.rounds * plan.stage.slots, groups)),

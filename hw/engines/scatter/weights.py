@@ -159,7 +159,7 @@ class WeightRows(wiring.Component):
         self.plan = plan
         self.engines = len(plan.spans)
         self.row = row_layout(plan)
-        entry = entry_layout(plan.stage.in_shape[0])
+        entry = entry_layout(plan.indices)
         super().__init__(
             {
                 "entries": In(data.ArrayLayout(entry, self.engines)),
@@ -193,7 +193,7 @@ class WeightRows(wiring.Component):
         round_index = Signal(range(plan.rounds), name=f"round{engine}")
         m.d.sync += round_index.eq(step.round)
         winner = self.entries[engine].index[: index_bits(plan)]
-        if not plan.streamed:
+        if plan.walks_taps:
             tap = Signal(range(ENGINES * plan.engine_taps), name=f"tap{engine}")
             m.d.sync += tap.eq(step.tap + port * plan.engine_taps)
             winner = Cat(winner, tap)

@@ -155,9 +155,8 @@ def _provenance(
 
 
 def _as_machine_kinds(layers: list[RawLayer]) -> list[RawLayer]:
-    """Turn convolutions over their whole input into linear layers; the reverse for the first layer.
-
-    The first engine handles convolutions, and the sums are the same either way.
+    """Turn convolutions over their whole input into linear layers, except for a first one: the
+    engine of first convolutions takes taps anywhere.
     """
     for index, layer in enumerate(layers):
         _, height, width = layer.in_shape
@@ -166,8 +165,6 @@ def _as_machine_kinds(layers: list[RawLayer]) -> list[RawLayer]:
             whole = layer.weight.shape[2:] == (height, width) and not layer.padding
             if whole and (index or last):
                 layer.weight = layer.weight.reshape(layer.channels, -1)
-        elif index == 0 and not last:
-            layer.weight = layer.weight.reshape(layer.channels, -1, height, width)
     return layers
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from twofold.hw.contract import presets
 from twofold.hw.contract.engines import engine_of
-from twofold.hw.contract.folding import Folding, GatherFolding, LayerFolding, ScatterFolding, plans
+from twofold.hw.contract.folding import (
+    Folding,
+    GatherFolding,
+    LayerFolding,
+    ScatterFolding,
+    VectorFolding,
+    plans,
+)
 from twofold.hw.contract.network import Network, Stage
 
 
@@ -58,7 +65,14 @@ def _fitted_scatter(stage: Stage, layer: ScatterFolding) -> ScatterFolding:
     return replace(layer, lanes=lanes, engines=engines, drain=math.gcd(layer.drain, lanes))
 
 
+def _fitted_vector(stage: Stage, layer: VectorFolding) -> VectorFolding:
+    """The same engines: they follow from the beats of the input."""
+    lanes = max(n for n in range(1, layer.lanes + 1) if stage.sets % n == 0)
+    return replace(layer, lanes=lanes, drain=math.gcd(layer.drain, lanes))
+
+
 _FITS: dict[type[LayerFolding], Callable[[Stage, Any], LayerFolding]] = {
     GatherFolding: lambda _, layer: layer,
     ScatterFolding: _fitted_scatter,
+    VectorFolding: _fitted_vector,
 }

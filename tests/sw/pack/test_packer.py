@@ -19,6 +19,7 @@ from twofold.hw.contract.folding import (
     GatherPlan,
     ScatterFolding,
     ScatterPlan,
+    VectorPlan,
     plans,
 )
 from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
@@ -87,6 +88,8 @@ def where(plan, lane, address, tag) -> tuple[int, int, int]:
     assert isinstance(plan, ScatterPlan)
     row, repeat = divmod(address, plan.rounds)
     tap, channel = row >> index_bits(plan), row & ((1 << index_bits(plan)) - 1)
+    if isinstance(plan, VectorPlan):  # engine and chunk
+        channel, tap = divmod(channel * plan.folding.engines + tap, plan.stage.taps)
     return tag * plan.stage.sets + repeat * plan.folding.lanes + lane, channel, tap
 
 

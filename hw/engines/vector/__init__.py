@@ -1,0 +1,1 @@
+"""The vector stage: a linear layer over the network's input."""
