@@ -27,6 +27,7 @@ from twofold.sw.onnx.importer.chain import Chain
 from twofold.sw.onnx.importer.exactness import doubt
 from twofold.sw.onnx.importer.graph import Graph
 from twofold.sw.onnx.importer.layers import RawLayer
+from twofold.sw.onnx.importer.logits import with_one_scale
 from twofold.sw.onnx.importer.structure import WORTH, sets_by_search, sets_in_order
 from twofold.sw.onnx.importer.survey import survey
 
@@ -59,11 +60,13 @@ class Imported:
     quantized: the network.
     chain: the layers as read.
     orders: for each layer, the model's index of each kernel; None if the order is the same.
+    graph: the model in standard QDQ.
     """
 
     quantized: QuantizedNetwork
     chain: Chain
     orders: tuple[np.ndarray | None, ...]
+    graph: Graph
 
 
 def import_onnx(
@@ -93,6 +96,7 @@ def import_with_origin(
     """As `import_onnx`, but with the origin of the layers."""
     graph = Graph(content)
     chain = survey(graph)
+    with_one_scale(chain)
     layers = _as_machine_kinds(chain.layers)
     described: list[Layer] = []
     integers: list[QuantizedLayer] = []
@@ -122,12 +126,16 @@ def import_with_origin(
             network,
             tuple(integers),
             _logit_scale(graph, float(layers[-1].gain[0]) * chain.logit_factor),
-            _provenance(network, integers, layers, chain, orders[1:]),
+            {
+                "source": "onnx",
+                "dialect": graph.dialect,
+                **_provenance(network, integers, layers, chain, orders[1:]),
+            },
             _input(graph, chain, stated),
         )
     except (NetworkError, ArtefactError) as error:
         raise OnnxError(f"does not fit the machine's family: {error}") from error
-    return Imported(quantized, chain, tuple(orders[1:]))
+    return Imported(quantized, chain, tuple(orders[1:]), graph)
 
 
 def _provenance(
@@ -145,7 +153,6 @@ def _provenance(
             {"node": layer.name, "exact": not why, "doubt": why, "permuted": order is not None}
         )
     return {
-        "source": "onnx",
         "image_scale": chain.scale,
         "image": chain.image,
         "exact": all(note["exact"] for note in notes),
@@ -258,13 +265,7 @@ def _nearest(layer: RawLayer, gain: np.ndarray, offset: np.ndarray) -> Scaling:
 
 
 def _logits(layer: RawLayer, centre: np.ndarray) -> Scaling:
-    gain = layer.gain
-    if not (gain == gain[0]).all() or gain[0] <= 0:
-        raise OnnxError(
-            f"{layer.name}: the last layer has a scale for each class, needs one: logits are not "
-            "rescaled; export it with one weight scale for the tensor"
-        )
-    bias = layer.offset / gain[0]
+    bias = layer.offset / layer.gain[0]
     add = np.rint(_bounded(layer, bias)) - centre
     return Scaling(None, 0, add)
 

@@ -1,24 +1,26 @@
 """An untrusted ONNX model: parsed within bounds, with lookups by name."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import numpy_helper
 
 from twofold.sw.errors import OnnxError
 from twofold.sw.onnx.importer.checked import NODES_MAX, STANDARD, label, require_sound, shown
+from twofold.sw.onnx.importer.dialects import canonical, dialect_of, inferred_shapes
+from twofold.sw.onnx.importer.nodes import PASSING, array_of, attributes, refuse, same, value_of
 from twofold.sw.onnx.importer.wire import require_bounded
 
-__all__ = ["BYTES_MAX", "NODES_MAX", "PASSING", "Graph", "attributes", "label", "refuse", "same"]
+__all__ = [
+    "BYTES_MAX", "NODES_MAX", "PASSING", "Graph", "attributes", "label", "refuse", "same", "shown",
+]  # fmt: skip
 
 BYTES_MAX = 1 << 27
 SIDE_MAX = 1 << 16
 PIXELS_MAX = 1 << 24
-PASSING = ("Identity", "Dropout")
-"""Operators that do nothing at inference."""
 CASTS = {
     onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64",
     onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.INT8: "int8",
@@ -28,7 +30,7 @@ CASTS = {
 
 
 class Graph:
-    """Nodes, constants and the single input of a model whose structure has been checked.
+    """Nodes, constants and the single input of a model, in standard QDQ with constants folded.
 
     Parameters
     ----------
@@ -37,8 +39,9 @@ class Graph:
     Members
     -------
     name: of the graph; metadata: properties of the model, by key.
-    input: name of the input that is not a constant; input_shape: its channels, height, width;
-        input_flat: whether it is flat, without these axes; input_kind: its type.
+    dialect: what the file is written in; model: the same in standard QDQ.
+    input: name of the input that is not a constant; input_dims: its sizes behind the samples;
+        input_kind: its type.
     outputs: names of the outputs.
     opset: version of the operator set.
 
@@ -49,7 +52,13 @@ class Graph:
     def __init__(self, content: bytes) -> None:
         model = _parsed(content)
         require_sound(model)
-        graph = model.graph
+        self.dialect = dialect_of(model)
+        with in_dialect(self.dialect):
+            self._read(canonical(model))
+
+    def _read(self, model: onnx.ModelProto) -> None:
+        self.model, graph = model, model.graph
+        self._shapes: dict[str, list[int]] | None = None
         self.name = graph.name
         self.opset = max(entry.version for entry in model.opset_import if entry.domain in STANDARD)
         self.metadata = {prop.key: prop.value for prop in model.metadata_props}
@@ -63,8 +72,7 @@ class Graph:
         if len(inputs) != 1:
             raise OnnxError(f"model has {len(inputs)} inputs, needs one: the image")
         self.input = inputs[0].name
-        self.input_shape = _image_shape(inputs[0])
-        self.input_flat = len(inputs[0].type.tensor_type.shape.dim) == 2
+        self.input_dims = _input_dims(inputs[0])
         self.input_kind = int(inputs[0].type.tensor_type.elem_type)
         self.outputs = tuple(value.name for value in graph.output)
 
@@ -76,6 +84,22 @@ class Graph:
         """Node that makes a value; None for inputs and constants."""
         return self._producers.get(name)
 
+    def is_constant(self, name: str) -> bool:
+        """Whether a value depends on constants alone."""
+        reached = [name]
+        for entry in reached:
+            node = self.producer(entry)
+            if entry == self.input or (node is None and entry not in self._constants):
+                return False
+            reached.extend(other for other in (node.input if node else ()) if other not in reached)
+        return True
+
+    def shape(self, name: str) -> list[int] | None:
+        """Shape of a value for a batch of 1, by ONNX's shape inference; None if it is unknown."""
+        if self._shapes is None:
+            self._shapes = inferred_shapes(self.model)
+        return self._shapes.get(name)
+
     def constant(self, name: str) -> np.ndarray | None:
         """Value of a constant, through nodes that change nothing or only its type; None if ``name``
         is not a constant.
@@ -84,11 +108,11 @@ class Graph:
         for _ in range(NODES_MAX):
             node = self.producer(name)
             if name in self._constants:
-                return _cast(_array(self._constants[name]), casts)
+                return _cast(array_of(self._constants[name]), casts)
             if node is None:
                 return None
             if node.op_type == "Constant":
-                value = _value(node)
+                value = value_of(node)
                 return None if value is None else _cast(value, casts)
             if node.op_type == "Cast":
                 casts.append(node)
@@ -96,6 +120,15 @@ class Graph:
                 return None
             name = node.input[0]
         return None
+
+
+@contextmanager
+def in_dialect(dialect: str) -> Iterator[None]:
+    """Errors name the dialect first."""
+    try:
+        yield
+    except OnnxError as error:
+        raise OnnxError(f"{dialect}: {error}") from error
 
 
 def _cast(values: np.ndarray, casts: Sequence[onnx.NodeProto]) -> np.ndarray:
@@ -127,67 +160,18 @@ def _parsed(content: bytes) -> onnx.ModelProto:
     return model
 
 
-def _image_shape(value: onnx.ValueInfoProto) -> tuple[int, int, int]:
+def _input_dims(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """Sizes of the input behind the samples."""
     sizes = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim[:8]]
-    if len(sizes) == 2:
-        sizes = [sizes[0], 1, 1, sizes[1]]
-    if len(sizes) != 4 or min(sizes[1:]) < 1:
+    if len(sizes) not in (2, 3, 4) or min(sizes[1:]) < 1:
         raise OnnxError(
-            f"input {shown(value.name)} has shape {sizes}, needs [samples, channels, height, "
-            "width] with fixed sizes behind the samples"
+            f"input {shown(value.name)} has shape {sizes}, needs [samples, features], [samples, "
+            "channels, length] or [samples, channels, height, width] with fixed sizes behind the "
+            "samples"
         )
-    channels, height, width = sizes[1:]
-    if max(sizes[1:]) > SIDE_MAX or channels * height * width > PIXELS_MAX:
+    if max(sizes[1:]) > SIDE_MAX or prod(sizes[1:]) > PIXELS_MAX:
         raise OnnxError(
             f"input {shown(value.name)} has shape {sizes}, at most {SIDE_MAX} each and "
             f"{PIXELS_MAX} together"
         )
-    return channels, height, width
-
-
-def _value(node: onnx.NodeProto) -> np.ndarray | None:
-    """Value of a Constant node; None for text."""
-    for key, value in attributes(node).items():
-        match key:
-            case "value":
-                return _array(value)
-            case "value_int" | "value_ints":
-                return np.asarray(value, dtype=np.int64)
-            case "value_float" | "value_floats":
-                return np.asarray(value, dtype=np.float32)
-    return None
-
-
-def _array(tensor: onnx.TensorProto) -> np.ndarray:
-    try:
-        values = numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-        raise OnnxError(f"constant {shown(tensor.name)} is damaged: {error}") from error
-    if not values.size:
-        raise OnnxError(f"constant {shown(tensor.name)} is empty: shape {list(values.shape)}")
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        raise OnnxError(f"constant {shown(tensor.name)} holds NaN; export the model again")
-    return values
-
-
-def refuse(node: onnx.NodeProto, why: str) -> OnnxError:
-    """Error about a node."""
-    return OnnxError(f"{label(node)}: {why}")
-
-
-def attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    """Attributes of a node as Python values. Raises OnnxError for a damaged one."""
-    try:
-        return {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-    except (ValueError, TypeError) as error:
-        raise refuse(node, f"damaged attribute: {error}") from error
-
-
-def same(node: onnx.NodeProto, key: str, values: Sequence[int], default: int) -> int:
-    """The common value of an attribute's ``values``; ``default`` if empty. Raises OnnxError if they
-    differ.
-    """
-    found = set(values)
-    if len(found) > 1:
-        raise refuse(node, f"{key} is {list(values)}, needs one value in all directions")
-    return int(found.pop()) if found else default
+    return tuple(sizes[1:])

@@ -151,7 +151,7 @@ def multiplying_layer(
     if min(layer.out_shape) < 1:
         raise refuse(node, f"window leaves nothing of input {list(in_shape)}")
     if len(node.input) > 2 and node.input[2]:
-        layer.offset += per_channel(graph, node, node.input[2], layer, flat=True)
+        layer.offset += per_channel(graph, node, node.input[2], layer, behind=0)
         layer.trace.append(("add", layer.offset.copy()))
         layer.biased = True
     return layer
@@ -254,17 +254,20 @@ def _linear(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> Weights:
 
 
 def per_channel(
-    graph: Graph, node: onnx.NodeProto, name: str, layer: RawLayer, *, flat: bool
+    graph: Graph, node: onnx.NodeProto, name: str, layer: RawLayer, *, behind: int
 ) -> np.ndarray:
-    """Constant ``name``, perhaps quantized, as one value per channel: float64 ``[out]``."""
+    """Constant ``name``, perhaps quantized, as one value per channel: float64 ``[out]``.
+
+    ``behind``: number of axes that follow that of the channels in what it is combined with.
+    """
     values = graph.constant(name)
     if values is None:
         found = weights(graph, name, node, 0)
         values = found.values * (found.scale if found.values.ndim == 1 else found.scale[0])
     values = np.asarray(values, dtype=np.float64)
-    lead = values.shape[: values.ndim - (1 if flat else 3)]
+    lead = values.shape[: max(values.ndim - 1 - behind, 0)]
     rest = values.shape[len(lead) :]
-    fits = rest == ((layer.channels,) if flat else (layer.channels, 1, 1))
+    fits = rest == (layer.channels, *(1,) * behind)
     if values.size != 1 and not (fits and set(lead) <= {1}):
         raise refuse(node, f"constant {list(values.shape)} for {layer.channels} channels")
     if not np.isfinite(values).all():

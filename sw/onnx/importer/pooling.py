@@ -7,7 +7,8 @@ import numpy as np
 import onnx
 
 from twofold.hw.contract.layers.pooling import MAX, MEAN, SUM
-from twofold.sw.onnx.importer.graph import Graph, attributes, refuse
+from twofold.sw.onnx.importer.checked import ELEMENTS_MAX
+from twofold.sw.onnx.importer.graph import Graph, attributes, label, refuse
 from twofold.sw.onnx.importer.layers import RawLayer
 
 Reader = Callable[[Graph, onnx.NodeProto, RawLayer, bool], None]
@@ -131,6 +132,27 @@ def _sums(graph: Graph, node: onnx.NodeProto, layer: RawLayer, is_open: bool) ->
     layer.offset *= _add_up(layer, sides)
 
 
+def mean_layer(node: onnx.NodeProto, shape: tuple[int, int, int], scale: float) -> RawLayer:
+    """The mean of quantized activations, as a layer of its own: one kernel of ones for each
+    channel, which sees nothing else, and a factor of 1 / positions. Raises OnnxError.
+    """
+    sides = shape[1:] if node.op_type == "GlobalAveragePool" else window(node, shape)
+    channels, positions = shape[0], sides[0] * sides[1]
+    if channels * channels * positions > ELEMENTS_MAX:
+        raise refuse(node, f"means of {channels} channels over {_text(list(sides))}: too large")
+    weight = np.zeros((channels, channels, *sides), dtype=np.int8)
+    weight[np.arange(channels), np.arange(channels)] = 1
+    if sides[0] != sides[1] and sides != shape[1:]:
+        raise refuse(node, f"window {_text(list(sides))} of activations, needs a square")
+    gain = np.full(channels, scale / positions)
+    layer = RawLayer(label(node), weight, gain, np.zeros(channels), shape, stride=sides[0])
+    layer.unit = np.full(channels, scale)
+    layer.trace.append(("multiply", np.full(channels, 1 / positions)))
+    return layer
+
+
+MEANS = ("AveragePool", "GlobalAveragePool")
+"""Poolings that are read behind a quantizer, too."""
 READERS: dict[str, Reader] = {
     "MaxPool": _maxima,
     "AveragePool": _means,

@@ -15,6 +15,7 @@ def summary(quantized: QuantizedNetwork) -> dict[str, Any]:
         "zero_point": quantized.network.zero_point,
         "outputs": quantized.network.outputs,
         "labelled": quantized.network.labelled,
+        "dialect": quantized.provenance["dialect"],
         "image": quantized.provenance["image"],
         "exact": quantized.provenance["exact"],
         "dropped": list(quantized.provenance["dropped"]),
@@ -49,6 +50,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         else "not proven: compare with ONNX Runtime on inputs of your own (--verify)"
     )
     return [
+        f"  dialect: {found['dialect']}",
         f"  image: {found['image']}",
         *layers,
         *(f"  dropped: {text}" for text in found["dropped"]),

@@ -18,12 +18,10 @@ from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.errors import OnnxError
 from twofold.sw.onnx.export.onnx import ACTIVATION_SCALE, export
 from twofold.sw.onnx.importer.assemble import Imported, import_with_origin
-from twofold.sw.onnx.importer.graph import Graph
+from twofold.sw.onnx.importer.reference import Session, reference_of
 
 CHUNK = 64
 """Samples computed at a time."""
-SILENT = 4
-"""Log severity for ONNX Runtime; its errors are raised anyway."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,12 @@ class Verification:
     Attributes
     ----------
     samples: number of samples compared.
+    reference: what ran the model as a whole.
     labels: share with the label of the model's logits.
     outputs: share with the label of the model's own output, after what the import drops.
     within_ties: the same, but any of several equal largest outputs counts; None if the output is a
         label.
-    optimised: share with the label of ONNX Runtime's optimised kernels.
+    optimised: share with the label of the reference, with optimised kernels where it has them.
     logits: share whose logits are all the nearest integers to the model's.
     logit_error: largest difference of a logit; logit_spread: standard deviation of the model's.
     layers: hidden layers, in order.
@@ -60,6 +59,7 @@ class Verification:
     """
 
     samples: int
+    reference: str
     labels: float
     outputs: float
     within_ties: float | None
@@ -86,17 +86,24 @@ def verify(content: bytes, quantized: QuantizedNetwork, inputs: np.ndarray) -> V
     origin = import_with_origin(content, quantized.network.name, raw=raw)
     if origin.quantized.network != quantized.network:
         raise OnnxError("the network is not the one of this model; import it again")
-    feeds, inputs = _inputs(content, origin, inputs)
-    theirs = _Model(_with_outputs(content, [name for name, _ in origin.chain.taps]), plain=True)
+    feeds, given = _feeds(origin, inputs)
+    names = [origin.chain.entry, *(tap.name for tap in origin.chain.taps)]
+    standard = origin.graph.model.SerializeToString()
+    theirs = Session(_with_outputs(standard, names), plain=True)
     taps = [_tap(stage) for stage in quantized.network.stages[:-1]]
-    ours = _Model(_with_outputs(export(quantized).SerializeToString(), taps), plain=True)
-    optimised = _Model(content, plain=False)
-    tally = _Tally(origin)
+    ours = Session(_with_outputs(export(quantized).SerializeToString(), taps), plain=True)
+    reference, whole = reference_of(content, standard)
+    tally = _Tally(origin, reference)
     for start in range(0, len(inputs), CHUNK):
         chunk = slice(start, start + CHUNK)
-        mine = ours.run(inputs[chunk])
-        tally.add(theirs.run(feeds[chunk]), mine, taps)
-        tally.optimised += int((_label(optimised.run(feeds[chunk]), tally.classes)[0]
+        found = theirs.run(feeds[chunk])
+        entered = _entered(origin, found.pop(origin.chain.entry))
+        if given is not None and (entered != given[chunk]).any():
+            raise OnnxError("the model prepares its input in front of its quantizer: give what the "
+                            "model takes, not the machine's integers")  # fmt: skip
+        mine = ours.run(entered)
+        tally.add(found, mine, taps)
+        tally.optimised += int((_label(whole.run(feeds[chunk]), tally.classes)[0]
                                 == mine["logits"].argmax(axis=1)).sum())  # fmt: skip
     return tally.result()
 
@@ -106,34 +113,56 @@ def _tap(stage: Any) -> str:
     return f"{stage.name}.{'winners' if stage.k < stage.channels else 'float'}"
 
 
-def _inputs(content: bytes, origin: Imported, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the model takes, and what the machine takes: uint8 ``[samples, *input_shape]``."""
-    graph, chain, network = Graph(content), origin.chain, origin.quantized.network
-    shape = network.input_shape
+def _feeds(origin: Imported, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """What the model takes, and the machine's integers if they were given instead."""
+    graph, shape = origin.graph, origin.quantized.network.input_shape
     if inputs.ndim < 2 or not len(inputs) or inputs[0].size != np.prod(shape):
         raise OnnxError(f"inputs have shape {list(inputs.shape)}, need [samples, *{list(shape)}]")
     if inputs.dtype.kind not in "fiu" or not np.isfinite(inputs).all():
         raise OnnxError(f"inputs are {inputs.dtype}, need finite numbers")
-    inputs = inputs.reshape(len(inputs), *shape)
-    floats = graph.input_kind == TensorProto.FLOAT
+    own = (len(inputs), *graph.input_dims)
     if inputs.dtype == np.uint8:
-        inputs = inputs
-        if floats:
-            steps = inputs.astype(np.float32) - np.float32(chain.zero_point)
-            feeds = steps * np.float32(chain.scale)
+        given = inputs.reshape(len(inputs), *shape)
+        return _unquantized(origin, _as_it_came(origin, given)).reshape(own), given
+    if graph.input_kind == TensorProto.FLOAT:
+        return inputs.astype(np.float32).reshape(own), None
+    if inputs.dtype == np.int8 and graph.input_kind == TensorProto.INT8:
+        return inputs.reshape(own), None
+    raise OnnxError(f"inputs are {inputs.dtype}, which is not what the model takes")
+
+
+def _as_it_came(origin: Imported, values: np.ndarray) -> np.ndarray:
+    """The machine's input as it was before the model rearranged it."""
+    arranged = origin.chain.arranged
+    sizes = [origin.graph.input_dims]
+    for what, numbers in arranged:
+        before = sizes[-1]
+        sizes.append(numbers if what == "reshape" else tuple(before[at - 1] for at in numbers[1:]))
+    values = values.reshape(len(values), *sizes[-1])
+    for (what, numbers), before in zip(reversed(arranged), reversed(sizes[:-1]), strict=True):
+        if what == "transpose":
+            values = values.transpose(np.argsort(numbers))
         else:
-            offset = 128 if graph.input_kind == TensorProto.INT8 else 0
-            feeds = (inputs.astype(np.int16) - offset).astype(np.int8 if offset else np.uint8)
-    elif floats:
-        feeds = inputs.astype(np.float32)
-        with np.errstate(over="ignore"):
-            steps = np.rint(feeds / np.float32(chain.scale)) + chain.zero_point
-        inputs = np.clip(steps, 0, 255).astype(np.uint8)
-    elif inputs.dtype == np.int8 and graph.input_kind == TensorProto.INT8:
-        feeds, inputs = inputs, (inputs.astype(np.int16) + 128).astype(np.uint8)
-    else:
-        raise OnnxError(f"inputs are {inputs.dtype}, which is not what the model takes")
-    return feeds.reshape(len(inputs), -1) if graph.input_flat else feeds, inputs
+            values = values.reshape(len(values), *before)
+    return values
+
+
+def _unquantized(origin: Imported, values: np.ndarray) -> np.ndarray:
+    """The model's input for the machine's integers."""
+    kind = origin.graph.input_kind
+    if kind == TensorProto.FLOAT:
+        steps = values.astype(np.float32) - np.float32(origin.chain.zero_point)
+        return steps * np.float32(origin.chain.scale)
+    offset = 128 if kind == TensorProto.INT8 else 0
+    return (values.astype(np.int16) - offset).astype(np.int8 if offset else np.uint8)
+
+
+def _entered(origin: Imported, values: np.ndarray) -> np.ndarray:
+    """The machine's integers for the first layer's input: uint8 ``[samples, *input_shape]``."""
+    chain = origin.chain
+    steps = np.rint(values.astype(np.float64) / np.float32(chain.scale)) + chain.zero_point
+    whole = np.clip(steps, 0, 255).astype(np.uint8)
+    return whole.reshape(len(values), *origin.quantized.network.input_shape)
 
 
 def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
@@ -144,47 +173,6 @@ def _with_outputs(content: bytes, names: Sequence[str]) -> bytes:
         if name not in known:
             model.graph.output.append(helper.make_empty_tensor_value_info(name))
     return model.SerializeToString()
-
-
-class _Model:
-    """A session of ONNX Runtime, with or without (``plain``) graph optimisations."""
-
-    def __init__(self, content: bytes, *, plain: bool) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = SILENT
-        if plain:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # the runtime's own errors have no other base
-            raise OnnxError(f"ONNX Runtime refuses the model: {error}") from error
-        self._input = self._session.get_inputs()[0]
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        batch = self._input.shape[0]
-        self._batch = batch if isinstance(batch, int) and batch > 0 else 0
-
-    def run(self, feeds: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs by name, each with as many rows as ``feeds``."""
-        batch = self._batch or len(feeds)
-        rows: list[list[np.ndarray]] = []
-        for start in range(0, len(feeds), batch):
-            part = feeds[start : start + batch]
-            left = batch - len(part)
-            part = np.concatenate([part, np.repeat(part[-1:], left, axis=0)])
-            try:
-                found = self._session.run(self._outputs, {self._input.name: part})
-            except Exception as error:  # the runtime's own errors have no other base
-                raise OnnxError(f"ONNX Runtime cannot run the model: {error}") from error
-            rows.append([np.asarray(value)[: batch - left] for value in found])
-        columns = zip(*rows, strict=True)
-        return {
-            name: np.concatenate(column)
-            for name, column in zip(self._outputs, columns, strict=True)
-        }
 
 
 def _label(outputs: dict[str, np.ndarray], classes: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -201,8 +189,8 @@ def _label(outputs: dict[str, np.ndarray], classes: int) -> tuple[np.ndarray, np
 class _Tally:
     """Accumulates the comparison over chunks."""
 
-    def __init__(self, origin: Imported) -> None:
-        self.origin = origin
+    def __init__(self, origin: Imported, reference: str) -> None:
+        self.origin, self.reference = origin, reference
         self.stages = origin.quantized.network.stages
         self.classes = self.stages[-1].channels
         self.step = float(origin.chain.layers[-1].gain[0])
@@ -219,11 +207,12 @@ class _Tally:
     ) -> None:
         mine = ours["logits"].astype(np.float64)
         label, samples = mine.argmax(axis=1), len(mine)
-        names = self.origin.chain.taps
-        logits = theirs[names[-1][0]].reshape(samples, -1).astype(np.float64)
+        seen = self.origin.chain.taps
+        logits = theirs[seen[-1].name].reshape(samples, -1).astype(np.float64)
         self.samples += samples
         self.labels += int((logits.argmax(axis=1) == label).sum())
-        graph_outputs = {key: theirs[key] for key in theirs if key not in dict(names[:-1])}
+        hidden = {tap.name for tap in seen[:-1]}
+        graph_outputs = {key: theirs[key] for key in theirs if key not in hidden}
         answer, values = _label(graph_outputs, self.classes)
         self.outputs += int((answer == label).sum())
         if values is None:
@@ -234,8 +223,11 @@ class _Tally:
         self.equal += int((np.rint(logits / self.step) == mine).all(axis=1).sum())
         self.error = max(self.error, float(distance.max()))
         self.squares += (logits.size, logits.sum(), (logits**2).sum())
-        for at, ((name, step), tap) in enumerate(zip(names, taps, strict=False)):
-            self._layer(at, theirs[name] / step, ours[tap] / ACTIVATION_SCALE)
+        for at, (one, tap) in enumerate(zip(seen, taps, strict=False)):
+            values = theirs[one.name].reshape(samples, -1) / one.step
+            if one.order is not None:
+                values[:, one.order] = values.copy()
+            self._layer(at, values, ours[tap] / ACTIVATION_SCALE)
 
     def _layer(self, at: int, theirs: np.ndarray, ours: np.ndarray) -> None:
         stage, order = self.stages[at], self.origin.orders[at]
@@ -251,6 +243,7 @@ class _Tally:
         size, total, squares = self.squares
         return Verification(
             samples=count,
+            reference=self.reference,
             labels=self.labels / count,
             outputs=self.outputs / count,
             within_ties=self.within / count if self.has_values else None,

@@ -1,0 +1,191 @@
+"""The place of a walk through a graph: which value it is at, and what that value means."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from twofold.sw.errors import OnnxError
+from twofold.sw.onnx.importer.graph import Graph, refuse
+from twofold.sw.onnx.importer.layers import RawLayer, largest
+from twofold.sw.onnx.importer.layout import Layout
+from twofold.sw.onnx.importer.quantizers import Quantizer
+
+INTEGER_KINDS: dict[int, str] = {TensorProto.UINT8: "uint8", TensorProto.INT8: "int8"}
+IMAGE_KINDS: dict[int, str] = {**INTEGER_KINDS, TensorProto.FLOAT: "float32"}
+IMAGES = {"float32": "", "uint8": "uint8, as they are", "int8": "int8 plus 128"}
+"""How the machine's integers relate to a model's input, by its type, before its own quantizer."""
+
+
+class Tap(NamedTuple):
+    """Where a layer's output can be seen in the graph.
+
+    Attributes
+    ----------
+    name: of the value; step: of its integers.
+    order: index of each element in the order channel, row, column; None if they come so.
+    """
+
+    name: str
+    step: float
+    order: np.ndarray | None = None
+
+
+@dataclass(eq=False)
+class Chain:
+    """The contents of a graph.
+
+    Attributes
+    ----------
+    scale, zero_point: of the input, as uint8.
+    low, high: range of the input's integers, as uint8.
+    dtype: what the model takes: uint8, int8 (128 below the machine's bytes) or float32.
+    layers: in order.
+    logit_factor: between the last layer's output and the input of softmax.
+    image: how the machine's integers relate to the model's input, as text.
+    arranged: how the model rearranges its input before the first layer; see
+        `twofold.sw.onnx.importer.layout.Layout`.
+    entry: name of the first layer's input, dequantized.
+    dropped: what is left out: roundings between operators of one layer, and what follows the
+        logits.
+    taps: the inputs of each layer but the first, and the logits.
+    """
+
+    scale: float = 1.0
+    zero_point: int = 0
+    low: int = 0
+    high: int = 255
+    dtype: str = "uint8"
+    layers: list[RawLayer] = field(default_factory=list)
+    logit_factor: float = 1.0
+    image: str = ""
+    arranged: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
+    entry: str = ""
+    dropped: list[str] = field(default_factory=list)
+    taps: list[Tap] = field(default_factory=list)
+
+
+class Walk:
+    """The current position: value ``name``.
+
+    Attributes
+    ----------
+    layout: where its elements are.
+    integers: whether it is not dequantized yet; ``kind``: the integers' type.
+    layer: the layer whose sums it holds, until they are quantized.
+    scale: of dequantized activations; ``limit``: their largest integer.
+    first: whether no layer has been met.
+    between: whether it is quantized between two operators of one layer.
+    obstacles: what does not fit, but does not keep the walk from going on.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph, self.chain = graph, Chain(dtype=IMAGE_KINDS[graph.input_kind])
+        self.name, self.layout = graph.input, Layout.of(graph.input_dims)
+        self.integers = graph.input_kind != TensorProto.FLOAT
+        self.kind = INTEGER_KINDS.get(graph.input_kind)
+        self.chain.image = IMAGES[self.chain.dtype]
+        self.layer: RawLayer | None = None
+        self.scale = 0.0
+        self.limit = 255
+        self.first = True
+        self.between = False
+        self.obstacles: list[str] = []
+
+    @property
+    def flat(self) -> bool:
+        """Whether the value is a vector."""
+        return self.layout.flat
+
+    def open(self, node: onnx.NodeProto) -> RawLayer:
+        """The layer that ``node`` works on. Raises OnnxError if there is none."""
+        if self.layer is None:
+            raise refuse(node, "only between a layer and its quantization")
+        return self.layer
+
+    def object(self, node: onnx.NodeProto, why: str) -> None:
+        """Note an obstacle that does not keep the walk from going on."""
+        self.obstacles.append(str(refuse(node, why)))
+
+    def start(self, node: onnx.NodeProto) -> None:
+        """A layer starts at ``node``, perhaps in several parts. Raises OnnxError if its input is
+        not quantized.
+        """
+        if not self.scale:
+            raise refuse(node, "its input is not quantized; export the model with QDQ")
+        if self.first:
+            self.chain.entry, self.chain.arranged = self.name, self.layout.arranged
+        else:
+            self.chain.taps.append(Tap(self.name, self.scale, self.layout.order))
+        self.first = False
+
+    def take(self, layer: RawLayer) -> None:
+        """The value holds the sums of ``layer``."""
+        self.layer = layer
+        rank = len(self.layout.dims)
+        self.layout = Layout.of(layer.out_shape)
+        if not layer.convolution:
+            self.layout.axes = ()
+        elif rank == 2:
+            self.layout.axes = (0, 2)
+
+    def pooled(self) -> None:
+        """The last layer has been given a pooling window."""
+        layer = self.layer or self.chain.layers[-1]
+        self.layout.shape = layer.out_shape
+
+    def close(self, node: onnx.NodeProto, step: float, limit: int = 255) -> None:
+        """Finish a layer: its sums become integers in 0..``limit``."""
+        layer = self.open(node)
+        if layer.late >= step / 2:
+            raise refuse(node, f"{layer.late} added behind Relu, needs less than half of {step}")
+        self._require_below(node, layer, layer.ceiling, step)
+        self._require_below(node, layer, limit * step, step)
+        layer.step = step
+        layer.offset += layer.late
+        self.chain.layers.append(layer)
+        self.layer, self.limit = None, limit
+
+    def _require_below(
+        self, node: onnx.NodeProto, layer: RawLayer, ceiling: float, step: float
+    ) -> None:
+        """Refuse an upper limit below the machine's 255 steps, unless the sums cannot reach it."""
+        zero_point = 0 if self.chain.layers else self.chain.zero_point
+        if ceiling < 254.5 * step and largest(layer, zero_point) + layer.late > ceiling:
+            self.object(
+                node,
+                f"values end at {ceiling:.6g}, below the 255 steps of {step:.6g} at which the "
+                "machine's do; quantize activations to uint8 with a scale of their largest value "
+                "/ 255 (quantize_static: activation_type=QuantType.QUInt8)",
+            )
+
+    def limit_of(self, node: onnx.NodeProto, found: Quantizer) -> int:
+        """Largest integer of a hidden layer above its zero point, which must represent 0."""
+        low = found.zero_point + found.offset
+        positive = self.layer is None or self.layer.relu
+        if low and not (found.kind == "int8" and positive):
+            raise refuse(
+                node,
+                f"zero point {found.zero_point} of {found.kind} lies above the lowest value: a "
+                "hidden layer needs ReLU in front of it, and nothing quantized between layer and "
+                "ReLU; fuse them (quantize_static behind quant_pre_process)",
+            )
+        return 255 - low
+
+    def only(self, name: str, kind: str) -> onnx.NodeProto:
+        """The single consumer of a value, which has to be of this kind."""
+        nodes = self.graph.consumers(name)
+        if len(nodes) != 1 or nodes[0].op_type != kind:
+            raise OnnxError(f"value {name!r} goes to {[n.op_type for n in nodes]}, needs {kind}")
+        return nodes[0]
+
+    def columns(self, layer: RawLayer) -> RawLayer:
+        """A linear layer's weights, with their columns in the order channel, row, column."""
+        order = self.layout.columns
+        if order is not None and not layer.convolution:
+            weight = np.empty_like(layer.weight)
+            weight[:, order] = layer.weight
+            layer.weight = weight
+        return layer
