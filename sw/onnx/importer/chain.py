@@ -4,7 +4,7 @@ import onnx
 
 from twofold.sw.errors import OnnxError
 from twofold.sw.onnx.importer.graph import NODES_MAX, Graph, refuse
-from twofold.sw.onnx.importer.handlers import HANDLERS
+from twofold.sw.onnx.importer.handlers import BEHIND_PAD, HANDLERS
 from twofold.sw.onnx.importer.layout import AXES, Layout
 from twofold.sw.onnx.importer.own import PARTS, WINNERS, parts, winners
 from twofold.sw.onnx.importer.quantizers import activation
@@ -86,6 +86,8 @@ class _Reader:
                 "not supported here; the machine takes chains of Conv, Gemm and MatMul between "
                 "QuantizeLinear and DequantizeLinear, with Relu, pooling, TopK",
             )
+        if any(walk.padded) and node.op_type not in BEHIND_PAD:
+            raise refuse(node, "behind a Pad; only a convolution takes its rows and columns")
         handler(walk, node)
         walk.name = node.output[0]
 

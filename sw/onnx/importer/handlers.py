@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from twofold.sw.onnx.importer.graph import attributes, refuse
+from twofold.sw.onnx.importer.convolution import NO_EDGES
+from twofold.sw.onnx.importer.graph import SIDE_MAX, attributes, refuse
 from twofold.sw.onnx.importer.layers import RawLayer, multiplying_layer, per_channel, scalar
 from twofold.sw.onnx.importer.layout import RESHAPING, target_dims
 from twofold.sw.onnx.importer.nodes import PASSING, label
@@ -16,6 +17,8 @@ from twofold.sw.onnx.importer.quantizers import Quantizer, activation
 from twofold.sw.onnx.importer.walk import Walk
 
 MULTIPLYING = ("Conv", "Gemm", "MatMul")
+BEHIND_PAD = ("Conv", "QuantizeLinear", "DequantizeLinear", "Identity", "Dropout")
+"""Operators that may follow a Pad."""
 WITHIN = ("Relu", "Clip", "Add", "Mul")
 """Operators within a layer: a quantization in front of them can be left out."""
 
@@ -31,8 +34,31 @@ def multiply_add(walk: Walk, node: onnx.NodeProto) -> None:
         raise refuse(node, "channels of its input come last (NHWC); export with channels first "
                      "(NCHW)")  # fmt: skip
     walk.start(node)
-    layer = multiplying_layer(walk.graph, node, walk.layout.shape, walk.flat, walk.scale)
+    layer = multiplying_layer(
+        walk.graph, node, walk.layout.shape, walk.flat, walk.scale, padded=walk.padded
+    )
+    walk.padded = NO_EDGES
     walk.take(walk.columns(layer))
+
+
+def pad(walk: Walk, node: onnx.NodeProto) -> None:
+    """Pad: rows and columns of zeros, which the convolution behind it takes as its own padding."""
+    options = attributes(node)
+    if walk.layer is not None or len(walk.layout.axes) < 2 or not walk.layout.in_order:
+        raise refuse(node, "pads something else than the image in front of a convolution")
+    amounts = walk.graph.constant(node.input[1]) if len(node.input) > 1 else options.get("pads")
+    value = scalar(walk.graph, node, 2) if len(node.input) > 2 and node.input[2] else 0.0
+    rank = len(walk.layout.dims) + 1
+    zero = walk.zero if walk.integers else 0
+    numbers = [] if amounts is None else [int(number) for number in np.reshape(amounts, -1)[:16]]
+    if options.get("mode", b"constant") != b"constant" or value != zero or len(node.input) > 3:
+        raise refuse(node, "pads with something else than zeros; the machine's padding is zeros")
+    if len(numbers) != 2 * rank or any(numbers[:2]) or any(numbers[rank : rank + 2]):
+        raise refuse(node, f"pads is {numbers}, needs rows and columns only")
+    if min(numbers) < 0 or max(numbers) > SIDE_MAX:
+        raise refuse(node, f"pads is {numbers}, needs 0..{SIDE_MAX}")
+    top, bottom = (numbers[2], numbers[rank + 2]) if rank == 4 else (0, 0)
+    walk.padded = top, numbers[rank - 1], bottom, numbers[-1]
 
 
 def pool(walk: Walk, node: onnx.NodeProto) -> None:
@@ -94,7 +120,7 @@ def quantize(walk: Walk, node: onnx.NodeProto) -> None:
         )  # fmt: skip
     else:
         walk.limit = walk.limit_of(node, found)
-    walk.integers, walk.kind = True, found.kind
+    walk.integers, walk.kind, walk.quantizer = True, found.kind, found
 
 
 def _quantize_image(walk: Walk, node: onnx.NodeProto, found: Quantizer) -> None:
@@ -302,6 +328,7 @@ HANDLERS: dict[str, Callable[[Walk, onnx.NodeProto], None]] = {
     "Floor": floor,
     "Identity": keep,
     "Mul": multiply,
+    "Pad": pad,
     "QuantizeLinear": quantize,
     "Relu": relu,
     "Transpose": transpose,

@@ -1,9 +1,6 @@
 """A layer as read: integer weights, and what happens to their sums in real numbers."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
 
 import numpy as np
 import onnx
@@ -17,24 +14,12 @@ from twofold.hw.contract.layers import (
     Size,
     Sparsity,
 )
-from twofold.hw.contract.layers.geometry import plain, plain_edges, positions, same_padding
-from twofold.sw.onnx.importer.graph import SIDE_MAX, Graph, attributes, label, refuse, same
+from twofold.hw.contract.layers.geometry import positions
+from twofold.sw.onnx.importer.convolution import NO_EDGES, Edges, check_convolution, convolution
+from twofold.sw.onnx.importer.graph import Graph, attributes, label, refuse
 from twofold.sw.onnx.importer.quantizers import SCALE_MIN, Weights, weights
 
 Shape = tuple[int, int, int]
-PADDINGS: dict[bytes, Callable[..., Padding] | None] = {
-    b"NOTSET": None,
-    b"VALID": lambda *_: 0,
-    b"SAME_UPPER": same_padding,
-    b"SAME_LOWER": partial(same_padding, lower=True),
-}
-"""Padding of a convolution by its ``auto_pad``, for height and width of the input, kernel and
-stride; None where ``pads`` says it.
-"""
-WEIGHTS_MAX = 1 << 28
-"""Maximum number of weights of a grouped convolution, with zeros for other groups."""
-GEMM = {"transA": 0, "alpha": 1.0, "beta": 1.0}
-"""Unsupported attributes of Gemm, and their neutral values."""
 
 
 @dataclass(eq=False)
@@ -59,7 +44,6 @@ class RawLayer:
     trace: what the graph does to its sums, in order: "add", "multiply" (float64 ``[out]``), "sum"
         (over that many positions of a pooling window), "double" and "single", after which floats
         have 64 and 32 bits.
-    groups: that its channels were split into; their weights for other groups are 0.
     biased: whether the first of them is the node's own bias.
     parts: ranges of input channels that float32 sums separately; empty for all at once.
     relu, ceiling, late: state while reading: whether negative values have been removed, the upper
@@ -84,7 +68,6 @@ class RawLayer:
     unit: np.ndarray = field(default_factory=lambda: np.zeros(0))
     trace: list[tuple[str, np.ndarray]] = field(default_factory=list)
     parts: list[tuple[int, int]] = field(default_factory=list)
-    groups: int = 1
     biased: bool = False
 
     @property
@@ -128,30 +111,39 @@ class RawLayer:
 
 
 def multiplying_layer(
-    graph: Graph, node: onnx.NodeProto, in_shape: Shape, flat: bool, scale: float
+    graph: Graph,
+    node: onnx.NodeProto,
+    in_shape: Shape,
+    flat: bool,
+    scale: float,
+    *,
+    padded: Edges = NO_EDGES,
 ) -> RawLayer:
-    """Layer that starts with ``node`` (Conv, Gemm or MatMul), for activations of this scale."""
+    """Layer that starts with ``node`` (Conv, Gemm or MatMul), for activations of this scale.
+
+    ``padded``: pixels that a Pad in front of it adds at top, left, bottom and right.
+    """
     if (node.op_type == "Conv") == flat:
         raise refuse(node, f"input is {'flat' if flat else 'an image'}; expected the other")
     if node.op_type == "Conv":
-        found, stride, padding = _convolution(graph, node, in_shape)
+        found, stride, padding = convolution(graph, node, in_shape, padded)
     else:
         found, (stride, padding) = _linear(graph, node, in_shape), (1, 0)
     if found.values.min() < -128 or found.values.max() > 127:
         raise refuse(
             node, f"weights {found.values.min()}..{found.values.max()} do not fit 8 bits signed"
         )
-    gain = np.broadcast_to(found.scale * scale, len(found.values)).copy()
+    alpha, beta = (attributes(node).get(key, 1.0) for key in ("alpha", "beta"))
+    gain = np.broadcast_to(found.scale * scale * alpha, len(found.values)).copy()
     if gain.min() < SCALE_MIN:
         raise refuse(node, f"a step of its sums is {gain.min():.3g}, 0 in float32; scale the model")
     weight = found.values.astype(np.int8, copy=False)
     layer = RawLayer(label(node), weight, gain, np.zeros(len(gain)), in_shape, stride, padding)
     layer.unit = gain.copy()
-    layer.groups = int(attributes(node).get("group", 1)) if node.op_type == "Conv" else 1
     if min(layer.out_shape) < 1:
         raise refuse(node, f"window leaves nothing of input {list(in_shape)}")
     if len(node.input) > 2 and node.input[2]:
-        layer.offset += per_channel(graph, node, node.input[2], layer, behind=0)
+        layer.offset += beta * per_channel(graph, node, node.input[2], layer, behind=0)
         layer.trace.append(("add", layer.offset.copy()))
         layer.biased = True
     return layer
@@ -171,75 +163,16 @@ def check_options(graph: Graph, node: onnx.NodeProto) -> Weights:
     Raises OnnxError for the first thing that is not supported.
     """
     options = attributes(node)
-    if node.op_type != "Conv":
-        turned = _turned(node)
-        plain = (options.get(key, value) == value for key, value in GEMM.items())
-        if not all(plain):
-            raise refuse(node, "transA, alpha and beta are not supported; export it without them")
-        return weights(graph, node.input[1], node, 1 if turned else 0)
-    auto = options.get("auto_pad", b"NOTSET")
-    if auto not in PADDINGS:
-        raise refuse(node, f"auto_pad is {auto!r}, needs one of {', '.join(map(repr, PADDINGS))}")
-    if same(node, "dilations", options.get("dilations", []), 1) != 1:
-        raise refuse(node, f"dilations are {options['dilations']}, needs 1")
-    _stride(node)
-    _pads(node)
-    return weights(graph, node.input[1], node, 0)
-
-
-def _stride(node: onnx.NodeProto) -> tuple[int, int]:
-    """Pixels from one position to the next, down and across."""
-    return _sizes(node, "strides", 2, 1)
-
-
-def _pads(node: onnx.NodeProto) -> tuple[int, int, int, int]:
-    """Padding at top, left, bottom and right as stated."""
-    return _sizes(node, "pads", 4, 0)
-
-
-def _sizes(node: onnx.NodeProto, key: str, count: int, least: int) -> Any:
-    """Attribute ``key``: ``count`` integers, each ``least`` where it is missing."""
-    values = attributes(node).get(key, [least] * count)
-    if len(values) != count or not all(least <= value <= SIDE_MAX for value in values):
-        raise refuse(node, f"{key} is {list(values)}, needs {count} numbers in {least}..{SIDE_MAX}")
-    return tuple(values)
-
-
-def _padding(node: onnx.NodeProto, area: tuple[int, int], kernel: tuple[int, int]) -> Padding:
-    found = PADDINGS[attributes(node).get("auto_pad", b"NOTSET")]
-    return plain_edges(_pads(node)) if found is None else found(area, kernel, _stride(node))
+    if node.op_type == "Conv":
+        return check_convolution(graph, node)
+    if options.get("transA", 0) or options.get("alpha", 1.0) <= 0:
+        raise refuse(node, "transA, or alpha not above 0; export it without them")
+    return weights(graph, node.input[1], node, 1 if _turned(node) else 0)
 
 
 def _turned(node: onnx.NodeProto) -> bool:
     """Whether weights are [in, out]."""
     return node.op_type == "MatMul" or not attributes(node).get("transB", 0)
-
-
-def _convolution(
-    graph: Graph, node: onnx.NodeProto, in_shape: Shape
-) -> tuple[Weights, Size, Padding]:
-    found, options = check_options(graph, node), attributes(node)
-    shape, groups = found.values.shape, options.get("group", 1)
-    fits = groups >= 1 and len(shape) == 4 and shape[1] * groups == in_shape[0]
-    if not fits or shape[0] % groups or found.values.size * groups > WEIGHTS_MAX:
-        of_groups = "" if groups == 1 else f" in {groups} groups"
-        raise refuse(node, f"weights {list(shape)}{of_groups} for input {list(in_shape)}")
-    if list(options.get("kernel_shape", shape[2:])) != list(shape[2:]):
-        raise refuse(node, f"kernel_shape {options['kernel_shape']} for weights {list(shape)}")
-    kernel = int(shape[2]), int(shape[3])
-    found = Weights(_spread(found.values, groups), found.scale)
-    return found, plain(_stride(node)), _padding(node, in_shape[1:], kernel)
-
-
-def _spread(values: np.ndarray, groups: int) -> np.ndarray:
-    """Weights of all input channels, with zeros for those of other groups."""
-    if groups == 1:
-        return values
-    channels, share, height, width = values.shape
-    whole = np.zeros((groups, channels // groups, groups, share, height, width), values.dtype)
-    own = np.arange(groups)
-    whole[own, :, own] = values.reshape(groups, -1, share, height, width)
-    return whole.reshape(channels, groups * share, height, width)
 
 
 def _linear(graph: Graph, node: onnx.NodeProto, in_shape: Shape) -> Weights:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from twofold.hw.contract.layers.geometry import plain
 from twofold.hw.contract.layers.pooling import MAX, MEAN, SUM
 from twofold.sw.onnx.importer.checked import ELEMENTS_MAX
 from twofold.sw.onnx.importer.graph import Graph, attributes, label, refuse
@@ -24,6 +25,8 @@ def window(node: onnx.NodeProto, shape: tuple[int, int, int]) -> tuple[int, int]
         _integers(node, key, options.get(key, [])) for key in ("kernel_shape", "pads", "dilations")
     )
     strides = _integers(node, "strides", options.get("strides", [1] * len(sides)))
+    if len(sides) == 1 and len(strides) == 1:
+        sides, strides = [1, *sides], [1, *strides]
     plain = not any(pads) and set(dilations) <= {1}
     valid = options.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
     if len(sides) != 2 or min(sides) < 1 or sides != strides or not plain or not valid:
@@ -142,10 +145,8 @@ def mean_layer(node: onnx.NodeProto, shape: tuple[int, int, int], scale: float) 
         raise refuse(node, f"means of {channels} channels over {_text(list(sides))}: too large")
     weight = np.zeros((channels, channels, *sides), dtype=np.int8)
     weight[np.arange(channels), np.arange(channels)] = 1
-    if sides[0] != sides[1] and sides != shape[1:]:
-        raise refuse(node, f"window {_text(list(sides))} of activations, needs a square")
     gain = np.full(channels, scale / positions)
-    layer = RawLayer(label(node), weight, gain, np.zeros(channels), shape, stride=sides[0])
+    layer = RawLayer(label(node), weight, gain, np.zeros(channels), shape, stride=plain(sides))
     layer.unit = np.full(channels, scale)
     layer.trace.append(("multiply", np.full(channels, 1 / positions)))
     return layer

@@ -8,6 +8,7 @@ import onnx
 from onnx import TensorProto
 
 from twofold.sw.errors import OnnxError
+from twofold.sw.onnx.importer.convolution import NO_EDGES
 from twofold.sw.onnx.importer.graph import Graph, refuse
 from twofold.sw.onnx.importer.layers import RawLayer, largest
 from twofold.sw.onnx.importer.layout import Layout
@@ -73,11 +74,13 @@ class Walk:
     Attributes
     ----------
     layout: where its elements are.
-    integers: whether it is not dequantized yet; ``kind``: the integers' type.
+    integers: whether it is not dequantized yet; ``kind``: the integers' type; ``quantizer``: the
+        last that was met.
     layer: the layer whose sums it holds, until they are quantized.
     scale: of dequantized activations; ``limit``: their largest integer.
     first: whether no layer has been met.
     between: whether it is quantized between two operators of one layer.
+    padded: pixels that a Pad has added at top, left, bottom and right, for the next convolution.
     obstacles: what does not fit, but does not keep the walk from going on.
     """
 
@@ -87,12 +90,19 @@ class Walk:
         self.integers = graph.input_kind != TensorProto.FLOAT
         self.kind = INTEGER_KINDS.get(graph.input_kind)
         self.chain.image = IMAGES[self.chain.dtype]
+        self.quantizer: Quantizer | None = None
         self.layer: RawLayer | None = None
         self.scale = 0.0
         self.limit = 255
         self.first = True
         self.between = False
+        self.padded = NO_EDGES
         self.obstacles: list[str] = []
+
+    @property
+    def zero(self) -> int:
+        """The integer, of the model's type, that stands for 0."""
+        return self.quantizer.zero_point if self.quantizer is not None else 0
 
     @property
     def flat(self) -> bool:
