@@ -37,13 +37,15 @@ def multiply_add(walk: Walk, node: onnx.NodeProto) -> None:
     layer = multiplying_layer(
         walk.graph, node, walk.layout.shape, walk.flat, walk.scale, padded=walk.padded
     )
-    walk.padded = NO_EDGES
+    walk.padded, walk.unpadded = NO_EDGES, ""
     walk.take(walk.columns(layer))
 
 
 def pad(walk: Walk, node: onnx.NodeProto) -> None:
     """Pad: rows and columns of zeros, which the convolution behind it takes as its own padding."""
     options = attributes(node)
+    if any(walk.padded):
+        raise refuse(node, "pads what is padded; export one of them")
     if walk.layer is not None or len(walk.layout.axes) < 2 or not walk.layout.in_order:
         raise refuse(node, "pads something else than the image in front of a convolution")
     amounts = walk.graph.constant(node.input[1]) if len(node.input) > 1 else options.get("pads")
@@ -58,7 +60,7 @@ def pad(walk: Walk, node: onnx.NodeProto) -> None:
     if min(numbers) < 0 or max(numbers) > SIDE_MAX:
         raise refuse(node, f"pads is {numbers}, needs 0..{SIDE_MAX}")
     top, bottom = (numbers[2], numbers[rank + 2]) if rank == 4 else (0, 0)
-    walk.padded = top, numbers[rank - 1], bottom, numbers[-1]
+    walk.padded, walk.unpadded = (top, numbers[rank - 1], bottom, numbers[-1]), walk.name
 
 
 def pool(walk: Walk, node: onnx.NodeProto) -> None:

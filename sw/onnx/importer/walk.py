@@ -80,7 +80,8 @@ class Walk:
     scale: of dequantized activations; ``limit``: their largest integer.
     first: whether no layer has been met.
     between: whether it is quantized between two operators of one layer.
-    padded: pixels that a Pad has added at top, left, bottom and right, for the next convolution.
+    padded: pixels that a Pad has added at top, left, bottom and right, for the next convolution;
+        ``unpadded``: name of the value before.
     obstacles: what does not fit, but does not keep the walk from going on.
     """
 
@@ -96,7 +97,7 @@ class Walk:
         self.limit = 255
         self.first = True
         self.between = False
-        self.padded = NO_EDGES
+        self.padded, self.unpadded = NO_EDGES, ""
         self.obstacles: list[str] = []
 
     @property
@@ -125,10 +126,11 @@ class Walk:
         """
         if not self.scale:
             raise refuse(node, "its input is not quantized; export the model with QDQ")
+        name = self.unpadded or self.name
         if self.first:
-            self.chain.entry, self.chain.arranged = self.name, self.layout.arranged
+            self.chain.entry, self.chain.arranged = name, self.layout.arranged
         else:
-            self.chain.taps.append(Tap(self.name, self.scale, self.layout.order))
+            self.chain.taps.append(Tap(name, self.scale, self.layout.order))
         self.first = False
 
     def take(self, layer: RawLayer) -> None:

@@ -19,10 +19,16 @@ pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="TWOFOLD_CASES names 
 MODELS = sorted(CASES.glob("*/*.onnx")) if CASES.is_dir() else []
 
 IMPORTED = ("u8s8", "bn_preprocessed", "int4w", "relu6_keep", "relu_int8", "mlp", "argmax_end",
-            "reshape_value_ints", "buffers_no_folding", "named")  # fmt: skip
+            "reshape_value_ints", "buffers_no_folding", "named", "qoperator", "batchnorm",
+            "view_dynamic", "nhwc_transpose", "maxpool_rect", "conv1d", "depthwise", "grouped",
+            "pads_rect", "same_upper", "stride_rect", "mykws")  # fmt: skip
+ROUNDED = {"bn": 0.95, "matmul": 0.985, "perchannel": 0.985, "flatten_per_channel_all": 0.985,
+           "avgpool": 0.985, "gap": 0.985}  # fmt: skip
+"""Cases of which roundings are left out, or take place elsewhere, and the least share of labels on
+noise, where logits are close to each other.
+"""
 REFUSED = {
-    "symmetric": "zero point 0 of int8", "n": "upper limit 15", "bn": "BatchNormalization",
-    "matmul": "zero point 160", "perchannel": "scale for each class", "softmax_axis0": "axis is 0",
+    "symmetric": "values end at 1.72", "n": "upper limit 15", "softmax_axis0": "axis is 0",
     "clip_nan": "NaN", "maxpool_ceil_no_kernel": "kernel_shape is missing",
     "onnx-cycle-self": "cycle", "weight_cycle": "cycle", "onnx-op_vals17": "is 0 for most",
     "onnx-op_attrtype6": "axis is of the wrong type", "onnx-op_noinput7": "0 inputs",
@@ -57,6 +63,16 @@ def test_labels_are_those_of_the_model(name):
     assert found.within_ties is None or found.within_ties >= 0.999
     assert found.outputs >= 0.999 or quantized.provenance["dropped"]
     assert all(layer.most <= 1 and layer.differing < 0.01 for layer in found.layers)
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_what_is_rounded_otherwise_is_said_and_labels_stay(name):
+    content = case(name)
+    quantized = import_onnx(content)
+    shape = (1000, *quantized.network.input_shape)
+    found = verify(content, quantized, np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    assert found.labels >= ROUNDED[name]
+    assert all(layer.most <= 4 for layer in found.layers)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -183,9 +183,9 @@ def float_weights(model: Model) -> None:
 
 REFUSED = {
     "operator": (operator("pool1", "LpPool"), r"'pool1' \(LpPool\): not supported"),
-    "late mean": (operator("pool1", "AveragePool"), r"'pool1' \(AveragePool\): adds up quantized"),
-    "groups": (attribute("conv2", "group", 2), "'conv2' .Conv.: weights .* in 2 groups for input"),
-    "dilations": (attribute("conv2", "dilations", [2, 2]), "dilations are"),
+    "groups": (attribute("conv2", "group", 2), "weights .8, 6, 2, 2. for input .6, 3, 3."),
+    "kernels": (attribute("conv2", "group", 3), "'conv2' .Conv.: weights .8, 6, 2, 2. in 3 groups"),
+    "dilations": (attribute("conv2", "dilations", [4, 1]), "'conv2' .Conv.: window leaves nothing"),
     "strides": (attribute("conv2", "strides", [1, 2, 1]), "strides is .1, 2, 1., needs 2 numbers"),
     "auto_pad": (attribute("conv2", "auto_pad", "SAME"), "auto_pad is b.SAME., needs one of"),
     "zero point": (
@@ -198,10 +198,6 @@ REFUSED = {
         "5 scales along axis 0 of weights .6, 1,",
     ),
     "rescaled": (constant("pool1.s", np.float32(0.5)), "scale changes from"),
-    "classes": (
-        constant("logits.ws", np.linspace(1, 2, 5, dtype=np.float32)),
-        "scale for each class",
-    ),
     "external": (external, "lies in another file"),
     "ring": (loop, "."),
     "shape": (constant("conv2.w", np.ones((8, 5, 2, 2), np.int8)), "weights .8, 5, 2, 2. for"),

@@ -143,8 +143,7 @@ RELU = ("Relu", "early", {})
         ([RELU, average(2, 2)], False, "only in front of Relu"),
         ([RELU, GLOBAL], False, "only in front of Relu"),
         ([RELU, ones(2, 2)], False, "only in front of Relu"),
-        ([average(2, 2)], True, "only in front of QuantizeLinear"),
-        ([GLOBAL], True, "only in front of QuantizeLinear"),
+        ([ones(2, 2)], True, "is not quantized: no constant behind DequantizeLinear"),
         ([average(2, 2, pads=[1, 1, 1, 1])], False, "no padding"),
         ([("AveragePool", "pool", {"kernel_shape": [2, 2]})], False, "window 2x2, stride 1x1"),
         ([average(4, 4, ceil_mode=1)], False, "window 4x4 leaves a rest of 6x6"),
@@ -154,7 +153,7 @@ RELU = ("Relu", "early", {})
             "mean pooling behind max pooling",
         ),
         ([average(2, 2), ones(3, 3)], False, "sum pooling behind mean pooling"),
-        ([ones(2, 2, value=2)], False, "is not quantized: no constant"),
+        ([ones(2, 2, value=2)], False, "a convolution behind a convolution"),
         (
             [("AveragePool", "pool", {"kernel_shape": 2})],
             False,
