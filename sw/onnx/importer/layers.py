@@ -44,6 +44,7 @@ class RawLayer:
     trace: what the graph does to its sums, in order: "add", "multiply" (float64 ``[out]``), "sum"
         (over that many positions of a pooling window), "double" and "single", after which floats
         have 64 and 32 bits.
+    groups: that its channels were split into; their weights for other groups are 0.
     biased: whether the first of them is the node's own bias.
     parts: ranges of input channels that float32 sums separately; empty for all at once.
     relu, ceiling, late: state while reading: whether negative values have been removed, the upper
@@ -68,6 +69,7 @@ class RawLayer:
     unit: np.ndarray = field(default_factory=lambda: np.zeros(0))
     trace: list[tuple[str, np.ndarray]] = field(default_factory=list)
     parts: list[tuple[int, int]] = field(default_factory=list)
+    groups: int = 1
     biased: bool = False
 
     @property
@@ -140,6 +142,7 @@ def multiplying_layer(
     weight = found.values.astype(np.int8, copy=False)
     layer = RawLayer(label(node), weight, gain, np.zeros(len(gain)), in_shape, stride, padding)
     layer.unit = gain.copy()
+    layer.groups = int(attributes(node).get("group", 1)) if node.op_type == "Conv" else 1
     if min(layer.out_shape) < 1:
         raise refuse(node, f"window leaves nothing of input {list(in_shape)}")
     if len(node.input) > 2 and node.input[2]:

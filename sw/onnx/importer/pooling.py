@@ -147,7 +147,7 @@ def mean_layer(node: onnx.NodeProto, shape: tuple[int, int, int], scale: float) 
     weight[np.arange(channels), np.arange(channels)] = 1
     gain = np.full(channels, scale / positions)
     layer = RawLayer(label(node), weight, gain, np.zeros(channels), shape, stride=plain(sides))
-    layer.unit = np.full(channels, scale)
+    layer.unit, layer.groups = np.full(channels, scale), channels
     layer.trace.append(("multiply", np.full(channels, 1 / positions)))
     return layer
 

@@ -47,6 +47,7 @@ class Session:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = SILENT
+        options.intra_op_num_threads = 1  # samples are few, and threads that wait would spin
         if plain:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
