@@ -75,8 +75,8 @@ def convolution(
     kernel = int(values.shape[2]), int(values.shape[3])
     own = PADDINGS[options.get("auto_pad", b"NOTSET")]
     stated = _pads(node, rank) if own is None else edges(own(area, kernel, stride))
-    total = tuple(one + other for one, other in zip(stated, padded, strict=True))
-    return Weights(values, found.scale), plain(stride), plain_edges(total)
+    top, left, bottom, right = np.add(stated, padded).tolist()
+    return Weights(values, found.scale), plain(stride), plain_edges((top, left, bottom, right))
 
 
 def _spread(node: onnx.NodeProto, values: np.ndarray, dilations: tuple[int, int]) -> np.ndarray:

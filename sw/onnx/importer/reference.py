@@ -1,5 +1,6 @@
 """What runs an ONNX model for comparison: ONNX Runtime, or qonnx for its Quant nodes."""
 
+from importlib import import_module
 from typing import Protocol
 
 import numpy as np
@@ -85,13 +86,11 @@ class QonnxSession:
     """A model with Quant nodes, run by the package qonnx. Raises ImportError without it."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        from qonnx.core.modelwrapper import ModelWrapper
-        from qonnx.core.onnx_exec import execute_onnx
-        from qonnx.util.cleanup import cleanup_model
-
-        self._execute = execute_onnx
+        wrapper = import_module("qonnx.core.modelwrapper").ModelWrapper
+        clean = import_module("qonnx.util.cleanup").cleanup_model
+        self._execute = import_module("qonnx.core.onnx_exec").execute_onnx
         try:
-            self._model = cleanup_model(ModelWrapper(model))
+            self._model = clean(wrapper(model))
         except Exception as error:  # its errors have no common base
             raise OnnxError(f"qonnx refuses the model: {str(error)[:200]}") from error
         constants = {tensor.name for tensor in self._model.graph.initializer}
