@@ -79,6 +79,9 @@ report: $(VENV)/.bench  ## the comparison as one page, build/reports/report.html
 resources: $(VENV)/.area  ## area of the machine by Yosys, tile by tile
 	@$(BIN)/twofold resources $(MACHINE_OPTIONS)
 
+docs: $(VENV)/.bench  ## the drawings of the documentation
+	@$(BIN)/python -m twofold.sim.drawings --out docs/pictures
+
 # The package as it is when installed, for tools that follow paths instead of imports.
 build/typing:
 	@mkdir -p $@/twofold
