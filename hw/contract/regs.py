@@ -7,8 +7,10 @@ emulated card's header and the table in ``hw/kernel/README.md``.
 Arguments are laid out as Vitis does it: each 32-bit or 64-bit value is followed by one reserved
 word.
 
-Memory: an input sample is the image's bytes (channel, row, column), padded to a multiple of 64;
-samples are contiguous. `twofold.hw.contract.results` defines the layout of results.
+Memory: an input sample is the image's bytes (channel, row, column), padded to a multiple of 64.
+Samples are contiguous, or, with a `stride` other than 0, start that many bytes apart; where they
+overlap, bytes lie in memory once and are part of several samples. Reading the last sample ends at
+the end of its padding (`span_bytes`). `twofold.hw.contract.results` defines the layout of results.
 
 A 64-bit register is read in two halves, the low one first: reading it latches the high half for the
 next read.
@@ -21,7 +23,7 @@ from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ParameterStatus
 
 KERNEL_NAME = "twofold"
-KERNEL_VERSION = 3
+KERNEL_VERSION = 4
 CONTROL_PORT = "s_axi_control"
 MEMORY_PORT = "m_axi_gmem"
 ADDRESS_BITS = 12
@@ -77,10 +79,12 @@ class Status(IntEnum):
     BAD_ALIGNMENT = 4
     BAD_SAMPLES = 5
     NO_PARAMETERS = 6
+    BAD_STRIDE = 7
     READ_SLVERR = 8
     READ_DECERR = 9
     WRITE_SLVERR = 10
     WRITE_DECERR = 11
+    BAD_RANGE = 12
     PARAMETERS_BAD_MAGIC = PARAMETER_CODES + ParameterStatus.BAD_MAGIC
     PARAMETERS_BAD_VERSION = PARAMETER_CODES + ParameterStatus.BAD_VERSION
     PARAMETERS_BAD_LENGTH = PARAMETER_CODES + ParameterStatus.BAD_LENGTH
@@ -97,10 +101,12 @@ STATUS_TEXT = {
     Status.BAD_ALIGNMENT: "a pointer that the operation uses is not a multiple of 64",
     Status.BAD_SAMPLES: "samples is 0",
     Status.NO_PARAMETERS: "no image is loaded; load one first",
+    Status.BAD_STRIDE: "stride is not a multiple of 64",
     Status.READ_SLVERR: "a read was refused by the memory (SLVERR)",
     Status.READ_DECERR: "a read went to an address without memory (DECERR)",
     Status.WRITE_SLVERR: "a write was refused by the memory (SLVERR)",
     Status.WRITE_DECERR: "a write went to an address without memory (DECERR)",
+    Status.BAD_RANGE: "the samples reach beyond the bytes that extent allows from input",
     Status.PARAMETERS_BAD_MAGIC: "the image does not start with its magic",
     Status.PARAMETERS_BAD_VERSION: "the image has a format version that this machine does not read",
     Status.PARAMETERS_BAD_LENGTH: "the image's length is not the one it was loaded with",
@@ -181,6 +187,13 @@ def _arguments() -> tuple[Register, ...]:
         ("input", 64, True, "input samples, aligned to 64 bytes (run)"),
         ("output", 64, True, "results, aligned to 64 bytes (run)"),
         ("samples", 32, False, "samples to run, at least 1 (run)"),
+        (
+            "stride",
+            32,
+            False,
+            "bytes from the start of a sample to the next, a multiple of 64; 0: contiguous (run)",
+        ),
+        ("extent", 64, False, "bytes from `input` that samples may take; 0: no limit (run)"),
     )
     placed, offset = [], 0x10
     for number, (name, bits, pointer, doc) in enumerate(rows):
@@ -314,5 +327,13 @@ def sample_bytes(network: Network) -> int:
 
 
 def sample_stride(network: Network) -> int:
-    """Bytes from the start of one input sample in memory to the next."""
+    """Bytes from the start of one input sample in memory to the next, where they are contiguous."""
     return sample_bytes(network) + -sample_bytes(network) % BEAT_BYTES
+
+
+def span_bytes(size: int, samples: int, stride: int) -> int:
+    """Bytes from the start of the first of ``samples``, at least 1, to the end of the last.
+
+    ``size``: bytes of a sample, padded; ``stride``: as in the register of that name.
+    """
+    return (samples - 1) * (stride or size) + size

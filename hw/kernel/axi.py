@@ -15,6 +15,9 @@ from amaranth.lib.wiring import In, Out
 BURST_BEATS = 64
 """Beats of the longest burst: 4 KiB of 64-byte beats; no burst may cross a 4 KiB boundary."""
 
+ID_BITS = 2
+"""Width of transaction ids: see `twofold.hw.kernel.epoch.Epoch`."""
+
 INCR = 1
 MODIFIABLE_BUFFERABLE = 0b0011
 
@@ -49,26 +52,26 @@ class AxiLite(wiring.Signature):
 
 
 class AxiRead(wiring.Signature):
-    """Read channels of AXI4: 64 address bits, 512 data bits, one id."""
+    """Read channels of AXI4: 64 address bits, 512 data bits."""
 
     def __init__(self) -> None:
         super().__init__(
             {
                 **_handshake("ar", _address("ar")),
-                **_back("r", {"rid": 1, "rdata": 512, "rresp": 2, "rlast": 1}),
+                **_back("r", {"rid": ID_BITS, "rdata": 512, "rresp": 2, "rlast": 1}),
             }
         )
 
 
 class AxiWrite(wiring.Signature):
-    """Write channels of AXI4: 64 address bits, 512 data bits, one id."""
+    """Write channels of AXI4: 64 address bits, 512 data bits."""
 
     def __init__(self) -> None:
         super().__init__(
             {
                 **_handshake("aw", _address("aw")),
                 **_handshake("w", {"wdata": 512, "wstrb": 64, "wlast": 1}),
-                **_back("b", {"bid": 1, "bresp": 2}),
+                **_back("b", {"bid": ID_BITS, "bresp": 2}),
             }
         )
 
@@ -81,7 +84,7 @@ class Axi4(wiring.Signature):
 
 
 def _address(prefix: str) -> dict[str, int]:
-    widths = {"id": 1, "addr": 64, "len": 8, "size": 3, "burst": 2, "cache": 4, "prot": 3}
+    widths = {"id": ID_BITS, "addr": 64, "len": 8, "size": 3, "burst": 2, "cache": 4, "prot": 3}
     return {f"{prefix}{name}": width for name, width in widths.items()}
 
 
@@ -110,5 +113,5 @@ def port_name(interface: str, signal: str) -> str:
 
 def linear_burst(port: Any, channel: str) -> list:
     """Constants of an address channel (``"ar"`` or ``"aw"``): whole 64-byte beats, ascending."""
-    constants = {"id": 0, "size": 6, "burst": INCR, "cache": MODIFIABLE_BUFFERABLE, "prot": 0}
+    constants = {"size": 6, "burst": INCR, "cache": MODIFIABLE_BUFFERABLE, "prot": 0}
     return [getattr(port, channel + name).eq(value) for name, value in constants.items()]

@@ -53,7 +53,7 @@ class Kernel(wiring.Component):
     FoldingError: the network or the folding is incompatible with 64-byte beats.
     """
 
-    REQUEST = 7
+    REQUEST = 5 + Sequencer.START
     INWARD = 3
     OUTWARD = 4
 
@@ -76,7 +76,7 @@ class Kernel(wiring.Component):
         m = Module()
         unit = sample_stride(self.core.network) // BEAT_BYTES
         control: Any = ControlBlock()
-        sequencer: Any = Sequencer()
+        sequencer: Any = Sequencer(unit)
         reader: Any = Reader(unit=unit)
         writer: Any = Writer()
         m.submodules.core = core = self.core
@@ -112,17 +112,22 @@ class Kernel(wiring.Component):
 
     def _start(self, m: Module, sequencer: Any, reader: Any, writer: Any, unit: int) -> None:
         active = sequencer.active
-        loads = Signal()
-        beats = Signal.like(reader.beats)
+        loads, apart = Signal(), Signal()
+        beats, more = Signal.like(reader.beats), Signal.like(reader.more)
+        whole = active.samples * unit
         m.d.comb += loads.eq(active.operation == 0)
-        m.d.sync += beats.eq(
-            Mux(loads, active.parameter_bytes >> OFFSET_BITS, active.samples * unit)
-        )
+        m.d.sync += [
+            apart.eq((active.stride != 0) & (active.stride != unit * BEAT_BYTES)),
+            beats.eq(Mux(loads, active.parameter_bytes >> OFFSET_BITS, Mux(apart, unit, whole))),
+            more.eq(Mux(loads | ~apart, 0, active.samples - 1)),
+        ]
         failed = (reader.error != 0) | (writer.error != 0)
         m.d.comb += [
             reader.start.eq(sequencer.start),
             reader.address.eq(Mux(loads, active.image, active.input)),
             reader.beats.eq(beats),
+            reader.more.eq(more),
+            reader.stride.eq(active.stride),
             reader.stop.eq(sequencer.computing & failed),
             writer.start.eq(sequencer.start & ~loads),
             writer.address.eq(active.output),

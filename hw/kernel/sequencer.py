@@ -7,11 +7,21 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from twofold.hw.contract.parameters import LENGTH_MAX, ParameterStatus
-from twofold.hw.contract.regs import ARGUMENTS, BEAT_BYTES, PARAMETER_CODES, Operation, Status
+from twofold.hw.contract.regs import (
+    ARGUMENTS,
+    BEAT_BYTES,
+    PARAMETER_CODES,
+    Operation,
+    Status,
+    register,
+)
 from twofold.hw.kernel.axi import Response
 from twofold.hw.kernel.control import layout
 
 OFFSET_BITS = (BEAT_BYTES - 1).bit_length()
+HALF = 16
+"""Bits of the number of samples that are multiplied at once: with a stride they fit a DSP."""
+STRIDE_BEATS_BITS = register("stride").bits - OFFSET_BITS
 
 
 class Sequencer(wiring.Component):
@@ -40,8 +50,14 @@ class Sequencer(wiring.Component):
     written_all: every result is in memory.
     parameter_busy, parameter_status: of the core.
 
-    Latency: ``start`` is asserted 2 cycles after ``queued``.
+    Parameters
+    ----------
+    unit: beats of a sample.
+
+    Latency: ``start`` is asserted `START` cycles after ``queued``.
     """
+
+    START = 6
 
     queued: Signal
     arguments: Any
@@ -64,7 +80,8 @@ class Sequencer(wiring.Component):
     parameter_busy: Signal
     parameter_status: Any
 
-    def __init__(self) -> None:
+    def __init__(self, unit: int) -> None:
+        self.unit = unit
         inputs = ("queued", "free", "loaded_all", "computed_all", "written_all", "parameter_busy")
         outputs = ("take", "running", "ending", "done", "start", "loading", "computing", "flush")
         super().__init__(
@@ -85,13 +102,16 @@ class Sequencer(wiring.Component):
         loaded = Signal()
         verdict = self._verdict(m, loaded)
         loads = Value.cast(self.active.operation) == Operation.LOAD
+        judging = Signal(range(self.START))
         with m.FSM():
             with m.State("WAIT"), m.If(self.queued):
                 m.d.comb += self.take.eq(1)
-                m.d.sync += [self.active.eq(self.arguments), self.running.eq(1)]
+                m.d.sync += [self.active.eq(self.arguments), self.running.eq(1), judging.eq(1)]
                 m.next = "JUDGE"
             with m.State("JUDGE"):
-                m.next = "START"
+                m.d.sync += judging.eq(judging + 1)
+                with m.If(judging == self.START - 1):
+                    m.next = "START"
             with m.State("START"):
                 m.d.sync += self.status.eq(verdict)
                 with m.If(verdict != Status.OK):
@@ -127,8 +147,9 @@ class Sequencer(wiring.Component):
         return m
 
     def _verdict(self, m: Module, loaded: Signal) -> Signal:
-        """Status for the first rule that the arguments violate, one cycle later."""
+        """Status for the first rule that the arguments violate, `START` - 1 cycles later."""
         active, verdict = self.active, Signal(Status)
+        outside = self._outside(m)
 
         def misplaced(name: str) -> Value:
             return Value.cast(getattr(active, name))[:OFFSET_BITS].any()
@@ -145,11 +166,39 @@ class Sequencer(wiring.Component):
                 m.d.sync += verdict.eq(Status.BAD_SAMPLES)
             with m.Elif(misplaced("input") | misplaced("output")):
                 m.d.sync += verdict.eq(Status.BAD_ALIGNMENT)
+            with m.Elif(misplaced("stride")):
+                m.d.sync += verdict.eq(Status.BAD_STRIDE)
+            with m.Elif(outside):
+                m.d.sync += verdict.eq(Status.BAD_RANGE)
             with m.Elif(~loaded):
                 m.d.sync += verdict.eq(Status.NO_PARAMETERS)
         with m.Else():
             m.d.sync += verdict.eq(Status.BAD_OPERATION)
         return verdict
+
+    def _outside(self, m: Module) -> Signal:
+        """Whether the samples reach beyond the extent, 4 cycles later.
+
+        A product of 32 and 26 bits, from two that fit a DSP each, with registers all around.
+        """
+        active = self.active
+        beats = Signal(STRIDE_BEATS_BITS)
+        steps = Signal(32)
+        low, high = (Signal(STRIDE_BEATS_BITS + HALF, name=name) for name in ("low", "high"))
+        last = Signal(STRIDE_BEATS_BITS + 32)
+        room = Value.cast(active.extent)[OFFSET_BITS:]
+        spare, small, outside = Signal.like(room), Signal(), Signal()
+        m.d.sync += [
+            spare.eq(room - self.unit),
+            small.eq(room < self.unit),
+            beats.eq(Mux(active.stride == 0, self.unit, active.stride >> OFFSET_BITS)),
+            steps.eq(active.samples - 1),
+            low.eq(beats * steps[:HALF]),
+            high.eq(beats * steps[HALF:]),
+            last.eq(low + (high << HALF)),
+            outside.eq((active.extent != 0) & (small | (last > spare))),
+        ]
+        return outside
 
     def _image_verdict(self) -> Value:
         code = Value.cast(self.parameter_status)

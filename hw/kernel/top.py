@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from twofold.hw.contract.regs import KERNEL_NAME
+from twofold.hw.contract.regs import CONTROL_PORT, KERNEL_NAME, MEMORY_PORT
 from twofold.hw.kernel.axi import port_name
 from twofold.hw.kernel.kernel import Kernel
 from twofold.hw.primitives.tile import emit
@@ -10,6 +10,15 @@ from twofold.hw.verilog.writer import Port, ports_of
 
 CLOCK, RESET = "ap_clk", "ap_rst_n"
 INNER = f"{KERNEL_NAME}_kernel"
+RESET_STAGES = 4
+RESET_FANOUT = 512
+"""Registers that one copy of the last stage resets; synthesis makes as many copies as it takes."""
+
+OFFERS = (
+    *(f"{MEMORY_PORT}_{channel}valid" for channel in ("aw", "w", "ar")),
+    *(f"{CONTROL_PORT}_{channel}valid" for channel in ("b", "r")),
+)
+"""Ports with which the kernel offers something; AXI wants them low during a reset."""
 
 
 def kernel_ports(kernel: Kernel) -> tuple[Port, ...]:
@@ -20,8 +29,11 @@ def kernel_ports(kernel: Kernel) -> tuple[Port, ...]:
 def kernel_verilog(kernel: Kernel, *, vendor: bool = False) -> str:
     """Verilog of a kernel; the top module is named ``KERNEL_NAME``.
 
-    The reset passes through two registers, so that it may be routed over a long distance. Raises
-    ToolError when Yosys is missing.
+    The reset passes through `RESET_STAGES` registers; see the README of this folder for how it
+    reaches all of the machine. Whatever the kernel offers is withdrawn in the cycle in which a reset
+    begins, as AXI demands, and stays so until the reset has passed through.
+
+    Raises ToolError when Yosys is missing.
     """
     inside = emit(kernel, INNER, vendor=vendor)
     return "\n".join([inside, *_wrapper(tuple(ports_of(kernel)), inside), ""])
@@ -49,10 +61,18 @@ def _wrapper(ports: tuple[Port, ...], inside: str) -> Iterator[str]:
         direction = "input" if port.into else "output"
         declared.append(f"{direction} wire{width} {_flat(port.name)}")
     header = inside[inside.index(f"module {INNER}(") :].split(";", 1)[0]
-    bound = [f".clk({CLOCK})", ".rst(reset[1])"]
-    bound += [f".{port.name}({_flat(port.name)})" for port in ports if port.name in header]
+    bound = [f".clk({CLOCK})", ".rst(reset_last)"]
+    wires = {port.name: _flat(port.name) for port in ports if port.name in header}
+    offered = {inner: f"{flat}_inside" for inner, flat in wires.items() if flat in OFFERS}
+    bound += [f".{inner}({offered.get(inner, flat)})" for inner, flat in wires.items()]
     yield f"module {KERNEL_NAME} (\n  " + ",\n  ".join(declared) + "\n);"
-    yield "  reg [1:0] reset = 2'b11;"
-    yield f"  always @(posedge {CLOCK}) reset <= {{reset[0], ~{RESET}}};"
+    first = RESET_STAGES - 1
+    yield f'  (* shreg_extract = "no" *) reg [{first - 1}:0] reset = {{{first}{{1\'b1}}}};'
+    yield f"  (* max_fanout = {RESET_FANOUT} *) reg reset_last = 1'b1;"
+    yield f"  always @(posedge {CLOCK}) {{reset_last, reset}} <= {{reset, ~{RESET}}};"
+    yield f"  wire awake = {RESET} & ~|{{reset_last, reset}};"
+    for inner, inside in offered.items():
+        yield f"  wire {inside};"
+        yield f"  assign {wires[inner]} = {inside} & awake;"
     yield f"  {INNER} kernel (\n    " + ",\n    ".join(bound) + "\n  );"
     yield "endmodule"

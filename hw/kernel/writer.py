@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from twofold.hw.kernel.axi import AxiWrite, linear_burst
 from twofold.hw.kernel.bursts import BurstCursor
+from twofold.hw.kernel.epoch import Epoch
 
 OUTSTANDING_MAX = 255
 
@@ -32,6 +33,10 @@ class Writer(wiring.Component):
     error: BRESP of the first failed burst since ``start``, 0 if there was none.
     i: the beats.
     axi: write channels.
+
+    After a reset, responses to bursts from before it are accepted and ignored (see `Epoch`). A
+    burst whose data a reset cut short is not completed; as AXI has it, the memory's port has to be
+    reset with the kernel.
 
     Latency: a beat that completes a burst, or is flushed, is on the bus within 6 cycles.
     Back-pressure: ``i`` stalls if the memory accepts less than one beat per cycle for long.
@@ -63,8 +68,10 @@ class Writer(wiring.Component):
         m = Module()
         fifo: Any = SyncFIFOBuffered(width=512, depth=2 * self.burst)
         m.submodules.fifo = fifo
+        m.submodules.epoch = epoch = Epoch()
         m.d.comb += [
             *linear_burst(self.axi, "aw"),
+            self.axi.awid.eq(epoch.current),
             fifo.w_data.eq(self.i.payload),
             fifo.w_en.eq(self.i.valid),
             self.i.ready.eq(fifo.w_rdy),
@@ -73,7 +80,8 @@ class Writer(wiring.Component):
         ]
         unanswered = Signal(range(OUTSTANDING_MAX + 1))
         issue = self._bursts(m, fifo, unanswered != OUTSTANDING_MAX)
-        answered = self.axi.bvalid & self.axi.bready
+        answered = Signal()
+        m.d.comb += answered.eq(self.axi.bvalid & (self.axi.bid == epoch.current))
         m.d.comb += self.axi.bready.eq(1)
         m.d.sync += unanswered.eq(unanswered + issue - answered)
         m.d.comb += self.idle.eq(~fifo.r_rdy & (fifo.level == 0) & (unanswered == 0))

@@ -82,12 +82,13 @@ struct Range {
 
 struct Burst {
     uint64_t address, due;
-    uint32_t beats;
+    uint32_t beats, id;
     Response response;
 };
 
 struct Reply {
     uint64_t due;
+    uint32_t id;
     Response response;
 };
 
@@ -152,11 +153,15 @@ struct Card {
             if (burst.response == OKAY)
                 memory.read(burst.address, reinterpret_cast<uint8_t *>(&top.m_axi_gmem_rdata), BEAT);
             top.m_axi_gmem_rresp = burst.response;
+            top.m_axi_gmem_rid = burst.id;
             top.m_axi_gmem_rlast = burst.beats == 1;
         }
         bool reply = !unit.replies.empty() && unit.replies.front().due <= cycle;
         top.m_axi_gmem_bvalid = reply;
-        if (reply) top.m_axi_gmem_bresp = unit.replies.front().response;
+        if (reply) {
+            top.m_axi_gmem_bresp = unit.replies.front().response;
+            top.m_axi_gmem_bid = unit.replies.front().id;
+        }
     }
 
     void accept(Unit &unit) {
@@ -180,13 +185,15 @@ struct Card {
         if (top.m_axi_gmem_arvalid && top.m_axi_gmem_arready) {
             uint32_t beats = top.m_axi_gmem_arlen + 1;
             uint64_t address = top.m_axi_gmem_araddr;
-            unit.reads.push_back({address, cycle + latency, beats, unit.answer(address, beats)});
+            uint32_t id = top.m_axi_gmem_arid;
+            unit.reads.push_back({address, cycle + latency, beats, id, unit.answer(address, beats)});
             work = true;
         }
         if (top.m_axi_gmem_awvalid && top.m_axi_gmem_awready) {
             uint32_t beats = top.m_axi_gmem_awlen + 1;
             uint64_t address = top.m_axi_gmem_awaddr;
-            unit.writes.push_back({address, 0, beats, unit.answer(address, beats)});
+            uint32_t id = top.m_axi_gmem_awid;
+            unit.writes.push_back({address, 0, beats, id, unit.answer(address, beats)});
             work = true;
         }
         if (work) unit.last_work = cycle;
@@ -203,7 +210,7 @@ struct Card {
         burst.address += BEAT;
         beats_written++;
         if (--burst.beats) return;
-        unit.replies.push_back({cycle + latency, burst.response});
+        unit.replies.push_back({cycle + latency, burst.id, burst.response});
         unit.writes.pop_front();
     }
 

@@ -18,7 +18,14 @@ from cocotb.clock import Clock
 from cocotb.queue import Queue
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb.utils import get_sim_time
-from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiResp, AxiSlave
+from cocotbext.axi import (
+    AxiBus,
+    AxiLiteBus,
+    AxiLiteMaster,
+    AxiResp,
+    AxiSlaveRead,
+    AxiSlaveWrite,
+)
 from cocotbext.axi.sparse_memory import SparseMemory
 
 from twofold.hw.contract import regs
@@ -30,6 +37,7 @@ PERIOD_NS = 4
 LATENCY = 300
 IMAGE, INPUT, OUTPUT = 0x1_0000_0000, 0x2_0000_0FC0, 0x3_0000_0F80
 SECOND = 0x4_0000_0040
+MOST_WINDOWS = 200
 COUNTED = 64
 """Cycles after which the counters include everything that has happened."""
 
@@ -111,12 +119,14 @@ class Bench:
         control = AxiLiteBus.from_prefix(dut, regs.CONTROL_PORT)
         self.host: Any = AxiLiteMaster(control, dut.ap_clk, **reset)
         port = AxiBus.from_prefix(dut, regs.MEMORY_PORT)
-        self.slave: Any = AxiSlave(port, dut.ap_clk, **reset, target=self.memory)
-        self.slave.read_if.r_channel.queue_occupancy_limit = 4
-        self.memory.answer_on(self.slave.read_if.r_channel, "rresp")
-        self.memory.answer_on(self.slave.write_if.b_channel, "bresp")
+        # Reads are not reset with the kernel: what it asked for before comes all the same.
+        self.reader: Any = AxiSlaveRead(port.read, dut.ap_clk, target=self.memory)
+        self.writer: Any = AxiSlaveWrite(port.write, dut.ap_clk, **reset, target=self.memory)
+        self.reader.r_channel.queue_occupancy_limit = 4
+        self.memory.answer_on(self.reader.r_channel, "rresp")
+        self.memory.answer_on(self.writer.b_channel, "bresp")
         if latency:
-            self.slave.read_if.ar_channel = Delayed(self.slave.read_if.ar_channel, latency)
+            self.reader.ar_channel = Delayed(self.reader.ar_channel, latency)
 
     async def reset(self) -> None:
         """Hold the reset for a few cycles."""
@@ -127,7 +137,7 @@ class Bench:
 
     def disturb(self, chance: float) -> None:
         """Make every channel pause in each cycle with that probability."""
-        read, write = self.slave.read_if, self.slave.write_if
+        read, write = self.reader, self.writer
         for channel in (
             read.ar_channel, read.r_channel, write.aw_channel, write.w_channel, write.b_channel,
             self.host.read_if.r_channel, self.host.write_if.b_channel,
@@ -174,17 +184,34 @@ class Bench:
         await self.start(Operation.LOAD, image=IMAGE, parameter_bytes=len(self.job.image))
         return await self.finish()
 
-    async def begin(self, count: int, *, source: int = INPUT, output: int = OUTPUT) -> None:
+    async def begin(
+        self, count: int, *, source: int = INPUT, output: int = OUTPUT, **arguments: int
+    ) -> None:
         """Queue a run of the first ``count`` samples."""
         self.memory.content.write(source, self.job.samples[: count * self.job.stride])
+        await self.run(count, input=source, output=output, **arguments)
+
+    async def begin_windows(self, count: int, **arguments: int) -> None:
+        """Queue a run of the first ``count`` windows on all samples."""
+        self.memory.content.write(INPUT, self.job.samples)
+        stride, extent = self.job.window_stride, len(self.job.samples)
+        usual = {"input": INPUT, "output": OUTPUT, "stride": stride, "extent": extent}
+        await self.run(count, **{**usual, **arguments})
+
+    async def run(self, count: int, *, output: int, **arguments: int) -> None:
+        """Queue a run, with memory around the results of which a trace would be seen."""
         size = 2 * BEAT_BYTES + self.job.row * count
         self.memory.content.write(output - BEAT_BYTES, b"\xa5" * size)
-        await self.start(Operation.RUN, input=source, output=output, samples=count)
+        usual = {"output": output, "samples": count, "stride": 0, "extent": 0}
+        await self.start(Operation.RUN, **{**usual, **arguments})
 
-    def check(self, count: int, *, output: int = OUTPUT) -> None:
-        """Check that memory contains exactly the results of ``count`` samples."""
+    def check(self, count: int, *, output: int = OUTPUT, results: bytes | None = None) -> None:
+        """Check that memory contains exactly the results of ``count`` samples, or the first of
+        these results.
+        """
         frame = b"\xa5" * BEAT_BYTES
-        wanted = frame + self.job.results[: self.job.row * count] + frame
+        known = self.job.results if results is None else results
+        wanted = frame + known[: self.job.row * count] + frame
         found = bytes(self.memory.content.read(output - BEAT_BYTES, len(wanted)))
         wrong = [
             at // BEAT_BYTES - 1
@@ -230,11 +257,25 @@ async def speed(dut: Any) -> None:
     names = ("cycles", "latency", "input_stalls", "output_stalls")
     counters = {name: await bench.read(name) for name in names}
     interval = (counters["cycles"] - single) / (count - 1)
-    bench.job.write(
-        "speed", Measured(samples=count, **counters, bus_latency=bus_latency, interval=interval)
-    )
     assert await bench.read("results") == count
     assert counters["input_stalls"] == counters["output_stalls"] == 0, counters
+    reads.clear()
+    windows = min(len(bench.job.windows) // bench.job.row, MOST_WINDOWS)
+    await bench.begin_windows(windows)
+    assert await bench.finish() == Status.OK
+    bench.check(windows, results=bench.job.windows)
+    bench.job.write(
+        "speed",
+        Measured(
+            samples=count,
+            **counters,
+            bus_latency=bus_latency,
+            interval=interval,
+            window_interval=(await bench.read("cycles") - single) / (windows - 1),
+            window_bytes=BEAT_BYTES * len(reads) / windows,
+        ),
+    )
+    assert await bench.read("input_stalls") == await bench.read("output_stalls") == 0
 
 
 @cocotb.test()
@@ -249,6 +290,11 @@ async def random_waits(dut: Any) -> None:
         await bench.begin(count, source=source)
         assert await bench.finish() == Status.OK
         bench.check(count)
+        windows = len(bench.job.windows) // bench.job.row
+        count = bench.random.randint(1, min(windows, MOST_WINDOWS))
+        await bench.begin_windows(count)
+        assert await bench.finish() == Status.OK
+        bench.check(count, results=bench.job.windows)
 
 
 @cocotb.test()
@@ -281,6 +327,9 @@ def refused_arguments() -> Iterator[tuple[Status, dict[str, int]]]:
     yield Status.BAD_ALIGNMENT, {**run, "input": INPUT + 32}
     yield Status.BAD_ALIGNMENT, {**run, "output": OUTPUT + 1}
     yield Status.BAD_SAMPLES, {**run, "samples": 0}
+    yield Status.BAD_STRIDE, {**run, "stride": 96}
+    yield Status.BAD_RANGE, {**run, "stride": 64, "samples": 1 << 31, "extent": 1 << 36}
+    yield Status.BAD_RANGE, {**run, "stride": 0, "samples": 1 << 31, "extent": 1 << 36}
 
 
 def refused_images(good: bytes) -> Iterator[tuple[Status, bytes]]:
@@ -313,6 +362,9 @@ async def refusals(dut: Any) -> None:
     for wanted, arguments in refused_arguments():
         await bench.start(**arguments)
         assert await bench.finish() == wanted, arguments
+        await bench.begin(1)
+        assert await bench.finish() == Status.OK
+        bench.check(1)
         tried += 1
     for refusal in (AxiResp.SLVERR, AxiResp.DECERR):
         memory.refusal = refusal

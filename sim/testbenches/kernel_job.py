@@ -23,6 +23,8 @@ class Measured:
     cycles, latency, input_stalls, output_stalls: values of the registers with these names.
     bus_latency: for a single sample, cycles from its first read data beat to its result on the bus.
     interval: cycles that each additional sample adds to a run of one.
+    window_interval: the same for windows that overlap.
+    window_bytes: bytes that the kernel reads for each of them.
     """
 
     samples: int
@@ -32,6 +34,8 @@ class Measured:
     output_stalls: int
     bus_latency: int
     interval: float
+    window_interval: float
+    window_bytes: float
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,21 @@ class KernelJob(JobFolder):
         image: bytes,
         samples: bytes,
         results: bytes,
+        windows: bytes,
+        stride: int,
         counts: dict[str, list[int]],
         count: int,
         seed: int = 1,
     ) -> "KernelJob":
         """Write the inputs: a valid image, ``count`` samples as stored in memory, their results,
-        and what all of them together add to the counters, by register and layer.
+        and what all of them together add to the counters, by register and layer; the results of
+        ``windows`` that start ``stride`` bytes apart in the same memory.
         """
-        for name, content in (("image", image), ("samples", samples), ("results", results)):
+        contents = {"image": image, "samples": samples, "results": results, "windows": windows}
+        for name, content in contents.items():
             write_bytes(directory / name, content)
-        write_json(directory / "job.json", {"seed": seed, "count": count, "counts": counts})
+        tree = {"seed": seed, "count": count, "counts": counts, "window_stride": stride}
+        write_json(directory / "job.json", tree)
         return KernelJob(directory)
 
     @cached_property
@@ -71,6 +80,16 @@ class KernelJob(JobFolder):
     def results(self) -> bytes:
         """Expected results, ``row`` bytes each."""
         return (self.directory / "results").read_bytes()
+
+    @cached_property
+    def windows(self) -> bytes:
+        """Expected results of the windows."""
+        return (self.directory / "windows").read_bytes()
+
+    @property
+    def window_stride(self) -> int:
+        """Bytes from one window's first byte to the next one's."""
+        return self._tree["window_stride"]
 
     @property
     def count(self) -> int:

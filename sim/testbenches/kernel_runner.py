@@ -10,6 +10,7 @@ from twofold.hw.contract.cache import run_folder
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.contract.regs import (
+    BEAT_BYTES,
     KERNEL_NAME,
     sample_bytes,
     sample_stride,
@@ -21,7 +22,7 @@ from twofold.hw.verilog.writer import Verilog
 from twofold.sim.testbenches.kernel_job import BENCH, TESTS, VARIABLE, KernelJob, Measured
 from twofold.sim.testbenches.runner import build_simulator, run_tests
 from twofold.sw.artefacts import QuantizedNetwork
-from twofold.sw.driver.rows import fill_rows
+from twofold.sw.driver.rows import fill_rows, strided
 from twofold.sw.golden.model import forward
 from twofold.sw.pack.packer import pack
 
@@ -70,11 +71,15 @@ def create_job(
     quantized: QuantizedNetwork, folding: Folding, inputs: NDArray[np.uint8], directory: Path
 ) -> KernelJob:
     """Image, samples and results as stored in the card's memory."""
+    samples = samples_in_memory(quantized, inputs)
+    stride = window_stride(quantized)
     return KernelJob.create(
         directory,
         image=pack(quantized, folding),
-        samples=samples_in_memory(quantized, inputs),
+        samples=samples,
         results=results_in_memory(quantized, inputs),
+        windows=results_in_memory(quantized, windows_in_memory(quantized, samples, stride)),
+        stride=stride,
         count=len(inputs),
         counts=counts_of(quantized, inputs),
     )
@@ -102,6 +107,23 @@ def samples_in_memory(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) ->
     padded = np.zeros((len(inputs), sample_stride(quantized.network)), np.uint8)
     padded[:, : flat.shape[1]] = flat
     return padded.tobytes()
+
+
+def window_stride(quantized: QuantizedNetwork) -> int:
+    """The shortest step between windows, or where samples are that short, twice that."""
+    return BEAT_BYTES if sample_stride(quantized.network) > BEAT_BYTES else 2 * BEAT_BYTES
+
+
+def windows_in_memory(
+    quantized: QuantizedNetwork, samples: bytes, stride: int
+) -> NDArray[np.uint8]:
+    """As many windows as fit the memory of all samples, ``stride`` bytes apart."""
+    network = quantized.network
+    count = (len(samples) - sample_stride(network)) // stride + 1
+    memory = np.frombuffer(samples, np.uint8)
+    return strided(memory, count, stride, sample_bytes(network)).reshape(
+        count, *network.input_shape
+    )
 
 
 def results_in_memory(quantized: QuantizedNetwork, inputs: NDArray[np.uint8]) -> bytes:

@@ -25,6 +25,7 @@ from twofold.sw.driver.batch import Batch, Part
 from twofold.sw.driver.device import Device, Identity, counters, identity
 from twofold.sw.driver.slot import Lifetime
 from twofold.sw.driver.ticket import Results, Ticket
+from twofold.sw.driver.windows import Windows, windows
 from twofold.sw.driver.worker import Job, Worker
 from twofold.sw.errors import (
     ArtefactError,
@@ -199,22 +200,30 @@ class Accelerator(Closing):
             undo.pop_all()
         return Batch(samples, parts, self.sample_shape)
 
-    def submit(self, batch: NDArray[np.uint8] | Batch) -> Ticket:
+    def submit(self, batch: NDArray[np.uint8] | Batch, *, hop: int | None = None) -> Ticket:
         """Start classifying samples; returns without waiting for the result.
 
         ``batch`` is a `Batch`, or uint8 ``[samples, height, width]`` (or with a channel axis), and
         must not be changed before `result` has returned.
 
+        With a ``hop``, samples are windows on one array of frames, uint8 ``[frames, width]``: the
+        first ``height`` frames, the ``height`` frames that start ``hop`` frames later, and so on;
+        what is left at the end is ignored. The card gets every frame once and reads each window
+        where it starts, if the hop is a multiple of 64 bytes and the network has one channel.
+        Otherwise windows are copied one by one; results are the same.
+
         Raises ArtefactError for inputs of another shape or type, DeviceError if no network is
-        loaded, or for a batch that was freed or is another accelerator's.
+        loaded, for a batch that was freed or is another accelerator's, and for a hop below 1.
         """
         self._check_open()
         with self._queueing:
             self._check_loaded()
-            if isinstance(batch, Batch):
+            if hop is not None:
+                ticket, jobs = self._on_frames(batch, _whole(hop, "hop"))
+            elif isinstance(batch, Batch):
                 ticket, jobs = self._in_place(batch)
             else:
-                ticket, jobs = self._copied(self._flat(batch))
+                ticket, jobs = self._copied(Windows(self._flat(batch), 0))
             with self._lock:
                 self._check_open()
                 if isinstance(batch, Batch):
@@ -234,9 +243,9 @@ class Accelerator(Closing):
             raise DeviceError(f"a {type(ticket).__name__} in place of a ticket from submit()")
         return ticket.wait(seconds)
 
-    def infer(self, batch: NDArray[np.uint8] | Batch) -> Results:
+    def infer(self, batch: NDArray[np.uint8] | Batch, *, hop: int | None = None) -> Results:
         """`submit`, then `result`."""
-        return self.result(self.submit(batch))
+        return self.result(self.submit(batch, hop=hop))
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Counters of every unit, by unit (as in ``xrt:0/twofold_1``) and register name.
@@ -263,12 +272,26 @@ class Accelerator(Closing):
         ]
         return ticket, jobs
 
-    def _copied(self, inputs: NDArray[np.uint8]) -> tuple[Ticket, list[tuple[Worker, Job]]]:
-        """Ticket and jobs of samples in an array, as `_flat` gives it."""
-        split = list(self._split(len(inputs)))
-        ticket = Ticket(len(inputs), self.machine.row, len(split))
+    def _on_frames(
+        self, frames: NDArray[np.uint8] | Batch, hop: int
+    ) -> tuple[Ticket, list[tuple[Worker, Job]]]:
+        """Ticket and jobs of windows on frames."""
+        if isinstance(frames, Batch) or self._network is None:
+            raise DeviceError(
+                "a hop needs an array of frames, and a network instead of its parameter image"
+            )
+        if hop < 1:
+            raise DeviceError(f"hop is {hop} frames, needs 1 or more")
+        shape = self._network.input_shape
+        return self._copied(windows(frames, hop, shape, self.machine.stride))
+
+    def _copied(self, inputs: Windows) -> tuple[Ticket, list[tuple[Worker, Job]]]:
+        """Ticket and jobs of samples in an array."""
+        samples, stride = len(inputs.rows), inputs.stride
+        split = list(self._split(samples))
+        ticket = Ticket(samples, self.machine.row, len(split))
         jobs = [
-            (worker, Job(ticket, first, size, inputs[first : first + size]))
+            (worker, Job(ticket, first, size, inputs.part(first, size), stride))
             for worker, first, size in split
         ]
         return ticket, jobs

@@ -73,8 +73,11 @@ class Arguments:
 class Launch(Protocol):
     """A run with fixed buffers that can be started any number of times, one after the other."""
 
-    def start(self, samples: int, /) -> None:
-        """Queue the run behind those already started on the unit."""
+    def start(self, samples: int, stride: int = 0, /) -> None:
+        """Queue the run behind those already started on the unit.
+
+        Samples start ``stride`` bytes apart in the input buffer; 0: they are contiguous.
+        """
         ...
 
     def wait(self, seconds: float, /) -> bool:

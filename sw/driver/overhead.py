@@ -34,7 +34,7 @@ REPEATS = 25
 class IdleLaunch:
     """A run that ends at once."""
 
-    def start(self, _samples: int) -> None:
+    def start(self, _samples: int, _stride: int = 0) -> None:
         """Do nothing."""
 
     def wait(self, _seconds: float) -> bool:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from twofold.hw.contract.regs import Operation
+from twofold.hw.contract.regs import Operation, span_bytes
 from twofold.sw.driver.device import Arguments, Buffer, Identity, Unit
 from twofold.sw.driver.rows import rows_of
 from twofold.sw.errors import DeviceError, DeviceLostError
@@ -49,10 +49,12 @@ class PreparedRun:
             undo.pop_all()
         self.buffers = tuple(buffers)
 
-    def start(self, samples: int) -> None:
-        """Queue the run. Raises DeviceError once it is freed, DeviceLostError."""
+    def start(self, samples: int, stride: int = 0) -> None:
+        """Queue the run; ``stride`` as for `Launch.start`. Raises DeviceError once it is freed,
+        DeviceLostError.
+        """
         with self.alive():
-            self._launch.start(samples)
+            self._launch.start(samples, stride)
             self._under_way = True
 
     def wait(self, seconds: float) -> bool:
@@ -132,9 +134,16 @@ class Slot:
         self.inputs: NDArray[np.uint8] = whole[:, : machine.sample_bytes]
         self.rows = rows_of(self._output.data, machine.row, samples)
 
-    def send(self, samples: int) -> None:
+    def write(self, inputs: NDArray[np.uint8], stride: int) -> None:
+        """Copy samples into place; with a ``stride``, all bytes from the first to the last."""
+        if stride:
+            self._input.data[: len(inputs)] = inputs
+        else:
+            np.copyto(self.inputs[: len(inputs)], inputs.reshape(len(inputs), -1))
+
+    def send(self, samples: int, stride: int) -> None:
         """Transfer input to the card."""
-        self._input.to_card(samples * self._stride)
+        self._input.to_card(span_bytes(self._stride, samples, stride))
 
     def fetch(self, samples: int) -> None:
         """Transfer results from the card."""

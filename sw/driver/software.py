@@ -18,6 +18,7 @@ from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import ALIGN_BYTES, LENGTH_MAX, ParameterStatus
 from twofold.hw.contract.regs import (
+    BEAT_BYTES,
     KERNEL_VERSION,
     PARAMETER_CODES,
     Operation,
@@ -25,10 +26,11 @@ from twofold.hw.contract.regs import (
     Status,
     sample_bytes,
     sample_stride,
+    span_bytes,
 )
 from twofold.hw.contract.results import result_row
 from twofold.sw.driver.device import EVERY_VALUE, Arguments, buffer_bytes
-from twofold.sw.driver.rows import fill_rows, rows_of
+from twofold.sw.driver.rows import fill_rows, rows_of, strided
 from twofold.sw.errors import DeviceError, DeviceLostError
 
 WRAP = 1 << 32
@@ -150,12 +152,12 @@ class SoftwareUnit:
         """Value of a register; 0 if it has never been written."""
         return int(self._registers.get(one.name, 0))
 
-    def queue(self, arguments: Arguments, samples: int) -> Future[None]:
+    def queue(self, arguments: Arguments, samples: int, stride: int) -> Future[None]:
         """Queue a run. Raises DeviceLostError after `close`, DeviceError in a fork."""
         if refusal := self._owner.refusal(self.name):
             raise DeviceError(refusal)
         try:
-            return self._queue.submit(self._run, arguments, samples)
+            return self._queue.submit(self._run, arguments, samples, stride)
         except RuntimeError as error:
             raise DeviceLostError(f"{self.name} is closed; open the device again") from error
 
@@ -166,15 +168,15 @@ class SoftwareUnit:
         self._queue.shutdown(wait=True, cancel_futures=True)
         self._engine.close()
 
-    def _run(self, arguments: Arguments, samples: int) -> None:
+    def _run(self, arguments: Arguments, samples: int, stride: int) -> None:
         found = Classified(np.empty((0, 1), np.int32), None)
         image = ParameterStatus(self._registers["parameter_status"])
         if arguments.operation == Operation.LOAD:
             status, image = self._load(arguments, image)
-        elif samples == 0 or not self._loaded:
-            status = Status.BAD_SAMPLES if samples == 0 else Status.NO_PARAMETERS
         else:
-            status, found = Status.OK, self._classify(arguments, samples)
+            status = self._verdict(arguments, samples, stride)
+            if status == Status.OK:
+                found = self._classify(arguments, samples, stride)
         failed = status != Status.OK
         self._registers |= {
             "status": status,
@@ -195,9 +197,20 @@ class SoftwareUnit:
         self._loaded = image == ParameterStatus.OK
         return (Status.OK if self._loaded else Status(PARAMETER_CODES + image)), image
 
-    def _classify(self, arguments: Arguments, samples: int) -> Classified:
-        stride, used = sample_stride(self._network), sample_bytes(self._network)
-        rows = _card(arguments.input)[: samples * stride].reshape(samples, stride)[:, :used]
+    def _verdict(self, arguments: Arguments, samples: int, stride: int) -> Status:
+        """Status for the first rule that the arguments of a run violate."""
+        if samples == 0:
+            return Status.BAD_SAMPLES
+        if stride % BEAT_BYTES:
+            return Status.BAD_STRIDE
+        span = span_bytes(sample_stride(self._network), samples, stride)
+        if span > len(_card(arguments.input)):
+            return Status.BAD_RANGE
+        return Status.OK if self._loaded else Status.NO_PARAMETERS
+
+    def _classify(self, arguments: Arguments, samples: int, stride: int) -> Classified:
+        stride = stride or sample_stride(self._network)
+        rows = strided(_card(arguments.input), samples, stride, sample_bytes(self._network))
         found = self._engine.run(rows.reshape(samples, *self._network.input_shape))
         rows = rows_of(_card(arguments.output), self._row, samples)
         fill_rows(rows, self._row, found.logits, found.labels)
@@ -217,9 +230,9 @@ class SoftwareLaunch:
         self._unit, self._arguments = unit, arguments
         self._running: Future[None] | None = None
 
-    def start(self, samples: int) -> None:
+    def start(self, samples: int, stride: int = 0) -> None:
         """Queue the run."""
-        self._running = self._unit.queue(self._arguments, samples)
+        self._running = self._unit.queue(self._arguments, samples, stride)
 
     def wait(self, seconds: float) -> bool:
         """Whether the run has ended. Raises what the engine raised, and DeviceLostError if the unit

@@ -24,7 +24,9 @@ class Job:
     ticket: notified when the run ends.
     first: index of the part's first result in the ticket's rows.
     samples: how many.
-    inputs: uint8 ``[samples, sample_bytes]`` to copy, or None if they are already in ``slot``.
+    inputs: what to copy: uint8 ``[samples, ...]``, or with a ``stride`` the bytes from the first
+        sample to the last; None if they are already in ``slot``.
+    stride: bytes from one sample to the next; 0 if they are contiguous.
     slot: the slot that already holds the samples; None to use the lane's own.
     """
 
@@ -32,6 +34,7 @@ class Job:
     first: int
     samples: int
     inputs: NDArray[np.uint8] | None = None
+    stride: int = 0
     slot: Slot | None = None
 
 
@@ -159,9 +162,9 @@ class Worker:
             raise DeviceError(f"{self.unit.name}: no memory for the samples")
         failures = self._failures
         if job.inputs is not None:
-            np.copyto(slot.inputs[: job.samples], job.inputs)
-        slot.send(job.samples)
-        slot.run.start(job.samples)
+            slot.write(job.inputs, job.stride)
+        slot.send(job.samples, job.stride)
+        slot.run.start(job.samples, job.stride)
         self._wait(slot.run, f"{job.samples} samples")
         slot.fetch(job.samples)
         self._check(failures)

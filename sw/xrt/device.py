@@ -4,7 +4,7 @@ import ctypes
 import threading
 import time
 from collections.abc import Sequence
-from ctypes import c_uint32, c_void_p
+from ctypes import c_uint32, c_uint64, c_void_p
 from enum import IntEnum
 from pathlib import Path
 
@@ -80,7 +80,7 @@ class XrtBuffer:
 
 
 class XrtLaunch:
-    """A run with its arguments set; only the number of samples changes between starts."""
+    """A run with its arguments set; only samples and stride change between starts."""
 
     def __init__(self, xrt: Library, kernel: int | None, name: str, arguments: Arguments) -> None:
         self._xrt, self._name = xrt, name
@@ -93,16 +93,19 @@ class XrtLaunch:
             "input": _handle(arguments.input),
             "output": _handle(arguments.output),
             "samples": c_uint32(0),
+            "stride": c_uint32(0),
+            "extent": c_uint64(len(arguments.input.data)),
         }
         for one in ARGUMENTS:
             self._set(one, values[one.name])
-        self._samples = 0
+        self._last = {"samples": 0, "stride": 0}
 
-    def start(self, samples: int) -> None:
+    def start(self, samples: int, stride: int = 0) -> None:
         """Queue the run."""
-        if samples != self._samples:
-            self._set(register("samples"), c_uint32(samples))
-            self._samples = samples
+        for name, value in (("samples", samples), ("stride", stride)):
+            if value != self._last[name]:
+                self._set(register(name), c_uint32(value))
+                self._last[name] = value
         done = self._xrt.call("xrtRunStart", self._run) == 0
         self._xrt.require(done, DeviceLostError, f"{self._name} does not start: {LOST}")
 

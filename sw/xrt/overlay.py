@@ -90,7 +90,7 @@ class Scheduler:
 
 
 class PynqLaunch:
-    """A run with its arguments; only the number of samples changes between starts."""
+    """A run with its arguments; only samples and stride change between starts."""
 
     def __init__(self, unit: "PynqUnit", arguments: Arguments) -> None:
         values = {
@@ -99,15 +99,17 @@ class PynqLaunch:
             "parameter_bytes": arguments.parameter_bytes,
             "input": _allocated(arguments.input),
             "output": _allocated(arguments.output),
+            "extent": len(arguments.input.data),
         }
         self._unit = unit
         self._arguments = [values.get(one.name, 0) for one in ARGUMENTS]
-        self._place = register("samples").argument or 0
+        self._places = [register(name).argument or 0 for name in ("samples", "stride")]
         self._handle: Any = None
 
-    def start(self, samples: int) -> None:
+    def start(self, samples: int, stride: int = 0) -> None:
         """Queue the run."""
-        self._arguments[self._place] = samples
+        for place, value in zip(self._places, (samples, stride), strict=True):
+            self._arguments[place] = value
         try:
             self._handle = self._unit.scheduler.start(self._unit.kernel, self._arguments)
         except RuntimeError as error:

@@ -43,7 +43,8 @@ def test_every_status_has_a_text_and_every_image_failure_a_status():
 
 
 def test_names_are_unique_and_found():
-    assert regs.register("samples") is regs.ARGUMENTS[-1]
+    assert regs.register("samples") is regs.ARGUMENTS[5]
+    assert [one.name for one in regs.ARGUMENTS[6:]] == ["stride", "extent"]  # 0 is their default
     assert len({one.name for one in regs.REGISTERS}) == len(regs.REGISTERS)
     with pytest.raises(KeyError):
         regs.register("sample")
@@ -58,6 +59,11 @@ def test_markdown_has_a_row_for_every_register():
 def test_samples_are_padded_to_whole_beats():
     assert regs.sample_stride(presets.network("gsc")) == 1024
     assert regs.sample_stride(presets.network("tiny")) == 64
+
+
+def test_samples_span_the_bytes_from_the_first_to_the_last():
+    for samples, stride, span in ((1, 0, 256), (5, 0, 1280), (5, 64, 512), (2, 1024, 1280)):
+        assert regs.span_bytes(256, samples, stride) == span
 
 
 def test_halves_of_wide_counters_lie_where_the_kernel_takes_them_apart():

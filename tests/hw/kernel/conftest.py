@@ -27,7 +27,8 @@ BEAT = 64
 
 
 class AxiMemory:
-    """Answers a read port, a write port, or both.
+    """Answers a read port, a write port, or both, with what a reset of the kernel leaves open too:
+    only bursts whose data are incomplete are forgotten with it.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ class AxiMemory:
     def _reading(self, axi):
         async def bench(ctx):
             offer = None
-            coming: deque[tuple[int, int, bool]] = deque()
+            coming: deque[tuple[int, int, bool, int]] = deque()
             now, held = 0, None
             while True:
                 ready = self._willing()
@@ -79,23 +80,29 @@ class AxiMemory:
                     held = coming.popleft()
                 ctx.set(axi.rvalid, held is not None)
                 if held is not None:
-                    _, address, last = held
+                    _, address, last, number = held
                     inside = address + BEAT <= len(self.bytes)
                     data = self.bytes[address : address + BEAT] if inside else bytes(BEAT)
                     ctx.set(axi.rdata, int.from_bytes(data, "little"))
                     ctx.set(axi.rresp, self.response(address))
                     ctx.set(axi.rlast, last)
-                *_, valid, address, length, size, kind, taken = await ctx.tick().sample(
-                    axi.arvalid, axi.araddr, axi.arlen, axi.arsize, axi.arburst, axi.rready
-                )
+                    ctx.set(axi.rid, number)
+                (
+                    _, reset, valid, address, length, size, kind, number, taken
+                ) = await ctx.tick().sample(
+                    axi.arvalid, axi.araddr, axi.arlen, axi.arsize, axi.arburst, axi.arid,
+                    axi.rready,
+                )  # fmt: skip
                 if held is not None and taken:
                     held = None
-                offer = self._steady(offer, ready, valid, (address, length))
+                if reset:
+                    valid, offer = 0, None
+                offer = self._steady(offer, ready, valid, (address, length, number))
                 if valid and ready:
                     start, beats = self._burst(address, length, size, kind)
                     self.reads.append((start, beats))
                     coming.extend(
-                        (now + self.latency, start + BEAT * beat, beat == beats - 1)
+                        (now + self.latency, start + BEAT * beat, beat == beats - 1, number)
                         for beat in range(beats)
                     )
                 now += 1
@@ -106,8 +113,9 @@ class AxiMemory:
         async def bench(ctx):
             offer = w_offer = None
             bursts: deque[tuple[int, int]] = deque()
+            numbers: deque[int] = deque()
             beats: deque[tuple[int, int]] = deque()
-            answers: deque[tuple[int, int]] = deque()
+            answers: deque[tuple[int, int, int]] = deque()
             now, held = 0, None
             while True:
                 aw_ready, w_ready = self._willing(), self._willing()
@@ -118,23 +126,33 @@ class AxiMemory:
                 ctx.set(axi.bvalid, held is not None)
                 if held is not None:
                     ctx.set(axi.bresp, held[1])
-                *_, valid, address, length, size, kind, data, strobes, w_valid, last, taken = (
-                    await ctx.tick().sample(
-                        axi.awvalid, axi.awaddr, axi.awlen, axi.awsize, axi.awburst,
-                        axi.wdata, axi.wstrb, axi.wvalid, axi.wlast, axi.bready,
-                    )
+                    ctx.set(axi.bid, held[2])
+                (
+                    _, reset, valid, address, length, size, kind, number,
+                    data, strobes, w_valid, last, taken,
+                ) = await ctx.tick().sample(
+                    axi.awvalid, axi.awaddr, axi.awlen, axi.awsize, axi.awburst, axi.awid,
+                    axi.wdata, axi.wstrb, axi.wvalid, axi.wlast, axi.bready,
                 )  # fmt: skip
                 if held is not None and taken:
                     held = None
-                offer = self._steady(offer, aw_ready, valid, (address, length))
+                if reset:
+                    valid = w_valid = 0
+                    offer = w_offer = None
+                    bursts.clear()
+                    numbers.clear()
+                    beats.clear()
+                offer = self._steady(offer, aw_ready, valid, (address, length, number))
                 w_offer = self._steady(w_offer, w_ready, w_valid, (data, last))
                 if valid and aw_ready:
                     bursts.append(self._burst(address, length, size, kind))
+                    numbers.append(number)
                 assert not w_valid or strobes == (1 << BEAT) - 1
                 if w_valid and w_ready:
                     beats.append((data, last))
                 while bursts and len(beats) >= bursts[0][1]:
-                    answers.append((now + self.latency, self._store(bursts.popleft(), beats)))
+                    code = self._store(bursts.popleft(), beats)
+                    answers.append((now + self.latency, code, numbers.popleft()))
                 now += 1
 
         return bench

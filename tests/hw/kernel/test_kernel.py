@@ -5,6 +5,7 @@ import random
 import struct
 
 import pytest
+from amaranth.hdl import *
 from amaranth.sim import Simulator
 
 from twofold.hw.contract import regs
@@ -37,8 +38,8 @@ class Bench:
         self.host = host(self.kernel.s_axi_control)
         memory.bytes[IMAGE : IMAGE + IMAGE_BYTES] = image()
 
-    def play(self, bench, watch=None):
-        sim = Simulator(self.kernel)
+    def play(self, bench, watch=None, top=None):
+        sim = Simulator(top or self.kernel)
         sim.add_clock(1e-8)
         self.memory.attach(sim, self.kernel.m_axi_gmem)
         sim.add_testbench(bench)
@@ -58,10 +59,10 @@ class Bench:
     async def run(self, ctx, count, **changes):
         return await self.host.run(ctx, **self.samples(count, **changes))
 
-    def check(self, count, *, first=0, output=OUTPUT, source=INPUT):
+    def check(self, count, *, first=0, output=OUTPUT, source=INPUT, stride=None):
         """The results in memory are those of ``count`` samples, numbered from ``first``."""
         network = self.core.network
-        size, stride = regs.sample_bytes(network), regs.sample_stride(network)
+        size, stride = regs.sample_bytes(network), stride or regs.sample_stride(network)
         count_of, labels = network.outputs, bool(network.labels)
         length = 64 * -(-(count_of + labels) // 16)
         for index in range(count):
@@ -161,12 +162,119 @@ def test_bad_arguments_end_the_run_and_the_next_one_works(make_bench):
         assert await bench.run(ctx, 0) == Status.BAD_SAMPLES
         assert await bench.run(ctx, 3, input=INPUT + 32) == Status.BAD_ALIGNMENT
         assert await bench.run(ctx, 3, output=OUTPUT + 1) == Status.BAD_ALIGNMENT
+        for stride in (1, 63, 96, 0xFFFFFFFF):
+            assert await bench.run(ctx, 3, stride=stride) == Status.BAD_STRIDE
         assert bench.memory.writes == []
-        assert await bench.host.read(ctx, "failures") == 11
-        assert await bench.run(ctx, 3) == Status.OK
+        assert await bench.host.read(ctx, "failures") == 15
+        assert await bench.run(ctx, 3, stride=0) == Status.OK
         bench.check(3)
 
     bench.play(play)
+
+
+@pytest.mark.parametrize(
+    ("samples", "stride", "span"),
+    [
+        (1, 0, 256),
+        (3, 0, 768),
+        (3, 64, 384),
+        (5, 192, 1024),
+        (2, 0xFFFFFFC0, 0x1_0000_00C0),
+        (0xFFFFFFFF, 0xFFFFFFC0, 0xFFFFFFFE * 0xFFFFFFC0 + 256),
+    ],
+)
+def test_a_run_stays_within_its_extent(make_bench, samples, stride, span):
+    """A beat too few is refused before anything is read; what fits goes on to the next rule."""
+    bench = make_bench()
+    assert span == regs.span_bytes(256, samples, stride)
+
+    async def play(ctx):
+        run = {"stride": stride}
+        for extent in (1, 64, span - 64, span - 1):
+            if extent < min(span, 1 << 64):
+                assert await bench.run(ctx, samples, extent=extent, **run) == Status.BAD_RANGE
+        for extent in (0, span, span + 64):
+            if extent < 1 << 64:
+                assert await bench.run(ctx, samples, extent=extent, **run) == Status.NO_PARAMETERS
+        assert bench.memory.reads == []
+        assert await bench.load(ctx) == Status.OK
+        assert await bench.run(ctx, 3, stride=64, extent=320) == Status.BAD_RANGE
+        assert await bench.run(ctx, 3, stride=64, extent=384) == Status.OK
+        bench.check(3, stride=64)
+
+    bench.play(play)
+
+
+@pytest.mark.parametrize("memory", [{}, {"latency": 60, "busy": 0.5}])
+@pytest.mark.parametrize(
+    "core",
+    [
+        {"pixels": 256},
+        {"pixels": 64, "input_bytes": 8},
+        {"pixels": 136, "input_bytes": 8, "pause": 40},
+        {"pixels": 256, "input_bytes": 128},
+    ],
+)
+def test_samples_may_overlap_or_lie_apart(make_bench, memory, core):
+    bench = make_bench(memory=memory, **core)
+    own = regs.sample_stride(bench.core.network)
+
+    async def play(ctx):
+        first = 0
+        assert await bench.load(ctx) == Status.OK
+        for stride in (64, 128, own, 0, own + 192):
+            assert await bench.run(ctx, 21, stride=stride) == Status.OK
+            bench.check(21, first=first, stride=stride or own)
+            assert await bench.host.read(ctx, "results") == 21
+            first += 21
+        assert await bench.host.read(ctx, "failures") == 0
+
+    bench.play(play)
+
+
+def test_overlapping_samples_cost_no_cycles_behind_300(make_bench):
+    bench = make_bench(memory={"latency": 300}, pixels=1024, pause=16)
+    cycles = {}
+
+    async def play(ctx):
+        assert await bench.load(ctx) == Status.OK
+        for stride in (0, 64):
+            bench.memory.reads.clear()
+            assert await bench.run(ctx, 24, stride=stride) == Status.OK
+            cycles[stride] = await bench.host.read(ctx, "cycles")
+            assert sum(beats for _, beats in bench.memory.reads) == 24 * 16
+            assert await bench.host.read(ctx, "input_stalls") == 0
+
+    bench.play(play)
+    assert abs(cycles[64] - cycles[0]) < 8, cycles
+
+
+def test_a_reset_in_a_run_leaves_nothing_behind(make_bench):
+    """The memory answers what was asked before the reset, reads and writes, to a kernel that has
+    forgotten it. The counts and sums of the next run are right.
+    """
+    bench = make_bench(memory={"latency": 90}, pixels=256, pause=0)
+    top, domain = Module(), ClockDomain("sync")
+    top.domains += domain
+    top.submodules.kernel = bench.kernel
+    rng = random.Random(3)
+
+    async def play(ctx):
+        for _ in range(6):
+            assert await bench.load(ctx) == Status.OK
+            await bench.host.start(ctx, **bench.samples(60, output=OUTPUT + 8192))
+            await ctx.tick().repeat(rng.randrange(20, 500))
+            ctx.set(domain.rst, 1)
+            for _ in range(rng.choice((1, 4, 30))):
+                await ctx.tick()
+            ctx.set(domain.rst, 0)
+            assert await bench.host.read(ctx, "control") == Control.IDLE
+            assert await bench.load(ctx) == Status.OK
+            assert await bench.run(ctx, 5) == Status.OK
+            bench.check(5)
+            assert await bench.host.read(ctx, "runs") == 2
+
+    bench.play(play, top=top)
 
 
 def test_bad_images_are_told_and_leave_none_loaded(make_bench):

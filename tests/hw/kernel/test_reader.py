@@ -4,6 +4,7 @@
 import random
 
 import pytest
+from amaranth.hdl import *
 from amaranth.sim import Simulator
 
 from twofold.hw.kernel.axi import Response
@@ -14,7 +15,9 @@ BEAT = 64
 
 
 def run(dut, memory, requests, *, stall=0.0, seed=0, stop_after=None):
-    """Read ``requests`` (address, beats) one after the other; what came, errors, cycles of each."""
+    """Read ``requests`` (address, beats, and of further pieces, if there are any, their number and
+    distance) one after the other; what came, errors, cycles of each.
+    """
     sim = Simulator(dut)
     sim.add_clock(1e-8)
     memory.attach(sim, dut.axi)
@@ -22,9 +25,12 @@ def run(dut, memory, requests, *, stall=0.0, seed=0, stop_after=None):
     outcomes = []
 
     async def bench(ctx):
-        for address, beats in requests:
+        for address, beats, *pieces in requests:
+            more, stride = pieces or (0, 0)
             ctx.set(dut.address, address)
             ctx.set(dut.beats, beats)
+            ctx.set(dut.more, more)
+            ctx.set(dut.stride, stride)
             ctx.set(dut.start, 1)
             ctx.set(dut.stop, 0)
             await ctx.tick()
@@ -58,6 +64,89 @@ def test_every_range_arrives_in_order(axi_memory, latency, busy, stall, burst, d
         assert got == memory.bytes[address : address + BEAT * beats]
         assert error == Response.OKAY
     assert max(beats for _, beats in memory.reads) == burst
+
+
+def pieces_of(memory, address, unit, more, stride):
+    starts = range(address, address + (more + 1) * stride, stride) if stride else [address]
+    return b"".join(memory.bytes[at : at + BEAT * unit] for at in starts)
+
+
+@pytest.mark.parametrize(("latency", "busy", "stall"), [(0, 0, 0), (40, 0.3, 0.5), (3, 0.7, 0)])
+@pytest.mark.parametrize(("unit", "burst", "depth"), [(16, 64, 128), (5, 4, 8), (1, 1, 4)])
+def test_pieces_are_read_where_they_start(axi_memory, latency, busy, stall, unit, burst, depth):
+    """Overlapping, back to back, apart; across pages; and one run after the other."""
+    memory = axi_memory(latency=latency, busy=busy)
+    runs = [
+        (BEAT * start, unit, more, BEAT * stride)
+        for start, more, stride in ((3, 30, 1), (50, 9, unit), (60, 12, unit + 40), (7, 20, 2))
+    ]
+    runs.append((BEAT * 9, 40, 0, 0))
+    dut = Reader(unit=unit, burst=burst, depth=depth)
+    for run_, (got, error, _) in zip(runs, run(dut, memory, runs, stall=stall), strict=True):
+        assert (got, error) == (pieces_of(memory, *run_), Response.OKAY)
+
+
+def test_overlapping_pieces_arrive_at_a_beat_a_cycle_behind_300_cycles(axi_memory):
+    memory = axi_memory(size=1 << 18, latency=300)
+    unit, more = 16, 199
+    ((got, _, cycles),) = run(Reader(unit=unit), memory, [(0, unit, more, 2 * BEAT)])
+    assert got == pieces_of(memory, 0, unit, more, 2 * BEAT)
+    assert unit * (more + 1) / (cycles - 300) > 0.99, cycles
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 4, 17, 60])
+def test_stopping_ends_at_the_end_of_a_piece(axi_memory, stop_after):
+    memory = axi_memory(size=1 << 18, latency=30)
+    dut = Reader(unit=4, burst=16, depth=64)
+    again = (BEAT * 100, 4, 3, BEAT)
+    first, second = run(dut, memory, [(BEAT * 5, 4, 200, BEAT), again], stop_after=stop_after)
+    assert len(first[0]) % (BEAT * 4) == 0
+    assert BEAT * stop_after <= len(first[0]) < BEAT * 200
+    assert first[0] == pieces_of(memory, BEAT * 5, 4, 200, BEAT)[: len(first[0])]
+    assert second[0] == pieces_of(memory, *again)[: len(second[0])]
+
+
+@pytest.mark.parametrize("latency", [20, 300])
+def test_beats_from_before_a_reset_are_dropped(axi_memory, latency):
+    """The memory goes on answering; the next range is whole, and nothing else arrives."""
+    memory = axi_memory(size=1 << 16, latency=latency)
+    dut = Reader(unit=16, burst=16, depth=256)
+    top, domain = Module(), ClockDomain("sync")
+    top.domains += domain
+    top.submodules.dut = dut
+    sim = Simulator(top)
+    sim.add_clock(1e-8)
+    memory.attach(sim, dut.axi)
+    rng = random.Random(latency)
+
+    async def begin(ctx, address, beats):
+        ctx.set(dut.address, address)
+        ctx.set(dut.beats, beats)
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+
+    async def bench(ctx):
+        ctx.set(dut.o.ready, 1)
+        for turn in range(8):
+            await begin(ctx, 0, 200)
+            await ctx.tick().repeat(rng.randrange(4, 80))
+            assert memory.reads, "nothing is on its way"
+            ctx.set(domain.rst, 1)
+            for _ in range(rng.choice((1, 5, 200))):
+                await ctx.tick()
+            ctx.set(domain.rst, 0)
+            await ctx.tick()
+            assert not ctx.get(dut.busy)
+            address, got = BEAT * (300 + turn), b""
+            await begin(ctx, address, 40)
+            while ctx.get(dut.busy):
+                *_, valid, payload = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+                got += payload.to_bytes(BEAT, "little") if valid else b""
+            assert got == memory.bytes[address : address + BEAT * 40]
+
+    sim.add_testbench(bench)
+    sim.run()
 
 
 def test_latency_of_300_cycles_is_hidden(axi_memory):

@@ -22,13 +22,15 @@ def test_the_tiny_kernel_passes_its_bench(tmp_path):
     assert outcome.measured.bus_latency - outcome.measured.latency == Kernel.INWARD + Kernel.OUTWARD
     slowest = max(plan.cycles for plan in plans(quantized.network, machine))
     assert outcome.measured.interval == pytest.approx(slowest, rel=0.02)
+    assert outcome.measured.window_interval == pytest.approx(slowest, rel=0.02)
+    assert outcome.measured.window_bytes == 64
 
 
 @pytest.mark.parametrize(("outputs", "labelled", "lanes"), [(16, False, 4), (35, True, 7)])
 def test_kernels_of_other_results_pass_it_too(tmp_path, outputs, labelled, lanes):
     """Raw outputs, and rows of three beats that bursts and pages part anywhere."""
     conv, last = Conv2d(out_channels=4, kernel=(2, 2), stride=2, k=3), Linear(out_features=2)
-    shape = Network("other", (1, 4, 4), (conv, last), ("a", "b"))
+    shape = Network("other", (1, 8, 16), (conv, last), ("a", "b"))
     quantized = random_quantized(with_outputs(shape, outputs, labelled=labelled), 3)
     layers = GatherFolding(cols=2), ScatterFolding(lanes=lanes, drain=lanes)
     machine = Folding(layers, input_bytes=4, frames=4)
@@ -38,3 +40,5 @@ def test_kernels_of_other_results_pass_it_too(tmp_path, outputs, labelled, lanes
     assert outcome.measured is not None
     slowest = max(plan.cycles for plan in plans(quantized.network, machine))
     assert outcome.measured.interval == pytest.approx(slowest, rel=0.02)
+    assert outcome.measured.window_interval == pytest.approx(slowest, rel=0.02)
+    assert outcome.measured.window_bytes == 128
