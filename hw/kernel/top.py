@@ -30,7 +30,7 @@ def kernel_verilog(kernel: Kernel, *, vendor: bool = False) -> str:
     """Verilog of a kernel; the top module is named ``KERNEL_NAME``.
 
     The reset passes through `RESET_STAGES` registers; see the README of this folder for how it
-    reaches all of the machine. Whatever the kernel offers is withdrawn in the cycle in which a reset
+    reaches all of the machine. What the kernel offers is withdrawn in the cycle in which a reset
     begins, as AXI demands, and stays so until the reset has passed through.
 
     Raises ToolError when Yosys is missing.

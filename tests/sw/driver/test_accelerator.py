@@ -12,8 +12,10 @@ from twofold.sw.driver.device import PAGE, SMALLEST_BUFFER, Arguments
 from twofold.sw.errors import (
     ArtefactError,
     DeviceBusyError,
+    DeviceError,
     DeviceRefusedError,
 )
+from twofold.sw.golden import forward
 from twofold.sw.pack import pack
 
 LAUNCHES, FEW_LAUNCHES = 1000, 30
@@ -61,6 +63,42 @@ def test_batch_in_place(loaded, inputs, golden):
         assert (logits == golden.logits[7]).all()
         with pytest.raises(ArtefactError, match="needs uint8"):
             batch.write(inputs[:10, 0])
+
+
+@pytest.mark.parametrize("hop", (1, 3, 8, 9, 24, 40))
+def test_windows_on_frames(loaded, quantized, inputs, hop):
+    """Overlapping, back to back and apart, over all units; the rest at the end is ignored."""
+    frames = inputs.reshape(-1, 8)
+    for count in (1, 2, 150):
+        taken = frames[: 8 + (count - 1) * hop + (hop - 1)][: len(frames)]
+        starts = range(0, len(taken) - 7, hop)
+        each = np.stack([taken[at : at + 8] for at in starts])[:, np.newaxis]
+        expected = forward(quantized, each, keep_activations=False)
+        check(loaded.infer(taken, hop=hop), expected, 0, len(each))
+        check(loaded.infer(taken[np.newaxis], hop=hop), expected, 0, len(each))
+
+
+def test_too_few_frames_are_no_window(loaded, inputs):
+    logits, labels = loaded.infer(inputs.reshape(-1, 8)[:7], hop=2)
+    assert logits.shape == (0, 10) and len(labels) == 0
+
+
+def test_wrong_windows(loaded, quantized, folding, inputs):
+    frames = inputs.reshape(-1, 8)
+    with pytest.raises(DeviceError, match="hop is 0 frames, needs 1 or more"):
+        loaded.infer(frames, hop=0)
+    with pytest.raises(DeviceError, match="hop is 1.5, needs a whole number"):
+        loaded.infer(frames, hop=1.5)
+    for wrong in (frames.astype(np.int8), frames.reshape(-1, 16), frames.reshape(2, -1, 8)):
+        with pytest.raises(ArtefactError, match=r"needs uint8\[frames, 8\]"):
+            loaded.infer(wrong, hop=8)
+    with loaded.buffer(2) as batch, pytest.raises(DeviceError, match="needs an array of frames"):
+        loaded.infer(batch, hop=8)
+    with pytest.raises(ArtefactError, match=r"a list, needs a NumPy array uint8\[frames, 8\]"):
+        loaded.infer([1, 2], hop=8)
+    loaded.load(pack(quantized, folding))
+    with pytest.raises(DeviceError, match="instead of its parameter image"):
+        loaded.infer(frames, hop=8)
 
 
 def test_packed_image(loaded, quantized, folding, inputs, golden):
@@ -161,13 +199,13 @@ def test_opened_twice(accelerator):
         Accelerator(*accelerator.devices)
 
 
-def start(unit, operation: Operation, content: bytes, samples: int) -> None:
+def start(unit, operation: Operation, content: bytes, samples: int, stride: int = 0) -> None:
     """Have a unit do a run to its end, past the driver's checks."""
     memory = unit.allocate(len(content))
     memory.data[: len(content)] = np.frombuffer(content, np.uint8)
     memory.to_card(len(content))
     launch = unit.prepare(Arguments(operation, memory, len(content), memory, memory))
-    launch.start(samples)
+    launch.start(samples, stride)
     assert launch.wait(SECONDS)
     launch.free()
     memory.free()
@@ -190,6 +228,26 @@ def test_refusals_of_the_kernel(loaded, quantized, folding, inputs, golden):
         start(unit, operation, content, samples)
         assert unit.read(register("status")) == status
         assert unit.read(register("failures")) == before + number
+    loaded.load(quantized)
+    check(loaded.infer(inputs[:130]), golden, 0, 130)
+
+
+def test_strides_and_ranges_that_do_not_fit(loaded, quantized, inputs, golden):
+    unit = loaded.devices[0].units[0]
+    room = len(unit.allocate(64).data)
+    refused = [
+        (1, 32, Status.BAD_STRIDE),
+        (room // 64 + 1, 0, Status.BAD_RANGE),
+        (3, room // 2, Status.BAD_RANGE),
+        (1 << 31, 1 << 31, Status.BAD_RANGE),
+    ]
+    before = unit.read(register("failures"))
+    for number, (samples, stride, status) in enumerate(refused, 1):
+        start(unit, Operation.RUN, b"\0" * 64, samples, stride)
+        assert unit.read(register("status")) == status
+        assert unit.read(register("failures")) == before + number
+        start(unit, Operation.RUN, b"\0" * 64, 2, room // 2)
+        assert unit.read(register("status")) == Status.OK
     loaded.load(quantized)
     check(loaded.infer(inputs[:130]), golden, 0, 130)
 
