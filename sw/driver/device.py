@@ -127,6 +127,11 @@ class Device(Protocol):
         ...
 
     @property
+    def address(self) -> str | None:
+        """PCIe address of the card, as in ``0000:3b:00.1``; None if it is none, or not known."""
+        ...
+
+    @property
     def units(self) -> Sequence[Unit]:
         """Its compute units; at least one."""
         ...

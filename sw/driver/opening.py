@@ -163,7 +163,7 @@ def _every_card() -> list[int]:
         return [0]
     ready = _ready()
     if not ready:
-        check_card(0, "")
+        check_card(0)
         raise NoCardError("no card is ready")
     return list(range(len(ready)))
 
@@ -185,7 +185,7 @@ def _open_card(runtime: str, index: int, bitstream: Bitstream) -> Device:
     from twofold.sw.xrt.overlay import PynqDevice
 
     if not emulated():
-        check_card(index, bitstream.xclbin.platform)
+        check_card(index)
     return (XrtDevice if runtime == "xrt" else PynqDevice)(index, bitstream)
 
 

@@ -80,7 +80,7 @@ class IdleUnit:
 class IdleDevice:
     """A device that takes no time."""
 
-    name, timeout = "idle", 1.0
+    name, timeout, address = "idle", 1.0, None
 
     def __init__(self, machine: Machine, units: int) -> None:
         self.units = tuple(IdleUnit(f"idle_{number}", machine) for number in range(units))

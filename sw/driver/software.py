@@ -277,6 +277,7 @@ class SoftwareDevice:
         shared: bool = False,
     ) -> None:
         self.name, self.timeout = name, timeout
+        self.address: str | None = None
         self._units = tuple(
             SoftwareUnit(f"{name}_{number}", network, folding, engine(), shared=shared)
             for number in range(1, units + 1)

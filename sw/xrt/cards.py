@@ -51,11 +51,10 @@ def cards(bus: Path = BUS) -> tuple[Card, ...]:
     return tuple(sorted([*users, *bare], key=lambda card: (not card.ready, card.address)))
 
 
-def check_card(index: int, platform: str, bus: Path = BUS) -> None:
-    """Check that card ``index`` runs ``platform``, as far as the drivers report it.
+def check_card(index: int, bus: Path = BUS) -> None:
+    """Check that XRT has a card ``index``: it numbers the ready ones, in an order of its own.
 
-    Raises NoCardError if there is no such card or its shell is not programmed, WrongPlatformError
-    if it runs another platform.
+    Raises NoCardError if there is no such card or its shell is not programmed.
     """
     found = cards(bus)
     if index >= len(found):
@@ -66,10 +65,23 @@ def check_card(index: int, platform: str, bus: Path = BUS) -> None:
     card = found[index]
     if not card.ready or card.shell is None:
         raise NoCardError(f"card {index} ({card.address}): its shell is not programmed; {PROGRAM}")
-    if card.shell != platform:
+
+
+def card_at(address: str | None, bus: Path = BUS) -> Card | None:
+    """The card at a PCIe address; None if the drivers do not report one."""
+    return next((card for card in cards(bus) if card.address == address), None)
+
+
+def check_platform(address: str | None, platform: str, bus: Path = BUS) -> None:
+    """Check that the card at a PCIe address runs ``platform``, as far as the drivers report it.
+
+    Raises WrongPlatformError if it runs another one.
+    """
+    card = card_at(address, bus)
+    if card is not None and card.shell not in (None, platform):
         raise WrongPlatformError(
-            f"card {index} ({card.address}) runs {card.shell}, the bitstream is for {platform}; "
-            "build the bitstream for that platform, or program the card with the other one"
+            f"card {card.address} runs {card.shell}, the bitstream is for {platform}; build the "
+            "bitstream for that platform, or program the card with the other one"
         )
 
 
@@ -88,10 +100,10 @@ def release(index: int) -> None:
     _claimed.discard(index)
 
 
-def power(index: int, bus: Path = BUS) -> float | None:
-    """Power that card ``index`` draws now, in W; None if the drivers do not report it."""
-    found = cards(bus)
-    return found[index].power if index < len(found) else None
+def power(address: str, bus: Path = BUS) -> float | None:
+    """Power that the card at a PCIe address draws, in W; None if the drivers do not report it."""
+    card = card_at(address, bus)
+    return None if card is None else card.power
 
 
 def _bound(bus: Path, driver: str) -> Iterator[Path]:

@@ -15,8 +15,15 @@ from twofold.hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
 from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes, read_words
 from twofold.sw.errors import DeviceBusyError, DeviceError, DeviceLostError, NoCardError
 from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
-from twofold.sw.xrt.cards import claim, release
-from twofold.sw.xrt.library import UUID_BYTES, Library, card_count, emulated, library
+from twofold.sw.xrt.cards import check_platform, claim, release
+from twofold.sw.xrt.library import (
+    UUID_BYTES,
+    Library,
+    card_count,
+    emulated,
+    library,
+    pci_address,
+)
 
 TO_CARD, TO_HOST = 0, 1
 CARD_TIMEOUT, EMULATION_TIMEOUT = 10.0, 600.0
@@ -207,12 +214,14 @@ class XrtDevice:
     MissingRuntimeError: XRT is not installed.
     NoCardError: there is no such card.
     DeviceBusyError: another device or process is using the card or one of its units.
+    WrongPlatformError: the bitstream is for another platform than the card's.
     DeviceError: the bitstream cannot be loaded.
     """
 
     def __init__(self, index: int, bitstream: Bitstream) -> None:
         self.name = f"xrt:{index}"
         self.timeout = EMULATION_TIMEOUT if emulated() else CARD_TIMEOUT
+        self.address: str | None = None
         self._units: list[XrtUnit] = []
         self._xrt = xrt = library()
         self._card = None
@@ -230,6 +239,8 @@ class XrtDevice:
             )
             if emulated():
                 _skip_first_sleep(xrt, self._card)
+            self.address = pci_address(xrt.call("xrtDeviceToXclDevice", self._card))
+            check_platform(self.address, bitstream.xclbin.platform)
             loaded = xrt.call("xrtDeviceLoadXclbin", self._card, bitstream.content) == 0
             xrt.require(loaded, DeviceError, f"{self.name} does not take {bitstream.path}")
             uuid = ctypes.create_string_buffer(UUID_BYTES)

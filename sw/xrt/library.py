@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 from ctypes import c_char_p, c_int, c_size_t, c_uint, c_uint32, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ ROOT = Path("/opt/xilinx/xrt")
 ROOT_VARIABLE = "XILINX_XRT"
 EMULATION_VARIABLE = "XCL_EMULATION_MODE"
 UUID_BYTES = 16
+PATH_BYTES = 4096
+PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 ADVICE = (
     "install XRT (Xilinx' package, or Debian's libxrt1) and `source /opt/xilinx/xrt/setup.sh`, or "
     "use --device cpu"
@@ -121,17 +124,43 @@ def card_count() -> int:
     """Number of cards that XRT finds. Ask before opening one: some versions hang when opening a
     card that does not exist.
     """
+    probe = _low_level("xclProbe")
+    probe.restype, probe.argtypes = c_uint, []
+    return int(probe())
+
+
+def pci_address(handle: int | None) -> str | None:
+    """PCIe address of an open card, as in ``0000:3b:00.1``; None where XRT does not know it, as in
+    emulation.
+
+    The order in which XRT numbers cards is its own: only this tells which card on the bus one is.
+
+    Parameters
+    ----------
+    handle: of the card in XRT's lower interface (`xrtDeviceToXclDevice`).
+    """
+    try:
+        ask = _low_level("xclGetSysfsPath")
+    except MissingRuntimeError:
+        return None
+    ask.restype, ask.argtypes = c_int, [c_void_p, c_char_p, c_char_p, c_char_p, c_size_t]
+    path = ctypes.create_string_buffer(PATH_BYTES)
+    if ask(handle, b"", b"ready", path, len(path)):
+        return None
+    found = PCI_ADDRESS.search(path.value.decode(errors="replace"))
+    return found[0] if found else None
+
+
+def _low_level(name: str) -> Any:
+    """A function of XRT's lower interface. Raises MissingRuntimeError if it is not there."""
     find_root()
-    name = f"libxrt_{'hwemu' if emulated() else 'core'}.so.2"
+    library_name = f"libxrt_{'hwemu' if emulated() else 'core'}.so.2"
     failure = None
-    for path in (str(Path(os.environ[ROOT_VARIABLE]) / "lib" / name), name):
+    for path in (str(Path(os.environ[ROOT_VARIABLE]) / "lib" / library_name), library_name):
         try:
-            probe = ctypes.CDLL(path).xclProbe
+            return getattr(ctypes.CDLL(path), name)
         except (OSError, AttributeError) as error:
             failure = error
-            continue
-        probe.restype, probe.argtypes = c_uint, []
-        return int(probe())
     raise MissingRuntimeError(f"XRT does not load: {failure}; {ADVICE}")
 
 

@@ -16,9 +16,9 @@ from twofold.hw.contract.regs import ARGUMENTS, KERNEL_NAME, Register, register
 from twofold.sw.driver.device import EVERY_VALUE, Arguments, Buffer, buffer_bytes, read_words
 from twofold.sw.errors import DeviceError, DeviceLostError, MissingRuntimeError, NoCardError
 from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
-from twofold.sw.xrt.cards import claim, release
+from twofold.sw.xrt.cards import check_platform, claim, release
 from twofold.sw.xrt.device import CARD_TIMEOUT, EMULATION_TIMEOUT, LOST
-from twofold.sw.xrt.library import ADVICE, emulated, find_root
+from twofold.sw.xrt.library import ADVICE, emulated, find_root, pci_address
 
 POLL = 0.002
 """Seconds per wait for a completion; kept short, since another lane may be the one woken by it."""
@@ -184,12 +184,14 @@ class PynqDevice:
     MissingRuntimeError: PYNQ or XRT is not installed.
     NoCardError: there is no such card.
     DeviceBusyError: another device of this process is using the card.
+    WrongPlatformError: the bitstream is for another platform than the card's.
     DeviceError: the bitstream cannot be loaded.
     """
 
     def __init__(self, index: int, bitstream: Bitstream) -> None:
         self.name = f"pynq:{index}"
         self.timeout = EMULATION_TIMEOUT if emulated() else CARD_TIMEOUT
+        self.address: str | None = None
         with _quiet():
             pynq = _import_pynq()
             devices = pynq.Device.devices
@@ -216,6 +218,8 @@ class PynqDevice:
     def _load(self, pynq: Any, bitstream: Bitstream) -> None:
         if not self._card.handle:
             self._card._get_handle()
+        self.address = pci_address(self._card.handle)
+        check_platform(self.address, bitstream.xclbin.platform)
         scheduler = Scheduler(self._card)
         if emulated():
             # Emulation sleeps for ten seconds in a process's first wait; use up that wait here.

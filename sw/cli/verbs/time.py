@@ -138,9 +138,9 @@ class PowerMeter:
     """
 
     def __init__(self, accelerator: "Accelerator") -> None:
-        names = [device.name.partition(":") for device in accelerator.devices]
-        self._cards = [int(number) for _, colon, number in names if colon]
-        self._known = len(self._cards) == len(names)
+        addresses = [device.address for device in accelerator.devices]
+        self._cards = [address for address in addresses if address is not None]
+        self._known = len(self._cards) == len(addresses)
         self._seen: list[float] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -160,9 +160,8 @@ class PowerMeter:
 
     def _watch(self) -> None:
         from twofold.sw.xrt.cards import power
-        from twofold.sw.xrt.library import emulated
 
-        while self._known and not emulated():
+        while self._known:
             found = [power(card) for card in self._cards]
             known = [watts for watts in found if watts is not None]
             if len(known) == len(self._cards):

@@ -6,7 +6,7 @@ import pytest
 
 from twofold.hw.boards import default
 from twofold.sw.errors import NoCardError, WrongPlatformError
-from twofold.sw.xrt.cards import Card, cards, check_card, power
+from twofold.sw.xrt.cards import Card, cards, check_card, check_platform, power
 
 SHELL = default().platform.platform
 
@@ -54,9 +54,17 @@ def test_cards(bus):
         Card("0000:17:00.0", None, False),
         Card("0000:3b:00.1", None, False),
     )
-    assert power(0, bus) == 31.25
-    assert power(1, bus) is None
-    assert power(7, bus) is None
+    assert power("0000:af:00.1", bus) == 31.25
+    assert power("0000:3b:00.1", bus) is None
+    assert power("0000:ff:00.1", bus) is None
+
+
+def test_sensors_are_those_of_the_address_whatever_the_order(bus):
+    for address, watts in (("0000:02:00.1", 20), ("0000:c1:00.1", 60)):
+        files = {"ready": "0x1", "rom.u.1/VBNV": "other", "xmc.u.1/xmc_power": f"{watts}000000"}
+        function(bus, address, "xocl", files)
+    found = ("0000:c1:00.1", "0000:02:00.1", "0000:af:00.1")
+    assert [power(address, bus) for address in found] == [60, 20, 31.25]
 
 
 def test_no_bus(tmp_path):
@@ -64,14 +72,17 @@ def test_no_bus(tmp_path):
 
 
 def test_what_the_drivers_tell_decides(bus):
-    check_card(0, SHELL, bus)
+    check_card(0, bus)
+    check_platform("0000:af:00.1", SHELL, bus)
     with pytest.raises(WrongPlatformError, match=f"runs {SHELL}, the bitstream is for other"):
-        check_card(0, "other", bus)
+        check_platform("0000:af:00.1", "other", bus)
+    for untold in ("0000:17:00.0", "0000:ff:00.1", None):
+        check_platform(untold, "other", bus)
     for index in (1, 2):
         with pytest.raises(NoCardError, match="shell is not programmed; program it with"):
-            check_card(index, SHELL, bus)
+            check_card(index, bus)
     with pytest.raises(NoCardError, match="no card 3: 3 found"):
-        check_card(3, SHELL, bus)
+        check_card(3, bus)
 
 
 def test_files_that_say_nonsense(bus):
