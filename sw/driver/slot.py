@@ -141,7 +141,7 @@ class Slot:
         else:
             np.copyto(self.inputs[: len(inputs)], inputs.reshape(len(inputs), -1))
 
-    def send(self, samples: int, stride: int) -> None:
+    def send(self, samples: int, stride: int = 0) -> None:
         """Transfer input to the card."""
         self._input.to_card(span_bytes(self._stride, samples, stride))
 

@@ -152,7 +152,7 @@ class SoftwareUnit:
         """Value of a register; 0 if it has never been written."""
         return int(self._registers.get(one.name, 0))
 
-    def queue(self, arguments: Arguments, samples: int, stride: int) -> Future[None]:
+    def queue(self, arguments: Arguments, samples: int, stride: int = 0) -> Future[None]:
         """Queue a run. Raises DeviceLostError after `close`, DeviceError in a fork."""
         if refusal := self._owner.refusal(self.name):
             raise DeviceError(refusal)

@@ -87,7 +87,7 @@ def test_wrong_windows(loaded, quantized, folding, inputs):
     frames = inputs.reshape(-1, 8)
     with pytest.raises(DeviceError, match="hop is 0 frames, needs 1 or more"):
         loaded.infer(frames, hop=0)
-    with pytest.raises(DeviceError, match="hop is 1.5, needs a whole number"):
+    with pytest.raises(DeviceError, match=r"hop is 1\.5, needs a whole number"):
         loaded.infer(frames, hop=1.5)
     for wrong in (frames.astype(np.int8), frames.reshape(-1, 16), frames.reshape(2, -1, 8)):
         with pytest.raises(ArtefactError, match=r"needs uint8\[frames, 8\]"):
