@@ -15,11 +15,14 @@ class Region:
     ----------
     index: from 0, bottom up.
     user: resources that the platform leaves to kernels in it.
+    clock_regions: ranges of clock regions that the platform's dynamic region has in it, as in
+        ``X0Y4:X3Y7``; the rest is the shell's.
     bank: index of the memory bank used by its unit; None on a board without memory.
     """
 
     index: int
     user: Resources
+    clock_regions: tuple[str, ...]
     bank: int | None = None
 
     @property
@@ -141,7 +144,6 @@ class Board:
     total: resources of the whole device, including what the platform uses.
     regions: each holds one compute unit. Units do not cross regions.
     ceilings: shares of a region's user resources up to which designs are known to close timing.
-    clock_regions: columns and rows of clock regions in a region.
     host: link to the host.
     watts: maximum power of the whole board, in W.
     built: whether a bitstream has ever been built for it and measured.
@@ -159,7 +161,6 @@ class Board:
     total: Resources
     regions: tuple[Region, ...]
     ceilings: Resources
-    clock_regions: tuple[int, int]
     host: Host
     watts: float
     built: bool

@@ -5,12 +5,17 @@ Accelerator Card Platforms" (UG1120). The link speed is what the vendor's own te
 validate``, pull request 937 of Xilinx/XRT). Vitis 2025.2 dropped the card (release notes of Vitis
 Libraries, "Alveo Platform support for 2025.2"); versions before 2022.1 reject the platform as newer
 than themselves. Ceilings follow the vendor's guidance for closing timing (UG949).
+
+The shell of this platform fills the right half of SLR1; the dynamic region has everything else, by
+the device model that RapidStream's TAPA measured for this platform (``u250`` in its tables, per
+clock region). So a unit on its own is placed in SLR0 unless another one is asked for.
 """
 
 from twofold.hw.boards.board import Board, Host, Memory, Region, Shell, Tools
 from twofold.hw.boards.family import XCUP
 from twofold.hw.boards.resources import Resources
 
+CLOCK_REGIONS = ("X0Y0:X7Y3", "X0Y4:X3Y7", "X0Y8:X7Y11", "X0Y12:X7Y15")
 USER = Resources(lut=345_000, ff=690_000, bram36=500, uram=320, dsp=2877)
 
 BOARD = Board(
@@ -23,9 +28,11 @@ BOARD = Board(
     family=XCUP,
     clock_mhz=300,
     total=Resources(lut=1_728_000, ff=3_456_000, bram36=2688, uram=1280, dsp=12_288),
-    regions=tuple(Region(index=index, user=USER, bank=index) for index in range(4)),
+    regions=tuple(
+        Region(index=index, user=USER, clock_regions=(dynamic,), bank=index)
+        for index, dynamic in enumerate(CLOCK_REGIONS)
+    ),
     ceilings=Resources(lut=0.70, ff=0.50, bram36=0.80, uram=0.80, dsp=0.80),
-    clock_regions=(8, 4),
     host=Host(link="PCIe Gen3 x16", to_card=11.0e9, from_card=12.1e9, runtime="XRT"),
     watts=225,
     built=False,

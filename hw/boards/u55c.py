@@ -3,9 +3,10 @@
 Device, power and memory come from its data sheet (DS978); the 32 pseudo channels of 512 MB each and
 where they connect are in "HBM Configuration and Use" of UG1393. Regions are those that "Alveo Data
 Center Accelerator Card Platforms" (UG1120) gives for the U280, which has the same die and loses
-more of it to memory controllers, so that what fits there fits here. Vitis still supports this card
-in the release that dropped the U250 (release notes of Vitis Libraries 2025.2). The link speed is
-assumed to be the U250's, whose link and DMA engine are of the same kind.
+more of it to memory controllers, so that what fits there fits here. Clock regions of the dynamic
+region are the U280's too, the whole ones in the device model of RapidStream's TAPA. Vitis still
+supports this card in the release that dropped the U250 (release notes of Vitis Libraries 2025.2).
+The link speed is assumed to be the U250's, whose link and DMA engine are of the same kind.
 
 All pseudo channels are at the lower edge of SLR0; a unit uses one, which is four times as fast as
 the fastest machine reads samples. The ones chosen belong to different switches.
@@ -20,6 +21,11 @@ USER = (
     Resources(lut=333_000, ff=675_000, bram36=468, uram=320, dsp=2877),
     Resources(lut=367_000, ff=729_000, bram36=512, uram=320, dsp=2880),
 )
+CLOCK_REGIONS = (
+    ("X0Y0:X6Y0", "X0Y1:X5Y2", "X0Y3:X3Y3", "X5Y3:X5Y3"),
+    ("X0Y4:X5Y7",),
+    ("X0Y8:X5Y10", "X0Y11:X3Y11", "X5Y11:X7Y11"),
+)
 CHANNELS_BETWEEN = 8
 
 BOARD = Board(
@@ -33,11 +39,10 @@ BOARD = Board(
     clock_mhz=300,
     total=Resources(lut=1_303_680, ff=2_607_360, bram36=2016, uram=960, dsp=9024),
     regions=tuple(
-        Region(index=index, user=user, bank=CHANNELS_BETWEEN * index)
-        for index, user in enumerate(USER)
+        Region(index=index, user=user, clock_regions=dynamic, bank=CHANNELS_BETWEEN * index)
+        for index, (user, dynamic) in enumerate(zip(USER, CLOCK_REGIONS, strict=True))
     ),
     ceilings=Resources(lut=0.70, ff=0.50, bram36=0.80, uram=0.80, dsp=0.80),
-    clock_regions=(8, 4),
     host=Host(link="PCIe Gen3 x16", to_card=11.0e9, from_card=12.1e9, runtime="XRT"),
     watts=150,
     built=False,

@@ -10,6 +10,7 @@ from twofold.hw.verilog.writer import Port, ports_of
 
 CLOCK, RESET = "ap_clk", "ap_rst_n"
 INNER = f"{KERNEL_NAME}_kernel"
+RESET_NET = "reset_last"
 RESET_STAGES = 4
 RESET_FANOUT = 512
 """Registers that one copy of the last stage resets; synthesis makes as many copies as it takes."""
@@ -61,16 +62,16 @@ def _wrapper(ports: tuple[Port, ...], inside: str) -> Iterator[str]:
         direction = "input" if port.into else "output"
         declared.append(f"{direction} wire{width} {_flat(port.name)}")
     header = inside[inside.index(f"module {INNER}(") :].split(";", 1)[0]
-    bound = [f".clk({CLOCK})", ".rst(reset_last)"]
+    bound = [f".clk({CLOCK})", f".rst({RESET_NET})"]
     wires = {port.name: _flat(port.name) for port in ports if port.name in header}
     offered = {inner: f"{flat}_inside" for inner, flat in wires.items() if flat in OFFERS}
     bound += [f".{inner}({offered.get(inner, flat)})" for inner, flat in wires.items()]
     yield f"module {KERNEL_NAME} (\n  " + ",\n  ".join(declared) + "\n);"
     first = RESET_STAGES - 1
     yield f'  (* shreg_extract = "no" *) reg [{first - 1}:0] reset = {{{first}{{1\'b1}}}};'
-    yield f"  (* max_fanout = {RESET_FANOUT} *) reg reset_last = 1'b1;"
-    yield f"  always @(posedge {CLOCK}) {{reset_last, reset}} <= {{reset, ~{RESET}}};"
-    yield f"  wire awake = {RESET} & ~|{{reset_last, reset}};"
+    yield f"  (* max_fanout = {RESET_FANOUT} *) reg {RESET_NET} = 1'b1;"
+    yield f"  always @(posedge {CLOCK}) {{{RESET_NET}, reset}} <= {{reset, ~{RESET}}};"
+    yield f"  wire awake = {RESET} & ~|{{{RESET_NET}, reset}};"
     for inner, inside in offered.items():
         yield f"  wire {inside};"
         yield f"  assign {wires[inner]} = {inside} & awake;"

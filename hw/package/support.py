@@ -84,7 +84,7 @@ platform `{shell.platform}`.
 {built}## Steps
 
     make          # package, link, describe: {KERNEL_NAME}.xclbin; goes on where it stopped
-    make unit     # one unit by itself, within one region: area and timing (Vivado only)
+    make unit     # one unit by itself, in an SLR's dynamic region: area, timing (Vivado only)
 
 The host needs {board.host.runtime} and the card behind {board.host.link}.
 """

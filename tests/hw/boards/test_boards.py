@@ -1,6 +1,7 @@
 """The boards: what is found by name, and that each of them is whole."""
 
 import argparse
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -75,6 +76,19 @@ def test_a_board_is_whole(board: Board):
     assert board.period_ns * board.clock_mhz == pytest.approx(1000)
     assert board.watts > 0 and board.host.to_card > 0 and board.host.from_card > 0
     assert board.family.products_per_dsp >= 1
+
+
+@every_board
+def test_regions_are_clock_regions_that_no_other_has(board: Board):
+    taken: list[tuple[int, int]] = []
+    for region in board.regions:
+        for corners in region.clock_regions:
+            found = re.fullmatch(r"X(\d)Y(\d+):X(\d)Y(\d+)", corners)
+            assert found, corners
+            left, low, right, high = map(int, found.groups())
+            assert left <= right < 8 and 4 * region.index <= low <= high < 4 * region.index + 4
+            taken += [(x, y) for x in range(left, right + 1) for y in range(low, high + 1)]
+    assert len(set(taken)) == len(taken) < 32 * board.units, "the shell has its share"
 
 
 @every_board

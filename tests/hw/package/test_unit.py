@@ -19,7 +19,7 @@ PLAYED = """
 foreach name {
     create_project read_verilog read_xdc synth_design write_checkpoint report_utilization
     resize_pblock add_cells_to_pblock opt_design place_design phys_opt_design route_design
-    report_timing_summary
+    report_timing_summary report_high_fanout_nets set_property
 } {
     proc $name {args} "puts \\"$name \\$args\\""
 }
@@ -29,9 +29,17 @@ proc get_cells {args} {
     return [lrepeat [string length [lindex $args 3]] cell]
 }
 proc get_timing_paths {args} { return {{a path}} }
+proc get_nets {args} {
+    if {$args ne {-quiet -hierarchical -filter {NAME =~ *reset_last*}}} { error "bad $args" }
+    return {{a net} {a large net}}
+}
 proc get_property {name object} {
-    if {$object ne {a path}} { error "no object '$object'" }
-    return [dict get {LOGIC_LEVELS 4 SLACK -0.125} $name]
+    set known {
+        {a path} {LOGIC_LEVELS 4 SLACK -0.125}
+        {a net} {FLAT_PIN_COUNT 3}
+        {a large net} {FLAT_PIN_COUNT 513}
+    }
+    return [dict get $known $object $name]
 }
 """
 
@@ -48,9 +56,14 @@ def play(tmp_path, *arguments, board=None):
 @needs_tclsh
 @pytest.mark.parametrize(
     ("arguments", "region"),
-    [((), "X0Y4:CLOCKREGION_X7Y7"), (("3",), "X0Y12:CLOCKREGION_X7Y15")],
+    [
+        ((), "X0Y0:CLOCKREGION_X7Y3"),
+        (("1",), "X0Y4:CLOCKREGION_X3Y7"),
+        (("3",), "X0Y12:CLOCKREGION_X7Y15"),
+    ],
 )
-def test_the_unit_is_placed_in_one_slr_and_summed_up(arguments, region, tmp_path):
+def test_the_unit_is_placed_in_the_dynamic_region_and_summed_up(arguments, region, tmp_path):
+    """Half of SLR1 is the shell's."""
     board = default()
     done = play(tmp_path, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
@@ -63,6 +76,7 @@ def test_the_unit_is_placed_in_one_slr_and_summed_up(arguments, region, tmp_path
     assert summary == {name: len(rule) for name, rule in counted(board.family).items()} | {
         "logic_levels": 4,
         "slack_ns": -0.125,
+        "reset_fanout": 512,
         "clock_mhz": board.clock_mhz,
     }
     assert not (tmp_path / "unit" / "summary.partial").exists()

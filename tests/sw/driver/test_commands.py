@@ -84,8 +84,8 @@ def test_check_finds_a_wrong_logit(command, monkeypatch):
     """One bit of one logit of one sample, behind the unit's back."""
     right = SoftwareUnit._classify
 
-    def wrong(unit, arguments, samples):
-        found = right(unit, arguments, samples)
+    def wrong(unit, arguments, samples, stride):
+        found = right(unit, arguments, samples, stride)
         if unit.name.startswith("cpu") and samples > 1:
             arguments.output.data[64] ^= 1
         return found
