@@ -19,7 +19,8 @@ MACHINE_OPTIONS = $(CHOSEN) $(if $(MACHINE),--machine "$(MACHINE)") $(if $(FOLDI
 SEND = $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(INPUT),--input "$(INPUT)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test test-pythons lint rtl train bitstream emulate bench results report resources docs clean distclean
+.PHONY: help setup sim test nightly unisim test-pythons lint rtl train bitstream emulate bench results report \
+	resources docs clean distclean
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,12 @@ sim: $(VENV)/.sim  ## the network through the RTL, bit for bit (NET=tiny SAMPLES
 
 test: $(VENV)/.all  ## every test (TWOFOLD_GSC=folder adds those on real audio)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests
+
+nightly: $(VENV)/.all  ## tests that take minutes: the kernel from random initial values
+	@$(BIN)/python -m pytest -m nightly tests
+
+unisim: $(VENV)/.all  ## cells and machines with the vendor's models of the cells (TWOFOLD_UNISIM=folder)
+	@$(BIN)/python -m pytest -m unisim tests
 
 # Everything but what needs PyTorch, in an environment for each Python that is found.
 test-pythons: build/typing  ## the tests under Python 3.10 to 3.13, as far as they are installed (TESTS=folder)

@@ -40,6 +40,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "card: needs an Alveo card")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave nightly tests out unless they are asked for."""
+    if "nightly" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("nightly"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: `pytest -m nightly`"))
+
+
 @pytest.fixture(scope="session")
 def build_cache() -> Path:
     """Build directory that all tests share; what is in it is complete and found by content."""

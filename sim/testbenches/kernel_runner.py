@@ -1,5 +1,6 @@
 """Runs the kernel's test bench, from memory to memory, against results of the golden model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from twofold.sw.driver.rows import fill_rows, strided
 from twofold.sw.golden.model import forward
 from twofold.sw.pack.packer import pack
 
+UNIQUE = ("--x-initial", "unique", "--x-assign", "unique")
+RANDOM_RESET = "+verilator+rand+reset+2"
+
 
 @dataclass(frozen=True)
 class KernelOutcome:
@@ -47,24 +51,37 @@ def run_kernel_bench(
     inputs: NDArray[np.uint8],
     build: Path,
     report: Report = silent,
+    *,
+    unknown: int | None = None,
 ) -> KernelOutcome:
     """Build the kernel and run every test of its bench with these inputs (at least two).
+
+    ``unknown``: if not None, what the Verilog gives no initial value, and what it leaves open, is
+    random, with this as the seed; otherwise it is whatever is fastest.
 
     Raises FoldingError or ToolError.
     """
     kernel = machine_kernel(quantized.network, folding, build, report=report)
-    simulator = build_kernel_bench(kernel, build, report)
+    simulator = build_kernel_bench(kernel, build, report, unknown=unknown is not None)
+    options = () if unknown is None else (RANDOM_RESET, f"+verilator+seed+{unknown}")
     with run_folder(build / "run", simulator.name) as folder:
-        outcome = run_job(simulator, create_job(quantized, folding, inputs, folder.path))
+        job = create_job(quantized, folding, inputs, folder.path)
+        outcome = run_job(simulator, job, options)
         folder.kept = bool(outcome.failures)
     return outcome
 
 
-def build_kernel_bench(kernel: Verilog, build: Path, report: Report = silent) -> Path:
-    """Folder with the simulator of a kernel, built once for the same content. Raises ToolError."""
+def build_kernel_bench(
+    kernel: Verilog, build: Path, report: Report = silent, *, unknown: bool = False
+) -> Path:
+    """Folder with the simulator of a kernel, built once for the same content. Raises ToolError.
+
+    ``unknown``: whether values that the Verilog leaves open can be random.
+    """
     name = kernel.path.parent.name.rpartition("-")[0]
     ports = (CLOCK, RESET, *(port.name for port in kernel.ports))
-    return build_simulator(kernel.path, KERNEL_NAME, ports, build / "bench" / name, report)
+    target, flags = build / "bench" / name, UNIQUE if unknown else ()
+    return build_simulator(kernel.path, KERNEL_NAME, ports, target, report, flags=flags)
 
 
 def create_job(
@@ -85,10 +102,15 @@ def create_job(
     )
 
 
-def run_job(simulator: Path, job: KernelJob) -> KernelOutcome:
-    """Run every test of the bench on a simulator. Raises ToolError if it is cut short."""
+def run_job(simulator: Path, job: KernelJob, options: Sequence[str] = ()) -> KernelOutcome:
+    """Run every test of the bench on a simulator. Raises ToolError if it is cut short.
+
+    ``options``: arguments for the simulator.
+    """
     environment = {VARIABLE: str(job.directory.absolute())}
-    failures = run_tests(simulator, KERNEL_NAME, BENCH, TESTS, job.directory, environment, job.seed)
+    failures = run_tests(
+        simulator, KERNEL_NAME, BENCH, TESTS, job.directory, environment, job.seed, options
+    )
     return KernelOutcome(None if "speed" in failures else job.read("speed"), failures)
 
 

@@ -57,13 +57,19 @@ def build_bench(verilog: Verilog, build: Path, report: Report = silent) -> Path:
 
 
 def build_simulator(
-    verilog: Path, top: str, ports: Sequence[str], target: Path, report: Report = silent
+    verilog: Path,
+    top: str,
+    ports: Sequence[str],
+    target: Path,
+    report: Report = silent,
+    *,
+    flags: Sequence[str] = (),
 ) -> Path:
     """Directory ``target-<hash>`` with a cocotb simulator of module ``top``, built once for the
     same content.
 
     Only the ``ports`` of the top module are accessible to cocotb: exposing every signal would slow
-    down build and simulation. Raises ToolError.
+    down build and simulation. ``flags`` are further ones for Verilator. Raises ToolError.
     """
     main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     libraries = cocotb_tools.config.libs_dir
@@ -72,7 +78,7 @@ def build_simulator(
     control = "\n".join([*lines, ""])
     versions = [version("verilator"), version("cocotb")]
     hardware, _ = renumbered(verilog.read_text(encoding="utf-8"))
-    key = digest([hardware, control, *FLAGS, *MAKE_VARIABLES, *versions])
+    key = digest([hardware, control, *FLAGS, *flags, *MAKE_VARIABLES, *versions])
 
     def make(directory: Path) -> None:
         write_text(directory / "ports.vlt", control)
@@ -80,7 +86,7 @@ def build_simulator(
             sources=(directory / "ports.vlt", main),
             output=top,
             top=top,
-            flags=("--vpi",),
+            flags=("--vpi", *flags),
             link_flags=f"-Wl,-rpath,{place} -L{place} -lcocotbvpi_verilator",
         )
         work = directory / "work"
@@ -119,6 +125,7 @@ def run_tests(
     directory: Path,
     environment: dict[str, str],
     seed: int,
+    options: Sequence[str] = (),
 ) -> dict[str, str]:
     """Run a cocotb module's tests on a simulator made by `build_simulator`.
 
@@ -129,6 +136,7 @@ def run_tests(
     directory: folder for ``bench.log`` and ``results.xml``.
     environment: variables that the bench reads from its environment.
     seed: seed of cocotb's random numbers.
+    options: arguments for the simulator.
 
     Returns the messages of failed tests by name. Raises ToolError if the simulation does not run to
     its end.
@@ -149,6 +157,7 @@ def run_tests(
             test_dir=directory,
             results_xml=str(results.absolute()),
             extra_env=settings,
+            plusargs=options,
             log_file=log,
         )
     except (SystemExit, RuntimeError) as error:

@@ -26,6 +26,16 @@ def test_the_tiny_kernel_passes_its_bench(tmp_path):
     assert outcome.measured.window_bytes == 64
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_value_that_the_verilog_leaves_open_matters(build_cache, seed):
+    quantized = random_quantized(network("tiny"), 3)
+    inputs = random_inputs(quantized.network, SAMPLES, 5)
+    machine = folding("tiny", "fast", "small")
+    outcome = run_kernel_bench(quantized, machine, inputs, build_cache, unknown=seed)
+    assert outcome.failures == {}
+
+
 @pytest.mark.parametrize(("outputs", "labelled", "lanes"), [(16, False, 4), (35, True, 7)])
 def test_kernels_of_other_results_pass_it_too(tmp_path, outputs, labelled, lanes):
     """Raw outputs, and rows of three beats that bursts and pages part anywhere."""
