@@ -14,7 +14,7 @@ from twofold.hw.contract.progress import Report, silent
 from twofold.hw.verilog.machine import core_verilog
 from twofold.hw.verilog.writer import TOP, Verilog, write_files
 from twofold.sim.rtl.library import build_library
-from twofold.sim.rtl.simulated import Machine
+from twofold.sim.rtl.simulated import SimulatedMachine
 from twofold.sim.unisim.models import CELLS, CellModels, with_global_reset
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.golden import forward
@@ -59,7 +59,7 @@ def run_machine(
     verilog = machine_verilog(quantized, folding, models, build, report)
     library = build_library(verilog, build, report, flags=models.flags(build))
     golden = forward(quantized, inputs, keep_activations=False)
-    with Machine(quantized.network, folding, verilog, library) as machine:
+    with SimulatedMachine(quantized.network, folding, verilog, library) as machine:
         status = machine.load(pack(quantized, folding))
         if status != ParameterStatus.OK:
             raise ToolError(f"the machine refuses its image with status {status.name}")

@@ -44,5 +44,5 @@ def fill_rows(
         raise ValueError(f"labels with raw outputs, or none without: {row}")
     rows[:, : row.outputs] = logits
     rows[:, row.outputs :] = 0
-    if row.label_column is not None:
+    if labels is not None:
         rows[:, row.label_column] = labels

@@ -3,6 +3,7 @@
 
 import random
 import struct
+from typing import Any
 
 import pytest
 from amaranth.hdl import *
@@ -254,7 +255,8 @@ def test_a_reset_in_a_run_leaves_nothing_behind(make_bench):
     forgotten it. The counts and sums of the next run are right.
     """
     bench = make_bench(memory={"latency": 90}, pixels=256, pause=0)
-    top, domain = Module(), ClockDomain("sync")
+    top = Module()
+    domain: Any = ClockDomain("sync")
     top.domains += domain
     top.submodules.kernel = bench.kernel
     rng = random.Random(3)

@@ -2,6 +2,7 @@
 """The reader against a plain memory: any range, any latency, any waits of its neighbours."""
 
 import random
+from typing import Any
 
 import pytest
 from amaranth.hdl import *
@@ -111,7 +112,8 @@ def test_beats_from_before_a_reset_are_dropped(axi_memory, latency):
     """The memory goes on answering; the next range is whole, and nothing else arrives."""
     memory = axi_memory(size=1 << 16, latency=latency)
     dut = Reader(unit=16, burst=16, depth=256)
-    top, domain = Module(), ClockDomain("sync")
+    top = Module()
+    domain: Any = ClockDomain("sync")
     top.domains += domain
     top.submodules.dut = dut
     sim = Simulator(top)

@@ -67,6 +67,7 @@ def test_overlapping_windows_have_the_golden_models_bits(asked, channels):
         asked.clear()
         logits, labels = accelerator.infer(frames, hop=2)
     np.testing.assert_array_equal(logits, golden.logits)
+    assert labels is not None and golden.labels is not None
     np.testing.assert_array_equal(labels, golden.labels)
     assert {stride for _, stride in asked} == {64 if channels == 1 else 0}
     assert sum(samples for samples, _ in asked) == len(each) == 157
