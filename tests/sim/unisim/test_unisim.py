@@ -58,7 +58,7 @@ def test_pins_count_as_driven(tmp_path):
     """In a copy; the models themselves stay as they are."""
     models = CellModels(folder(tmp_path / "models"))
     copied = Path(models.flags(tmp_path / "build")[-1])
-    assert "wire a = 1'b0 || A[0], b = 1'b1 && B;" in (copied / "DSP48E2.v").read_text()
+    assert "wire a = (1'b0) || A[0], b = (1'b1) && B;" in (copied / "DSP48E2.v").read_text()
     assert "1'bz" in (models.folder / "DSP48E2.v").read_text()
 
 
