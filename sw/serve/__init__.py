@@ -1,0 +1,1 @@
+"""Networks over HTTP, by the Open Inference Protocol version 2."""

@@ -1,0 +1,66 @@
+"""Run the application until a signal asks it to stop."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from twofold.hw.contract.errors import ToolError
+from twofold.sw.serve.connections import Connection
+from twofold.sw.serve.limits import Limits
+
+GRACE = 30
+"""Seconds that a stop waits for requests under way."""
+BACKLOG = 512
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `serve`."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one. Raises ToolError."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ToolError(f"cannot listen on {host} port {port}: {reason}") from error
+
+
+def serve(app: FastAPI, at: socket.socket, limits: Limits, started: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM; then answer what was accepted, and return.
+
+    ``started`` is called once requests are answered. A second signal does not wait for requests.
+    """
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, limit_concurrency=limits.connections,
+        timeout_keep_alive=limits.idle, timeout_graceful_shutdown=GRACE, ws="none",
+        http=Connection,
+    )  # fmt: skip
+    server = _Server(config)
+
+    def stop() -> None:
+        server.force_exit, server.should_exit = server.should_exit, True
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        for number in STOPPING:
+            loop.add_signal_handler(number, stop)
+        serving = loop.create_task(server.serve([at]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        started()
+        await serving
+
+    asyncio.run(run())
