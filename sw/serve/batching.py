@@ -24,7 +24,7 @@ AHEAD = 2
 """Runs under way."""
 
 
-class BusyError(TwofoldError):
+class BusyError(DeviceError):
     """Too much is waiting; the client may try again later."""
 
 

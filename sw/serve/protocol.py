@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twofold.hw.contract.errors import TwofoldError
 from twofold.hw.contract.network import Network
 from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.errors import InputError
 
 INPUT, LOGITS, PROBABILITIES, LABEL = "input", "logits", "probabilities", "label"
 PLATFORM = "twofold"
@@ -29,7 +29,7 @@ TYPES = {LOGITS: "INT32", PROBABILITIES: "FP32", LABEL: "INT32"}
 """Data type of each output."""
 
 
-class ProtocolError(TwofoldError):
+class ProtocolError(InputError):
     """A request that is not answered with tensors, and the HTTP status that says why."""
 
     def __init__(self, message: str, status: int = 400) -> None:
