@@ -15,8 +15,8 @@ from twofold.sw.cli.verbs import bench as cli
 from twofold.sw.cpu import available_isas
 
 ROW = {
-    "engine", "version", "precision", "sparsity", "batch", "threads", "samples_per_second",
-    "spread", "logits_ok",
+    "engine", "version", "network", "accuracy", "precision", "sparsity", "batch", "threads",
+    "samples_per_second", "spread", "logits_ok",
 }  # fmt: skip
 RUN = (
     "import argparse, sys; from twofold.sw.cli.verbs import bench as cli; "
@@ -43,6 +43,14 @@ def test_report_has_a_row_for_everything(tmp_path: Path, capsys: pytest.CaptureF
     timed = [row for row in report["rows"] if row["samples_per_second"] is not None]
     assert {row["sparsity"] for row in timed} == {"dense", "pruned", "sparse-sparse"}
     assert all(row["logits_ok"] for row in timed)
+    assert {row["network"] for row in timed} == {
+        "tiny-dense", "tiny-pruned", "tiny-accurate", "tiny-fast"
+    }  # fmt: skip
+    for row in report["rows"]:
+        known = report["accuracies"][row["network"]]
+        assert row["accuracy"] == {split: known[split] for split in ("val", "test")}
+        assert 0.9 < row["accuracy"]["test"] < 1
+    assert len({known["data"] for known in report["accuracies"].values()}) == 1
     layers = {(row["sparsity"], row["layer"]) for row in report["layers"]}
     assert len(layers) == (3 * 4 if len(available_isas()) > 1 else 0)
     assert all(row["microseconds"] > 0 for row in report["layers"])
