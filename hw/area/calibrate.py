@@ -12,6 +12,7 @@ from twofold.hw.area.model import (
     layer_components,
     shared_components,
 )
+from twofold.hw.boards.family import XCUP
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.files import write_json
 from twofold.hw.contract.folding import plans
@@ -67,7 +68,7 @@ def _compared(
     chosen, shape = network(net, variant), folding(net, variant, size)
     known = [one for plan in plans(chosen, shape) for one in layer_components(plan, shape)]
     known += shared_components(len(shape.layers))
-    text = core_verilog(chosen, shape, build, vendor=True).text
+    text = core_verilog(chosen, shape, build, target=XCUP.target).text
     parts = estimate(text, build, model=known, seconds=seconds, report=report)
     missing = set(by_kind(part for part in parts if not part.synthesised))
     synthesised = by_kind(parts)

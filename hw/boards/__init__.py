@@ -1,6 +1,6 @@
 """Boards: one file each, and nothing else to edit. Uses only the standard library.
 
-A module of this package that defines ``BOARD`` describes a board, named after the module.
+A module of this package that defines ``BOARD`` describes a board, after which it is named.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ from twofold.hw.contract.errors import BoardError
 DEFAULT = "u250"
 """Name of the board used if none is given."""
 
-__all__ = ["DEFAULT", "default", "find", "names", "suffix"]
+__all__ = ["DEFAULT", "cards", "default", "desks", "find", "names", "suffix"]
 
 
 @cache
@@ -26,6 +26,16 @@ def _boards() -> dict[str, Board]:
 def names() -> tuple[str, ...]:
     """Names of all boards, the default first."""
     return tuple(sorted(_boards(), key=lambda name: (name != DEFAULT, name)))
+
+
+def cards() -> tuple[str, ...]:
+    """Names of the boards with a platform of their vendor, the default first."""
+    return tuple(name for name in names() if find(name).shell is not None)
+
+
+def desks() -> tuple[str, ...]:
+    """Names of the boards that open tools build."""
+    return tuple(name for name in names() if find(name).desk is not None)
 
 
 def find(name: str) -> Board:

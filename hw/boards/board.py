@@ -16,13 +16,13 @@ class Region:
     index: from 0, bottom up.
     user: resources that the platform leaves to kernels in it.
     clock_regions: ranges of clock regions that the platform's dynamic region has in it, as in
-        ``X0Y4:X3Y7``; the rest is the shell's.
+        ``X0Y4:X3Y7``; the rest is the shell's. None on a board without a platform.
     bank: index of the memory bank used by its unit; None on a board without memory.
     """
 
     index: int
     user: Resources
-    clock_regions: tuple[str, ...]
+    clock_regions: tuple[str, ...] = ()
     bank: int | None = None
 
     @property
@@ -113,6 +113,27 @@ class Shell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Desk:
+    """A board without a platform of a vendor: the design has it to itself, and open tools build it.
+
+    Attributes
+    ----------
+    pins: class of `amaranth_boards` that knows its pins and its clock, as in ``module:Class``.
+    uart: number of its resource ``uart``, which is the link to the host.
+    baud: rate of the link.
+    device, package: option of nextpnr that chooses the device, and its name of the package.
+    loader: name of the board for openFPGALoader.
+    """
+
+    pins: str
+    uart: int
+    baud: int
+    device: str
+    package: str
+    loader: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Host:
     """How the host reaches the card.
 
@@ -135,7 +156,7 @@ class Board:
 
     Attributes
     ----------
-    name: for ``--board``; also the name of the module that describes it.
+    name: for ``--board``; also, with ``_`` in place of ``-``, of the module that describes it.
     title: full name.
     device, package, speed, grade: the part, as in ``xcu250-figd2104-2L-e``: device, package, speed
         grade, temperature grade.
@@ -148,6 +169,7 @@ class Board:
     watts: maximum power of the whole board, in W.
     built: whether a bitstream has ever been built for it and measured.
     shell: the vendor's platform; None on a board that a design has to itself.
+    desk: how such a board is built and reached; None on a card with a platform.
     """
 
     name: str
@@ -165,6 +187,7 @@ class Board:
     watts: float
     built: bool
     shell: Shell | None = None
+    desk: Desk | None = None
 
     @property
     def part(self) -> str:
@@ -208,6 +231,22 @@ class Board:
         if self.shell is None:
             raise BoardError(f"board {self.name} has no platform of its vendor; choose another one")
         return self.shell
+
+    @property
+    def open_tools(self) -> Desk:
+        """How open tools build the board. Raises BoardError if they do not."""
+        if self.desk is None:
+            raise BoardError(f"board {self.name} is not built by open tools; choose another one")
+        return self.desk
+
+    def check_modelled(self) -> None:
+        """Raise BoardError if there is no model of the area that a machine takes on the board."""
+        if not self.family.modelled:
+            raise BoardError(
+                f"what a machine takes of the {self.title} is known only once it is routed; solve "
+                "one for another board, and build it with `twofold bitstream --board "
+                f"{self.name} --machine FILE`"
+            )
 
     def bank(self, unit: int) -> int:
         """Index of a compute unit's memory bank. Raises BoardError if there is none."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from twofold.hw.contract.regs import CONTROL_PORT, KERNEL_NAME, MEMORY_PORT
+from twofold.hw.contract.target import Target
 from twofold.hw.kernel.axi import port_name
 from twofold.hw.kernel.kernel import Kernel
 from twofold.hw.primitives.tile import emit
@@ -27,7 +28,7 @@ def kernel_ports(kernel: Kernel) -> tuple[Port, ...]:
     return tuple(Port(_flat(port.name), port.bits, port.into) for port in ports_of(kernel))
 
 
-def kernel_verilog(kernel: Kernel, *, vendor: bool = False) -> str:
+def kernel_verilog(kernel: Kernel, *, target: Target = Target.MODEL) -> str:
     """Verilog of a kernel; the top module is named ``KERNEL_NAME``.
 
     The reset passes through `RESET_STAGES` registers; see the README of this folder for how it
@@ -36,7 +37,7 @@ def kernel_verilog(kernel: Kernel, *, vendor: bool = False) -> str:
 
     Raises ToolError when Yosys is missing.
     """
-    inside = emit(kernel, INNER, vendor=vendor)
+    inside = emit(kernel, INNER, target=target)
     return "\n".join([inside, *_wrapper(tuple(ports_of(kernel)), inside), ""])
 
 

@@ -63,7 +63,9 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path, report: Report
         README: readme(board, machine.slug, units),
         MACHINE: machine.to_text(),
     }
-    kernel = machine_kernel(machine.network, machine.folding, build, vendor=True, report=report)
+    kernel = machine_kernel(
+        machine.network, machine.folding, build, target=board.family.target, report=report
+    )
     inside, top = split(kernel.text)
     files = {"kernel.sv": inside, "kernel.v": top, **scripts}
     folder = bitstreams / machine.slug

@@ -1,4 +1,4 @@
-"""CRC-32 of a stream of words, as `zlib.crc32` computes it, in two short pipeline stages."""
+"""CRC-32 as `zlib.crc32` computes it: of words, in two short pipeline stages, and of bytes."""
 
 import zlib
 from functools import reduce
@@ -14,9 +14,14 @@ RESIDUE = zlib.crc32(zlib.crc32(b"").to_bytes(WORD_BITS // 8, "little")) ^ ONES
 """Content of the register after any message that ends with its own checksum."""
 
 
-def advanced(register: int) -> int:
-    """The checksum register after a word of zeros; linear over XOR."""
-    return zlib.crc32(bytes(WORD_BITS // 8), register ^ ONES) ^ ONES
+def advanced(register: int, zeros: int = WORD_BITS // 8) -> int:
+    """The checksum register after ``zeros`` bytes of 0, a word by default; linear over XOR."""
+    return zlib.crc32(bytes(zeros), register ^ ONES) ^ ONES
+
+
+def with_byte(register: Value, byte: Value) -> Value:
+    """The checksum register after a byte."""
+    return _advance(register ^ byte, zeros=1)
 
 
 class WordChecksum(wiring.Component):
@@ -57,8 +62,8 @@ class WordChecksum(wiring.Component):
         return m
 
 
-def _advance(register: Value) -> Value:
-    columns = [advanced(1 << bit) for bit in range(WORD_BITS)]
+def _advance(register: Value, zeros: int = WORD_BITS // 8) -> Value:
+    columns = [advanced(1 << bit, zeros) for bit in range(WORD_BITS)]
     return Cat(
         reduce(xor, (register[at] for at in range(WORD_BITS) if columns[at] >> bit & 1))
         for bit in range(WORD_BITS)

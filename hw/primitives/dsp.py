@@ -1,9 +1,10 @@
-"""Two products in one DSP48E2.
+"""Two products in one DSP48E2, or in two multipliers of the ECP5 that behave like it.
 
 Two operands are packed 18 bits apart in the wide factor, so their products with the shared factor
 are 18 bits apart in the result. The lower product may be negative and would borrow from the upper
 one. A constant of 2**17, added by the DSP itself, keeps the lower half from ever being negative:
-both results come straight out of the DSP, without any logic behind it.
+both results come straight out of the DSP, without any logic behind it. The factors of an ECP5's
+multiplier are too narrow for that: there, each product has one of its own, and sums are logic.
 """
 
 from abc import abstractmethod
@@ -13,7 +14,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from twofold.hw.contract.arith import ACT_BITS, WEIGHT_BITS
-from twofold.hw.primitives.tile import vendor_cells
+from twofold.hw.contract.target import Target
+from twofold.hw.primitives.ecp5 import product
+from twofold.hw.primitives.tile import target_of
 
 SPACING = 18
 BIAS = 1 << SPACING - 1
@@ -84,14 +87,15 @@ def _dsp48e2(parameters: dict[str, object], ports: dict[str, Value]) -> Instance
 
 
 class PackedDsp(wiring.Component):
-    """Base class of the packed multipliers: the device cell, or a simulation model of it."""
+    """Base class of the packed multipliers: device cells, or a simulation model of them."""
 
     LATENCY: int
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         p = Signal(P_BITS)
-        (self._cell if vendor_cells(platform) else self._model)(m, p)
+        build = {Target.MODEL: self._model, Target.XCUP: self._cell, Target.ECP5: self._pair}
+        build[target_of(platform)](m, p)
         self._split(m, p)
         return m
 
@@ -102,6 +106,10 @@ class PackedDsp(wiring.Component):
     @abstractmethod
     def _model(self, m: Module, p: Signal) -> None:
         """Drive ``p`` from plain registers, cycle-accurate to the DSP48E2."""
+
+    @abstractmethod
+    def _pair(self, m: Module, p: Signal) -> None:
+        """Drive ``p`` from two MULT18X18D, cycle-accurate to the DSP48E2."""
 
     @abstractmethod
     def _split(self, m: Module, p: Signal) -> None:
@@ -178,16 +186,26 @@ class PackedMac(PackedDsp):
         first, valid = self._control(m)
         a = Signal(SPACING + ACT_BITS, reset_less=True)
         b = Signal(signed(WEIGHT_BITS), reset_less=True)
-        product = Signal(signed(P_BITS), reset_less=True)
+        whole = Signal(signed(P_BITS), name="product", reset_less=True)
         start = Signal(reset_less=True)
         m.d.sync += [
             a.eq(self._wide()),
             b.eq(self.weight),
-            product.eq(a * b),
+            whole.eq(a * b),
             start.eq(first),
         ]
         with m.If(valid):
-            m.d.sync += p.eq(Mux(start, BIAS, p) + product)
+            m.d.sync += p.eq(Mux(start, BIAS, p) + whole)
+
+    def _pair(self, m: Module, p: Signal) -> None:
+        first, valid = self._control(m)
+        start = Signal(reset_less=True)
+        m.d.sync += start.eq(first)
+        for half, value, bias in ((0, self.low_i, BIAS), (1, self.high_i, 0)):
+            part = p[half * SPACING : (half + 1) * SPACING]
+            term = product(m, f"{half}", value, self.weight)
+            with m.If(valid):
+                m.d.sync += part.eq(Mux(start, bias, part) + term)
 
 
 class PackedMultiply(PackedDsp):
@@ -243,6 +261,10 @@ class PackedMultiply(PackedDsp):
 
     def _model(self, m: Module, p: Signal) -> None:
         m.d.sync += p.eq(_weights_times_value(m, self.high_i, self.low_i, self.value) + BIAS)
+
+    def _pair(self, m: Module, p: Signal) -> None:
+        for half, term in enumerate(_products(m, self.low_i, self.high_i, self.value)):
+            m.d.sync += p[half * SPACING : (half + 1) * SPACING].eq(term)
 
 
 class PackedSum(PackedDsp):
@@ -321,8 +343,17 @@ class PackedSum(PackedDsp):
     def _model(self, m: Module, p: Signal) -> None:
         start = Signal(reset_less=True)
         m.d.sync += start.eq(self.start)
-        product = _weights_times_value(m, self.high_i, self.low_i, self.value)
-        m.d.sync += p.eq(Mux(start, self.initial, p.as_signed()) + product + (1 << self.BIAS_BITS))
+        whole = _weights_times_value(m, self.high_i, self.low_i, self.value)
+        m.d.sync += p.eq(Mux(start, self.initial, p.as_signed()) + whole + (1 << self.BIAS_BITS))
+
+    def _pair(self, m: Module, p: Signal) -> None:
+        start = Signal(reset_less=True)
+        m.d.sync += start.eq(self.start)
+        low, high = _products(m, self.low_i, self.high_i, self.value)
+        raised = Signal(SPACING)  # never negative, thanks to the bias
+        m.d.comb += raised.eq(low + (1 << self.BIAS_BITS))
+        whole = Cat(raised, high).as_signed()
+        m.d.sync += p.eq(Mux(start, self.initial, p.as_signed()) + whole)
 
 
 def _weights_times_value(m: Module, high: Value, low: Value, value: Value) -> Value:
@@ -332,13 +363,25 @@ def _weights_times_value(m: Module, high: Value, low: Value, value: Value) -> Va
     ad = Signal(signed(SPACING + WEIGHT_BITS + 1), reset_less=True)
     b1 = Signal(ACT_BITS, reset_less=True)
     b2 = Signal(ACT_BITS, reset_less=True)
-    product = Signal(signed(P_BITS), reset_less=True)
+    whole = Signal(signed(P_BITS), name="product", reset_less=True)
     m.d.sync += [
         a.eq(high),
         d.eq(low),
         b1.eq(value),
         b2.eq(b1),
         ad.eq((a << SPACING) + d),
-        product.eq(ad * b2),
+        whole.eq(ad * b2),
     ]
-    return product
+    return whole
+
+
+def _products(m: Module, low: Value, high: Value, value: Value) -> list[Value]:
+    """Both products, three cycles later, from multipliers of their own."""
+    value_in = Signal(ACT_BITS, reset_less=True)
+    m.d.sync += value_in.eq(value)
+    found: list[Value] = []
+    for name, weight in (("low", low), ("high", high)):
+        weight_in = Signal(signed(WEIGHT_BITS), name=f"{name}_in", reset_less=True)
+        m.d.sync += weight_in.eq(weight)
+        found.append(product(m, name, value_in, weight_in))
+    return found

@@ -8,7 +8,9 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 
-from twofold.hw.primitives.tile import vendor_cells
+from twofold.hw.contract.target import Target
+from twofold.hw.primitives.ecp5 import block_ram, block_width
+from twofold.hw.primitives.tile import target_of
 
 URAM_DEPTH = 4096
 URAM_BITS = 72
@@ -128,7 +130,7 @@ class SharedRam(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if vendor_cells(platform) and self.depth <= SHARED_DEPTH:
+        if target_of(platform) is Target.XCUP and self.depth <= SHARED_DEPTH:
             self._cells(m)
         else:
             self._behaviour(m)
@@ -241,8 +243,11 @@ class TableRam(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.style == "ultra" and vendor_cells(platform):
+        target = target_of(platform)
+        if self.style == "ultra" and target is Target.XCUP:
             self._ultra(m)
+        elif self.style != "distributed" and target is Target.ECP5 and block_width(self.depth):
+            self._blocks(m)
         else:
             self._behaviour(m)
         return m
@@ -280,6 +285,19 @@ class TableRam(wiring.Component):
                 Value.cast(element).eq(output),
             ]
             m.d.sync += output.eq(read.data)
+
+    def _blocks(self, m: Module) -> None:
+        """Block memories of the ECP5, those of a lane side by side."""
+        data = Value.cast(self.write_data)
+        width = self.bits // self.lanes
+        parts: list[list[Value]] = [[] for _ in range(self.reads)]
+        for lane, enable in enumerate(self.write_en):
+            write = enable, self.write_address, data.word_select(lane, width)
+            words = block_ram(m, f"lane{lane}", self._addresses(), write, self.depth)
+            for port, word in enumerate(words):
+                parts[port].append(word)
+        for element, words in zip(self.data, parts, strict=True):
+            m.d.comb += Value.cast(element).eq(Cat(*words))
 
     def _ultra(self, m: Module) -> None:
         """URAM288s tiled in width and depth; the bank of an address is selected at the output."""

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.memory import LutRam, TableRam
-from twofold.hw.primitives.tile import vendor_cells
+from twofold.hw.primitives.tile import simulated
 
 
 class _CountedQueue(wiring.Component):
@@ -84,7 +84,7 @@ class Queue(_CountedQueue):
             m.d.sync += head.eq(head + 1)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [self.o.valid.eq(some), Value.cast(self.o.payload).eq(ram.data[0])]
-        if not vendor_cells(platform):
+        if simulated(platform):
             self._check(m, take)
         return m
 
@@ -149,6 +149,6 @@ class DeepQueue(_CountedQueue):
             m.d.sync += room.eq(room >> 1)
         with m.Elif(leaves & ~take):
             m.d.sync += room.eq(Cat(1, room))
-        if not vendor_cells(platform):
+        if simulated(platform):
             self._check(m, take)
         return m

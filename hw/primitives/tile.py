@@ -17,6 +17,7 @@ from amaranth.hdl import *
 from amaranth.lib import wiring
 
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.target import Target
 from twofold.hw.tools.yosys import find_yosys, reason, run_yosys
 
 rtlil = import_module("amaranth.back.rtlil")  # the type stubs leave it out
@@ -30,8 +31,7 @@ class VerilogPlatform:
 
     Parameters
     ----------
-    vendor: primitives become DSP48E2 and URAM288 cells; otherwise behavioural models for
-        simulation.
+    target: what primitives become.
 
     Attributes
     ----------
@@ -39,8 +39,8 @@ class VerilogPlatform:
         those that it instantiates.
     """
 
-    def __init__(self, *, vendor: bool = False) -> None:
-        self.vendor = vendor
+    def __init__(self, *, target: Target = Target.MODEL) -> None:
+        self.target = target
         self.modules: dict[str, str] = {}
         self._writing: list[wiring.Component] = []
 
@@ -107,24 +107,31 @@ class Tile(wiring.Component):
         """`build`, or an instance of the module that is written elsewhere."""
         if not isinstance(platform, VerilogPlatform) or platform.is_written(self):
             return self.build(platform)
-        apart = self.APART_IN_SIMULATION or platform.vendor
+        apart = self.APART_IN_SIMULATION or not simulated(platform)
         return platform.instance(self) if apart else self.build(platform)
 
 
-def vendor_cells(platform: object) -> bool:
-    """Whether primitives should elaborate to device cells."""
-    return isinstance(platform, VerilogPlatform) and platform.vendor
+def target_of(platform: object) -> Target:
+    """What primitives become; in Amaranth's own simulator, models."""
+    return platform.target if isinstance(platform, VerilogPlatform) else Target.MODEL
 
 
-def emit(top: wiring.Component, name: str, *, vendor: bool = False) -> str:
+def simulated(platform: object) -> bool:
+    """Whether the hardware is for simulation, which also checks protocols; synthesis supports no
+    assertions.
+    """
+    return target_of(platform) is Target.MODEL
+
+
+def emit(top: wiring.Component, name: str, *, target: Target = Target.MODEL) -> str:
     """Verilog of ``top`` as module ``name``, with each distinct tile in it once, before its users.
 
     All modules go through Yosys in a single run. Raises ToolError without Yosys, or when its output
     does not contain all of them.
     """
-    platform = VerilogPlatform(vendor=vendor)
+    platform = VerilogPlatform(target=target)
     platform.write(top, name)
-    verilog = _run_yosys("".join(platform.modules.values()))
+    verilog = _run_yosys("".join(platform.modules.values()), target)
     order = {module: at for at, module in enumerate(platform.modules)}
     texts = re.findall(r"^(?:\(\*.*?\*\)\n)*module .*?^endmodule\n", verilog, re.M | re.S)
     owners = [re.search(r"^module \\?([^\s(.]+)", text, re.M) for text in texts]
@@ -138,6 +145,10 @@ def emit(top: wiring.Component, name: str, *, vendor: bool = False) -> str:
     return "\n".join(text for _, text in sorted(numbered, key=lambda pair: pair[0]))
 
 
+_PASSES = {Target.ECP5: "delete t:$meminit*\n"}
+"""Further passes of Yosys, per target."""
+
+
 def _inputs_and_outputs(text: str, module: str) -> set[str]:
     """Names of the ports of an RTLIL module."""
     body = re.search(rf"^module \\{module}$(.*?)^end$", text, re.M | re.S)
@@ -145,11 +156,16 @@ def _inputs_and_outputs(text: str, module: str) -> set[str]:
     return set(re.findall(ports, body[1], re.M)) if body else set()
 
 
-def _run_yosys(text: str) -> str:
-    """Verilog of RTLIL modules, by the same passes that Amaranth uses."""
+def _run_yosys(text: str, target: Target) -> str:
+    """Verilog of RTLIL modules, by the same passes that Amaranth uses.
+
+    Memories are written before they are read. Without their initial zeros, which take Yosys a
+    minute to map for a whole machine, it is free in its choice of cells.
+    """
     forgotten = " ".join(f"-remove {name}" for name in FORGOTTEN)
+    further = _PASSES.get(target, "")
     script = (
-        f"read_rtlil <<rtlil\n{text}\nrtlil\nproc -nomux -norom\nmemory_collect\n"
+        f"read_rtlil <<rtlil\n{text}\nrtlil\n{further}proc -nomux -norom\nmemory_collect\n"
         f"attrmap {forgotten}\nattrmap -modattr {forgotten}\nwrite_verilog -norename\n"
     )
     done = run_yosys("-q", "-", script=script)

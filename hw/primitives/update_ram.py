@@ -8,8 +8,9 @@ from amaranth.lib import wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 
+from twofold.hw.contract.target import Target
 from twofold.hw.primitives.memory import LutRam
-from twofold.hw.primitives.tile import vendor_cells
+from twofold.hw.primitives.tile import target_of
 
 UPDATE_DEPTH = 32
 PORT_BITS = 2
@@ -47,7 +48,8 @@ class UpdateRam(wiring.Component):
     Parameters
     ----------
     shape: shape of an element.
-    depth: elements, >= 1. Built from cells up to 32; beyond that, left to Yosys to map.
+    depth: elements, >= 1. Built from UltraScale+ cells up to 32; beyond that, and for other
+        targets, left to Yosys to map.
 
     Members
     -------
@@ -78,7 +80,7 @@ class UpdateRam(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if vendor_cells(platform) and self.depth <= UPDATE_DEPTH:
+        if target_of(platform) is Target.XCUP and self.depth <= UPDATE_DEPTH:
             self._cells(m)
         else:
             self._behaviour(m)

@@ -47,11 +47,13 @@ class Target:
 def choose(network: Network, target: Target, say: Step = lambda _: None) -> Solution:
     """The smallest machine that reaches the target, or the fastest one within the budget.
 
-    Raises FoldingError if there is none, or the engines cannot support the network.
+    Raises FoldingError if there is none, or the engines cannot support the network, and BoardError
+    for a board whose area is not modelled.
     """
     for what, value in (("cycles", target.cycles), ("latency", target.latency)):
         if value is not None and value < 1:
             raise FoldingError(f"folding: {what} is {value}, needs >= 1")
+    target.board.check_modelled()
     # Reject a network that no engine supports before any search.
     plans(network, Folding(widest(network), input_bytes=min(input_widths(network))))
     if target.latency is not None:

@@ -6,6 +6,7 @@ from twofold.hw.contract.cache import cached
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.progress import Report, silent
+from twofold.hw.contract.target import Target
 from twofold.hw.kernel.kernel import Kernel
 from twofold.hw.kernel.top import kernel_ports, kernel_verilog
 from twofold.hw.machine.core import Core
@@ -18,7 +19,7 @@ def machine_kernel(
     folding: Folding,
     build: Path,
     *,
-    vendor: bool = False,
+    target: Target = Target.MODEL,
     report: Report = silent,
 ) -> Verilog:
     """Verilog of the kernel for a network and folding, built at most once for the same sources and
@@ -30,19 +31,19 @@ def machine_kernel(
     Parameters
     ----------
     build: directory for generated files; the Verilog goes to its ``verilog/``.
-    vendor: whether to use DSP48E2 and URAM288 cells instead of behavioural models.
+    target: what primitives become.
 
     Raises
     ------
     FoldingError: the folding does not fit the network, or not 64-byte beats.
     ToolError: Yosys is missing.
     """
-    key = machine_key(network, folding, OUTSIDE_KERNEL, kernel=True, vendor=vendor)
+    key = machine_key(network, folding, OUTSIDE_KERNEL, kernel=True, target=target.value)
 
     def make(directory: Path) -> None:
         report("elaborate", 0, 1)
         kernel = Kernel(Core(network, folding))
-        write_files(directory, kernel_verilog(kernel, vendor=vendor), kernel_ports(kernel))
+        write_files(directory, kernel_verilog(kernel, target=target), kernel_ports(kernel))
         report("elaborate", 1, 1)
 
     return read_verilog(cached(build / "verilog" / f"{network.name}-kernel-{key}", make))

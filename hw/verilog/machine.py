@@ -11,14 +11,17 @@ from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.progress import Report, silent
+from twofold.hw.contract.target import Target
 from twofold.hw.machine.core import Core
 from twofold.hw.tools.yosys import identity
 from twofold.hw.verilog.writer import Verilog, read_verilog, write_verilog
 
-OUTSIDE = ("boards", "kernel", "package")
+OUTSIDE = ("boards", "kernel", "link", "package", "route")
 """Packages of ``hw`` that the core does not depend on."""
-OUTSIDE_KERNEL = ("boards", "package")
+OUTSIDE_KERNEL = ("boards", "link", "package", "route")
 """Packages of ``hw`` that the kernel does not depend on."""
+OUTSIDE_STATION = ("boards", "kernel", "package", "route")
+"""Packages of ``hw`` that a machine behind a serial line does not depend on."""
 
 
 def core_verilog(
@@ -27,7 +30,7 @@ def core_verilog(
     build: Path,
     *,
     probes: bool = False,
-    vendor: bool = False,
+    target: Target = Target.MODEL,
     report: Report = silent,
 ) -> Verilog:
     """Verilog of the machine for a network and folding, built at most once for the same sources and
@@ -37,25 +40,28 @@ def core_verilog(
     ----------
     build: directory for generated files; the Verilog goes to its ``verilog/``.
     probes: whether to add observation outputs at the stage boundaries (see `Core`).
-    vendor: whether to use DSP48E2 and URAM288 cells instead of behavioural models.
+    target: what primitives become.
 
     Raises
     ------
     FoldingError: the folding does not fit the network.
     ToolError: Yosys is missing.
     """
-    key = machine_key(network, folding, probes=probes, vendor=vendor)
+    key = machine_key(network, folding, probes=probes, target=target.value)
 
     def make(directory: Path) -> None:
         report("elaborate", 0, 1)
-        write_verilog(Core(network, folding, probes=probes), directory, vendor=vendor)
+        write_verilog(Core(network, folding, probes=probes), directory, target=target)
         report("elaborate", 1, 1)
 
     return read_verilog(cached(build / "verilog" / f"{network.name}-{key}", make))
 
 
 def machine_key(
-    network: Network, folding: Folding, outside: Collection[str] = OUTSIDE, **flags: bool
+    network: Network,
+    folding: Folding,
+    outside: Collection[str] = OUTSIDE,
+    **flags: bool | str | int,
 ) -> str:
     """Hash of everything that the Verilog of a machine is made from: sources, tools and parameters.
 

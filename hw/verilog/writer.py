@@ -8,6 +8,7 @@ from amaranth import Shape
 from amaranth.lib import wiring
 
 from twofold.hw.contract.files import read_json, write_json, write_text
+from twofold.hw.contract.target import Target
 from twofold.hw.primitives.tile import emit
 
 TOP = "core"
@@ -56,9 +57,11 @@ def ports_of(top: wiring.Component) -> Iterator[Port]:
             yield Port("__".join(map(str, path)), bits, member.flow == wiring.In)
 
 
-def write_verilog(top: wiring.Component, directory: Path, *, vendor: bool = False) -> Verilog:
+def write_verilog(
+    top: wiring.Component, directory: Path, *, target: Target = Target.MODEL
+) -> Verilog:
     """Write ``core.v`` and its port list to a directory. Raises ToolError if Yosys is missing."""
-    return write_files(directory, emit(top, TOP, vendor=vendor), tuple(ports_of(top)))
+    return write_files(directory, emit(top, TOP, target=target), tuple(ports_of(top)))
 
 
 def write_files(directory: Path, text: str, ports: tuple[Port, ...]) -> Verilog:

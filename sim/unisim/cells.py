@@ -12,6 +12,7 @@ from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.files import write_text
 from twofold.hw.contract.progress import Report, silent
+from twofold.hw.contract.target import Target
 from twofold.hw.primitives.dsp import PackedMac, PackedMultiply, PackedSum
 from twofold.hw.primitives.memory import SharedRam, TableRam
 from twofold.hw.primitives.tile import emit
@@ -149,7 +150,7 @@ def pair_verilog(case: Case) -> str:
     component = case.make()
     ports = tuple(ports_of(component))
     forms = (
-        emit(component, "cells", vendor=True),
+        emit(component, "cells", target=Target.XCUP),
         emit(case.make(), "behaviour"),
     )
     if f"{case.cell} " not in forms[0]:

@@ -11,6 +11,7 @@ from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.contract.progress import Report, silent
+from twofold.hw.contract.target import Target
 from twofold.hw.verilog.machine import core_verilog
 from twofold.hw.verilog.writer import TOP, Verilog, write_files
 from twofold.sim.rtl.library import build_library
@@ -84,7 +85,7 @@ def machine_verilog(
     report: Report = silent,
 ) -> Verilog:
     """Verilog of a machine made of cells, with the global reset that their models look for."""
-    plain = core_verilog(quantized.network, folding, build, vendor=True, report=report)
+    plain = core_verilog(quantized.network, folding, build, target=Target.XCUP, report=report)
     folder = plain.path.parent
 
     def make(directory: Path) -> None:

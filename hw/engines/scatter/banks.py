@@ -15,7 +15,7 @@ from twofold.hw.engines.scatter.sequencer import walk_layout
 from twofold.hw.primitives.choice import picked
 from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.memory import LutRam, Style
-from twofold.hw.primitives.tile import vendor_cells
+from twofold.hw.primitives.tile import simulated
 
 VALUE = data.StructLayout({"value": ACT_BITS})
 LUT_RAM_DEPTH = 64
@@ -101,7 +101,7 @@ class PixelBanks(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        at = self._write_address(m, check=not vendor_cells(platform))
+        at = self._write_address(m, check=simulated(platform))
         addresses = self._read_addresses(m)
         found = self._banks(m, at, addresses)
         selects = [

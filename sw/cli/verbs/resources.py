@@ -51,9 +51,14 @@ def run(args: argparse.Namespace) -> int:
         return 0
     machine = described_machine(args)
     board = find(machine.board)
+    board.check_modelled()
     with Steps(Console(stderr=True)) as steps:
         verilog = core_verilog(
-            machine.network, machine.folding, args.build, vendor=True, report=steps
+            machine.network,
+            machine.folding,
+            args.build,
+            target=board.family.target,
+            report=steps,
         )
         parts = estimate(
             verilog.text,

@@ -3,6 +3,7 @@
 import argparse
 import json
 
+from twofold.hw.contract.target import Target
 from twofold.sw.cli.options import add_build, add_json, add_machine, described_machine
 
 HELP = "write the Verilog of the core of a machine"
@@ -12,7 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold rtl``."""
     add_machine(parser)
     parser.add_argument(
-        "--vendor", action="store_true", help="with DSP48E2 and URAM288 cells, for synthesis"
+        "--target",
+        choices=[target.value for target in Target],
+        default=Target.MODEL.value,
+        help="cells that the machine is built from: models for simulation (default), or those of a "
+        "device family",
     )
     add_build(parser)
     add_json(parser)
@@ -29,9 +34,13 @@ def run(args: argparse.Namespace) -> int:
     machine = described_machine(args)
     with Steps(Console(stderr=True)) as steps:
         verilog = core_verilog(
-            machine.network, machine.folding, args.build, vendor=args.vendor, report=steps
+            machine.network,
+            machine.folding,
+            args.build,
+            target=Target(args.target),
+            report=steps,
         )
-    cells = "-vendor" if args.vendor else ""
+    cells = "" if args.target == Target.MODEL.value else f"-{args.target}"
     target = args.build / "rtl" / f"{machine.name}{cells}.v"
     write_text(target, verilog.text)
     if args.json:

@@ -19,6 +19,7 @@ from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.folding import GatherPlan, ScatterPlan, plans
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.shipped import machine
+from twofold.hw.contract.target import Target
 from twofold.hw.engines.gather.tile import GatherTile
 from twofold.hw.engines.scatter.tile import PixelTile
 from twofold.hw.primitives.tile import emit
@@ -151,7 +152,7 @@ def test_area_model_of_tiles(index: int, tmp_path) -> None:
     kinds = {"gather tile", "scatter tile", "pixel tail"}
     parts = [calibrated(one) for one in layer_components(plan, shape) if one.kind in kinds]
     model = sum((one.each for one in parts), Resources())
-    hierarchy = Hierarchy(emit(tile, tile.module_name, vendor=True), tile.module_name)
+    hierarchy = Hierarchy(emit(tile, tile.module_name, target=Target.XCUP), tile.module_name)
     found = Resources()
     for name, count in hierarchy.counts(hierarchy.top).items():
         for cell in netlist(hierarchy.verilog(name), name, tmp_path)["cells"].values():

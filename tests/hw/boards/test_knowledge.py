@@ -30,6 +30,8 @@ def sources() -> Iterator[Path]:
 
 def samples(board: Board) -> set[str]:
     """Texts that are of one board only."""
+    if board.desk is not None:
+        return {board.device, board.package, board.desk.pins}
     shell = board.platform
     sizes = {f"{shell.memory.bank_bytes >> 30}GB", f"{shell.memory.bank_bytes >> 20}MB"}
     return {
@@ -40,7 +42,9 @@ def samples(board: Board) -> set[str]:
 
 def numbers(board: Board) -> set[float]:
     """Numbers that are of one board only."""
-    found = {board.host.to_card, board.host.from_card, *board.total.values}
+    found = set(board.total.values)
+    if board.desk is None:  # the rates of a serial line are everyone's
+        found |= {board.host.to_card, board.host.from_card}
     for region in board.regions:
         found |= set(region.user.values)
     return {value for value in found if value >= TELLING}
@@ -58,14 +62,16 @@ def _number(value: object) -> float | None:
 
 def _known_by_python(tree: ast.AST) -> Iterator[str]:
     figures = {value for board in BOARDS for value in numbers(board)}
-    ceilings = {value for board in BOARDS for value in board.ceilings.values}
+    ceilings = [
+        {value for value in board.ceilings.values if isinstance(value, float)} for board in BOARDS
+    ]
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and _number(node.value) in figures:
             yield f"line {node.lineno}: {node.value}"
         if isinstance(node, ast.Call | ast.Dict | ast.Tuple | ast.List):
             inside = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
             parts = {value for value in inside if isinstance(value, float)}
-            if parts and parts == ceilings:
+            if parts and parts in ceilings:
                 yield f"line {node.lineno}: {sorted(parts)}"
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             for target in node.targets:

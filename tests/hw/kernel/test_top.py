@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from twofold.hw.contract.regs import CONTROL_PORT, KERNEL_NAME, MEMORY_PORT
+from twofold.hw.contract.target import Target
 from twofold.hw.kernel.kernel import Kernel
 from twofold.hw.kernel.top import kernel_ports, kernel_verilog
 from twofold.sim.rtl.verilate import verilator_root
@@ -57,4 +58,4 @@ def test_verilator_accepts_it(verilog, tmp_path):
 
 def test_assertions_are_for_simulation_alone(sum_core, verilog):
     assert "assert" in verilog[1]
-    assert "assert" not in kernel_verilog(Kernel(sum_core()), vendor=True)
+    assert "assert" not in kernel_verilog(Kernel(sum_core()), target=Target.XCUP)

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from twofold.hw.boards import find, names
+from twofold.hw.boards import cards, find
 from twofold.hw.boards.board import Board
 from twofold.hw.contract import regs
 from twofold.hw.contract.regs import Access
@@ -142,7 +142,7 @@ def cells(found="level0_i/ulp/$unit", pblocks="$name"):
 
 
 @needs_tclsh
-@pytest.mark.parametrize("board", [find(name) for name in names()], ids=names())
+@pytest.mark.parametrize("board", [find(name) for name in cards()], ids=cards())
 def test_every_unit_stays_in_its_own_slr(board: Board, tmp_path):
     done, calls = play(floorplan_tcl(board), tmp_path, cells())
     assert (done.returncode, done.stderr) == (0, "")
@@ -186,7 +186,7 @@ def test_kernel_xml_lists_the_arguments_of_the_table():
         )
 
 
-@pytest.mark.parametrize("board", [find(name) for name in names()], ids=names())
+@pytest.mark.parametrize("board", [find(name) for name in cards()], ids=cards())
 def test_link_configuration_puts_a_unit_and_its_memory_in_each_region(board: Board):
     lines = link_cfg(board).splitlines()
     assert lines[0] == f"kernel_frequency=0:{board.clock_mhz}"

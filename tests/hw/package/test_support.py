@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from twofold.hw.boards import default, find, names
+from twofold.hw.boards import cards, default, find
 from twofold.hw.package.support import SCRIPT, TOOL_ERROR, tools_sh
 
 BANNERS = {
@@ -39,7 +39,7 @@ def run(tmp_path: Path):
     return run
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", cards())
 @pytest.mark.parametrize("version", ["2021.2", "2022.1", "2023.2", "2024.1", "2025.1", "2025.2"])
 def test_the_script_agrees_with_the_board(run, name: str, version: str):
     board = find(name)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from twofold.hw.boards import default, find, names
+from twofold.hw.boards import cards, default, find
 from twofold.hw.boards.board import Board
 from twofold.hw.package.unit import counted, unit_tcl, unit_xdc
 
@@ -83,7 +83,7 @@ def test_the_unit_is_placed_in_the_dynamic_region_and_summed_up(arguments, regio
 
 
 @needs_tclsh
-@pytest.mark.parametrize("board", [find(name) for name in names()], ids=names())
+@pytest.mark.parametrize("board", [find(name) for name in cards()], ids=cards())
 def test_an_slr_that_is_not_there_stops_the_script(board: Board, tmp_path):
     done = play(tmp_path, str(board.units), board=board)
     assert done.returncode != 0 and f"there is no SLR {board.units}" in done.stderr

@@ -5,6 +5,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
+from twofold.hw.contract.target import Target
 from twofold.hw.primitives.dsp import P_BITS, PackedMac, PackedMultiply, PackedSum
 from twofold.hw.primitives.tile import emit
 
@@ -82,14 +83,14 @@ def test_multiply_all_signs() -> None:
 
 @pytest.mark.parametrize("kind", [PackedMac, PackedMultiply])
 def test_cells(kind: type[PackedMac] | type[PackedMultiply]) -> None:
-    vendor = emit(kind(), "dut", vendor=True)
+    vendor = emit(kind(), "dut", target=Target.XCUP)
     assert vendor.count("DSP48E2 ") == 1
     assert "DSP48E2" not in emit(kind(), "dut")
 
 
 def test_cell_of_sums_starts_from_the_missing_bias() -> None:
     dut = PackedSum(5)
-    vendor = emit(dut, "dut", vendor=True)
+    vendor = emit(dut, "dut", target=Target.XCUP)
     assert vendor.count("DSP48E2 ") == 1
     assert f"48'h{dut.initial & (1 << P_BITS) - 1:012x}" in vendor
     assert "DSP48E2" not in emit(dut, "dut")

@@ -11,6 +11,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 from amaranth.sim import Simulator
 
+from twofold.hw.contract.target import Target
 from twofold.hw.primitives.memory import LutRam, SharedRam, TableRam
 from twofold.hw.primitives.tile import emit
 from twofold.hw.tools.yosys import run_yosys
@@ -107,7 +108,7 @@ def test_lanes_are_written_separately() -> None:
 def test_lanes_of_ultra_cells_have_bytes_of_their_own() -> None:
     """Four lanes of 12 bits take 16 each, so that one URAM288 holds them all."""
     row = data.ArrayLayout(unsigned(12), 4)
-    text = emit(TableRam(row, 4096, 2, "ultra", lanes=4), "dut", vendor=True)
+    text = emit(TableRam(row, 4096, 2, "ultra", lanes=4), "dut", target=Target.XCUP)
     assert text.count("URAM288 ") == 1
 
 
@@ -117,7 +118,7 @@ def test_lanes_of_ultra_cells_have_bytes_of_their_own() -> None:
 )
 def test_ultra_cells(tmp_path: Path, bits: int, depth: int, reads: int, cells: int) -> None:
     """Yosys knows every port and parameter of the cells, and counts as many as the size needs."""
-    text = emit(TableRam(bits, depth, reads, "ultra"), "dut", vendor=True)
+    text = emit(TableRam(bits, depth, reads, "ultra"), "dut", target=Target.XCUP)
     (tmp_path / "dut.v").write_text(text)
     script = (
         "read_verilog -lib +/xilinx/cells_xtra.v; read_verilog dut.v; hierarchy -check -top dut;"
@@ -132,7 +133,7 @@ def test_ultra_cells(tmp_path: Path, bits: int, depth: int, reads: int, cells: i
 )
 def test_shared_cells(tmp_path: Path, bits: int, memories: int, reads: int, cells: int) -> None:
     """As many cells as it takes for their ports, with pins that the device's library knows."""
-    text = emit(SharedRam(bits, 8, memories, reads), "dut", vendor=True)
+    text = emit(SharedRam(bits, 8, memories, reads), "dut", target=Target.XCUP)
     (tmp_path / "dut.v").write_text(text)
     script = (
         "read_verilog -lib +/xilinx/cells_sim.v; read_verilog dut.v; hierarchy -check -top dut;"
@@ -155,7 +156,7 @@ def test_shared_cells_are_the_memories(
     prove_equal, bits: int, memories: int, reads: int, cells: int
 ) -> None:
     size = bits, 4, memories, reads
-    text = emit(SharedRam(*size), "cells", vendor=True)
+    text = emit(SharedRam(*size), "cells", target=Target.XCUP)
     behaviour = emit(SharedRam(*size), "behaviour")
     done = prove_equal(text, behaviour, f"select -assert-count {cells} cells/t:RAM32M16;")
     assert done.returncode == 0, done.stdout + done.stderr

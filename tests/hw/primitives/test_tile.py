@@ -11,7 +11,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.primitives.tile import Tile, VerilogPlatform, emit, vendor_cells
+from twofold.hw.contract.target import Target
+from twofold.hw.primitives.tile import Tile, VerilogPlatform, emit, simulated, target_of
 from twofold.hw.tools.yosys import run_yosys
 
 
@@ -32,7 +33,7 @@ class Adder(Tile):
     def build(self, platform: object) -> Module:
         m = Module()
         domain = m.d.sync if self.registered else m.d.comb
-        domain += self.o.eq(self.i + (self.constant + 100 * vendor_cells(platform)))
+        domain += self.o.eq(self.i + (self.constant + 100 * (not simulated(platform))))
         return m
 
 
@@ -105,11 +106,13 @@ def test_a_tile_can_be_the_top() -> None:
     assert _modules(emit(Adder(3), "top")) == ["top"]
 
 
-def test_vendor_reaches_the_tiles() -> None:
-    assert "7'h65" in emit(Adder(1), "top", vendor=True)
-    assert vendor_cells(VerilogPlatform(vendor=True))
-    assert not vendor_cells(VerilogPlatform())
-    assert not vendor_cells(None)
+def test_the_target_reaches_the_tiles() -> None:
+    for target in (Target.XCUP, Target.ECP5):
+        assert "7'h65" in emit(Adder(1), "top", target=target)
+        assert target_of(VerilogPlatform(target=target)) is target
+        assert not simulated(VerilogPlatform(target=target))
+    assert simulated(VerilogPlatform())
+    assert simulated(None)
 
 
 def test_simulates_in_place() -> None:

@@ -7,6 +7,7 @@ import pytest
 from amaranth.hdl import signed
 from amaranth.sim import Simulator
 
+from twofold.hw.contract.target import Target
 from twofold.hw.primitives.tile import emit
 from twofold.hw.primitives.update_ram import UpdateRam
 
@@ -45,7 +46,7 @@ def test_depth_is_checked() -> None:
 def test_cells_are_the_memory(prove_equal, bits: int, large: int, small: int) -> None:
     """They say the same, and there are as many cells as the width needs."""
     done = prove_equal(
-        emit(UpdateRam(bits, 4), "cells", vendor=True),
+        emit(UpdateRam(bits, 4), "cells", target=Target.XCUP),
         emit(UpdateRam(bits, 4), "behaviour"),
         f"select -assert-count {large} cells/t:RAM32M16;"
         f" select -assert-count {small} cells/t:RAM32M;",

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from twofold.hw.boards import find, names
+from twofold.hw.boards import cards, find
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.fingerprint import fingerprint
@@ -20,7 +20,7 @@ from twofold.sim.emulation.bitstream import MEMORY_KINDS, Target, describe
 from twofold.sim.emulation.server import PLAN
 
 MACHINE = machine("tiny-fast-small")
-BOARDS = [find(name) for name in names()]
+BOARDS = [find(name) for name in cards()]
 LIBRARY = b"not a library"
 
 
@@ -77,7 +77,7 @@ def test_metadata_names_arguments_and_units():
     assert bases == [hex(one.base) for one in made(2).units]
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=names())
+@pytest.mark.parametrize("board", BOARDS, ids=cards())
 def test_the_card_is_the_boards(board: Board):
     made = describe(Target(replace(MACHINE, board=board.name), board.units), LIBRARY)
     found = decode(encode(made))
@@ -100,7 +100,7 @@ def test_the_card_is_the_boards(board: Board):
     ]
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=names())
+@pytest.mark.parametrize("board", BOARDS, ids=cards())
 def test_impossible_numbers_of_units_are_refused(board: Board):
     for units in (0, board.units + 1):
         with pytest.raises(FoldingError, match=f"units is {units}, needs 1 to {board.units}"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from twofold.hw.boards import find, names
+from twofold.hw.boards import cards, find
 from twofold.hw.contract.errors import ToolError
 from twofold.sim.emulation import environment
 from twofold.sim.emulation.environment import MARGIN, PACKET, check, emulation, prepare, run
@@ -42,7 +42,7 @@ def test_files_and_variables(xrt: Path, tmp_path: Path):
 
 
 @pytest.mark.usefixtures("xrt")
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", cards())
 def test_the_cards_are_the_boards(tmp_path: Path, name: str):
     board = find(name)
     variables = prepare(tmp_path / "run", board=board)

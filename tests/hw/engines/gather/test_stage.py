@@ -17,6 +17,7 @@ from twofold.hw.contract.folding import Folding, GatherFolding, GatherPlan, Scat
 from twofold.hw.contract.network import Complementary, Conv2d, Dense, Linear, Network, Taps
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.tables import Table, TableKind, tables
+from twofold.hw.contract.target import Target
 from twofold.hw.engines.gather.stage import GatherStage
 from twofold.hw.engines.gather.tile import GatherRow, GatherTile
 from twofold.hw.primitives.tile import emit
@@ -398,7 +399,7 @@ def test_arguments() -> None:
 def test_tiles_are_written_once() -> None:
     plan = plans(network("gsc"), folding("gsc", size="full"))[0]
     assert isinstance(plan, GatherPlan)
-    text = emit(GatherStage(plan, input_bytes=64, credits=4), "gather", vendor=True)
+    text = emit(GatherStage(plan, input_bytes=64, credits=4), "gather", target=Target.XCUP)
     tile, row = GatherTile(plan).module_name, GatherRow(plan).module_name
     assert re.findall(r"^module (\w+)", text, re.M) == [tile, row, "gather"]
     assert len(re.findall(rf"^  {tile} tile\d+ \(", text, re.M)) == plan.folding.cols
