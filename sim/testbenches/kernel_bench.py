@@ -16,7 +16,7 @@ from typing import Any
 import cocotb
 from cocotb.clock import Clock
 from cocotb.queue import Queue
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 from cocotb.utils import get_sim_time
 from cocotbext.axi import (
     AxiBus,
@@ -31,6 +31,7 @@ from cocotbext.axi.sparse_memory import SparseMemory
 from twofold.hw.contract import regs
 from twofold.hw.contract.parameters import LENGTH_MAX
 from twofold.hw.contract.regs import BEAT_BYTES, Control, Operation, Status
+from twofold.hw.kernel.top import OFFERS
 from twofold.sim.testbenches.kernel_job import VARIABLE, KernelJob, Measured
 
 PERIOD_NS = 4
@@ -38,6 +39,7 @@ LATENCY = 300
 IMAGE, INPUT, OUTPUT = 0x1_0000_0000, 0x2_0000_0FC0, 0x3_0000_0F80
 SECOND = 0x4_0000_0040
 MOST_WINDOWS = 200
+RESET_CYCLES = 6
 COUNTED = 64
 """Cycles after which the counters include everything that has happened."""
 
@@ -129,11 +131,14 @@ class Bench:
             self.reader.ar_channel = Delayed(self.reader.ar_channel, latency)
 
     async def reset(self) -> None:
-        """Hold the reset for a few cycles."""
-        self.dut.ap_rst_n.value = 0
-        await ClockCycles(self.dut.ap_clk, 6)
-        self.dut.ap_rst_n.value = 1
-        await ClockCycles(self.dut.ap_clk, 6)
+        """Hold the reset for a few cycles; from the first one on the kernel offers nothing."""
+        for level in (0, 1):
+            self.dut.ap_rst_n.value = level
+            for _ in range(RESET_CYCLES):
+                await FallingEdge(self.dut.ap_clk)
+                offers = [name for name in OFFERS if getattr(self.dut, name).value]
+                assert not offers, f"offered in a reset: {', '.join(offers)}"
+            await RisingEdge(self.dut.ap_clk)
 
     def disturb(self, chance: float) -> None:
         """Make every channel pause in each cycle with that probability."""

@@ -6,10 +6,19 @@ import subprocess
 
 import pytest
 
+from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.regs import CONTROL_PORT, KERNEL_NAME, MEMORY_PORT
 from twofold.hw.contract.target import Target
 from twofold.hw.kernel.kernel import Kernel
-from twofold.hw.kernel.top import kernel_ports, kernel_verilog
+from twofold.hw.kernel.top import (
+    OFFERS,
+    RESET_FANOUT,
+    RESET_NET,
+    RESET_STAGES,
+    kernel_ports,
+    kernel_verilog,
+)
+from twofold.hw.machine.core import Core
 from twofold.sim.rtl.verilate import verilator_root
 
 AXI4 = """awid awaddr awlen awsize awburst awcache awprot awvalid awready wdata wstrb wlast wvalid
@@ -54,6 +63,28 @@ def test_verilator_accepts_it(verilog, tmp_path):
     environment = {"VERILATOR_ROOT": str(verilator_root()), "PATH": os.environ["PATH"]}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def test_everything_offered_falls_with_the_reset(verilog):
+    """Every VALID that the kernel drives; the bench of whole kernels watches them."""
+    ports, text = verilog
+    driven = {port.name for port in ports if port.name.endswith("valid") and not port.into}
+    assert driven == set(OFFERS)
+    for name in driven:
+        assert f"assign {name} = {name}_inside & awake;" in text
+
+
+def test_the_reset_is_registered_and_its_last_stage_is_copied(verilog):
+    top = verilog[1][verilog[1].index(f"module {KERNEL_NAME} (") :]
+    assert f"(* max_fanout = {RESET_FANOUT} *) reg {RESET_NET} = 1'b1;" in top
+    assert f"reg [{RESET_STAGES - 2}:0] reset = " in top
+    assert f".rst({RESET_NET})" in top
+
+
+def test_no_assertion_is_in_a_whole_vendor_kernel():
+    text = kernel_verilog(Kernel(Core(network("tiny"), folding("tiny"))), vendor=True)
+    assert not re.search(r"\b(assert|assume|cover|restrict)\b", text)
+    assert "DSP48E2 " in text
 
 
 def test_assertions_are_for_simulation_alone(sum_core, verilog):
