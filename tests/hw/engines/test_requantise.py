@@ -2,12 +2,12 @@
 """Requantise equals the law for every width, shift and clamp."""
 
 import pytest
-from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.hw.contract.arith import MUL_BITS, SHIFT_MAX, requantise
 from twofold.hw.engines.requantise import Requantise
+from twofold.sim.testbenches.simulation import simulate
 
 Operands = tuple[int, int, int, int]
 """acc, add, shift, mul."""
@@ -45,10 +45,7 @@ def _run(dut: Requantise, operands: list[Operands]) -> list[int]:
                 found.append(ctx.get(dut.o))
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
-    sim.add_testbench(testbench)
-    sim.run()
+    simulate(dut, testbench)
     return found
 
 

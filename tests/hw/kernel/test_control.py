@@ -1,18 +1,11 @@
 """The register block as the runtime sees it."""
 
 import pytest
-from amaranth.sim import Simulator
 
 from twofold.hw.contract import regs
 from twofold.hw.contract.regs import Access, Control, Interrupt
 from twofold.hw.kernel.control import ControlBlock
-
-
-def simulate(dut, bench):
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
-    sim.add_testbench(bench)
-    sim.run()
+from twofold.sim.testbenches.simulation import simulate
 
 
 async def pulse(ctx, signal):

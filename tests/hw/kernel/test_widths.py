@@ -4,17 +4,15 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 
 from twofold.hw.kernel.widths import Narrow, Widen
+from twofold.sim.testbenches.simulation import simulate
 
 BEAT_BITS = 512
 
 
 def run(dut, packets, *, wait, seed=0):
     """Send packets of beats; the packets of pieces that come out, and the cycles it took."""
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
     rng = random.Random(seed)
     got, cycles = [[]], 0
 
@@ -42,9 +40,7 @@ def run(dut, packets, *, wait, seed=0):
                 if payload.last:
                     got.append([])
 
-    sim.add_testbench(source)
-    sim.add_testbench(sink)
-    sim.run()
+    simulate(dut, source, sink)
     return got[:-1], cycles
 
 

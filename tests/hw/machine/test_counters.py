@@ -1,24 +1,17 @@
-"""Counters: tallies and totals against plain sums, and the looks of a gather layer."""
+"""Counters: tallies and totals against plain sums, and the lookups of a gather layer."""
 
 import random
 from collections import Counter
 
 import pytest
 from amaranth.hdl import Const
-from amaranth.sim import Simulator
 
 from twofold.hw.contract.folding import GatherPlan, plans
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.regs import COUNTERS, LAYERS_COUNTED, counter_number
 from twofold.hw.engines.activity import TapLookups
 from twofold.hw.machine.counters import NUMBERS, Counters, Tally, times
-
-
-def run(dut, testbench) -> None:
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
-    sim.add_testbench(testbench)
-    sim.run()
+from twofold.sim.testbenches.simulation import simulate
 
 
 @pytest.mark.parametrize("width, weight", [(1, 1), (7, 12), (40, 60)])
@@ -39,7 +32,7 @@ def test_tally_counts_every_one_in_exactly_one_take(width: int, weight: int):
         assert sent > 0
         assert counted == weight * sent
 
-    run(dut, testbench)
+    simulate(dut, testbench)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 12, 60, 255, 784])
@@ -50,7 +43,7 @@ def test_times(factor: int):
         for value in (0, 1, 5, 1023):
             assert ctx.get(times(Const(value, 10), factor)) == value * factor
 
-    run(dut, testbench)
+    simulate(dut, testbench)
 
 
 @pytest.mark.parametrize("variant", ["fast", "dense"])
@@ -71,7 +64,7 @@ def test_looks_of_a_pass_are_the_stored_weights(variant: str):
         await ctx.tick()
         assert ctx.get(dut.lookups) == 0
 
-    run(dut, testbench)
+    simulate(dut, testbench)
 
 
 def test_numbers_follow_the_registers():
@@ -125,4 +118,4 @@ def test_totals_are_the_sums_of_the_events():
         ctx.set(port, flags)
         return flags.bit_count()
 
-    run(dut, testbench)
+    simulate(dut, testbench)

@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-from amaranth.sim import Simulator
 
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.fingerprint import fingerprint
@@ -25,6 +24,7 @@ from twofold.hw.contract.parameters import (
     unpack,
 )
 from twofold.hw.machine.loader import ParameterLoader
+from twofold.sim.testbenches.simulation import simulate
 
 NETWORK = Network(
     name="loader",
@@ -137,11 +137,7 @@ def _load(images: list[bytes], gap: float = 0.0, seed: int = 1):
                 value -= negative << 32
                 writes.append((stage, kind, lane, address, value))
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
-    sim.add_testbench(send)
-    sim.add_testbench(watch, background=True)
-    sim.run()
+    simulate(dut, send, background=(watch,))
     return found
 
 

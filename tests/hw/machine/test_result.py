@@ -5,11 +5,11 @@ import random
 import struct
 
 import pytest
-from amaranth.sim import Simulator
 
 from twofold.hw.contract.arith import argmax
 from twofold.hw.contract.results import ResultRow
 from twofold.hw.machine.result import Result, WideResult, result_of
+from twofold.sim.testbenches.simulation import simulate
 
 LOW, HIGH = -(1 << 31), (1 << 31) - 1
 SHAPES = [(1, 1), (2, 1), (10, 10), (12, 1), (12, 4), (7, 3), (5, 8), (15, 15)]
@@ -122,11 +122,7 @@ class _Bench:
 def _run(dut: Result | WideResult, samples: list[list[int]], *, gap: float, stall: float, seed=1):
     """Results in bytes, cycles of their samples' last rows, and cycles of the results."""
     bench = _Bench(dut, samples, gap, stall, seed)
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
-    sim.add_testbench(bench.drive)
-    sim.add_testbench(bench.take, background=True)
-    sim.run()
+    simulate(dut, bench.drive, background=(bench.take,))
     assert bench.credits == dut.samples
     return bench.results, bench.lasts, bench.ends
 

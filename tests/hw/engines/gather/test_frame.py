@@ -4,9 +4,9 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 
 from twofold.hw.engines.gather.frame import InputFrame
+from twofold.sim.testbenches.simulation import simulate
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,7 @@ def test_rows_come_back(height: int, width: int, beat: int, images: int, reads: 
             ctx.set(dut.release, 0)
             read.append(b"".join(rows[row] for row in range(height)))
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
-    sim.add_testbench(source)
-    sim.add_testbench(reader)
-    sim.run()
+    simulate(dut, source, reader)
     assert read == sent
 
 

@@ -3,9 +3,9 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 
 from twofold.hw.engines.scatter.dense import DenseEngine
+from twofold.sim.testbenches.simulation import simulate
 
 SHAPES = [
     {"lanes": 1, "products": 2, "drain": 1},
@@ -64,7 +64,4 @@ def test_sums_of_runs_that_follow_each_other(shape: dict[str, int], rest: int) -
             await ctx.tick()
         assert not due
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

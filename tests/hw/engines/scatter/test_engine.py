@@ -3,9 +3,9 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 
 from twofold.hw.engines.scatter.engine import ScatterEngine
+from twofold.sim.testbenches.simulation import simulate
 
 SHAPES = [
     {"lanes": 1, "slots": 1, "rounds": 1, "drain": 1},
@@ -71,7 +71,4 @@ def test_accumulates_one_bank_and_drains_the_other(shape: dict[str, int]) -> Non
             await ctx.tick()
         assert not due
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

@@ -4,10 +4,10 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 
 from twofold.hw.contract.arith import ACT_MAX, winners
 from twofold.hw.engines.winners import LocalWinners
+from twofold.sim.testbenches.simulation import simulate
 
 SHAPES = [(1, 1), (2, 1), (3, 2), (8, 8), (16, 5), (64, 6), (64, 63), (20, 20)]
 
@@ -57,11 +57,7 @@ def _run(dut: LocalWinners, passes: list[list[int]], gaps: random.Random | None)
                 entries.append((cycle, entry.index, entry.value))
             cycle += 1
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
-    sim.add_testbench(drive)
-    sim.add_testbench(watch, background=True)
-    sim.run()
+    simulate(dut, drive, background=(watch,))
     return lasts, entries
 
 

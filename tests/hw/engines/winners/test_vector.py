@@ -5,10 +5,10 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from amaranth.sim import Simulator
 
 from twofold.hw.contract.arith import ACT_MAX, winners
 from twofold.hw.engines.winners import GlobalWinners
+from twofold.sim.testbenches.simulation import simulate
 
 SHAPES = [
     (1, 1, 1, 1),
@@ -41,12 +41,7 @@ class Bench:
 
     def run(self) -> list[list[Beat]]:
         """Beats of each sample."""
-        sim = Simulator(self.dut)
-        sim.add_clock(1e-8)
-        sim.add_testbench(self._drive)
-        sim.add_testbench(self._take, background=True)
-        sim.add_testbench(self._count, background=True)
-        sim.run()
+        simulate(self.dut, self._drive, background=(self._take, self._count))
         found: list[list[Beat]] = [[]]
         for beat in self.beats:
             found[-1].append(beat)
