@@ -157,6 +157,9 @@ def _without(tree: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _is_bench(tree: dict[str, Any], net: str) -> bool:
+    """Whether it is about ``net``, with accuracies, which files of version 0.1 do not have."""
+    if "accuracies" not in tree:
+        return False
     networks = tree.get("networks", {}).values()
     return any(str(facts.get("network", "")).startswith(f"{net}-") for facts in networks)
 

@@ -357,6 +357,15 @@ def test_simulation_of_another_network_than_was_timed_is_left_out(tmp_path: Path
     assert any("of the network that was timed" in line for line in found.missing("simulation"))
 
 
+def test_timings_without_accuracies_are_made_again(tmp_path: Path, full: Inputs):
+    assert full.bench is not None
+    older = {name: value for name, value in full.bench.items() if name != "accuracies"}
+    (tmp_path / "bench.json").write_text(json.dumps(older))
+    found = collect(tmp_path)
+    assert found.bench is None
+    assert "no timings of the processor: run `twofold bench`" in found.missing()
+
+
 def test_accuracy_comes_with_the_simulation_where_nothing_was_timed():
     tree = {**simulation("fast", 100.0), "network_accuracy": known("gsc-fast")}
     assert Inputs(simulations={"fast": tree}).accuracy("gsc-fast")["val"] == 0.94
