@@ -2,10 +2,11 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from twofold.sw.cli.options import EXIT_MISMATCH, add_json
 
-HELP = "read a quantized ONNX model (QDQ), find its sparsity, and write a network"
+HELP = "read a quantized ONNX model, find its sparsity, and write a network"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: what the model says, else array)",
     )
     parser.add_argument(
+        "--scale",
+        type=scale,
+        metavar="STEP[:ZERO]",
+        help="step of the input's bytes, and the byte that stands for 0, for a model that takes "
+        "floats and does not quantize them",
+    )
+    parser.add_argument(
         "--verify",
         type=Path,
         metavar="FILE",
@@ -32,6 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "takes, or uint8",
     )
     add_json(parser)
+
+
+def scale(text: str) -> Any:
+    """A scale as ``STEP`` or ``STEP:ZERO``. Raises ArgumentTypeError."""
+    from twofold.sw.errors import OnnxError
+    from twofold.sw.onnx.importer.graph import Scale
+
+    step, _, zero = text.partition(":")
+    try:
+        return Scale(float(step), int(zero or 0))
+    except (ValueError, OnnxError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,11 +65,11 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.artefacts.input import parse_input
     from twofold.sw.onnx.importer.assemble import import_onnx
     from twofold.sw.onnx.importer.graph import BYTES_MAX
-    from twofold.sw.onnx.importer.summary import lines, summary
+    from twofold.sw.onnx.importer.summary import lines, summary, verification_lines
 
     content = read_bytes(args.model or args.onnx, BYTES_MAX)
     stated = None if args.input is None else parse_input(args.input)
-    quantized = import_onnx(content, args.name, raw=args.raw, stated=stated)
+    quantized = import_onnx(content, args.name, raw=args.raw, stated=stated, scale=args.scale)
     quantized.save(args.out)
     found, verified = summary(quantized), None
     if args.verify is not None:
@@ -64,5 +84,5 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.out}: {quantized.network.name}")
         print("\n".join(lines(found)))
         if verified is not None:
-            print(f"  {verified.samples} samples in ONNX Runtime: {verified.verdict}")
+            print("\n".join(verification_lines(verified)))
     return 0 if verified is None or verified.labels == 1 else EXIT_MISMATCH

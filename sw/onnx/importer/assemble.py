@@ -25,7 +25,7 @@ from twofold.sw.artefacts.input import ARRAY, INPUT_PROPERTY
 from twofold.sw.errors import ArtefactError, OnnxError
 from twofold.sw.onnx.importer.chain import Chain
 from twofold.sw.onnx.importer.exactness import doubt
-from twofold.sw.onnx.importer.graph import Graph
+from twofold.sw.onnx.importer.graph import Graph, Scale
 from twofold.sw.onnx.importer.layers import RawLayer
 from twofold.sw.onnx.importer.logits import with_one_scale
 from twofold.sw.onnx.importer.structure import WORTH, sets_by_search, sets_in_order
@@ -75,15 +75,16 @@ def import_onnx(
     *,
     raw: bool = False,
     stated: Mapping[str, Any] | None = None,
+    scale: Scale | None = None,
 ) -> QuantizedNetwork:
     """Network of an ONNX model, which is untrusted input.
 
     ``name`` is the network's name; by default the graph's. With ``raw``, its outputs are numbers,
     not logits of classes. ``stated`` says what its input is, as `twofold.sw.artefacts.input`
-    describes it; by default what the model's metadata states, else an array. Raises OnnxError,
-    listing all obstacles.
+    describes it; by default what the model's metadata states, else an array. ``scale`` is that of
+    the input of a model that does not quantize it. Raises OnnxError, listing all obstacles.
     """
-    return import_with_origin(content, name, raw=raw, stated=stated).quantized
+    return import_with_origin(content, name, raw=raw, stated=stated, scale=scale).quantized
 
 
 def import_with_origin(
@@ -92,9 +93,10 @@ def import_with_origin(
     *,
     raw: bool = False,
     stated: Mapping[str, Any] | None = None,
+    scale: Scale | None = None,
 ) -> Imported:
     """As `import_onnx`, but with the origin of the layers."""
-    graph = Graph(content)
+    graph = Graph(content, scale)
     chain = survey(graph)
     with_one_scale(chain)
     layers = _as_machine_kinds(chain.layers)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -29,12 +30,31 @@ CASTS = {
 """Types that constants are cast to."""
 
 
+@dataclass(frozen=True)
+class Scale:
+    """Real value of a step of the input's bytes, and the byte that stands for 0.
+
+    Raises OnnxError for anything else than a finite number above 0, and 0..255.
+    """
+
+    step: float
+    zero_point: int = 0
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.step) and self.step > 0 and 0 <= self.zero_point <= 255):
+            raise OnnxError(
+                f"scale {self.step:g}, zero point {self.zero_point}: needs a number above 0, and "
+                "0..255"
+            )
+
+
 class Graph:
     """Nodes, constants and the single input of a model, in standard QDQ with constants folded.
 
     Parameters
     ----------
     content: of the file.
+    scale: of its input, for a model that takes floats and does not quantize them.
 
     Members
     -------
@@ -49,7 +69,8 @@ class Graph:
     nodes, constants or an input that break the rules of `twofold.sw.onnx.importer.checked`.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, scale: "Scale | None" = None) -> None:
+        self.scale = scale
         model = _parsed(content)
         require_sound(model)
         self.dialect = dialect_of(model)

@@ -38,7 +38,7 @@ def multiply_add(walk: Walk, node: onnx.NodeProto) -> None:
         walk.graph, node, walk.layout.shape, walk.flat, walk.scale, padded=walk.padded
     )
     walk.padded, walk.unpadded = NO_EDGES, ""
-    walk.take(walk.columns(layer))
+    walk.taken(node, walk.columns(layer))
 
 
 def pad(walk: Walk, node: onnx.NodeProto) -> None:
@@ -72,7 +72,7 @@ def pool(walk: Walk, node: onnx.NodeProto) -> None:
         raise refuse(node, "pools something else than an image with channels first")
     if layer is None and node.op_type in MEANS and not walk.integers:
         walk.start(node)
-        walk.take(mean_layer(node, walk.layout.shape, walk.scale))
+        walk.taken(node, mean_layer(node, walk.layout.shape, walk.scale))
         if not _is_quantized_next(walk, node):
             walk.chain.dropped.append(
                 f"{label(node)}: the model keeps its means in float; here they are rounded to the "
@@ -88,7 +88,10 @@ def pool(walk: Walk, node: onnx.NodeProto) -> None:
     layer = layer or layers[-1]
     if not layer.convolution or layer.k is not None:
         raise refuse(node, "pools something else than the image behind a convolution")
+    if walk.layer is None and walk.below is not None:
+        layer = layers[-2]  # maxima commute with limits
     POOLING[node.op_type](walk.graph, node, layer, walk.layer is not None)
+    layers[-1].in_shape = layer.out_shape if walk.below is not None else layers[-1].in_shape
     walk.pooled()
 
 
@@ -187,19 +190,16 @@ def clip(walk: Walk, node: onnx.NodeProto) -> None:
     if walk.first and walk.integers:
         _clip_image(walk, low, high)
         return
-    if low != 0:
+    behind = walk.layer is None and walk.integers  # of activations that cannot be below 0
+    if low is None or (low > walk.zero if behind else low != 0):
         raise refuse(node, f"lower limit is {low}, needs 0")
     ceiling = np.inf if high is None else float(high)
     if walk.layer is not None:
         walk.layer.relu = True
         walk.layer.ceiling = min(walk.layer.ceiling, ceiling)
-    elif walk.chain.layers:
+    elif not walk.first:
         step = 1.0 if walk.integers else walk.scale
-        if ceiling < 254.5 * step:
-            walk.object(
-                node, f"upper limit {ceiling:.6g} of quantized values, needs 255 steps of "
-                f"{step:.6g}; quantize once, behind the limit, with all 8 bits"
-            )  # fmt: skip
+        walk.limit_to(node, (ceiling - (walk.zero if walk.integers else 0)) / step)
     else:
         raise refuse(node, "in front of the first layer")
 

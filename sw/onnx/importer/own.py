@@ -38,7 +38,7 @@ def parts(walk: Walk, nodes: list[onnx.NodeProto]) -> None:
     )  # fmt: skip
     layer.unit, layer.trace = first.unit, [("double", first.unit), *first.trace]
     layer.parts = [(start, start + part.in_shape[0]) for start, part in found]
-    walk.take(layer)
+    walk.taken(nodes[0], layer)
     walk.name = total.pop()
 
 
@@ -86,6 +86,8 @@ def winners(walk: Walk, nodes: list[onnx.NodeProto]) -> None:
     best = next(node for node in nodes if node.op_type == "TopK")
     layers, options = walk.chain.layers, attributes(best)
     count, axis = scalar(walk.graph, best, 1), options.get("axis", -1)
+    if walk.below is not None:
+        raise refuse(best, "winners of activations that end below 255; quantize with all 8 bits")
     if walk.layer is not None or walk.integers or not layers or layers[-1].k is not None:
         raise refuse(best, "winners are chosen from the quantized output of a layer, once")
     plain = options.get("largest", 1) == 1 and axis in (1, 1 - (2 if walk.flat else 4))

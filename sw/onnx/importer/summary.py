@@ -4,6 +4,7 @@ from typing import Any
 
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.onnx.importer.verify import Verification
 
 
 def summary(quantized: QuantizedNetwork) -> dict[str, Any]:
@@ -34,6 +35,29 @@ def _layer(stage: Stage, note: dict[str, Any]) -> dict[str, Any]:
         "multiplier": stage.layer.multiplier,
         **note,
     }
+
+
+def verification_lines(verified: Verification) -> list[str]:
+    """Lines of text: the verdict, agreement of labels and logits, and the error of each layer."""
+    labels = {
+        "the model's logits": verified.labels,
+        f"{verified.reference}": verified.outputs,
+        "its optimised kernels": verified.optimised,
+    }
+    layers = [
+        f"  {layer.layer}: {layer.differing:.2%} of the integers differ, by {layer.most} at most"
+        for layer in verified.layers
+    ]
+    logits = (
+        f"  logits: {verified.logits:.2%} of samples equal; error {verified.logit_error:.3g} at "
+        f"most, of a spread of {verified.logit_spread:.3g}"
+    )
+    return [
+        f"  {verified.samples} samples in {verified.reference}: {verified.verdict}",
+        "  labels: " + ", ".join(f"{share:.2%} as {what}" for what, share in labels.items()),
+        logits,
+        *layers,
+    ]
 
 
 def lines(found: dict[str, Any]) -> list[str]:

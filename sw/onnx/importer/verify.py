@@ -18,6 +18,7 @@ from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.errors import OnnxError
 from twofold.sw.onnx.export.onnx import ACTIVATION_SCALE, export
 from twofold.sw.onnx.importer.assemble import Imported, import_with_origin
+from twofold.sw.onnx.importer.graph import Scale
 from twofold.sw.onnx.importer.reference import Session, reference_of
 
 CHUNK = 64
@@ -83,11 +84,12 @@ def verify(content: bytes, quantized: QuantizedNetwork, inputs: np.ndarray) -> V
     fit, if the network is from another model, or if ONNX Runtime refuses the model.
     """
     raw = not quantized.network.labelled
-    origin = import_with_origin(content, quantized.network.name, raw=raw)
+    scale = Scale(float(quantized.provenance["image_scale"]), quantized.network.zero_point)
+    origin = import_with_origin(content, quantized.network.name, raw=raw, scale=scale)
     if origin.quantized.network != quantized.network:
         raise OnnxError("the network is not the one of this model; import it again")
     feeds, given = _feeds(origin, inputs)
-    names = [origin.chain.entry, *(tap.name for tap in origin.chain.taps)]
+    names = [origin.chain.entry, *(tap.name for tap in origin.chain.taps if tap.name)]
     standard = origin.graph.model.SerializeToString()
     theirs = Session(_with_outputs(standard, names), plain=True)
     taps = [_tap(stage) for stage in quantized.network.stages[:-1]]
@@ -122,7 +124,7 @@ def _feeds(origin: Imported, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray
         raise OnnxError(f"inputs are {inputs.dtype}, need finite numbers")
     own = (len(inputs), *graph.input_dims)
     if inputs.dtype == np.uint8:
-        given = inputs.reshape(len(inputs), *shape)
+        given = np.clip(inputs, origin.chain.low, origin.chain.high).reshape(len(inputs), *shape)
         return _unquantized(origin, _as_it_came(origin, given)).reshape(own), given
     if graph.input_kind == TensorProto.FLOAT:
         return inputs.astype(np.float32).reshape(own), None
@@ -224,9 +226,13 @@ class _Tally:
         self.error = max(self.error, float(distance.max()))
         self.squares += (logits.size, logits.sum(), (logits**2).sum())
         for at, (one, tap) in enumerate(zip(seen, taps, strict=False)):
+            if not one.name:
+                continue
             values = theirs[one.name].reshape(samples, -1) / one.step
             if one.order is not None:
                 values[:, one.order] = values.copy()
+            if one.below is not None:
+                values = one.below - values
             self._layer(at, values, ours[tap] / ACTIVATION_SCALE)
 
     def _layer(self, at: int, theirs: np.ndarray, ours: np.ndarray) -> None:
@@ -257,6 +263,8 @@ class _Tally:
 
     def _layers(self) -> Iterator[LayerError]:
         for at, stage in enumerate(self.stages[:-1]):
+            if not self.integers[at]:
+                continue
             share = float(self.differing[at] / self.integers[at])
             yield LayerError(stage.name, share, int(self.most[at]))
 

@@ -10,8 +10,9 @@ from onnx import TensorProto
 from twofold.sw.errors import OnnxError
 from twofold.sw.onnx.importer.convolution import NO_EDGES
 from twofold.sw.onnx.importer.graph import Graph, refuse
-from twofold.sw.onnx.importer.layers import RawLayer, largest
+from twofold.sw.onnx.importer.layers import RawLayer
 from twofold.sw.onnx.importer.layout import Layout
+from twofold.sw.onnx.importer.limits import behind_limit, below_limit, is_reached
 from twofold.sw.onnx.importer.quantizers import Quantizer
 
 INTEGER_KINDS: dict[int, str] = {TensorProto.UINT8: "uint8", TensorProto.INT8: "int8"}
@@ -25,13 +26,15 @@ class Tap(NamedTuple):
 
     Attributes
     ----------
-    name: of the value; step: of its integers.
+    name: of the value, empty if the graph does not have it; step: of its integers.
     order: index of each element in the order channel, row, column; None if they come so.
+    below: where the layer gives the distance from a limit, that limit.
     """
 
     name: str
     step: float
     order: np.ndarray | None = None
+    below: int | None = None
 
 
 @dataclass(eq=False)
@@ -82,6 +85,7 @@ class Walk:
     between: whether it is quantized between two operators of one layer.
     padded: pixels that a Pad has added at top, left, bottom and right, for the next convolution;
         ``unpadded``: name of the value before.
+    below: limit of the activations, where the last layer gives their distance from it.
     obstacles: what does not fit, but does not keep the walk from going on.
     """
 
@@ -98,6 +102,7 @@ class Walk:
         self.first = True
         self.between = False
         self.padded, self.unpadded = NO_EDGES, ""
+        self.below: int | None = None
         self.obstacles: list[str] = []
 
     @property
@@ -124,13 +129,22 @@ class Walk:
         """A layer starts at ``node``, perhaps in several parts. Raises OnnxError if its input is
         not quantized.
         """
+        stated = self.graph.scale
+        if not self.scale and self.first and not self.integers and stated is not None:
+            self.scale = self.chain.scale = stated.step
+            self.chain.zero_point = stated.zero_point
+            self.chain.image = (
+                f"round(value / {stated.step:.8g}) + {stated.zero_point}, halves to even, limited "
+                "to 0..255: as was stated; the model takes floats"
+            )
         if not self.scale:
-            raise refuse(node, "its input is not quantized; export the model with QDQ")
+            remedy = "state the scale of the input (--scale)" if self.first else "quantize it too"
+            raise refuse(node, f"its input is not quantized; {remedy}")
         name = self.unpadded or self.name
         if self.first:
             self.chain.entry, self.chain.arranged = name, self.layout.arranged
         else:
-            self.chain.taps.append(Tap(name, self.scale, self.layout.order))
+            self.chain.taps.append(Tap(name, self.scale, self.layout.order, self.below))
         self.first = False
 
     def take(self, layer: RawLayer) -> None:
@@ -153,25 +167,34 @@ class Walk:
         layer = self.open(node)
         if layer.late >= step / 2:
             raise refuse(node, f"{layer.late} added behind Relu, needs less than half of {step}")
-        self._require_below(node, layer, layer.ceiling, step)
-        self._require_below(node, layer, limit * step, step)
+        reachable = min(layer.ceiling / step, limit)
+        zero_point = 0 if self.chain.layers else self.chain.zero_point
+        reached = is_reached(layer, reachable, step, zero_point)
         layer.step = step
         layer.offset += layer.late
         self.chain.layers.append(layer)
         self.layer, self.limit = None, limit
+        if reached:
+            self.limit_to(node, reachable)
 
-    def _require_below(
-        self, node: onnx.NodeProto, layer: RawLayer, ceiling: float, step: float
-    ) -> None:
-        """Refuse an upper limit below the machine's 255 steps, unless the sums cannot reach it."""
-        zero_point = 0 if self.chain.layers else self.chain.zero_point
-        if ceiling < 254.5 * step and largest(layer, zero_point) + layer.late > ceiling:
-            self.object(
-                node,
-                f"values end at {ceiling:.6g}, below the 255 steps of {step:.6g} at which the "
-                "machine's do; quantize activations to uint8 with a scale of their largest value "
-                "/ 255 (quantize_static: activation_type=QuantType.QUInt8)",
-            )
+    def limit_to(self, node: onnx.NodeProto, limit: float) -> None:
+        """The activations of the layer that was finished last end at ``limit`` steps."""
+        whole = round(limit)
+        if whole >= (255 if self.below is None else self.below) or not self.chain.layers:
+            return
+        layer = self.chain.layers[-1]
+        if self.below is not None or not layer.step:
+            raise refuse(node, f"a second upper limit, of {limit:.6g} steps, for the same values")
+        self.chain.layers.append(below_limit(node, layer, whole, layer.step))
+        self.chain.taps.append(Tap("", layer.step))
+        self.below = whole
+
+    def taken(self, node: onnx.NodeProto, layer: RawLayer) -> None:
+        """A layer takes the activations; where they end below 255, as their distance from there."""
+        if self.below is not None:
+            behind_limit(node, layer, self.below)
+        self.below = None
+        self.take(layer)
 
     def limit_of(self, node: onnx.NodeProto, found: Quantizer) -> int:
         """Largest integer of a hidden layer above its zero point, which must represent 0."""

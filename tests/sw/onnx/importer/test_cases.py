@@ -21,14 +21,14 @@ MODELS = sorted(CASES.glob("*/*.onnx")) if CASES.is_dir() else []
 IMPORTED = ("u8s8", "bn_preprocessed", "int4w", "relu6_keep", "relu_int8", "mlp", "argmax_end",
             "reshape_value_ints", "buffers_no_folding", "named", "qoperator", "batchnorm",
             "view_dynamic", "nhwc_transpose", "maxpool_rect", "conv1d", "depthwise", "grouped",
-            "pads_rect", "same_upper", "stride_rect", "mykws")  # fmt: skip
+            "pads_rect", "same_upper", "stride_rect", "mykws", "symmetric", "n")  # fmt: skip
 ROUNDED = {"bn": 0.95, "matmul": 0.985, "perchannel": 0.985, "flatten_per_channel_all": 0.985,
            "avgpool": 0.985, "gap": 0.985}  # fmt: skip
 """Cases of which roundings are left out, or take place elsewhere, and the least share of labels on
 noise, where logits are close to each other.
 """
 REFUSED = {
-    "symmetric": "values end at 1.72", "n": "upper limit 15", "softmax_axis0": "axis is 0",
+    "softmax_axis0": "axis is 0", "residual": "goes to 2 nodes .Add, Conv.",
     "clip_nan": "NaN", "maxpool_ceil_no_kernel": "kernel_shape is missing",
     "onnx-cycle-self": "cycle", "weight_cycle": "cycle", "onnx-op_vals17": "is 0 for most",
     "onnx-op_attrtype6": "axis is of the wrong type", "onnx-op_noinput7": "0 inputs",
