@@ -88,10 +88,12 @@ def pool(walk: Walk, node: onnx.NodeProto) -> None:
     layer = layer or layers[-1]
     if not layer.convolution or layer.k is not None:
         raise refuse(node, "pools something else than the image behind a convolution")
-    if walk.layer is None and walk.below is not None:
+    limited = walk.layer is None and walk.below is not None
+    if limited:
         layer = layers[-2]  # maxima commute with limits
     POOLING[node.op_type](walk.graph, node, layer, walk.layer is not None)
-    layers[-1].in_shape = layer.out_shape if walk.below is not None else layers[-1].in_shape
+    if limited:
+        layers[-1].in_shape = layer.out_shape
     walk.pooled()
 
 
