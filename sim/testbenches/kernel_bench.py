@@ -216,12 +216,12 @@ class Bench:
         """
         frame = b"\xa5" * BEAT_BYTES
         known = self.job.results if results is None else results
-        wanted = frame + known[: self.job.row * count] + frame
-        found = bytes(self.memory.content.read(output - BEAT_BYTES, len(wanted)))
+        expected = frame + known[: self.job.row * count] + frame
+        found = bytes(self.memory.content.read(output - BEAT_BYTES, len(expected)))
         wrong = [
             at // BEAT_BYTES - 1
-            for at in range(0, len(wanted), BEAT_BYTES)
-            if found[at : at + BEAT_BYTES] != wanted[at : at + BEAT_BYTES]
+            for at in range(0, len(expected), BEAT_BYTES)
+            if found[at : at + BEAT_BYTES] != expected[at : at + BEAT_BYTES]
         ]
         assert not wrong, f"beats {wrong} of {count} results differ"
 

@@ -54,7 +54,7 @@ class Slider:
         self._loud = np.empty(0)
 
     def needed(self, index: int) -> int:
-        """Samples of the stream up to the last one that a window looks at."""
+        """Samples of the stream up to the last one that a window covers."""
         return (index * self.every + FRAMES - 1) * HOP + WINDOW // 2
 
     def complete(self, frames: int) -> int:

@@ -67,14 +67,14 @@ def routing(plan: ScatterPlan) -> Routing:
     Raises FoldingError when a bank would need more than `PORTS_MAX` ports.
     """
     readers = [dict(_places(plan, *reader)) for reader in _readers(plan)]
-    wanted = [_by_bank(places) for places in readers]
+    needed = [_by_bank(places) for places in readers]
     banks = plan.source.folding.rows * plan.source.folding.cols
     ports: list[tuple[int, Sequence]] = []
     chosen: list[dict[int, int]] = [{NOTHING: NOTHING} for _ in readers]
     for bank in range(banks):
         base = len(ports)
         sequences: list[Sequence] = []
-        for reader, by_bank in enumerate(wanted):
+        for reader, by_bank in enumerate(needed):
             if bank in by_bank:
                 chosen[reader][bank] = base + _merge(sequences, by_bank[bank])
         _check_ports(plan, bank, len(sequences))
@@ -141,13 +141,13 @@ def _by_bank(places: dict[int, tuple[int, int]]) -> dict[int, Sequence]:
     return found
 
 
-def _merge(sequences: list[Sequence], wanted: Sequence) -> int:
-    """Index of the first sequence that does not conflict with ``wanted``, which is merged in."""
+def _merge(sequences: list[Sequence], needed: Sequence) -> int:
+    """Index of the first sequence that does not conflict with ``needed``, which is merged in."""
     for index, sequence in enumerate(sequences):
-        if all(sequence.get(step, value) == value for step, value in wanted.items()):
-            sequence.update(wanted)
+        if all(sequence.get(step, value) == value for step, value in needed.items()):
+            sequence.update(needed)
             return index
-    sequences.append(dict(wanted))
+    sequences.append(dict(needed))
     return len(sequences) - 1
 
 

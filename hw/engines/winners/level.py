@@ -27,10 +27,10 @@ class LevelSearch(Tile):
     -------
     valid, last: a row, and the last of its sample; rows of the next sample may follow at once.
     levels, members: for each candidate of the row, its level, and whether it counts at all.
-    need: winners wanted; sampled with the last row.
+    need: number of winners; sampled with the last row.
     o_valid: the other outputs are valid for a sample.
     o_level: the level.
-    o_need: winners wanted among the members of exactly this level, 1..``need``.
+    o_need: number of winners among the members of exactly this level, 1..``need``.
 
     Latency: `latency` cycles from the last row to ``o_valid``; one row per cycle, no handshake.
     """

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twofold.hw.contract.errors import ParameterError
+from twofold.hw.contract.regs import ARGUMENTS
 from twofold.hw.xclbin import axlf
 from twofold.hw.xclbin.axlf import Kind
 from twofold.hw.xclbin.xclbin import (
@@ -173,7 +174,11 @@ def test_what_others_wrote_has_no_digest_and_may_have_no_identity():
         (Kind.CLOCK_FREQ_TOPOLOGY, struct.pack("<hHB133x", 1, 1, 9), "unknown type 9"),
         (Kind.IP_LAYOUT, struct.pack("<iiIIQ64s", 1, 0, 1, 0x901, 0, b"a:b"), "protocol is 9"),
         (Kind.CONNECTIVITY, struct.pack("<4i", 1, 1, 2, 0), "connects unit 2 of 2 to memory 0"),
-        (Kind.CONNECTIVITY, struct.pack("<4i", 1, 6, 0, 0), "argument 6 of unit 0, which has 6"),
+        (
+            Kind.CONNECTIVITY,
+            struct.pack("<4i", 1, len(ARGUMENTS), 0, 0),
+            f"argument {len(ARGUMENTS)} of unit 0, which has {len(ARGUMENTS)}",
+        ),
         (Kind.KEYVALUE_METADATA, b"[]", "KEYVALUE_METADATA that is not a JSON object"),
         (Kind.KEYVALUE_METADATA, b'{"key_values": 1}', "without key_values"),
         (Kind.KEYVALUE_METADATA, b'{"key_values": [1]}', "something else than keys and values"),

@@ -21,7 +21,7 @@ BARE = Card("0000:86:00.0", None, False)
 
 @dataclass
 class Opened:
-    """A device as far as opening looks at it."""
+    """A device, as far as opening uses it."""
 
     name: str
     closed: list[str] = field(default_factory=list)
