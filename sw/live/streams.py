@@ -8,7 +8,7 @@ larger the runs: a run takes what has arrived while the one before it was comput
 - Features are computed once a frame, and equal those of the whole recording to the last bit.
 - Windows below the silence gate are not computed, nor is a window whose image equals the one before
   (digital silence).
-- Fairness: streams take turns, each with at most `SHARE` windows a run.
+- Fairness: streams take turns, each with its part of a run, `SHARE` windows at least.
 - Back-pressure: a stream holds seconds of samples and some hundred windows, no more
   (`twofold.sw.live.stream`). When results are not read, the stream's samples wait, then its writer
   does; other streams go on.
@@ -35,7 +35,7 @@ from twofold.sw.live.frames import loudness
 from twofold.sw.live.stream import GATED, REPEATED, Stream
 
 SHARE = 32
-"""Windows of one stream in a run at most."""
+"""Windows of one stream in a run at most, while others wait for their turn."""
 RUN = 8192
 """Frames of a run; the stream that passes it is the run's last."""
 AHEAD = 2
@@ -139,10 +139,11 @@ class Streams(Closing):
         taken: list[tuple[Stream, Samples]] = []
         frames = 0
         with self._lock:
+            share = max(SHARE, RUN // (self.every * max(len(self._work), 1)))
             while self._work and frames < RUN:
                 stream = self._work.popleft()
                 stream.queued = False
-                taken.append((stream, stream.take(SHARE)))
+                taken.append((stream, stream.take(share)))
                 frames += len(taken[-1][1])
         return taken
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HELP = "find words in a long recording: hits, misses, false alarms an hour over the threshold"
 SNRS = (20.0, 10.0, 5.0)
 MINUTES, ALARMS = 20.0, 10.0
-PIECE = 16_000
+PIECE = 8 * 16_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -168,7 +168,7 @@ def _listen(
     every = how.hop // 64 * GRID
     with Streams(accelerator, network, every=every, gate=how.gate) as streams:
         heard = streams.open("recording")
-        pieces = np.array_split(recording.samples, len(recording.samples) // PIECE)
+        pieces = np.array_split(recording.samples, len(recording.samples) // PIECE + 1)
         with feeding(heard, pieces):
             candidates = [smoother.push(window) for window in heard]
         counts = {
