@@ -19,7 +19,7 @@ MACHINE_OPTIONS = $(CHOSEN) $(if $(MACHINE),--machine "$(MACHINE)") $(if $(FOLDI
 SEND = $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(INPUT),--input "$(INPUT)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test nightly unisim test-pythons lint rtl train bitstream board emulate serve bench results \
+.PHONY: help setup sim test nightly unisim test-pythons fuzz networks lint rtl train bitstream board emulate serve bench results \
 	report resources docs clean distclean
 
 help:  ## list the verbs
@@ -49,6 +49,12 @@ test-pythons: build/typing  ## the tests under Python 3.10 to 3.13, as far as th
 			$$environment/bin/pip install --quiet --disable-pip-version-check --editable '.[sim,onnx,test]' && \
 			$$environment/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(or $(TESTS),tests) || exit 1; \
 			break; done; done; echo "tested under:$$tried"
+
+fuzz: $(VENV)/.all  ## damaged files and odd options for every reader (TIME=seconds SEED=n; build/fuzz/fuzz.json)
+	@$(BIN)/python -m twofold.sim.fuzz $(if $(TIME),--seconds $(TIME)) $(if $(SEED),--seed $(SEED))
+
+networks: $(VENV)/.all  ## random networks in PyTorch, ONNX Runtime and every instruction set (COUNT=n)
+	@$(BIN)/python -m twofold.sim.evaluate.networks $(if $(COUNT),--count $(COUNT))
 
 lint: $(VENV)/.all build/typing  ## ruff and pyright
 	@$(BIN)/ruff check .

@@ -23,6 +23,7 @@ import numpy as np
 
 from twofold.hw.contract.errors import FileError
 from twofold.hw.contract.files import read_bytes, write_bytes
+from twofold.sw.artefacts.arrays import array_header
 from twofold.sw.errors import ArtefactError
 
 FILE_BYTES_MAX = 1 << 27
@@ -185,9 +186,10 @@ def _check_members(archive: zipfile.ZipFile, specs: Specs) -> None:
 
 def _read_array(archive: zipfile.ZipFile, name: str, spec: ArraySpec) -> np.ndarray:
     content = io.BytesIO(_unpack(archive, f"{name}.npy", spec.nbytes + ARRAY_HEADER_BYTES_MAX))
-    magic = np.lib.format.read_magic(content)
-    _require(magic == (1, 0), f"{name}: array format {magic}, needs (1, 0)")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(content)
+    version, found = array_header(content)
+    if version != (1, 0) or found is None:
+        raise ArtefactError(f"{name}: array format {version}, needs (1, 0)")
+    shape, fortran, dtype = found
     _require(
         (shape, dtype, fortran) == (spec.shape, spec.numpy_dtype, False),
         f"{name} is {dtype}{list(shape)}, needs {spec.dtype}{list(spec.shape)} in C order",

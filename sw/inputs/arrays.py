@@ -16,7 +16,6 @@ unpickled.
 import io
 import math
 import struct
-import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -28,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.artefacts.arrays import array_header
 from twofold.sw.artefacts.regular import read_regular
 from twofold.sw.errors import InputError
 
@@ -89,9 +89,7 @@ def as_samples(network: QuantizedNetwork, array: Array, what: str) -> NDArray[np
 
 def _sound(path: Path, parse: Callable[[], _Result]) -> _Result:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about headers written by old Python versions
-            return parse()
+        return parse()
     except _DAMAGE as error:
         text = str(error).splitlines()
         raise InputError(
@@ -128,13 +126,10 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
 def _parsed(content: bytes, what: str) -> Array:
     """Parse an array in the format of `numpy.save`; truncated or trailing data is refused."""
     file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
+    version, found = array_header(file)
+    if found is None:
         raise InputError(f"{what}: version {version} of the format is for arrays with fields")
+    shape, fortran, dtype = found
     if dtype.hasobject or dtype.fields is not None or dtype.itemsize == 0:
         raise InputError(f"{what}: holds {_kind(dtype)}, needs integers from 0 to 255")
     if min(shape, default=1) < 0:

@@ -10,6 +10,7 @@ from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import FileError
 from twofold.hw.contract.files import read_json
 from twofold.sw.errors import ArtefactError
+from twofold.sw.report import forms
 
 VARIANTS = ("dense", "sparse-dense", "accurate", "fast")
 """Variants of the machine, in the order of the figures."""
@@ -117,17 +118,24 @@ def collect(folder: Path, net: str = "gsc", board: Board | None = None) -> Input
     Raises ArtefactError for damaged files.
     """
     board = board or default()
-    benches = [read(path) for path in sorted(folder.glob("bench*.json"))]
+    benches = [_formed(path, forms.BENCH) for path in sorted(folder.glob("bench*.json"))]
     benches = [tree for tree in benches if _is_bench(tree, net)]
-    simulations = [read(path) for path in sorted(folder.glob("sim*.json"))]
+    simulations = [
+        _simulation(path, tree)
+        for path in sorted(folder.glob("sim*.json"))
+        if _is_simulation(tree := read(path), net)
+    ]
     area = folder / f"resources{suffix(board)}.json"
-    areas = read(area) if area.exists() else {}
+    form = forms.fields({"variants": forms.named(forms.fields())})
+    variants = _formed(area, form).get("variants") if area.exists() else None
+    areas = _areas(variants or {}, net)
+    for name, tree in areas.items():
+        forms.AREA(tree, f"{area}: variants.{name}")
     bench = max(benches, key=lambda tree: str(tree.get("when")), default=None)
-    sound = [tree for tree in simulations if _is_simulation(tree, net) and _same(tree, bench)]
     return Inputs(
         bench=bench,
-        simulations=_fastest(sound),
-        resources=_areas(areas.get("variants", {}), net),
+        simulations=_fastest([tree for tree in simulations if _same(tree, bench)]),
+        resources=areas,
         net=net,
         card=_on_card(folder / "time.json", net),
         board=board,
@@ -145,11 +153,29 @@ def read(path: Path) -> dict[str, Any]:
     return tree
 
 
+def _formed(path: Path, form: forms.Form) -> dict[str, Any]:
+    """The object in a JSON file, of a form. Raises ArtefactError."""
+    return _checked(path, read(path), form)
+
+
+def _simulation(path: Path, tree: dict[str, Any]) -> dict[str, Any]:
+    _checked(path, tree, forms.SIMULATION)
+    return _checked(path, tree, forms.KNOWN) if tree.get("known") else tree
+
+
+def _checked(path: Path, tree: dict[str, Any], form: forms.Form) -> dict[str, Any]:
+    try:
+        form(tree, "it")
+    except ArtefactError as error:
+        raise ArtefactError(f"{path}: {error}; make it again") from error
+    return tree
+
+
 def _on_card(path: Path, net: str) -> dict[str, Any] | None:
     """Timings of a card: only those with power, which software devices do not report."""
     tree = read(path) if path.exists() else {}
     same = str(tree.get("network", "")).startswith(f"{net}-")
-    return tree if same and tree.get("watts") else None
+    return _checked(path, tree, forms.CARD) if same and tree.get("watts") else None
 
 
 def _without(tree: dict[str, Any], *names: str) -> dict[str, Any]:

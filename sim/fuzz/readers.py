@@ -1,0 +1,238 @@
+"""Everything that reads files or words from outside, and good input to begin with."""
+
+import io
+import json
+import runpy
+import wave
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from twofold.hw.contract.errors import TwofoldError
+from twofold.hw.contract.machine import Machine
+from twofold.hw.contract.shipped import machine
+from twofold.hw.xclbin import xclbin
+from twofold.sim.emulation.bitstream import Target, describe
+from twofold.sim.emulation.protocol import ProtocolError, call, decode
+from twofold.sim.fuzz.mutate import mutated
+from twofold.sim.fuzz.options import option_cases
+from twofold.sim.workloads.random_network import random_quantized
+from twofold.sw.artefacts import QuantizedNetwork
+from twofold.sw.artefacts.shipped import shipped_file
+from twofold.sw.data.gsc import open_gsc
+from twofold.sw.inputs import read_inputs
+from twofold.sw.onnx.export.onnx import export
+from twofold.sw.onnx.importer.assemble import import_onnx
+from twofold.sw.pack import pack, unpack
+from twofold.sw.report.inputs import collect
+from twofold.sw.report.page import render
+
+MACHINE, NETWORK, SPEECH = "tiny-fast-small", "tiny-fast", "gsc-fast"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader, and how cases for it are made.
+
+    Attributes
+    ----------
+    name: of the reader, and of its kind of file.
+    suffix: of its files.
+    seeds: makes good files; called once.
+    read: reads a file; anything that it raises but ``refusals`` is a fault.
+    change: makes a case of a good file.
+    refusals: exceptions that say in one line what is wrong.
+    """
+
+    name: str
+    suffix: str
+    seeds: Callable[[], Sequence[bytes]]
+    read: Callable[[Path], object]
+    change: Callable[[bytes, Random], bytes] = mutated
+    refusals: tuple[type[BaseException], ...] = (TwofoldError,)
+
+
+def _quantized() -> QuantizedNetwork:
+    return QuantizedNetwork.load(shipped_file(NETWORK))
+
+
+def _artefact() -> list[bytes]:
+    return [shipped_file(NETWORK).read_bytes(), shipped_file("tiny-accurate").read_bytes()]
+
+
+def _machine() -> list[bytes]:
+    return [machine(name).to_text().encode() for name in (MACHINE, "gsc-fast-full")]
+
+
+def _onnx() -> list[bytes]:
+    return [export(_quantized()).SerializeToString()]
+
+
+def _image() -> list[bytes]:
+    held = machine(MACHINE)
+    return [pack(random_quantized(held.network), held.folding)]
+
+
+def _read_image(path: Path) -> object:
+    held = machine(MACHINE)
+    return unpack(path.read_bytes(), held.network, held.folding)
+
+
+def _wav() -> list[bytes]:
+    found = []
+    for rate, width in ((16_000, 2), (44_100, 3), (8000, 1)):
+        content = io.BytesIO()
+        with wave.open(content, "wb") as file:
+            file.setparams((1, width, rate, 0, "NONE", ""))
+            file.writeframes(Random(width).randbytes(rate * width))
+        found.append(content.getvalue())
+    return found
+
+
+def _array() -> list[bytes]:
+    content = io.BytesIO()
+    np.save(content, np.zeros((3, 1, 8, 8), np.uint8))
+    return [content.getvalue()]
+
+
+def _arrays() -> list[bytes]:
+    content = io.BytesIO()
+    np.savez(content, x=np.zeros((3, 1, 8, 8), np.uint8), y=np.arange(3))
+    return [content.getvalue()]
+
+
+def _inputs(network: str) -> Callable[[Path], object]:
+    def read(path: Path) -> object:
+        found = read_inputs(QuantizedNetwork.load(shipped_file(network)), [path])
+        return found.complete()
+
+    return read
+
+
+def _bitstream() -> list[bytes]:
+    return [xclbin.encode(describe(Target(machine(MACHINE), 2), b"library"))]
+
+
+def _report() -> list[bytes]:
+    """A report of each kind, by the name of its file."""
+    row = {
+        "engine": "twofold", "version": "1", "precision": "int8", "sparsity": "sparse-sparse",
+        "batch": 64, "threads": 1, "samples_per_second": 80.0, "spread": [79.0, 81.0],
+        "samples_per_core_second": 80.0, "logits_ok": True, "logits_error": 0.0,
+        "joules_per_sample": None, "note": "", "network": NETWORK,
+    }  # fmt: skip
+    facts = {"network": "gsc-dense", "source": "gsc-dense.npz", "weights": 100,
+             "nonzero_weights": 5, "winners": []}  # fmt: skip
+    bench = {
+        "command": "twofold bench", "when": "2026-01-01", "minutes": 2.0, "load_before": 0.1,
+        "machine": {"cpu": "a", "family_model_stepping": "6/1/1", "cores": 2, "python": "3.11",
+                    "instruction_sets": ["avx2"], "virtual_machine": True, "memory_gib": 8.0,
+                    "system": "Linux"},
+        "energy": "none", "samples": "test", "settings": {"rounds": 3, "seconds": 0.1},
+        "networks": {"dense": facts}, "rows": [row, row | {"sparsity": "dense", "batch": 1}],
+        "layers": [{"sparsity": "dense", "isa": "avx2", "layer": "conv1", "kernel": "generic",
+                    "microseconds": 1.5}],
+    }  # fmt: skip
+    sim = {
+        "net": "gsc", "variant": "fast", "folding": "full", "samples": 200, "mismatches": 0,
+        "failures": {}, "cycles_per_sample": 88.0, "latency_cycles": 500, "known": 200,
+        "multiplications": 300_000, "multiplications_dense": 13_912_400, "correct": 180,
+        "accuracy": 0.9, "source": "test samples",
+    }  # fmt: skip
+    taken = {"lut": 200_000, "ff": 150_000, "bram36": 100, "uram": 200, "dsp": 1500}
+    area = {
+        "network": "gsc-fast",
+        "folding": "full",
+        "share_of_slr": {"lut": 0.5, "ff": 0.2, "bram36": 0.2, "uram": 0.6, "dsp": 0.5},
+    }
+    rate = {"median": 9.0, "low": 8.0, "high": 10.0}
+    card = {
+        "network": "gsc-fast",
+        "watts": 40.0,
+        "units": 4,
+        "samples_per_second": rate,
+        "samples_per_second_per_watt": 1000.0,
+    }
+    trees = {
+        "bench": bench, "sim": sim, "resources": {"variants": {"fast": area | taken}}, "time": card
+    }  # fmt: skip
+    return [json.dumps({name: tree}).encode() for name, tree in trees.items()]
+
+
+def _read_report(path: Path) -> object:
+    """A damaged report beside the good ones."""
+    folder = path.with_suffix("")
+    folder.mkdir()
+    for content in _report():
+        ((name, tree),) = json.loads(content).items()
+        (folder / f"{name}.json").write_text(json.dumps(tree))
+    try:
+        found = json.loads(path.read_bytes())
+        ((name, tree),) = found.items()
+        content = json.dumps(tree)
+    except (ValueError, AttributeError, RecursionError):
+        name, content = "bench", path.read_bytes().decode(errors="replace")
+    if name in ("bench", "sim", "resources", "time"):
+        (folder / f"{name}.json").write_text(content)
+    return render(collect(folder))
+
+
+def _list() -> list[bytes]:
+    return [b"yes/a.wav\nyes/b.wav\n", b"\xef\xbb\xbf./yes/a.wav\r\nyes\\b.wav\r\n"]
+
+
+def _read_list(path: Path) -> object:
+    root = path.with_suffix("")
+    (root / "yes").mkdir(parents=True)
+    for name in ("a", "b"):
+        (root / "yes" / f"{name}.wav").write_bytes(b"RIFF")
+    (root / "testing_list.txt").write_bytes(path.read_bytes())
+    return open_gsc(root).splits
+
+
+def _call() -> list[bytes]:
+    return [call(6, {3: 1 << 32, 4: b"content", 6: 0})[14:]]
+
+
+def _options() -> list[bytes]:
+    return option_cases()
+
+
+def _run_options(path: Path) -> object:
+    """The program itself, as if it was started with these words."""
+    import sys
+
+    sys.argv = ["twofold", *json.loads(path.read_bytes())]
+    try:
+        return runpy.run_module("twofold.sw.cli.main", run_name="__main__")
+    except SystemExit as stop:
+        return stop.code
+
+
+def _as_it_is(content: bytes, _draw: Random) -> bytes:
+    return content
+
+
+READERS: dict[str, Reader] = {
+    one.name: one
+    for one in (
+        Reader("artefact", ".npz", _artefact, QuantizedNetwork.load),
+        Reader("machine", ".json", _machine, Machine.load),
+        Reader("onnx", ".onnx", _onnx, lambda path: import_onnx(path.read_bytes())),
+        Reader("image", ".bin", _image, _read_image),
+        Reader("wav", ".wav", _wav, _inputs(SPEECH)),
+        Reader("npy", ".npy", _array, _inputs(NETWORK)),
+        Reader("npz", ".npz", _arrays, _inputs(NETWORK)),
+        Reader("xclbin", ".xclbin", _bitstream, lambda path: xclbin.decode(path.read_bytes())),
+        Reader("report", ".json", _report, _read_report),
+        Reader("list", ".txt", _list, _read_list),
+        Reader(
+            "emulation", ".bin", _call, lambda path: decode(memoryview(path.read_bytes())),
+            refusals=(ProtocolError,),
+        ),
+        Reader("options", ".json", _options, _run_options, change=_as_it_is),
+    )
+}  # fmt: skip
