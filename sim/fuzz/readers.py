@@ -122,7 +122,7 @@ def _report() -> list[bytes]:
         "engine": "twofold", "version": "1", "precision": "int8", "sparsity": "sparse-sparse",
         "batch": 64, "threads": 1, "samples_per_second": 80.0, "spread": [79.0, 81.0],
         "samples_per_core_second": 80.0, "logits_ok": True, "logits_error": 0.0,
-        "joules_per_sample": None, "note": "", "network": NETWORK,
+        "joules_per_sample": None, "note": "", "network": "gsc-fast",
     }  # fmt: skip
     facts = {"network": "gsc-dense", "source": "gsc-dense.npz", "weights": 100,
              "nonzero_weights": 5, "winners": []}  # fmt: skip
@@ -132,12 +132,15 @@ def _report() -> list[bytes]:
                     "instruction_sets": ["avx2"], "virtual_machine": True, "memory_gib": 8.0,
                     "system": "Linux"},
         "energy": "none", "samples": "test", "settings": {"rounds": 3, "seconds": 0.1},
-        "networks": {"dense": facts}, "rows": [row, row | {"sparsity": "dense", "batch": 1}],
-        "layers": [{"sparsity": "dense", "isa": "avx2", "layer": "conv1", "kernel": "generic",
-                    "microseconds": 1.5}],
+        "networks": {"dense": facts},
+        "accuracies": {"gsc-fast": {"test": 0.9, "val": 0.9, "data": "clips", "digest": "a"}},
+        "rows": [row, row | {"sparsity": "dense", "batch": 1}],
+        "layers": [{"network": "gsc-fast", "sparsity": "dense", "isa": "avx2", "layer": "conv1",
+                    "kernel": "generic", "microseconds": 1.5}],
     }  # fmt: skip
     sim = {
-        "net": "gsc", "variant": "fast", "folding": "full", "samples": 200, "mismatches": 0,
+        "net": "gsc", "variant": "fast", "network": "gsc-fast", "folding": "full",
+        "samples": 200, "mismatches": 0,
         "failures": {}, "cycles_per_sample": 88.0, "latency_cycles": 500, "known": 200,
         "multiplications": 300_000, "multiplications_dense": 13_912_400, "correct": 180,
         "accuracy": 0.9, "source": "test samples",
@@ -170,7 +173,7 @@ def _read_report(path: Path) -> object:
         ((name, tree),) = json.loads(content).items()
         (folder / f"{name}.json").write_text(json.dumps(tree))
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes().decode())
         ((name, tree),) = found.items()
         content = json.dumps(tree)
     except (ValueError, AttributeError, RecursionError):

@@ -91,13 +91,26 @@ def fields(optional: dict[str, Form] | None = None, /, **needed: Form) -> Form:
     return check
 
 
+def maybe(form: Form) -> Form:
+    """A value of a form, or null."""
+
+    def check(value: Any, place: str) -> None:
+        if value is not None:
+            form(value, place)
+
+    return check
+
+
 SMALLEST = 1e-9
 """What is divided by is not zero."""
 _RATE = number(SMALLEST)
+_SHARES = fields({"test": number(), "val": number(), "data": text}, digest=text)
+"""Accuracies of a network, and what they were measured on."""
 _ROW = fields(engine=one_of(*ENGINES), sparsity=text, precision=text, note=text)
 _TIMED = fields(
     {"joules_per_sample": number(), "logits_error": number()},
-    engine=one_of(*ENGINES), version=text, sparsity=text, precision=text, batch=number(1),
+    engine=one_of(*ENGINES), version=text, network=text, sparsity=text, precision=text,
+    batch=number(1),
     threads=number(1), samples_per_second=_RATE, spread=every(number(), 2),
     samples_per_core_second=number(),
 )  # fmt: skip
@@ -113,8 +126,12 @@ def _row(value: Any, place: str) -> None:
 BENCH = fields(
     {
         "layers": every(
-            fields(sparsity=text, isa=text, layer=text, kernel=text, microseconds=number())
-        )
+            fields(
+                network=text, sparsity=text, isa=text, layer=text, kernel=text,
+                microseconds=number(),
+            )
+        ),
+        "accuracies": named(maybe(_SHARES)),
     },
     command=text, when=text, minutes=number(), load_before=number(), energy=text, samples=text,
     machine=fields(
@@ -129,8 +146,12 @@ BENCH = fields(
 )  # fmt: skip
 """Of ``twofold bench``."""
 SIMULATION = fields(
-    {"known": number(), "correct": number(), "accuracy": number(), "source": text},
-    folding=text, samples=number(1), mismatches=number(), cycles_per_sample=number(1),
+    {
+        "known": number(), "correct": number(), "accuracy": number(), "source": text,
+        "network_accuracy": _SHARES,
+    },
+    network=text, folding=text, samples=number(1), mismatches=number(),
+    cycles_per_sample=number(1),
     latency_cycles=number(1), multiplications=number(1), multiplications_dense=number(1),
 )  # fmt: skip
 """Of ``twofold sim``."""
