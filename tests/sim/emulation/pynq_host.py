@@ -25,7 +25,7 @@ def main(bitstream: str, job: Path, unit: str, runs: int) -> None:
         return made
 
     def call(operation: int, samples: int) -> None:
-        waiter = kernel.start_ert(operation, image, len(first), source, target, samples)
+        waiter = kernel.start_ert(operation, image, len(first), source, target, samples, 0, 0)
         while not waiter.done:
             device._handle_events(10)
 
