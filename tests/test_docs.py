@@ -180,6 +180,28 @@ def test_first_steps_as_written(environment: Path, capsys: pytest.CaptureFixture
     assert said and int(said.group(1)) > 900
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's, of its own exporter
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_own_network_as_written(environment: Path, capsys: pytest.CaptureFixture[str]):
+    """From PyTorch to samples through the RTL, block by block."""
+    pytest.importorskip("torch").set_num_threads(1)
+    page = ROOT / "docs" / "own-network.md"
+    text, namespace = page.read_text(encoding="utf-8"), {"__name__": "page"}
+    programs = iter([block for language, block in code(page) if language == "python"])
+    done = []
+    for part in re.split(r"(?=^```python$)", text, flags=re.M):
+        if part.startswith("```python"):
+            exec(compile(next(programs), str(page), "exec"), namespace)
+        for line in re.findall(r"^    (twofold .*)$", part.split("\n```\n", 1)[-1], re.M):
+            words = shlex.split(line)
+            # A label may differ where rounding in float32 does.
+            assert main(words[1:]) in ((0, 1) if words[1] == "import" else (0,)), line
+            done.append(words[1])
+    assert done == ["import", "compare", "solve", "sim", "infer"]
+    assert (environment / "digits.machine.json").stat().st_size > 0
+    assert "ONNX Runtime" in capsys.readouterr().out
+
+
 def test_example_of_the_driver_as_written(environment: Path):
     page, found = ROOT / "sw" / "driver" / "README.md", {}
     (program,) = [block for language, block in code(page) if language == "python"]

@@ -18,6 +18,7 @@ from twofold.hw.contract.files import read_bytes, write_text
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding, Plan, folding_from_json, plans
 from twofold.hw.contract.network import Network
+from twofold.hw.contract.notebook import STRUCTURE, chain, page, structure
 from twofold.hw.contract.reading import network_from_json
 
 FORMAT = "twofold.machine"
@@ -62,6 +63,19 @@ class Machine:
                 f"{what} is {value[:80]!r}, needs 1..80 letters, digits, '-', '_' or '.'",
             )
         _ = self.plans
+
+    def __repr__(self) -> str:
+        cycles = max(plan.cycles for plan in self.plans)
+        return f"<Machine {self.name}: {len(self.plans)} layers, {cycles:,} cycles a sample>"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            [*structure(plan.stage), plan.folding.text(), f"{plan.multipliers:,}",
+             f"{plan.cycles:,}"]
+            for plan in self.plans
+        )  # fmt: skip
+        headings = (*STRUCTURE, "folding", "multipliers", "cycles")
+        return page(repr(self)[1:-1], chain(self.network), headings, rows)
 
     @cached_property
     def plans(self) -> tuple[Plan, ...]:

@@ -21,6 +21,7 @@ from twofold.hw.contract.network import (
     Stage,
     Taps,
 )
+from twofold.hw.contract.notebook import STRUCTURE, chain, page, structure
 from twofold.hw.contract.reading import network_from_json
 from twofold.sw.artefacts.container import ArraySpec, read, write
 from twofold.sw.artefacts.decision import Decision
@@ -77,6 +78,21 @@ class QuantizedNetwork:
 
     def __post_init__(self) -> None:
         self.validate()
+
+    def __repr__(self) -> str:
+        weights = sum(int(np.count_nonzero(layer.weight)) for layer in self.layers)
+        return (
+            f"<QuantizedNetwork {self.network.name}: {len(self.layers)} layers, {weights:,} "
+            "weights>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = (
+            [*structure(stage), f"{np.count_nonzero(layer.weight):,} of {layer.weight.size:,}"]
+            for stage, layer in zip(self.network.stages, self.layers, strict=True)
+        )
+        headings = (*STRUCTURE, "not zero")
+        return page(repr(self)[1:-1], chain(self.network), headings, rows)
 
     def validate(self) -> None:
         """Check every array against the network; also done on construction."""

@@ -33,9 +33,9 @@ VERBS = {
     **{
         verb: verb
         for verb in (
-            "train", "explore", "eval", "export", "solve", "sim", "rtl", "unisim", "resources",
-            "pack", "bitstream", "emulate", "devices", "check", "infer", "listen", "spot", "serve",
-            "time", "bench", "report",
+            "train", "explore", "eval", "export", "compare", "solve", "sim", "rtl", "unisim",
+            "resources", "pack", "bitstream", "emulate", "devices", "check", "infer", "listen",
+            "spot", "serve", "time", "bench", "report",
         )
     },
 }  # fmt: skip

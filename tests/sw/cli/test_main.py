@@ -138,8 +138,8 @@ def test_commands_stand_in_the_order_of_work(capsys):
         cli.main(["--help"])
     text = capsys.readouterr().out
     order = (
-        "import train explore eval export solve sim rtl unisim resources pack bitstream emulate "
-        "devices check infer listen spot serve time bench report"
+        "import train explore eval export compare solve sim rtl unisim resources pack bitstream "
+        "emulate devices check infer listen spot serve time bench report"
     )  # as a user gets to them
     assert list(cli.VERBS) == order.split()
     places = [text.index(f"\n    {verb}") for verb in cli.VERBS]
