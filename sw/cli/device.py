@@ -22,7 +22,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         "--device",
         default="auto",
         metavar="NAME",
-        help="auto, cpu, golden, rtl, xrt[:n] or pynq[:n] (default: a card, else the CPU engine)",
+        help="auto, cpu, golden, rtl, xrt[:n], pynq[:n] or serial:PORT[@BAUD] (default: a card, "
+        "else the CPU engine)",
     )
     parser.add_argument(
         "--xclbin",

@@ -25,6 +25,8 @@ from twofold.sw.xrt.cards import Card, cards, check_card
 from twofold.sw.xrt.library import RUNTIMES, emulated
 
 GROUP = "twofold.devices"
+SERIAL = "serial"
+"""A board on a serial line, as in ``serial:/dev/ttyUSB0``."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +64,25 @@ class Selection:
 
 def available() -> tuple[str, ...]:
     """Names that ``--device`` takes; cards without their number."""
-    return ("auto", "cpu", *sorted({point.name for point in _plugins()}), *RUNTIMES)
+    return ("auto", "cpu", *sorted({point.name for point in _plugins()}), *RUNTIMES, SERIAL)
 
 
 def open_devices(text: str, request: DeviceRequest) -> Selection:
-    """Open what ``--device`` asks for: a name from `available`, ``xrt:n`` or ``pynq:n``.
+    """Open what ``--device`` asks for: a name from `available`, ``xrt:n``, ``pynq:n``, or
+    ``serial:PORT`` with, behind an ``@``, the rate of the line if it is another than usual.
 
     ``xrt`` and ``pynq`` without a number take every card that is ready, and fail if one of them
     does not match. ``auto`` takes the cards that match, else the CPU, and says why. Raises
     ToolError for any other name, and whatever opening raises.
     """
     name, colon, number = text.partition(":")
-    if name not in available() or (colon and (name not in RUNTIMES or not number.isdecimal())):
+    if name == SERIAL and number:
+        return Selection((_on_line(number, request),), f"the board at {number}")
+    numbered = name in RUNTIMES and number.isdecimal()
+    if name not in available() or name == SERIAL or (colon and not numbered):
         raise ToolError(
             f"--device is {text!r}, choose one of {', '.join(available())} (xrt:n and pynq:n for "
-            "card n)"
+            "card n, serial:PORT for a board)"
         )
     if name == "auto":
         return _pick(request)
@@ -187,6 +193,16 @@ def _open_card(runtime: str, index: int, bitstream: Bitstream) -> Device:
     if not emulated():
         check_card(index)
     return (XrtDevice if runtime == "xrt" else PynqDevice)(index, bitstream)
+
+
+def _on_line(text: str, request: DeviceRequest) -> Device:
+    from twofold.sw.link.device import BAUD, open_serial
+
+    port, at, rate = text.partition("@")
+    if at and not (rate.isdecimal() and int(rate)):
+        raise ToolError(f"--device: the rate of a line is {rate!r}, needs a number of baud")
+    baud = int(rate) if at else BAUD
+    return open_serial(port, request.network, request.folding, baud=baud)
 
 
 def _close(devices: Iterable[Device]) -> None:

@@ -1,0 +1,147 @@
+"""Carries out requests: reads and writes words, and answers."""
+
+from typing import Any
+
+from amaranth.hdl import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.contract.link import ANSWER, HEADER_BYTES, REFUSED, WORD_BYTES, WORDS_MAX, Op
+from twofold.hw.link.frames import HEADER, WORD_BITS, FrameReader, marked_bytes
+
+READ_CYCLES = 6
+"""Cycles from an address on a `WordBus` to its word."""
+
+
+class WordBus(wiring.Signature):
+    """Access to words, seen from who asks.
+
+    Members
+    -------
+    space, word: address; stable throughout an access.
+    write, data: a word is to be written, until it is ``taken`` or ``refused``.
+    found: the word at the address, `READ_CYCLES` cycles after it; of any address, if need be 0.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "space": Out(8),
+                "word": Out(24),
+                "write": Out(1),
+                "data": Out(WORD_BITS),
+                "taken": In(1),
+                "refused": In(1),
+                "found": In(WORD_BITS),
+            }
+        )
+
+
+class Responder(wiring.Component):
+    """Answers one frame after the other.
+
+    Members
+    -------
+    held, header, count, release, index, word: of a `FrameReader`.
+    bus: see `WordBus`.
+    o: the bytes of the answer (see `marked_bytes`).
+    """
+
+    held: Signal
+    header: Any
+    count: Signal
+    release: Signal
+    index: Signal
+    word: Signal
+    bus: Any
+    o: Any
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "held": In(1),
+                "header": In(HEADER),
+                "count": In(range(WORDS_MAX + 1)),
+                "release": Out(1),
+                "index": Out(range(2 * WORDS_MAX)),
+                "word": In(WORD_BITS),
+                "bus": Out(WordBus()),
+                "o": Out(marked_bytes()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        at, total = Signal(range(WORDS_MAX + 1)), Signal(range(WORDS_MAX + 1))
+        wait = Signal(range(max(READ_CYCLES, FrameReader.LATENCY) + 1))
+        place, shift = Signal(range(HEADER_BYTES)), Signal(8 * HEADER_BYTES)
+        refused, reads = Signal(), Signal()
+        m.d.comb += [
+            self.index.eq(at),
+            reads.eq(self.header.op == Op.READ),
+            self.bus.space.eq(self.header.space),
+            self.bus.data.eq(self.word),
+            self.o.payload.data.eq(shift[:8]),
+        ]
+        m.d.sync += self.bus.word.eq(self.header.word + at)
+        sent = self.o.valid & self.o.ready
+        last = Signal()
+        m.d.comb += last.eq(refused | ~reads | (at == total))
+        with m.If(sent):
+            m.d.sync += [shift.eq(shift >> 8), place.eq(place - 1)]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += [at.eq(0), refused.eq(0), wait.eq(FrameReader.LATENCY)]
+                with m.If(self.held):
+                    m.next = "DECODE"
+            with m.State("DECODE"):  # by now the first word is there
+                m.d.sync += wait.eq(wait - 1)
+                with m.If(wait == 0):
+                    asked = self.word
+                    known = Mux(
+                        reads,
+                        (self.count == 1) & (asked != 0) & (asked <= WORDS_MAX),
+                        (self.header.op == Op.WRITE) & (self.count != 0),
+                    )
+                    m.d.sync += [total.eq(Mux(reads, asked, self.count)), refused.eq(~known)]
+                    m.next = "FETCH"
+                    with m.If(~known | reads):
+                        m.next = "ANSWER"
+                m.d.sync += [wait.eq(Mux(wait == 0, FrameReader.LATENCY + 1, wait - 1))]
+            with m.State("FETCH"):
+                m.d.sync += wait.eq(wait - 1)
+                with m.If(wait == 0):
+                    m.next = "WRITE"
+            with m.State("WRITE"):
+                m.d.comb += self.bus.write.eq(1)
+                m.d.sync += wait.eq(FrameReader.LATENCY + 1)
+                with m.If(self.bus.refused):
+                    m.d.sync += refused.eq(1)
+                    m.next = "ANSWER"
+                with m.Elif(self.bus.taken):
+                    m.d.sync += at.eq(at + 1)
+                    m.next = "FETCH"
+                    with m.If(at == total - 1):
+                        m.next = "ANSWER"
+            with m.State("ANSWER"):
+                op = self.header.op | Mux(refused, REFUSED, ANSWER)
+                m.d.sync += [
+                    shift.eq(Cat(op[:8], Value.cast(self.header)[8:])),
+                    place.eq(HEADER_BYTES - 1),
+                    at.eq(0),
+                ]
+                m.next = "SEND"
+            with m.State("SEND"):
+                m.d.comb += [self.o.valid.eq(1), self.o.payload.last.eq(last & (place == 0))]
+                m.d.sync += wait.eq(READ_CYCLES + 1)
+                with m.If(sent & (place == 0)):
+                    m.next = "LOOK"
+                    with m.If(last):
+                        m.d.comb += self.release.eq(1)
+                        m.next = "IDLE"
+            with m.State("LOOK"):
+                m.d.sync += wait.eq(wait - 1)
+                with m.If(wait == 0):
+                    m.d.sync += [shift.eq(self.bus.found), place.eq(WORD_BYTES - 1), at.eq(at + 1)]
+                    m.next = "SEND"
+        return m

@@ -1,0 +1,1 @@
+"""A board in simulation: the Verilated top of its design behind a pseudo-terminal."""
