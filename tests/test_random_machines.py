@@ -103,6 +103,11 @@ SETS = {"sparsity": Complementary(2)}
             {"pool": (2, 1), "pooling": "mean", "k": 4},
             id="dense weights, the whole map",
         ),
+        pytest.param(
+            {"pool": 2, "pooling": "mean", "zero": 128},
+            {"padding": (1, 0, 0, 1), "stride": (1, 2), "zero": 90, **SETS},
+            id="negative values, with padding between layers",
+        ),
     ],
 )
 def test_pooling_machines_equal_the_golden_model(build: Path, first: dict, second: dict):

@@ -14,7 +14,7 @@ reader.
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -66,6 +66,7 @@ class Stage:
     conv_shape: shape before pooling.
     out_shape: shape after pooling.
     last: whether its outputs are the logits.
+    zero: input value that stands for 0, which fills the padding.
     """
 
     index: int
@@ -80,6 +81,7 @@ class Stage:
     conv_shape: Shape
     out_shape: Shape
     last: bool
+    zero: int = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -275,7 +277,7 @@ class Network:
 
 
 def _stages(network: Network) -> Iterable[Stage]:
-    shape, in_k = network.input_shape, network.input_shape[0]
+    shape, in_k, zero = network.input_shape, network.input_shape[0], network.zero_point
     numbers: Counter[str] = Counter()
     for index, layer in enumerate(network.layers):
         numbers[layer.NAME] += 1
@@ -287,10 +289,10 @@ def _stages(network: Network) -> Iterable[Stage]:
             kernel=window.kernel, stride=window.stride, padding=window.padding, pool=window.pool,
             conv_shape=(window.channels, rows, cols),
             out_shape=(window.channels, rows // pool_rows, cols // pool_cols),
-            last=index == len(network.layers) - 1,
+            last=index == len(network.layers) - 1, zero=zero,
         )  # fmt: skip
         yield stage
-        shape, in_k = stage.out_shape, stage.k
+        shape, in_k, zero = stage.out_shape, stage.k, layer.zero
 
 
 def _check_network(network: Network) -> None:
@@ -310,6 +312,7 @@ def _check_network(network: Network) -> None:
         final.ENDS and final.k is None,
         "network: the last layer must be linear without winners",
     )
+    _require(not final.zero, "network: logits are signed as they are, so zero is 0")
     _require(not final.multiplier, "network: logits are not requantised, so no multiplier")
     _require(
         max(logits.acc_bits, logits.add_bits) < LOGIT_BITS,
@@ -368,6 +371,15 @@ def _check_stage(stage: Stage) -> None:
             1 <= layer.k <= stage.channels,
             f"{name}: k is {layer.k}, needs 1..{stage.channels} (its channels)",
         )
+    _require(
+        0 <= layer.zero < 1 << ACT_BITS,
+        f"{name}: zero is {layer.zero}, needs 0..{(1 << ACT_BITS) - 1}",
+    )
+    _require(
+        not layer.zero or stage.k == stage.channels,
+        f"{name}: {stage.k} winners of {stage.channels} with zero at {layer.zero}; winners are for "
+        "layers with ReLU",
+    )
     layer.check_structure(name)
     layer.sparsity.check(name, stage.channels, stage.inputs, stage.in_shape[0])
 

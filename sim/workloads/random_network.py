@@ -5,6 +5,7 @@ They exercise the packer, the golden model and the machine with shapes that no s
 
 import random
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,6 +34,8 @@ from twofold.hw.contract.network import (
 )
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.artefacts.quantized import own_group
+
+AnyLayer = TypeVar("AnyLayer", Conv2d, Linear)
 
 SPREAD = 96
 """Target standard deviation of hidden activations before the clamps."""
@@ -128,7 +131,7 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     """
     source, image = random.Random(seed), random.Random(f"image {seed}")
     pooling, windows = random.Random(f"pooling {seed}"), random.Random(f"windows {seed}")
-    groups = random.Random(f"groups {seed}")
+    groups, zeros = random.Random(f"groups {seed}"), random.Random(f"zeros {seed}")
     shape = (
         image.choice((1, 1, 2, 3)) if machine else source.randint(1, 3),
         source.randint(6, 12),
@@ -151,12 +154,13 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
         layer = _random_groups(groups, layer, planes)
         size = max(_output_size(layer, size), 1)
         layer = _random_pooling(pooling, layer, area)
+        layer = _random_zero(zeros, layer)
         layers.append(layer)
         planes = layer.out_channels
         area = _pooled(layer, area)
         size = min(size, *area)
     for _ in range(source.randint(0, 2)):
-        layers.append(_random_linear(source))
+        layers.append(_random_zero(zeros, _random_linear(source)))
     classes = source.randint(2, 6)
     layers.append(Linear(out_features=classes))
     return Network(
@@ -269,6 +273,13 @@ def _random_groups(source: random.Random, layer: Conv2d, planes: int) -> Conv2d:
         sparsity=Grouped(source.choice((planes, *choices))),
         k=source.choice((None, source.randint(1, out_channels))),
     )
+
+
+def _random_zero(source: random.Random, layer: AnyLayer) -> AnyLayer:
+    """The layer, or one that keeps negative values."""
+    if source.random() < 0.8:
+        return layer
+    return replace(layer, k=None, zero=source.choice((128, source.randint(1, ACT_MAX))))
 
 
 def _random_linear(source: random.Random) -> Linear:

@@ -14,13 +14,13 @@ namespace twofold {
 // Workers that take chunks of a call until none is left; the caller's thread is the first of them.
 class Engine {
 public:
-    Engine(const LayerDescription *layers, int count, int zero_point, Isa isa, int threads)
+    Engine(const LayerDescription *layers, int count, Isa isa, int threads)
         : layers_(plan_network(layers, count, isa)),
           size_(static_cast<int64_t>(layers[0].in_channels) * layers[0].in_rows *
                 layers[0].in_cols),
           classes_(layers[count - 1].kernels) {
         for (int i = 0; i < threads; i++)
-            workers_.push_back(std::make_unique<Worker>(layers_, zero_point));
+            workers_.push_back(std::make_unique<Worker>(layers_));
         try {
             for (int i = 1; i < threads; i++)
                 threads_.emplace_back([this, i] { serve(*workers_[i]); });
@@ -162,11 +162,10 @@ const char *twofold_cpu_isas() {
 }
 
 // Returns null if out of memory or threads; `isa` is a twofold::Isa and must be available.
-void *twofold_cpu_create(const twofold::LayerDescription *layers, int count, int zero_point,
-                         int isa, int threads) {
+void *twofold_cpu_create(const twofold::LayerDescription *layers, int count, int isa,
+                         int threads) {
     try {
-        return new twofold::Engine(layers, count, zero_point, static_cast<twofold::Isa>(isa),
-                                   threads);
+        return new twofold::Engine(layers, count, static_cast<twofold::Isa>(isa), threads);
     } catch (const std::exception &) {
         return nullptr;
     }

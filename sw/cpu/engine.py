@@ -76,7 +76,7 @@ class CpuEngine(Closing):
             )
         )
         self._handle = self._library.twofold_cpu_create(
-            layers, len(stages), self.network.zero_point, ISAS.index(self.isa), self.threads
+            layers, len(stages), ISAS.index(self.isa), self.threads
         )
         if self._handle is None:
             raise ToolError(
@@ -177,6 +177,6 @@ def _describe(stage: Stage, layer: QuantizedLayer, kept: list[np.ndarray]) -> La
         winners=winners, shift=layer.shift, last=stage.last,
         narrow=layer.mul is None and stage.add_bits < 32,
         most_active=stage.in_k,
-        sets=stage.sets if stage.slots > 1 else 0,
+        sets=stage.sets if stage.slots > 1 else 0, zero=stage.zero,
         weight=pointer(layer.weight), add=pointer(layer.add), mul=pointer(layer.mul),
     )  # fmt: skip

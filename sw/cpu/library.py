@@ -17,7 +17,7 @@ ISAS = ("portable", "avx2", "avx512", "amx")
 _INTEGERS = (
     "linear", "in_channels", "in_rows", "in_cols", "kernels", "kernel_rows", "kernel_cols",
     "stride_rows", "stride_cols", "top", "left", "bottom", "right", "pool_rows", "pool_cols",
-    "pooling", "winners", "shift", "last", "narrow", "most_active", "sets",
+    "pooling", "winners", "shift", "last", "narrow", "most_active", "sets", "zero",
 )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ _SIGNATURES = {
     "twofold_cpu_isas": (ctypes.c_char_p, []),
     "twofold_cpu_create": (
         ctypes.c_void_p,
-        [ctypes.POINTER(LayerDescription), *[ctypes.c_int] * 4],
+        [ctypes.POINTER(LayerDescription), *[ctypes.c_int] * 3],
     ),
     "twofold_cpu_destroy": (None, [ctypes.c_void_p]),
     "twofold_cpu_infer": (

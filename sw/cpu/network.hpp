@@ -19,7 +19,7 @@ namespace twofold {
     X(int32_t, stride_cols) X(int32_t, top) X(int32_t, left) X(int32_t, bottom) X(int32_t, right) \
     X(int32_t, pool_rows) X(int32_t, pool_cols) X(int32_t, pooling) \
     X(int32_t, winners) X(int32_t, shift) X(int32_t, last) X(int32_t, narrow) \
-    X(int32_t, most_active) X(int32_t, sets) \
+    X(int32_t, most_active) X(int32_t, sets) X(int32_t, zero) \
     X(const int8_t *, weight) X(const int32_t *, add) X(const uint16_t *, mul)
 
 // A layer as Python describes it; `weight` is [kernel][channel][tap] for every kind of layer. `mul`
@@ -66,6 +66,7 @@ struct PlannedLayer {
     Layer view = {};
     bool linear = false;
     Edges padding = {};
+    int zero = 0; // input value that stands for 0
     Run run = nullptr;
     Run few = nullptr; // for fewer than kFewSamples samples; may be null
     const char *kernel = "";

@@ -30,8 +30,7 @@ int64_t thread_nanoseconds() {
 
 } // namespace
 
-Worker::Worker(const Layers &layers, int zero_point)
-    : nanoseconds(layers.size(), 0), layers_(layers), zero_point_(zero_point) {
+Worker::Worker(const Layers &layers) : nanoseconds(layers.size(), 0), layers_(layers) {
     size_t acc = kGroupAcc, pixels = 0, entries = 0, wide = 0, lists = 0;
     for (size_t i = 0; i < layers.size(); i++) {
         const PlannedLayer &layer = *layers[i];
@@ -86,7 +85,7 @@ void Worker::load_inputs(const uint8_t *inputs, int samples) {
     const PlannedLayer &layer = *layers_[0];
     const int channels = layer.view.in_channels, rows = layer.rows(), cols = layer.cols();
     if (layer.padding.any())
-        std::fill(inputs_[0].begin(), inputs_[0].end(), static_cast<uint8_t>(zero_point_));
+        std::fill(inputs_[0].begin(), inputs_[0].end(), static_cast<uint8_t>(layer.zero));
     const Plane to = inner(0, input_of(0, samples));
     for (int w = 0; w < samples; w++)
         for (int c = 0; c < channels; c++)
@@ -120,7 +119,8 @@ void Worker::run_convolutions(const uint8_t *inputs, int first, int samples, int
         if (linear)
             out.data += first * out.sample;
         else if (layers_[i + 1]->padding.any())
-            std::fill(inputs_[i + 1].begin(), inputs_[i + 1].end(), uint8_t{0});
+            std::fill(inputs_[i + 1].begin(), inputs_[i + 1].end(),
+                      static_cast<uint8_t>(layers_[i + 1]->zero));
         run_layer(i, {input_of(i, samples), inner(i + 1, out), nullptr, samples, &scratch_});
     }
 }

@@ -9,7 +9,7 @@ namespace twofold {
 
 class Worker {
 public:
-    Worker(const Layers &layers, int zero_point);
+    explicit Worker(const Layers &layers);
 
     // Runs `samples` <= kChunkSamples inputs, [sample][channel][row][column].
     void run(const uint8_t *inputs, int samples, int32_t *logits);
@@ -26,7 +26,6 @@ private:
     Plane inner(size_t index, Plane plane) const;
 
     const Layers &layers_;
-    const int zero_point_;
     size_t convolutions_ = 0;
     std::vector<Table<uint8_t>> inputs_; // of each layer
     Table<int32_t> acc_, counts_;

@@ -21,7 +21,8 @@ def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.nd
     if stage.index == 0 and not stage.layer.FLATTENS:
         return np.full(samples, rows * cols * sum(stage.fan_ins), dtype=np.int64)
     top, left, bottom, right = stage.edges
-    active = np.pad(x != 0, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    edges = (0, 0), (top, bottom), (left, right), (0, 0)
+    active = np.pad(x, edges, constant_values=stage.zero) != 0
     stored, (down, across) = _stored_weights(stage, layer), stage.strides
     total = np.zeros(samples, dtype=np.int64)
     for dy in range(stage.kernel[0]):

@@ -100,7 +100,7 @@ def _forward_chunk(
     activations, x = [], np.ascontiguousarray(inputs.transpose(1, 2, 3, 0))
     for index, (stage, layer) in enumerate(zip(stages, quantized.layers, strict=True)):
         counts[:, index] = multiplications(stage, layer, x)
-        y = _layer(stage, layer, x, quantized.network.zero_point if index == 0 else 0)
+        y = _layer(stage, layer, x, stage.zero)
         x = y
         if stage.last:
             break

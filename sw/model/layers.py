@@ -37,6 +37,7 @@ class NormWinners(nn.Module):
 
     Attributes
     ----------
+    keeps: whether negative values are kept, without ReLU and winners.
     k: number of winners; may be changed at any time.
     used: largest share of non-zero values; None for no limit.
     density: share of non-zero values in the last batch; measured only if `used` is set.
@@ -46,9 +47,9 @@ class NormWinners(nn.Module):
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, channels: int, k: int) -> None:
+    def __init__(self, channels: int, k: int, *, keeps: bool = False) -> None:
         super().__init__()
-        self.k = k
+        self.k, self.keeps = k, keeps
         self.used: float | None = None
         self.density = 0.0
         self.fused = True
@@ -67,7 +68,10 @@ class NormWinners(nn.Module):
         x = x.float().contiguous()
         mean, variance = self._moments(x) if self.training else (self.mean, self.variance)
         deviation = torch.sqrt(variance + EPSILON)
-        if self.fused and (self.training or not torch.is_grad_enabled()):
+        if self.keeps:
+            out = (x - mean) / deviation * self.gain + self.shift
+            out = out.to(torch.bfloat16) if half else out
+        elif self.fused and (self.training or not torch.is_grad_enabled()):
             out = native.norm_winners(
                 x, gain=self.gain, shift=self.shift, mean=mean, deviation=deviation,
                 k=self.k, half=half,
@@ -123,7 +127,8 @@ class Layer(nn.Module):
         nn.init.normal_(self.weight, std=math.sqrt(2 * stage.groups / stage.inputs))
         self.register_buffer("mask", torch.ones_like(self.weight))
         self.bias = nn.Parameter(torch.zeros(stage.channels)) if stage.last else None
-        self.norm = None if stage.last else NormWinners(stage.channels, stage.k)
+        keeps = stage.layer.zero > 0
+        self.norm = None if stage.last else NormWinners(stage.channels, stage.k, keeps=keeps)
         self.fused = True
 
     def effective(self, half: bool = False) -> Tensor:

@@ -27,7 +27,7 @@ def limit_activity(
     for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
         if stage.last:
             break
-        fill = float(quantized.network.zero_point) if stage.index == 0 else 0.0
+        fill = float(stage.zero)
         acc = torch.cat([_sums(stage, layer, block, fill) for block in x.split(BATCH)])
         chosen = layer
         if stage.k < stage.channels:

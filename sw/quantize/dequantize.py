@@ -32,8 +32,7 @@ def dequantize(quantized: QuantizedNetwork, images: Tensor) -> SparseNet:
     for layer, whole in zip(net.each_layer(), quantized.layers, strict=True):
         if whole.mul is not None:
             raise NetworkError(f"{layer.stage.name}: layers with multipliers are not trained")
-        zero_point = quantized.network.zero_point if layer.stage.index == 0 else 0
-        weight, offset = _floats(layer, whole, quantized.logit_scale, zero_point)
+        weight, offset = _floats(layer, whole, quantized.logit_scale)
         layer.mask.copy_((weight != 0).float())
         if layer.norm is None:
             layer.weight.copy_(weight)
@@ -46,14 +45,12 @@ def dequantize(quantized: QuantizedNetwork, images: Tensor) -> SparseNet:
     return net
 
 
-def _floats(
-    layer: Layer, whole: QuantizedLayer, logit_scale: float, zero_point: int
-) -> tuple[Tensor, Tensor]:
+def _floats(layer: Layer, whole: QuantizedLayer, logit_scale: float) -> tuple[Tensor, Tensor]:
     """Weights and offset with the normalisation still fused in."""
     steps = torch.from_numpy(whole.weight).float()
-    half = (1 << whole.shift) >> 1
+    half = ((1 << whole.shift) >> 1) + (layer.stage.layer.zero << whole.shift)
     bias = torch.from_numpy(whole.add).double() - half
-    bias += zero_point * layer.stage.terms * steps.flatten(1).sum(1).double()
+    bias += layer.stage.zero * layer.stage.terms * steps.flatten(1).sum(1).double()
     if layer.stage.last:
         return steps * (logit_scale * SCALE), (bias * logit_scale).float()
     unit = 2.0**-whole.shift  # inputs and outputs have the same scale

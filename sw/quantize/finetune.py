@@ -27,14 +27,15 @@ class IntegerLayer(nn.Module):
 
     mask: Tensor
 
-    def __init__(self, stage: Stage, layer: QuantizedLayer, zero_point: int) -> None:
+    def __init__(self, stage: Stage, layer: QuantizedLayer) -> None:
         super().__init__()
         whole = torch.from_numpy(layer.weight).float()
-        self.stage, self.shift, self.zero_point = stage, layer.shift, zero_point
+        self.stage, self.shift = stage, layer.shift
         self.convolution = not stage.layer.FLATTENS
         self.rounding = float(1 << (layer.shift - 1)) if layer.shift else 0.0
+        self.rounding += float(stage.layer.zero << layer.shift)
         bias = torch.from_numpy(layer.add).float() - self.rounding
-        bias += zero_point * stage.terms * whole.flatten(1).sum(1)
+        bias += stage.zero * stage.terms * whole.flatten(1).sum(1)
         self.bias_unit = UNIT * 2.0**layer.shift if layer.shift else float(bias.abs().max()) + 1.0
         self.weight = nn.Parameter(whole / UNIT)
         self.bias = nn.Parameter(bias / self.bias_unit)
@@ -45,7 +46,7 @@ class IntegerLayer(nn.Module):
         weight = _straight_through(self.weight * UNIT, torch.round)
         weight = weight.clamp(WEIGHT_MIN, WEIGHT_MAX) * self.mask
         bias = _straight_through(self.bias * self.bias_unit, torch.round)
-        add = bias + self.rounding - self.zero_point * self.stage.terms * weight.flatten(1).sum(1)
+        add = bias + self.rounding - self.stage.zero * self.stage.terms * weight.flatten(1).sum(1)
         limit = 2.0 ** (self.stage.add_bits - 1)
         return weight, add.clamp(-limit, limit - 1)
 
@@ -72,7 +73,7 @@ class IntegerLayer(nn.Module):
             if stage.index > 0 and kind == torch.float32 and native.is_sparse(x):
                 last = x.permute(0, 2, 3, 1)
                 return native.sparse_conv_pool(last, weight, side).permute(0, 3, 1, 2)
-        return accumulate(stage, x.to(kind), weight.to(kind), float(self.zero_point))
+        return accumulate(stage, x.to(kind), weight.to(kind), float(self.stage.zero))
 
     def quantized(self) -> QuantizedLayer:
         """The current integers."""
@@ -100,12 +101,9 @@ class IntegerNet(nn.Module):
             raise ValueError("layers with multipliers are not trained in integers")
         self.network: Network = start.network
         self.logit_scale = start.logit_scale
-        zero_points = [self.network.zero_point] + [0] * (len(start.layers) - 1)
         self.layers = nn.ModuleList(
-            IntegerLayer(stage, layer, zero)
-            for stage, layer, zero in zip(
-                self.network.stages, start.layers, zero_points, strict=True
-            )
+            IntegerLayer(stage, layer)
+            for stage, layer in zip(self.network.stages, start.layers, strict=True)
         )
 
     def forward(self, images: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ def activation_scales(net: SparseNet, images: Tensor) -> tuple[float, ...]:
     """
     peaks: list[float] = []
 
-    def record(_module: torch.nn.Module, _inputs: Any, out: Tensor) -> None:
+    def record(module: torch.nn.Module, _inputs: Any, out: Tensor) -> None:
+        out = out.abs() if getattr(module, "keeps", False) else out
         positive = out[out > 0].float()
         positive = positive[:: max(1, positive.numel() // _SAMPLE)]
         rank = max(1, math.ceil(PERCENTILE * positive.numel()))
@@ -47,7 +48,9 @@ def activation_scales(net: SparseNet, images: Tensor) -> tuple[float, ...]:
     net(images)
     for hook in hooks:
         hook.remove()
-    return (INPUT_SCALE, *(ACT_MAX / peak for peak in peaks))
+    zeros = (layer.stage.layer.zero for layer in layers)
+    rooms = (min(zero, ACT_MAX - zero) if zero else ACT_MAX for zero in zeros)
+    return (INPUT_SCALE, *(max(room, 1) / peak for room, peak in zip(rooms, peaks, strict=True)))
 
 
 @torch.no_grad()
@@ -67,7 +70,7 @@ def fuse(
         if layer.norm is None:
             factor = WEIGHT_MAX / float(weight.abs().max())
             logit_scale = 1.0 / (factor * scales[index])
-            fused.append(integer_layer(layer.stage, weight * factor, offset / logit_scale, 0, 0))
+            fused.append(integer_layer(layer.stage, weight * factor, offset / logit_scale, 0))
             continue
         ratio = scales[index + 1] / scales[index] * layer.stage.share
         shift = weight_shift(weight * ratio)
@@ -77,7 +80,6 @@ def fuse(
                 weight * (ratio * 2**shift),
                 offset * (scales[index + 1] * 2**shift),
                 shift,
-                net.network.zero_point if index == 0 else 0,
             )
         )
     return QuantizedNetwork(net.network, tuple(fused), logit_scale, dict(provenance))
@@ -99,13 +101,14 @@ def weight_shift(weight: Tensor) -> int:
     return min(max(math.floor(math.log2((WEIGHT_MAX + 0.49) / peak)), 1), SHIFT_MAX)
 
 
-def integer_layer(
-    stage: Stage, weight: Tensor, offset: Tensor, shift: int, zero_point: int
-) -> QuantizedLayer:
-    """Round scaled weights and offset; add half a step and compensate for the zero point."""
+def integer_layer(stage: Stage, weight: Tensor, offset: Tensor, shift: int) -> QuantizedLayer:
+    """Round scaled weights and offset; add half a step and take in what stands for 0, in the input
+    and in the output.
+    """
     whole = weight.double().round().clamp(WEIGHT_MIN, WEIGHT_MAX)
     half = 1 << (shift - 1) if shift else 0
-    add = offset.double().round() + half - zero_point * stage.terms * whole.flatten(1).sum(1)
+    half += stage.layer.zero << shift
+    add = offset.double().round() + half - stage.zero * stage.terms * whole.flatten(1).sum(1)
     limit = 2 ** (stage.add_bits - 1)
     return QuantizedLayer(
         weight=whole.numpy().astype(np.int8),

@@ -42,7 +42,7 @@ def integer_logits(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> ND
 def _logits(quantized: QuantizedNetwork, images: Tensor) -> Tensor:
     x = images.float()
     for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
-        fill = float(quantized.network.zero_point) if stage.index == 0 else 0.0
+        fill = float(stage.zero)
         weight = torch.from_numpy(layer.weight).float()
         kind = exact_dtype(weight, stage.terms)
         x = accumulate(stage, x.to(kind), weight.to(kind), fill)

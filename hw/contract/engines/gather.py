@@ -29,7 +29,7 @@ class GatherFolding(LayerFolding):
     def plan(
         self, stage: Stage, source: Plan | None, *, zero_point: int = 0, emit: int = 1
     ) -> "GatherPlan":
-        return GatherPlan(stage, self, zero_point if stage.padding else 0)
+        return GatherPlan(stage, self, stage.zero if stage.padding else 0)
 
     def text(self) -> str:
         return f"{self.rows}x{self.cols} {self.streams}s"

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, ClassVar
 
 from twofold.hw.contract.layers.description import (
+    LATER,
     Description,
     boolean,
     kind_of,
@@ -59,6 +60,9 @@ class Layer(Description):
     sparsity: structure of the non-zero weights.
     k: number of winners kept; ``None`` keeps all activations.
     multiplier: whether to requantise with a multiplier per kernel in addition to the shift.
+    zero: activation that stands for 0: with 0, negative values are clamped (ReLU); above it, they
+        are kept, as the activations below ``zero``. All activations are kept then, as 0 is no
+        longer the least. Constants contain it; the padding of the next layer holds it.
 
     Attributes
     ----------
@@ -81,6 +85,7 @@ class Layer(Description):
     sparsity: Sparsity = field(default_factory=Dense)
     k: int | None = None
     multiplier: bool = False
+    zero: int = field(default=0, metadata=LATER)
 
     @abstractmethod
     def window(self, in_shape: Shape) -> Window:

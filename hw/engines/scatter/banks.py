@@ -109,13 +109,14 @@ class PixelBanks(wiring.Component):
             for index, choices in enumerate(self.routing.selects)
         ]
         live = self._live(m)
+        padding = self.entry.const({"value": self.plan.stage.zero}).as_value()
         for number, (reader, entry) in enumerate(
             zip(self.routing.readers, self.entries, strict=True)
         ):
             register = Signal(self.entry, name=f"entry{number}")
             chosen = Signal(self.entry, name=f"chosen{number}")
             sources = [
-                Const(0, self.entry.size) if source == NOTHING else found[source].as_value()
+                padding if source == NOTHING else found[source].as_value()
                 for source in reader.sources
             ]
             choice = picked(m, sources, selects[reader.select], name=f"picked{number}")

@@ -20,7 +20,7 @@ PORTS_MAX = 64
 """Maximum number of read ports of a bank: each is a copy of its memory."""
 
 NOTHING = -1
-"""In place of a bank or port: the tap lies in the padding, where all activations are 0."""
+"""In place of a bank or port: the tap lies in the padding, where all activations stand for 0."""
 
 Sequence = dict[int, int]
 """A choice for some of the steps of a sample; the others are don't-cares."""

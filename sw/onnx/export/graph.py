@@ -34,9 +34,9 @@ def centre(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
 def bias_of(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
     """Bias in accumulator steps, int64 ``[channels]``, for inputs minus their zero point.
 
-    Does not include the half step that makes rounding go up.
+    Does not include the half step that makes rounding go up, nor the activation that stands for 0.
     """
-    half = (1 << layer.shift) >> 1
+    half = ((1 << layer.shift) >> 1) + (stage.layer.zero << layer.shift)
     return layer.add.astype(np.int64) - half + centre(stage, layer, zero_point)
 
 
@@ -81,11 +81,11 @@ class Graph:
         ]
         return self.node("DequantizeLinear", [source, *factors], f"{name}.float")
 
-    def quantize(self, name: str, source: str, scale: float) -> str:
-        """Append ``round(source / scale)``, saturated to uint8; ``name`` is the result."""
+    def quantize(self, name: str, source: str, scale: float, zero: int = 0) -> str:
+        """Append ``round(source / scale) + zero``, saturated to uint8; ``name`` is the result."""
         factors = [
             self.constant(f"{name}.scale", np.float32(scale)),
-            self.constant(f"{name}.zero_point", np.uint8(0)),
+            self.constant(f"{name}.zero_point", np.uint8(zero)),
         ]
         return self.node("QuantizeLinear", [source, *factors], name)
 

@@ -58,11 +58,9 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
     """Checked ONNX model of ``quantized``. Raises OnnxError."""
     network = quantized.network
     graph = Graph()
-    zero_point = network.zero_point
-    x = graph.dequantize("image", "image", ACTIVATION_SCALE, np.uint8(zero_point))
+    x = graph.dequantize("image", "image", ACTIVATION_SCALE, np.uint8(network.zero_point))
     for stage, layer in zip(network.stages, quantized.layers, strict=True):
-        x = _layer(graph, stage, layer, x, zero_point)
-        zero_point = 0
+        x = _layer(graph, stage, layer, x, stage.zero)
     floats = _outputs(graph, x, quantized)
     return graph.model(
         network,
@@ -84,7 +82,9 @@ def _layer(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point
         x = _wide(graph, stage, layer, x, zero_point)
     if stage.last:
         return x
-    return graph.winners(stage, graph.dequantize(stage.name, x, ACTIVATION_SCALE, np.uint8(0)))
+    return graph.winners(
+        stage, graph.dequantize(stage.name, x, ACTIVATION_SCALE, np.uint8(stage.layer.zero))
+    )
 
 
 def _narrow(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, bias: np.ndarray) -> str:
@@ -102,11 +102,12 @@ def _narrow(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, bias: np.
     x = pool(graph, stage, x, name)
     if not form.commutes:
         x = graph.node("Add", [x, offset], f"{name}.shifted")
-    x = graph.node("Relu", [x], f"{name}.relu")
+    if not stage.layer.zero:
+        x = graph.node("Relu", [x], f"{name}.relu")
     if layer.shift:
         half = graph.constant(f"{name}.half", np.float32(step / 2))
         x = graph.node("Add", [x, half], f"{name}.rounded")
-    return graph.quantize(f"{name}.quantized", x, ACTIVATION_SCALE)
+    return graph.quantize(f"{name}.quantized", x, ACTIVATION_SCALE, stage.layer.zero)
 
 
 def _wide(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point: int) -> str:

@@ -110,7 +110,7 @@ def import_with_origin(
             layer = layers[index] = _permuted(layer, order)
         if orders[-1] is not None:
             layer.parts = []
-        scaling = _scaling(layer, chain.zero_point if index == 0 else 0)
+        scaling = _scaling(layer, layers[index - 1].zero if index else chain.zero_point)
         orders.append(order)
         kind, found = _finished(layer, sparsity, scaling)
         described.append(kind)
@@ -150,7 +150,7 @@ def _provenance(
     """Where the integers come from, which of them provably equal the model's, what is dropped."""
     notes = []
     for stage, found, layer, order in zip(network.stages, integers, layers, orders, strict=True):
-        why = doubt(stage, found, layer, 0 if stage.index else chain.zero_point)
+        why = doubt(stage, found, layer, stage.zero)
         notes.append(
             {"node": layer.name, "exact": not why, "doubt": why, "permuted": order is not None}
         )
@@ -243,7 +243,7 @@ def _scaling(layer: RawLayer, zero_point: int) -> Scaling:
         return _logits(layer, centre)
     gain = layer.gain / layer.step
     offset = layer.offset / layer.step - gain * centre
-    offset = offset + (0.0 if layer.floors else 0.5)
+    offset = offset + (0.0 if layer.floors else layer.zero + 0.5)
     for shift in range(SHIFT_MAX + 1):
         mul = gain * 2.0**shift
         if mul.max() > MUL_MAX:

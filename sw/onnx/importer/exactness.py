@@ -133,18 +133,22 @@ def _kernel(
     if stage.last:
         return "" if constant == int(integers.add[kernel]) else "its bias is no whole step"
     half = Fraction(0 if layer.floors else 1 << shift, 2)
-    if floor(constant + half) != int(integers.add[kernel]):
+    zero = 0 if layer.floors else layer.zero << shift
+    if floor(constant + half) + zero != int(integers.add[kernel]):
         return "its constant is rounded"
-    return "" if layer.floors else _tie(weights, stage.terms, mul, constant, shift)
+    return "" if layer.floors else _tie(weights, stage.terms, mul, constant, shift, layer.zero)
 
 
-def _tie(weights: np.ndarray, terms: int, mul: int, constant: Fraction, shift: int) -> str:
-    """Why rounding may differ: some accumulator is halfway above an even output in 0..254.
+def _tie(
+    weights: np.ndarray, terms: int, mul: int, constant: Fraction, shift: int, zero: int
+) -> str:
+    """Why rounding may differ: some accumulator is halfway above an even output in 0..254,
+    or, where ``zero`` stands for 0, in -zero..254 - zero.
 
     That is the case if ``2 * (acc * mul + constant) == 2**shift * (4 * j + 1)`` for some j in
-    0..127. Accumulators are multiples ``n`` of the weights' common divisor, between the sums of the
-    negative and of the positive weights alone over ``terms`` positions; the equation has one ``n``
-    in each ``period``, or none. Empty if no accumulator is.
+    0..127, or that range. Accumulators are multiples ``n`` of the weights' common divisor, between
+    the sums of the negative and of the positive weights alone over ``terms`` positions; the
+    equation has one ``n`` in each ``period``, or none. Empty if no accumulator is.
     """
     twice = 2 * constant
     if twice.denominator != 1:
@@ -159,8 +163,8 @@ def _tie(weights: np.ndarray, terms: int, mul: int, constant: Fraction, shift: i
     period //= divisor
     first = rest // divisor * pow(factor // divisor, -1, period) % period
     if factor:
-        low = max(low, -(-rest // factor))
-        high = min(high, (rest + (2 * (ACT_MAX - 1) << shift)) // factor)
+        low = max(low, -(((2 * zero << shift) - rest) // factor))
+        high = min(high, (rest + (2 * (ACT_MAX - 1 - zero) << shift)) // factor)
     if first + -(-(low - first) // period) * period > high:
         return ""
     return "its sums can lie halfway: ONNX rounds halves to even, the machine up"

@@ -19,6 +19,7 @@ from twofold.sw.onnx.importer.walk import Walk
 MULTIPLYING = ("Conv", "Gemm", "MatMul")
 BEHIND_PAD = ("Conv", "QuantizeLinear", "DequantizeLinear", "Identity", "Dropout")
 """Operators that may follow a Pad."""
+KEPT = "limits activations that were quantized with their negative values"
 WITHIN = ("Relu", "Clip", "Add", "Mul")
 """Operators within a layer: a quantization in front of them can be left out."""
 
@@ -78,7 +79,7 @@ def pool(walk: Walk, node: onnx.NodeProto) -> None:
                 f"{label(node)}: the model keeps its means in float; here they are rounded to the "
                 "steps of what it averages"
             )
-            walk.close(node, walk.scale, walk.limit)
+            walk.close(node, walk.scale, (walk.kept, walk.limit))
         return
     if layer is None and not layers:  # behind an obstacle, only shapes are known
         sides = window(node, walk.layout.shape)
@@ -117,17 +118,23 @@ def quantize(walk: Walk, node: onnx.NodeProto) -> None:
             "layer; the machine rounds once, behind it"
         )
     elif walk.layer is not None:
-        walk.close(node, found.single_scale, walk.limit_of(node, found))
+        walk.close(node, found.single_scale, walk.span_of(node, found))
     elif walk.first:
         _quantize_image(walk, node, found)
-    elif found.single_scale != walk.scale or walk.limit_of(node, found) < walk.limit:
+    elif found.single_scale != walk.scale or not _holds(walk, walk.span_of(node, found)):
         raise refuse(
-            node, f"scale changes from {walk.scale} to {found.single_scale}, zero point is "
-            f"{found.zero_point} of {found.kind}; export one quantization behind a layer"
+            node, f"scale {walk.scale:.6g}, zero point {walk.kept} changes to scale "
+            f"{found.single_scale:.6g}, zero point {found.zero_point} of {found.kind}; export one "
+            "quantization behind a layer"
         )  # fmt: skip
     else:
-        walk.limit = walk.limit_of(node, found)
+        walk.kept, walk.limit = walk.span_of(node, found)
     walk.integers, walk.kind, walk.quantizer = True, found.kind, found
+
+
+def _holds(walk: Walk, span: tuple[int, int]) -> bool:
+    """Whether integers of this span hold the activations as they are."""
+    return span[0] == walk.kept and span[1] >= walk.limit
 
 
 def _quantize_image(walk: Walk, node: onnx.NodeProto, found: Quantizer) -> None:
@@ -158,6 +165,13 @@ def _goes_on(walk: Walk, node: onnx.NodeProto) -> bool:
     return all(not name or walk.graph.is_constant(name) for name in others)
 
 
+def _adopt_zero(walk: Walk, found: Quantizer) -> None:
+    """Take the zero point of integers that a Cast has made, which says nothing of it."""
+    layer = walk.chain.layers[-1] if walk.chain.layers else None
+    if layer is not None and layer.floors and found.kind == "uint8" and not walk.kept:
+        layer.zero = walk.kept = found.zero_point + found.offset
+
+
 def dequantize(walk: Walk, node: onnx.NodeProto) -> None:
     """DequantizeLinear: activations in steps of its scale."""
     found = activation(walk.graph, node, walk.kind)
@@ -167,7 +181,8 @@ def dequantize(walk: Walk, node: onnx.NodeProto) -> None:
         walk.between = walk.integers = False
         return
     if not walk.first:
-        if walk.limit_of(node, found) != walk.limit:
+        _adopt_zero(walk, found)
+        if walk.span_of(node, found) != (walk.kept, walk.limit):
             raise refuse(node, "its zero point is not that of the quantization in front of it")
     else:
         walk.chain.scale = found.single_scale
@@ -181,6 +196,8 @@ def relu(walk: Walk, node: onnx.NodeProto) -> None:
         walk.layer.relu = True
     elif walk.first:
         raise refuse(node, "in front of the first layer")
+    elif walk.kept:
+        raise refuse(node, f"{KEPT}; quantize once, behind Relu")
 
 
 def clip(walk: Walk, node: onnx.NodeProto) -> None:
@@ -199,6 +216,8 @@ def clip(walk: Walk, node: onnx.NodeProto) -> None:
     if walk.layer is not None:
         walk.layer.relu = True
         walk.layer.ceiling = min(walk.layer.ceiling, ceiling)
+    elif walk.kept:
+        raise refuse(node, f"{KEPT}; quantize once, behind the limits")
     elif not walk.first:
         step = 1.0 if walk.integers else walk.scale
         walk.limit_to(node, (ceiling - (walk.zero if walk.integers else 0)) / step)

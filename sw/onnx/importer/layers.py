@@ -38,12 +38,13 @@ class RawLayer:
     stride, padding, pooling: as in `twofold.hw.contract.network.Conv2d`.
     pool: height and width of the pooling window. With pooling, ``acc`` is that of a pooled pixel.
     step: of the output integers; None for logits.
-    floors: whether it rounds down instead of to the nearest.
+    floors: whether it rounds down instead of to the nearest; then ``offset`` contains ``zero``.
     k: winners kept; None for all.
     unit: float64 ``[out]``; one step of its sums, before anything is done to them.
     trace: what the graph does to its sums, in order: "add", "multiply" (float64 ``[out]``), "sum"
         (over that many positions of a pooling window), "double" and "single", after which floats
         have 64 and 32 bits.
+    zero: of the output integers, as in `twofold.hw.contract.network.Conv2d`.
     groups: that its channels were split into; their weights for other groups are 0.
     biased: whether the first of them is the node's own bias.
     parts: ranges of input channels that float32 sums separately; empty for all at once.
@@ -70,6 +71,7 @@ class RawLayer:
     trace: list[tuple[str, np.ndarray]] = field(default_factory=list)
     parts: list[tuple[int, int]] = field(default_factory=list)
     groups: int = 1
+    zero: int = 0
     biased: bool = False
 
     @property
@@ -80,11 +82,15 @@ class RawLayer:
     def described(self, sparsity: Sparsity, *, k: int | None, multiplier: bool) -> Layer:
         """The layer's description, with this sparsity structure."""
         if not self.convolution:
-            return Linear(out_features=self.channels, sparsity=sparsity, k=k, multiplier=multiplier)
+            return Linear(
+                out_features=self.channels, sparsity=sparsity, k=k, multiplier=multiplier,
+                zero=self.zero,
+            )  # fmt: skip
         kernel = int(self.weight.shape[2]), int(self.weight.shape[3])
         return Conv2d(
             out_channels=self.channels, kernel=kernel, stride=self.stride, padding=self.padding,
             pool=self.pool, pooling=self.pooling, sparsity=sparsity, k=k, multiplier=multiplier,
+            zero=self.zero,
         )  # fmt: skip
 
     @property

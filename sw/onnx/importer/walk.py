@@ -80,7 +80,8 @@ class Walk:
     integers: whether it is not dequantized yet; ``kind``: the integers' type; ``quantizer``: the
         last that was met.
     layer: the layer whose sums it holds, until they are quantized.
-    scale: of dequantized activations; ``limit``: their largest integer.
+    scale: of dequantized activations; ``limit``: their largest integer; ``kept``: the one that
+        stands for 0, above 0 where negative values are kept.
     first: whether no layer has been met.
     between: whether it is quantized between two operators of one layer.
     padded: pixels that a Pad has added at top, left, bottom and right, for the next convolution;
@@ -99,6 +100,7 @@ class Walk:
         self.layer: RawLayer | None = None
         self.scale = 0.0
         self.limit = 255
+        self.kept = 0
         self.first = True
         self.between = False
         self.padded, self.unpadded = NO_EDGES, ""
@@ -162,18 +164,19 @@ class Walk:
         layer = self.layer or self.chain.layers[-1]
         self.layout.shape = layer.out_shape
 
-    def close(self, node: onnx.NodeProto, step: float, limit: int = 255) -> None:
-        """Finish a layer: its sums become integers in 0..``limit``."""
+    def close(self, node: onnx.NodeProto, step: float, span: tuple[int, int] = (0, 255)) -> None:
+        """Finish a layer: its sums become integers, of a ``span`` as `span_of` returns it."""
+        zero, limit = span
         layer = self.open(node)
         if layer.late >= step / 2:
             raise refuse(node, f"{layer.late} added behind Relu, needs less than half of {step}")
         reachable = min(layer.ceiling / step, limit)
-        zero_point = 0 if self.chain.layers else self.chain.zero_point
+        zero_point = self.kept if self.chain.layers else self.chain.zero_point
         reached = is_reached(layer, reachable, step, zero_point)
-        layer.step = step
+        layer.step, layer.zero = step, zero
         layer.offset += layer.late
         self.chain.layers.append(layer)
-        self.layer, self.limit = None, limit
+        self.layer, self.kept, self.limit = None, zero, limit
         if reached:
             self.limit_to(node, reachable)
 
@@ -196,18 +199,22 @@ class Walk:
         self.below = None
         self.take(layer)
 
-    def limit_of(self, node: onnx.NodeProto, found: Quantizer) -> int:
-        """Largest integer of a hidden layer above its zero point, which must represent 0."""
+    def span_of(self, node: onnx.NodeProto, found: Quantizer) -> tuple[int, int]:
+        """Of a hidden layer, the integer that stands for 0 and the largest one, as uint8.
+
+        Behind ReLU the machine's zero is 0, and the integers below the model's are not used.
+        """
         low = found.zero_point + found.offset
-        positive = self.layer is None or self.layer.relu
-        if low and not (found.kind == "int8" and positive):
+        keeps = low > 0 and (low == self.kept if self.layer is None else not self.layer.relu)
+        if keeps:
+            return low, 255
+        if low and found.kind != "int8":
             raise refuse(
                 node,
-                f"zero point {found.zero_point} of {found.kind} lies above the lowest value: a "
-                "hidden layer needs ReLU in front of it, and nothing quantized between layer and "
-                "ReLU; fuse them (quantize_static behind quant_pre_process)",
+                f"zero point {found.zero_point} of {found.kind} lies above the lowest value behind "
+                "ReLU; quantize it from 0 on",
             )
-        return 255 - low
+        return 0, 255 - low
 
     def only(self, name: str, kind: str) -> onnx.NodeProto:
         """The single consumer of a value, which has to be of this kind."""

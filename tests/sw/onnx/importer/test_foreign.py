@@ -190,14 +190,14 @@ REFUSED = {
     "auto_pad": (attribute("conv2", "auto_pad", "SAME"), "auto_pad is b.SAME., needs one of"),
     "zero point": (
         constant("conv1.out.z", np.uint8(9)),
-        "zero point 9 of uint8 lies above",
+        "zero point 9 changes to .* 0 of uint8",
     ),
     "scale": (constant("conv1.ws", np.full(6, np.nan, np.float32)), "holds NaN"),
     "scales": (
         five_scales,
         "5 scales along axis 0 of weights .6, 1,",
     ),
-    "rescaled": (constant("pool1.s", np.float32(0.5)), "scale changes from"),
+    "rescaled": (constant("pool1.s", np.float32(0.5)), "changes to scale 0.5"),
     "external": (external, "lies in another file"),
     "ring": (loop, "."),
     "shape": (constant("conv2.w", np.ones((8, 5, 2, 2), np.int8)), "weights .8, 5, 2, 2. for"),
