@@ -32,7 +32,7 @@ def reference_of(content: bytes, standard: bytes) -> tuple[str, Runs]:
         return "qonnx", QonnxSession(model)
     except ImportError:
         return (
-            "ONNX Runtime, on the model in standard QDQ (twofold[qonnx] runs its Quant nodes)",
+            "ONNX Runtime, on the model in standard QDQ (`pip install qonnx` runs its Quant nodes)",
             Session(standard, plain=False),
         )
 

@@ -56,3 +56,13 @@ def test_what_a_residual_network_lacks_is_listed_at_once():
         import_onnx(content("mlperf_ic"))
     assert "goes to 2 nodes (Add, Conv)" in str(caught.value)
     assert "zero point 21 of int8" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["qonnx_jet", "qonnx_kwsmlp"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_quant_nodes_are_run_by_qonnx_where_it_is_installed(name):
+    pytest.importorskip("qonnx")
+    found = import_onnx(content(name), scale=SCALES.get(name))
+    values = np.random.default_rng(0).normal(128, 32, (30, *found.network.input_shape))
+    result = verify(content(name), found, np.clip(np.rint(values), 0, 255).astype(np.uint8))
+    assert result.reference == "qonnx" and result.outputs == result.optimised == 1
