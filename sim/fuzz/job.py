@@ -67,14 +67,14 @@ def fuzz(
     Cases are numbered from ``first`` on. The input and the text of faults are kept in the folder
     ``keep``. Raises ToolError as root where there is no ordinary user to become.
     """
-    user, end = ordinary_user(), time.monotonic() + seconds
+    user = ordinary_user()
     found = {reader.name: Found() for reader in readers}
     with tempfile.TemporaryDirectory(prefix="twofold-fuzz-") as scratch:
         place = Path(scratch)
         if user is not None:
             os.chown(place, *user)
         seeds = {reader.name: _warm(reader, place) for reader in readers}
-        number = first
+        number, end = first, time.monotonic() + seconds
         while time.monotonic() < end and (most is None or number < first + most):
             for reader in readers:
                 if time.monotonic() > end:

@@ -52,17 +52,32 @@ def test_every_sample_of_a_sparse_machine(build: Path, size: str) -> None:
     assert mistimed_samples(network, folding, 3, build) == []
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_a_sample_takes_no_longer_than_planned(seed: int) -> None:
-    """In the steady state no machine with enough frames is slower than its slowest layer."""
+def cycles_a_sample(seed: int, frames: int) -> tuple[float, int, int]:
+    """Of a random machine in the steady state: cycles by the timeline; beats of a sample; and the
+    cycles of the slowest layer, by plan.
+    """
     network = random_network(seed)
-    folding = replace(random_folding(network, seed), frames=8)
-    found = plans(network, folding)
+    folding = replace(random_folding(network, seed), frames=frames)
     beats = -(-math.prod(network.input_shape) // folding.input_bytes)
-    planned = max(beats, *(plan.cycles for plan in found))
     times = sample_times(network, folding, 40)
-    mean = (times[-1].finished - times[19].finished) / 20
-    assert mean <= planned
+    slowest = max(plan.cycles for plan in plans(network, folding))
+    return (times[-1].finished - times[19].finished) / 20, beats, slowest
+
+
+def test_a_sample_takes_as_long_as_planned() -> None:
+    """With enough frames no machine is slower than its slowest layer or its input, and nearly all
+    are as fast as that; the plan of some layers allows for more winners than there can be.
+    """
+    found = [cycles_a_sample(seed, 8) for seed in range(40)]
+    assert all(beats <= mean <= max(beats, slowest) for mean, beats, slowest in found)
+    assert sum(mean == max(beats, slowest) for mean, beats, slowest in found) >= 35
+    assert sum(beats >= slowest for _, beats, slowest in found) <= 10
+
+
+def test_few_frames_are_slower_than_planned() -> None:
+    """Which shows that the bound of the plan is one that can be missed."""
+    found = [cycles_a_sample(seed, 2) for seed in range(40)]
+    assert any(mean > max(beats, slowest) for mean, beats, slowest in found)
 
 
 def test_full_speed() -> None:

@@ -113,11 +113,12 @@ def test_constants_lie_in_drain_order(seed):
 
 @pytest.mark.parametrize("size", presets.SIZES)
 def test_the_speech_network_packs_in_time(size):
+    """In processor time, ten times what it takes."""
     quantized = random_quantized(presets.network("gsc"))
     folding = presets.folding("gsc", size=size)
-    start = time.perf_counter()
+    start = time.process_time()
     content = pack(quantized, folding)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 0.5
     assert len(content) < 300_000
     assert_same_layers(unpack(content, quantized.network, folding), quantized.layers)
 

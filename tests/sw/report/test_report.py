@@ -433,3 +433,27 @@ def test_charts_of_the_project_show_its_figures():
     wanted = picture.figures_digest(readme.stored())
     for theme in picture.THEMES:
         assert shown(ROOT / readme.PICTURES / f"speed-{theme.name}.png") == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("bench", {"rows": "none"}, r"rows is 'none', needs a list"),
+        ("bench", {"networks": []}, r"networks is \[\], needs an object"),
+        ("bench", {"machine": {}}, r"machine has no \w+"),
+        ("bench", {"rows": [{}]}, r"rows\[0\] has no engine"),
+        ("bench", {"minutes": float("nan")}, r"minutes is nan, needs a number"),
+        ("sim", {"cycles_per_sample": 0}, r"cycles_per_sample is 0, needs a number from 1"),
+        ("sim", {"latency_cycles": True}, r"latency_cycles is True"),
+        ("sim", {"network": None}, r"network is None, needs a text"),
+        ("sim", {"known": "many"}, r"known is 'many'"),
+        ("resources", {"variants": 7}, r"variants is 7, needs an object"),
+        ("resources", {"variants": {"fast": {"network": "gsc-fast"}}}, r"variants\.fast has no"),
+        ("time", {"network": "gsc-fast", "watts": 9.0, "units": -1}, r"units is -1"),
+    ],
+)
+def test_damaged_reports_are_named(tmp_path: Path, name: str, change: dict[str, Any], says: str):
+    trees = {"bench": bench([]), "sim": simulation("fast", 88.0), "resources": {}, "time": {}}
+    (tmp_path / f"{name}.json").write_text(json.dumps(trees[name] | change))
+    with pytest.raises(ArtefactError, match=rf"{name}\.json: .*{says}.*make it again|{says}"):
+        collect(tmp_path)
