@@ -20,6 +20,8 @@ from twofold.hw.solve.solver import Solution, solve
 VARIANTS = ("dense", "sparse-dense", "sparse-sparse")
 STEP = 1.25
 """Ratio of the cycles of one attempt to those of the next."""
+SLOWEST = 4
+"""How many times the dense machine's cycles a sparse one may take."""
 TAPS_MIN = 9
 """Least number of taps that a kernel of the first layer keeps."""
 
@@ -121,8 +123,13 @@ def _fastest(network: Network, dense: Solution) -> Solution:
                 efforts=(QUICK,),
             )
         except FoldingError:
-            if found is None:
+            if found is not None:
+                return found
+            if cycles > SLOWEST * dense.cycles:
                 raise
+            cycles = math.ceil(STEP * cycles)
+            continue
+        if cycles > dense.cycles:
             return found
         cycles = math.floor(min(found.cycles, cycles) / STEP)
         if cycles < 1:

@@ -61,6 +61,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     console = Console()
     console.print(_table(rows))
+    for row in rows:
+        if row.solution is None:
+            console.print(f"{row.variant}: {row.reason}", highlight=False)
     console.print(
         f"{network.name}: {100 * sparsities.weights:.3g} % of the weights of hidden layers kept, "
         f"{100 * sparsities.activations:.3g} % of the activations; area is estimated, accuracy "
@@ -111,7 +114,7 @@ def _table(rows: "list[Compared]") -> "Table":
     first = rows[0].solution
     for row in rows:
         if row.solution is None or first is None:
-            table.add_row(row.variant, "none", "", row.reason)
+            table.add_row(row.variant, "none")
             continue
         found = row.solution
         table.add_row(
