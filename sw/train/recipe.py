@@ -68,7 +68,7 @@ _STUDENT_CHANGES: dict[tuple[str, str], dict[str, Any]] = {
     ("tiny", "pruned"): {"density": 0.15},
 }
 """Fields of the student's phase that differ, by network and variant."""
-_CONTINUED: dict[str, Any] = {"name": "continued", "epochs": 40, "rate": 2e-3, "open_until": 0.0}
+_CONTINUED: dict[str, Any] = {"name": "continued", "epochs": 140, "rate": 2e-3, "open_until": 0.0}
 """Fields of the student's phase that differ if it continues from a network."""
 _POLISH = {
     "gsc": Phase(name="polish", epochs=2, rate=2e-4, smoothing=0.0, move_until=0.0),
