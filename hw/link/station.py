@@ -14,7 +14,7 @@ from twofold.hw.contract.results import result_row
 from twofold.hw.link.frames import WORD_BITS, FrameReader, FrameWriter
 from twofold.hw.link.responder import Responder
 from twofold.hw.link.runner import Runner
-from twofold.hw.link.uart import Receiver, Transmitter, step_of
+from twofold.hw.link.uart import Receiver, Transmitter, idle_high, step_of
 from twofold.hw.machine.core import Core
 
 RESET_CYCLES = 16
@@ -43,7 +43,7 @@ class Station(wiring.Component):
     def __init__(self, core: Core, *, clock_hz: int, baud: int) -> None:
         self.core, self.clock_hz = core, clock_hz
         self.step = step_of(clock_hz, baud)
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+        super().__init__({"rx": idle_high(In), "tx": idle_high(Out)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -75,7 +75,8 @@ class Station(wiring.Component):
         """Connect the words of the link to core and runner, which have a reset of their own."""
         core: Any = self.core
         runner = Runner(core)
-        m.domains.machine = machine = ClockDomain("machine", local=True)
+        machine: Any = ClockDomain("machine", local=True)
+        m.domains.machine = machine
         resetting = Signal(RESET_CYCLES, init=1)
         m.d.comb += [machine.clk.eq(ClockSignal()), machine.rst.eq(resetting[0])]
         m.d.sync += resetting.eq(resetting >> 1)

@@ -21,6 +21,11 @@ def step_of(clock_hz: int, baud: int) -> int:
     return round((baud << PHASE_BITS) / clock_hz)
 
 
+def idle_high(flow: Any) -> Any:
+    """Port of one bit, ``flow`` being `In` or `Out`, that is 1 from reset on, as an idle line is."""
+    return flow(1, init=1)
+
+
 class Receiver(wiring.Component):
     """Bytes from a line.
 
@@ -41,7 +46,7 @@ class Receiver(wiring.Component):
 
     def __init__(self, step: int) -> None:
         self.step = step
-        super().__init__({"rx": In(1, init=1), "valid": Out(1), "payload": Out(8)})
+        super().__init__({"rx": idle_high(In), "valid": Out(1), "payload": Out(8)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -88,7 +93,7 @@ class Transmitter(wiring.Component):
 
     def __init__(self, step: int) -> None:
         self.step = step
-        super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
+        super().__init__({"i": In(stream.Signature(8)), "tx": idle_high(Out)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twofold.hw.contract.errors import TwofoldError
-    from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding
+    from twofold.hw.contract.folding import (
+        Folding,
+        GatherFolding,
+        ScatterFolding,
+        VectorFolding,
+    )
     from twofold.hw.contract.network import (
         Complementary,
         Conv2d,

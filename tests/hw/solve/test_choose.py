@@ -86,7 +86,7 @@ LARGE = Network(
 
 def test_large_layers_have_few_promising_candidates() -> None:
     for stage in LARGE.stages:
-        found = promising(LARGE, stage, 200_000, QUICK)
+        found = promising(LARGE, stage, 200_000, QUICK, 4)
         assert 0 < len(found) <= FEW
         assert len(found) == len(set(found))
 

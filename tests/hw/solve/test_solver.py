@@ -35,7 +35,7 @@ INPUT = 6
 def every_folding(frames: int) -> list[tuple[int, float, Resources]]:
     """Cycles, cost and area of all combinations of candidates that can be built."""
     found = []
-    for layers in product(*(candidates(SMALL, stage) for stage in SMALL.stages)):
+    for layers in product(*(candidates(SMALL, stage, INPUT) for stage in SMALL.stages)):
         solution = Solution(SMALL, Folding(layers, input_bytes=INPUT, frames=frames))
         try:
             area = solution.resources
@@ -158,7 +158,7 @@ def test_refused_network() -> None:
 
 def test_candidates_are_valid() -> None:
     for stage in SMALL.stages[1:]:
-        for layer in candidates(SMALL, stage):
+        for layer in candidates(SMALL, stage, INPUT):
             assert isinstance(layer, ScatterFolding)
             assert stage.sets % layer.lanes == 0
             assert layer.lanes % layer.drain == 0

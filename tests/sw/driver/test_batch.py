@@ -17,7 +17,9 @@ class Tensor:
 
 
 @pytest.mark.parametrize(
-    "wrong", [[[[0] * 8] * 8], Tensor(), None, "text", b"bytes", np.uint8(3), range(3)], ids=repr
+    "wrong",
+    [[[[0] * 8] * 8], Tensor(), None, "text", b"bytes", np.uint8(3), range(3)],
+    ids=lambda wrong: type(wrong).__name__,
 )
 def test_what_is_no_array(loaded, wrong):
     with pytest.raises(ArtefactError, match=r"needs a NumPy array uint8\[samples, 8, 8\]"):
