@@ -22,7 +22,7 @@ def step_of(clock_hz: int, baud: int) -> int:
 
 
 def idle_high(flow: Any) -> Any:
-    """Port of one bit, ``flow`` being `In` or `Out`, that is 1 from reset on, as an idle line is."""
+    """Port of one bit in direction ``flow`` (`In`, `Out`), 1 from reset on, as an idle line is."""
     return flow(1, init=1)
 
 
