@@ -93,7 +93,7 @@ def _warm(reader: Reader, place: Path) -> Sequence[bytes]:
     """
     seeds = reader.seeds()
     path = place / f"good{reader.suffix}"
-    path.write_bytes(seeds[0])
+    write_bytes(path, seeds[0])
     try:
         if reader.name != "options":
             reader.read(path)
@@ -114,7 +114,7 @@ def _try(
     say: Callable[[str], None],
 ) -> None:
     path = place / f"case{reader.suffix}"
-    path.write_bytes(content)
+    write_bytes(path, content)
     path.chmod(0o644)
     begun = time.monotonic()
     outcome, text = run_case(reader, path, limits)

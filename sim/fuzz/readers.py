@@ -3,15 +3,16 @@
 import io
 import json
 import runpy
-import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import numpy as np
+import soundfile
 
 from twofold.hw.contract.errors import TwofoldError
+from twofold.hw.contract.files import write_bytes, write_text
 from twofold.hw.contract.machine import Machine
 from twofold.hw.contract.shipped import machine
 from twofold.hw.xclbin import xclbin
@@ -83,25 +84,24 @@ def _read_image(path: Path) -> object:
 
 def _wav() -> list[bytes]:
     found = []
-    for rate, width in ((16_000, 2), (44_100, 3), (8000, 1)):
-        content = io.BytesIO()
-        with wave.open(content, "wb") as file:
-            file.setparams((1, width, rate, 0, "NONE", ""))
-            file.writeframes(Random(width).randbytes(rate * width))
-        found.append(content.getvalue())
+    for rate, subtype in ((16_000, "PCM_16"), (44_100, "PCM_24"), (8000, "PCM_U8")):
+        samples = np.random.default_rng(rate).integers(-(1 << 15), 1 << 15, rate, np.int16)
+        file = io.BytesIO()
+        soundfile.write(file, samples, rate, subtype, format="WAV")
+        found.append(file.getvalue())
     return found
 
 
 def _array() -> list[bytes]:
-    content = io.BytesIO()
-    np.save(content, np.zeros((3, 1, 8, 8), np.uint8))
-    return [content.getvalue()]
+    file = io.BytesIO()
+    np.save(file, np.zeros((3, 1, 8, 8), np.uint8))
+    return [file.getvalue()]
 
 
 def _arrays() -> list[bytes]:
-    content = io.BytesIO()
-    np.savez(content, x=np.zeros((3, 1, 8, 8), np.uint8), y=np.arange(3))
-    return [content.getvalue()]
+    file = io.BytesIO()
+    np.savez(file, x=np.zeros((3, 1, 8, 8), np.uint8), y=np.arange(3))
+    return [file.getvalue()]
 
 
 def _inputs(network: str) -> Callable[[Path], object]:
@@ -171,7 +171,7 @@ def _read_report(path: Path) -> object:
     folder.mkdir()
     for content in _report():
         ((name, tree),) = json.loads(content).items()
-        (folder / f"{name}.json").write_text(json.dumps(tree))
+        write_text(folder / f"{name}.json", json.dumps(tree))
     try:
         found = json.loads(path.read_bytes().decode())
         ((name, tree),) = found.items()
@@ -179,7 +179,7 @@ def _read_report(path: Path) -> object:
     except (ValueError, AttributeError, RecursionError):
         name, content = "bench", path.read_bytes().decode(errors="replace")
     if name in ("bench", "sim", "resources", "time"):
-        (folder / f"{name}.json").write_text(content)
+        write_text(folder / f"{name}.json", content)
     return render(collect(folder))
 
 
@@ -191,8 +191,8 @@ def _read_list(path: Path) -> object:
     root = path.with_suffix("")
     (root / "yes").mkdir(parents=True)
     for name in ("a", "b"):
-        (root / "yes" / f"{name}.wav").write_bytes(b"RIFF")
-    (root / "testing_list.txt").write_bytes(path.read_bytes())
+        write_bytes(root / "yes" / f"{name}.wav", b"RIFF")
+    write_bytes(root / "testing_list.txt", path.read_bytes())
     return open_gsc(root).splits
 
 

@@ -17,6 +17,7 @@ from twofold.hw.contract.folding import (
     Plan,
     ScatterFolding,
     ScatterPlan,
+    VectorPlan,
     folding_from_json,
     plans,
 )
@@ -38,6 +39,9 @@ def test_random_foldings_give_consistent_plans(seed):
         assert plan.cycles == plan.passes * plan.interval >= plan.passes * plan.steps
         if isinstance(plan, GatherPlan):
             assert plan.steps >= max(plan.counts) and len(plan.counts) == plan.stage.channels
+        elif isinstance(plan, VectorPlan):
+            assert plan.rounds * plan.folding.lanes == plan.stage.sets
+            assert plan.winner_beats * plan.folding.engines >= plan.stage.inputs
         else:
             assert isinstance(plan, ScatterPlan)
             assert plan.rounds * plan.folding.lanes == plan.stage.sets
@@ -59,6 +63,8 @@ def most_products(plan: Plan) -> int:
     positions = stage.out_shape[1] * stage.out_shape[2] * stage.positions
     if isinstance(plan, GatherPlan):
         return positions * sum(plan.counts)
+    if isinstance(plan, VectorPlan):
+        return positions * stage.inputs * stage.sets
     assert isinstance(plan, ScatterPlan)
     winners = plan.source.stage.k if plan.streamed else stage.in_k * stage.taps
     return positions * winners * stage.sets
