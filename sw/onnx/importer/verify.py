@@ -84,7 +84,11 @@ def verify(content: bytes, quantized: QuantizedNetwork, inputs: np.ndarray) -> V
     fit, if the network is from another model, or if ONNX Runtime refuses the model.
     """
     raw = not quantized.network.labelled
-    scale = Scale(float(quantized.provenance["image_scale"]), quantized.network.zero_point)
+    try:
+        step = float(quantized.provenance["image_scale"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise OnnxError("the network was not read from a model; import it again") from error
+    scale = Scale(step, quantized.network.zero_point)
     origin = import_with_origin(content, quantized.network.name, raw=raw, scale=scale)
     if origin.quantized.network != quantized.network:
         raise OnnxError("the network is not the one of this model; import it again")
