@@ -92,6 +92,8 @@ def pool(walk: Walk, node: onnx.NodeProto) -> None:
     limited = walk.layer is None and walk.below is not None
     if limited:
         layer = layers[-2]  # maxima commute with limits
+    if node.op_type not in POOLING:
+        raise refuse(node, "multiplies sums of a layer that are not quantized; quantize them first")
     POOLING[node.op_type](walk.graph, node, layer, walk.layer is not None)
     if limited:
         layers[-1].in_shape = layer.out_shape

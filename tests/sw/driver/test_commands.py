@@ -63,7 +63,7 @@ def test_devices(command):
     code, text = command(devices, "--json")
     tree = json.loads(text)
     assert code == 0
-    assert tree["devices"] == ["auto", "cpu", "golden", "rtl", "xrt", "pynq"]
+    assert tree["devices"] == ["auto", "cpu", "golden", "rtl", "xrt", "pynq", "serial"]
     assert tree["cpu"]["threads"] >= 1
     code, text = command(devices)
     assert "cpu " in text

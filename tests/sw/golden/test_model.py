@@ -72,7 +72,7 @@ def scalar_count(stage: Stage, layer: QuantizedLayer, x) -> int:
     down, across = stage.pool_window
     for row in range(stage.out_shape[1] * down):
         for col in range(stage.out_shape[2] * across):
-            if stage.index == 0:
+            if stage.index == 0 and not stage.layer.FLATTENS:
                 sets = isinstance(stage.layer.sparsity, Complementary)
                 count += stage.channels * stage.fan_in if sets else stage.weights
                 continue
@@ -80,11 +80,11 @@ def scalar_count(stage: Stage, layer: QuantizedLayer, x) -> int:
                 for dx in range(stage.kernel[1]):
                     y = row * stage.strides[0] + dy - stage.edges[0]
                     z = col * stage.strides[1] + dx - stage.edges[1]
-                    if 0 <= y < height and 0 <= z < width:
-                        for c in range(channels):
-                            taps = isinstance(stage.layer.sparsity, Taps)
-                            slots = int(stored[c][dy][dx]) if taps else stage.sets
-                            count += slots if x[c][y][z] else 0
+                    inside = 0 <= y < height and 0 <= z < width
+                    for c in range(channels):
+                        taps = isinstance(stage.layer.sparsity, Taps)
+                        slots = int(stored[c][dy][dx]) if taps else stage.sets
+                        count += slots if (x[c][y][z] if inside else stage.zero) else 0
     return count
 
 
@@ -96,10 +96,10 @@ def test_equals_the_scalar_reference(seed, machine):
     inputs = random_inputs(network, 2, seed)
     golden = forward(quantized, inputs)
     for sample, image in enumerate(inputs):
-        x, zero = image.tolist(), network.zero_point
+        x = image.tolist()
         for index, (stage, layer) in enumerate(zip(network.stages, quantized.layers, strict=True)):
             assert golden.multiplications[sample, index] == scalar_count(stage, layer, x)
-            x, zero = scalar_layer(stage, layer, x, zero), 0
+            x = scalar_layer(stage, layer, x, stage.zero)
             if not stage.last:
                 assert golden.activations[index][sample].tolist() == x
                 assert golden.nonzero[sample, index] == np.count_nonzero(x)
