@@ -42,8 +42,8 @@ def test_a_freed_batch_is_not_sent(loaded, inputs):
     assert batch.views == ()
 
 
-def test_a_batch_ends_with_its_accelerator(opener, quantized, inputs):
-    accelerator = Accelerator(opener())
+def test_a_batch_ends_with_its_accelerator(quantized, folding, inputs):
+    accelerator = Accelerator(open_cpu(quantized.network, folding, threads=1))
     accelerator.load(quantized)
     batch = accelerator.buffer(10)
     accelerator.close()
