@@ -18,7 +18,7 @@ from twofold.hw.xclbin.xclbin import Clock, Unit
 VLNV = f"{KERNEL_NAME}:kernel:{KERNEL_NAME}:1.0"
 PROTOCOL = "ap_ctrl_chain"
 VALUE, POINTER = 0, 1
-TYPES = {32: "uint", 64: "ulong"}
+TYPES = {32: "uint", 64: "unsigned long long"}
 
 
 def argument_element(argument: Register) -> ElementTree.Element:
