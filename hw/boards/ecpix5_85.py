@@ -1,15 +1,13 @@
 """The ECPIX-5 with an ECP5-5G-85F.
 
-Device figures are those of the family's data sheet (FPGA-DS-02012), with LUTs of four inputs. The
-link is port B of the board's FT2232H, which goes up to 12 Mbaud. Power is what USB supplies.
+The link is port B of the board's FT2232H, which goes up to 12 Mbaud.
 """
 
-from twofold.hw.boards.board import Board, Desk, Host, Region
+from twofold.hw.boards.board import Board, Desk, Region
+from twofold.hw.boards.ecp5 import CEILINGS, LFE5_85F, USB_WATTS, uart
 from twofold.hw.boards.family import ECP5
-from twofold.hw.boards.resources import Resources
 
 BAUD = 12_000_000
-WHOLE = Resources(lut=83_640, ff=83_640, bram36=104, dsp=156)
 
 BOARD = Board(
     name="ecpix5-85",
@@ -20,11 +18,11 @@ BOARD = Board(
     grade="C",
     family=ECP5,
     clock_mhz=50,
-    total=WHOLE,
-    regions=(Region(index=0, user=WHOLE),),
-    ceilings=Resources(lut=0.75, ff=0.75, bram36=0.95, uram=1, dsp=0.95),
-    host=Host(link="UART, 12 Mbaud", to_card=BAUD / 10, from_card=BAUD / 10, runtime="pyserial"),
-    watts=2.5,
+    total=LFE5_85F,
+    regions=(Region(index=0, user=LFE5_85F),),
+    ceilings=CEILINGS,
+    host=uart(BAUD),
+    watts=USB_WATTS,
     built=False,
     desk=Desk(
         pins="amaranth_boards.ecpix5:ECPIX585Platform",

@@ -1,17 +1,17 @@
 """The Alveo U250.
 
 Device, power and memory come from its data sheet (DS962), regions from "Alveo Data Center
-Accelerator Card Platforms" (UG1120). The link speed is what the vendor's own test printed (``xbutil
-validate``, pull request 937 of Xilinx/XRT). Vitis 2025.2 dropped the card (release notes of Vitis
+Accelerator Card Platforms" (UG1120). Vitis 2025.2 dropped the card (release notes of Vitis
 Libraries, "Alveo Platform support for 2025.2"); versions before 2022.1 reject the platform as newer
-than themselves. Ceilings follow the vendor's guidance for closing timing (UG949).
+than themselves.
 
 The shell of this platform fills the right half of SLR1; the dynamic region has everything else, by
 the device model that RapidStream's TAPA measured for this platform (``u250`` in its tables, per
 clock region). So a unit on its own is placed in SLR0 unless another one is asked for.
 """
 
-from twofold.hw.boards.board import Board, Host, Memory, Region, Shell, Tools
+from twofold.hw.boards.alveo import CEILINGS, HOST, LINK_OPTIONS
+from twofold.hw.boards.board import Board, Memory, Region, Shell, Tools
 from twofold.hw.boards.family import XCUP
 from twofold.hw.boards.resources import Resources
 
@@ -32,8 +32,8 @@ BOARD = Board(
         Region(index=index, user=USER, clock_regions=(dynamic,), bank=index)
         for index, dynamic in enumerate(CLOCK_REGIONS)
     ),
-    ceilings=Resources(lut=0.70, ff=0.50, bram36=0.80, uram=0.80, dsp=0.80),
-    host=Host(link="PCIe Gen3 x16", to_card=11.0e9, from_card=12.1e9, runtime="XRT"),
+    ceilings=CEILINGS,
+    host=HOST,
     watts=225,
     built=False,
     shell=Shell(
@@ -50,10 +50,6 @@ BOARD = Board(
             step=0x10_0000_0000,
         ),
         tools=Tools(name="Vitis", oldest="2022.1", newest="2025.1"),
-        link_options=(
-            "[vivado]",
-            "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.IS_ENABLED=true",
-            "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.ARGS.DIRECTIVE=AggressiveExplore",
-        ),
+        link_options=LINK_OPTIONS,
     ),
 )

@@ -6,13 +6,13 @@ Center Accelerator Card Platforms" (UG1120) gives for the U280, which has the sa
 more of it to memory controllers, so that what fits there fits here. Clock regions of the dynamic
 region are the U280's too, the whole ones in the device model of RapidStream's TAPA. Vitis still
 supports this card in the release that dropped the U250 (release notes of Vitis Libraries 2025.2).
-The link speed is assumed to be the U250's, whose link and DMA engine are of the same kind.
 
 All pseudo channels are at the lower edge of SLR0; a unit uses one, which is four times as fast as
 the fastest machine reads samples. The ones chosen belong to different switches.
 """
 
-from twofold.hw.boards.board import Board, Host, Memory, Region, Shell, Tools
+from twofold.hw.boards.alveo import CEILINGS, HOST, LINK_OPTIONS
+from twofold.hw.boards.board import Board, Memory, Region, Shell, Tools
 from twofold.hw.boards.family import XCUP
 from twofold.hw.boards.resources import Resources
 
@@ -42,8 +42,8 @@ BOARD = Board(
         Region(index=index, user=user, clock_regions=dynamic, bank=CHANNELS_BETWEEN * index)
         for index, (user, dynamic) in enumerate(zip(USER, CLOCK_REGIONS, strict=True))
     ),
-    ceilings=Resources(lut=0.70, ff=0.50, bram36=0.80, uram=0.80, dsp=0.80),
-    host=Host(link="PCIe Gen3 x16", to_card=11.0e9, from_card=12.1e9, runtime="XRT"),
+    ceilings=CEILINGS,
+    host=HOST,
     watts=150,
     built=False,
     shell=Shell(
@@ -55,10 +55,6 @@ BOARD = Board(
             kind="HBM", tag="HBM", banks=32, bank_bytes=512 << 20, base=0, step=512 << 20
         ),
         tools=Tools(name="Vitis", oldest="2022.1"),
-        link_options=(
-            "[vivado]",
-            "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.IS_ENABLED=true",
-            "prop=run.impl_1.STEPS.PHYS_OPT_DESIGN.ARGS.DIRECTIVE=AggressiveExplore",
-        ),
+        link_options=LINK_OPTIONS,
     ),
 )

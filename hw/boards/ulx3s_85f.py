@@ -1,16 +1,10 @@
-"""The ULX3S with an ECP5-85F.
+"""The ULX3S with an ECP5-85F. The link is the board's FT231X, which goes up to 3 Mbaud."""
 
-Device figures are those of the family's data sheet (FPGA-DS-02012), with LUTs of four inputs. The
-link is the board's FT231X, which goes up to 3 Mbaud. Ceilings are what nextpnr has routed of this
-project's machines; power is what its USB connector supplies.
-"""
-
-from twofold.hw.boards.board import Board, Desk, Host, Region
+from twofold.hw.boards.board import Board, Desk, Region
+from twofold.hw.boards.ecp5 import CEILINGS, LFE5_85F, USB_WATTS, uart
 from twofold.hw.boards.family import ECP5
-from twofold.hw.boards.resources import Resources
 
 BAUD = 3_000_000
-WHOLE = Resources(lut=83_640, ff=83_640, bram36=104, dsp=156)
 
 BOARD = Board(
     name="ulx3s-85f",
@@ -21,11 +15,11 @@ BOARD = Board(
     grade="C",
     family=ECP5,
     clock_mhz=50,
-    total=WHOLE,
-    regions=(Region(index=0, user=WHOLE),),
-    ceilings=Resources(lut=0.75, ff=0.75, bram36=0.95, uram=1, dsp=0.95),
-    host=Host(link="UART, 3 Mbaud", to_card=BAUD / 10, from_card=BAUD / 10, runtime="pyserial"),
-    watts=2.5,
+    total=LFE5_85F,
+    regions=(Region(index=0, user=LFE5_85F),),
+    ceilings=CEILINGS,
+    host=uart(BAUD),
+    watts=USB_WATTS,
     built=False,
     desk=Desk(
         pins="amaranth_boards.ulx3s:ULX3S_85F_Platform",
