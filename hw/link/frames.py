@@ -23,15 +23,36 @@ def marked_bytes() -> stream.Signature:
     return stream.Signature(data.StructLayout({"data": 8, "last": 1}))
 
 
+class FrameLink(wiring.Signature):
+    """A frame that has arrived, for whoever answers it.
+
+    Members
+    -------
+    held: there is a frame: ``header``, and ``count`` words.
+    release: it has been answered. Until then, frames that arrive are dropped.
+    index, word: a word of the frame, `FrameReader.LATENCY` cycles later.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "held": Out(1),
+                "header": Out(HEADER),
+                "count": Out(range(WORDS_MAX + 1)),
+                "release": In(1),
+                "index": In(range(2 * WORDS_MAX)),
+                "word": Out(WORD_BITS),
+            }
+        )
+
+
 class FrameReader(wiring.Component):
     """Keeps a frame that arrived undamaged until it has been answered.
 
     Members
     -------
     valid, payload: a byte from the line.
-    held: there is a frame: ``header``, and ``count`` words.
-    release: it has been answered. Until then, frames that arrive are dropped.
-    index, word: a word of the frame, `LATENCY` cycles later.
+    frame: see `FrameLink`; words take `LATENCY` cycles.
     dropped: a frame, or what looked like one, was dropped.
     """
 
@@ -39,12 +60,7 @@ class FrameReader(wiring.Component):
 
     valid: Signal
     payload: Signal
-    held: Signal
-    header: Any
-    count: Signal
-    release: Signal
-    index: Signal
-    word: Signal
+    frame: Any
     dropped: Signal
 
     def __init__(self) -> None:
@@ -52,12 +68,7 @@ class FrameReader(wiring.Component):
             {
                 "valid": In(1),
                 "payload": In(8),
-                "held": Out(1),
-                "header": Out(HEADER),
-                "count": Out(range(WORDS_MAX + 1)),
-                "release": In(1),
-                "index": In(range(2 * WORDS_MAX)),
-                "word": Out(WORD_BITS),
+                "frame": Out(FrameLink()),
                 "dropped": Out(1),
             }
         )
@@ -80,17 +91,17 @@ class FrameReader(wiring.Component):
         with m.Elif(plain):
             m.d.sync += check.eq(with_byte(check, byte))
         words, whole, some = self._unpack(m, plain, ends, byte)
-        with m.If(self.release):
-            m.d.sync += self.held.eq(0)
-        with m.If(self.valid & self.held):
+        with m.If(self.frame.release):
+            m.d.sync += self.frame.held.eq(0)
+        with m.If(self.valid & self.frame.held):
             m.d.sync += late.eq(1)
         m.d.sync += self.dropped.eq(0)
         with m.If(ends):
-            m.d.sync += late.eq(self.held)
-            good = sound & whole & ~escaped & ~late & ~self.held
-            m.d.sync += [self.held.eq(self.held | good), self.dropped.eq(some & ~good)]
+            m.d.sync += late.eq(self.frame.held)
+            good = sound & whole & ~escaped & ~late & ~self.frame.held
+            m.d.sync += [self.frame.held.eq(self.frame.held | good), self.dropped.eq(some & ~good)]
             with m.If(good):
-                m.d.sync += self.count.eq(words - 1)
+                m.d.sync += self.frame.count.eq(words - 1)
         return m
 
     def _unpack(
@@ -107,19 +118,21 @@ class FrameReader(wiring.Component):
         with_next = Cat(shift[8:], byte)
         open_header, fills = header != HEADER_BYTES, Signal()
         m.d.comb += [
-            fills.eq(plain & ~open_header & (words != WORDS_MAX + 2) & ~self.held),
+            fills.eq(plain & ~open_header & (words != WORDS_MAX + 2) & ~self.frame.held),
             buffer.write_en.eq(fills & (place == WORD_BYTES - 1)),
             buffer.write_address.eq(words),
             buffer.write_data.eq(with_next),
-            buffer.address[0].eq(self.index),
-            self.word.eq(buffer.data[0]),
+            buffer.address[0].eq(self.frame.index),
+            self.frame.word.eq(buffer.data[0]),
         ]
         with m.If(ends):
             m.d.sync += [header.eq(0), place.eq(0), words.eq(0)]
         with m.Elif(plain & open_header):
             m.d.sync += header.eq(header + 1)
-            with m.If(~self.held):
-                m.d.sync += Value.cast(self.header).eq(Cat(Value.cast(self.header)[8:], byte))
+            with m.If(~self.frame.held):
+                m.d.sync += Value.cast(self.frame.header).eq(
+                    Cat(Value.cast(self.frame.header)[8:], byte)
+                )
         with m.Elif(fills):
             m.d.sync += [shift.eq(with_next), place.eq(place + 1)]
             with m.If(place == WORD_BYTES - 1):

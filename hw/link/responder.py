@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from twofold.hw.contract.link import ANSWER, HEADER_BYTES, REFUSED, WORD_BYTES, WORDS_MAX, Op
-from twofold.hw.link.frames import HEADER, WORD_BITS, FrameReader, marked_bytes
+from twofold.hw.link.frames import WORD_BITS, FrameLink, FrameReader, marked_bytes
 
 READ_CYCLES = 6
 """Cycles from an address on a `WordBus` to its word."""
@@ -42,29 +42,19 @@ class Responder(wiring.Component):
 
     Members
     -------
-    held, header, count, release, index, word: of a `FrameReader`.
+    frame: that of a `FrameReader`.
     bus: see `WordBus`.
     o: the bytes of the answer (see `marked_bytes`).
     """
 
-    held: Signal
-    header: Any
-    count: Signal
-    release: Signal
-    index: Signal
-    word: Signal
+    frame: Any
     bus: Any
     o: Any
 
     def __init__(self) -> None:
         super().__init__(
             {
-                "held": In(1),
-                "header": In(HEADER),
-                "count": In(range(WORDS_MAX + 1)),
-                "release": Out(1),
-                "index": Out(range(2 * WORDS_MAX)),
-                "word": In(WORD_BITS),
+                "frame": In(FrameLink()),
                 "bus": Out(WordBus()),
                 "o": Out(marked_bytes()),
             }
@@ -77,13 +67,13 @@ class Responder(wiring.Component):
         place, shift = Signal(range(HEADER_BYTES)), Signal(8 * HEADER_BYTES)
         refused, reads = Signal(), Signal()
         m.d.comb += [
-            self.index.eq(at),
-            reads.eq(self.header.op == Op.READ),
-            self.bus.space.eq(self.header.space),
-            self.bus.data.eq(self.word),
+            self.frame.index.eq(at),
+            reads.eq(self.frame.header.op == Op.READ),
+            self.bus.space.eq(self.frame.header.space),
+            self.bus.data.eq(self.frame.word),
             self.o.payload.data.eq(shift[:8]),
         ]
-        m.d.sync += self.bus.word.eq(self.header.word + at)
+        m.d.sync += self.bus.word.eq(self.frame.header.word + at)
         sent = self.o.valid & self.o.ready
         last = Signal()
         m.d.comb += last.eq(refused | ~reads | (at == total))
@@ -92,22 +82,21 @@ class Responder(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [at.eq(0), refused.eq(0), wait.eq(FrameReader.LATENCY)]
-                with m.If(self.held):
+                with m.If(self.frame.held):
                     m.next = "DECODE"
             with m.State("DECODE"):  # by now the first word is there
-                m.d.sync += wait.eq(wait - 1)
                 with m.If(wait == 0):
-                    asked = self.word
+                    asked = self.frame.word
                     known = Mux(
                         reads,
-                        (self.count == 1) & (asked != 0) & (asked <= WORDS_MAX),
-                        (self.header.op == Op.WRITE) & (self.count != 0),
+                        (self.frame.count == 1) & (asked != 0) & (asked <= WORDS_MAX),
+                        (self.frame.header.op == Op.WRITE) & (self.frame.count != 0),
                     )
-                    m.d.sync += [total.eq(Mux(reads, asked, self.count)), refused.eq(~known)]
+                    m.d.sync += [total.eq(Mux(reads, asked, self.frame.count)), refused.eq(~known)]
                     m.next = "FETCH"
                     with m.If(~known | reads):
                         m.next = "ANSWER"
-                m.d.sync += [wait.eq(Mux(wait == 0, FrameReader.LATENCY + 1, wait - 1))]
+                m.d.sync += wait.eq(Mux(wait == 0, FrameReader.LATENCY + 1, wait - 1))
             with m.State("FETCH"):
                 m.d.sync += wait.eq(wait - 1)
                 with m.If(wait == 0):
@@ -124,9 +113,9 @@ class Responder(wiring.Component):
                     with m.If(at == total - 1):
                         m.next = "ANSWER"
             with m.State("ANSWER"):
-                op = self.header.op | Mux(refused, REFUSED, ANSWER)
+                op = self.frame.header.op | Mux(refused, REFUSED, ANSWER)
                 m.d.sync += [
-                    shift.eq(Cat(op[:8], Value.cast(self.header)[8:])),
+                    shift.eq(Cat(op[:8], Value.cast(self.frame.header)[8:])),
                     place.eq(HEADER_BYTES - 1),
                     at.eq(0),
                 ]
@@ -137,7 +126,7 @@ class Responder(wiring.Component):
                 with m.If(sent & (place == 0)):
                     m.next = "LOOK"
                     with m.If(last):
-                        m.d.comb += self.release.eq(1)
+                        m.d.comb += self.frame.release.eq(1)
                         m.next = "IDLE"
             with m.State("LOOK"):
                 m.d.sync += wait.eq(wait - 1)

@@ -57,13 +57,8 @@ class Station(wiring.Component):
             self.tx.eq(transmitter.tx),
             reader.valid.eq(receiver.valid),
             reader.payload.eq(receiver.payload),
-            responder.held.eq(reader.held),
-            Value.cast(responder.header).eq(reader.header),
-            responder.count.eq(reader.count),
-            responder.word.eq(reader.word),
-            reader.release.eq(responder.release),
-            reader.index.eq(responder.index),
         ]
+        connect(m, reader.frame, responder.frame)
         connect(m, responder.o, writer.i)
         connect(m, writer.o, transmitter.i)
         dropped = Signal(WORD_BITS)

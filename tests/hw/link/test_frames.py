@@ -86,22 +86,22 @@ def test_the_reader_keeps_whole_frames_only():
                 ctx.set(reader.valid, 0)
                 dropped += ctx.get(reader.dropped)
                 await ctx.tick().repeat(3)
-            assert ctx.get(reader.held) == (expected is not None)
+            assert ctx.get(reader.frame.held) == (expected is not None)
             if expected is None:
                 continue
-            assert ctx.get(reader.header.op) == expected.op
-            assert ctx.get(reader.header.sequence) == expected.sequence
-            assert ctx.get(reader.header.space) << 24 | ctx.get(reader.header.word) == (
+            assert ctx.get(reader.frame.header.op) == expected.op
+            assert ctx.get(reader.frame.header.sequence) == expected.sequence
+            assert ctx.get(reader.frame.header.space) << 24 | ctx.get(reader.frame.header.word) == (
                 expected.address
             )
-            assert ctx.get(reader.count) == len(expected.words)
+            assert ctx.get(reader.frame.count) == len(expected.words)
             for at, word in enumerate(expected.words):
-                ctx.set(reader.index, at)
+                ctx.set(reader.frame.index, at)
                 await ctx.tick().repeat(FrameReader.LATENCY)
-                assert ctx.get(reader.word) == word
-            ctx.set(reader.release, 1)
+                assert ctx.get(reader.frame.word) == word
+            ctx.set(reader.frame.release, 1)
             await ctx.tick()
-            ctx.set(reader.release, 0)
+            ctx.set(reader.frame.release, 0)
 
     run(module_of(reader), bench)
     assert dropped >= 4
