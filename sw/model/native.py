@@ -66,17 +66,24 @@ def _pointers(*tensors: Tensor) -> list[ctypes.c_void_p]:
     return [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
 
 
+def _pooled(
+    samples: int, height: int, width: int, weight: Tensor, pool: int
+) -> tuple["_Window", Tensor, Tensor]:
+    """The window of a convolution with max-pooling, and room for its maxima and their places."""
+    channels, _, rows, cols = weight.shape
+    out_rows, out_cols = (height - rows + 1) // pool, (width - cols + 1) // pool
+    window = _Window(samples, height, width, channels, rows, cols, pool, out_rows, out_cols)
+    out = torch.empty(samples, out_rows, out_cols, channels)
+    return window, out, torch.empty(out.shape, dtype=torch.uint8)
+
+
 class _ConvPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, weight: Tensor, pool: int) -> Tensor:
         samples, _, height, width = image.shape
-        channels, _, rows, cols = weight.shape
-        out_rows, out_cols = (height - rows + 1) // pool, (width - cols + 1) // pool
-        window = _Window(samples, height, width, channels, rows, cols, pool, out_rows, out_cols)
-        taps = weight.detach().reshape(channels, rows * cols).t().contiguous()
+        window, out, winner = _pooled(samples, height, width, weight, pool)
+        taps = weight.detach().flatten(1).t().contiguous()
         image = image.contiguous()
-        out = torch.empty(samples, out_rows, out_cols, channels)
-        winner = torch.empty(out.shape, dtype=torch.uint8)
         library().conv_pool_forward(ctypes.byref(window), *_pointers(image, taps, out, winner))
         ctx.save_for_backward(image, winner)
         ctx.window, ctx.shape = window, weight.shape
@@ -114,12 +121,8 @@ class _SparseConvPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, pool: int) -> Tensor:
         samples, height, width, inputs = x.shape
-        channels, _, rows, cols = weight.shape
-        out_rows, out_cols = (height - rows + 1) // pool, (width - cols + 1) // pool
-        window = _Window(samples, height, width, channels, rows, cols, pool, out_rows, out_cols)
+        window, out, winner = _pooled(samples, height, width, weight, pool)
         taps = weight.detach().permute(2, 3, 1, 0).contiguous()
-        out = torch.empty(samples, out_rows, out_cols, channels)
-        winner = torch.empty(out.shape, dtype=torch.uint8)
         library().sparse_conv_pool_forward(
             ctypes.byref(window), ctypes.c_int64(inputs), *_pointers(x, taps, out, winner)
         )
