@@ -7,7 +7,7 @@ from twofold.hw.contract.errors import ParameterError
 from twofold.sw.driver import Accelerator
 from twofold.sw.driver.accelerator import BATCH_BYTES_MAX
 from twofold.sw.driver.cpu import open_cpu
-from twofold.sw.errors import ArtefactError, DeviceBusyError, DeviceError, DeviceLostError
+from twofold.sw.errors import ArtefactError, DeviceBusyError, DeviceError
 
 
 class Tensor:
@@ -40,18 +40,6 @@ def test_a_freed_batch_is_not_sent(loaded, inputs):
         with pytest.raises(DeviceError, match=r"batch was freed; make a new one with buffer\(\)"):
             use()
     assert batch.views == ()
-
-
-def test_a_batch_ends_with_its_accelerator(quantized, folding, inputs):
-    accelerator = Accelerator(open_cpu(quantized.network, folding, threads=1))
-    accelerator.load(quantized)
-    batch = accelerator.buffer(10)
-    accelerator.close()
-    with pytest.raises(DeviceError, match="buffers were freed"):
-        batch.write(inputs[:10, 0])
-    with pytest.raises(DeviceLostError, match="closed"):
-        accelerator.submit(batch)
-    batch.free()
 
 
 def test_a_batch_belongs_to_one_accelerator(quantized, folding):

@@ -26,6 +26,18 @@ def test_open_again_after_close(opener, quantized, inputs, golden):
             assert (logits == golden.logits[:20]).all()
 
 
+def test_a_batch_ends_with_its_accelerator(opener, quantized, inputs):
+    accelerator = Accelerator(opener())
+    accelerator.load(quantized)
+    batch = accelerator.buffer(10)
+    accelerator.close()
+    with pytest.raises(DeviceError, match="buffers were freed"):
+        batch.write(inputs[:10, 0])
+    with pytest.raises(DeviceLostError, match="closed"):
+        accelerator.submit(batch)
+    batch.free()
+
+
 def test_a_card_is_opened_once(opener, hardware):
     """Devices in software are as many as are opened; a card is one."""
     if not hardware:
