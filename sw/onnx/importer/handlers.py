@@ -285,8 +285,7 @@ def multiply(walk: Walk, node: onnx.NodeProto) -> None:
     if _prepares(walk, node):
         return
     layer, values = _operand(walk, node)
-    limited = layer.relu or layer.late or np.isfinite(layer.ceiling)
-    if (limited and values.min() < 0) or layer.late or np.isfinite(layer.ceiling):
+    if layer.late or np.isfinite(layer.ceiling) or (layer.relu and values.min() < 0):
         raise refuse(node, "a factor below 0, or behind limits")
     if values.min() < 0:
         turn(node, layer, values < 0)
