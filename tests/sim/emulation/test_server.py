@@ -212,7 +212,7 @@ def test_unknown_calls_are_told_once(card: Card, capfd: pytest.CaptureFixture[st
     server = Server(card)
     for _ in range(2):
         assert server.answer(Message(99, {})) == {}
-    assert capfd.readouterr().err.count("call 99 is not known") == 1
+    assert capfd.readouterr().err.count("call 99 is unknown") == 1
 
 
 def test_a_call_without_its_field_is_named(card: Card):
