@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from twofold.hw.contract.shipped import names as machines
+from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.artefacts.shipped import names as networks
 from twofold.sw.cli.main import VERBS, command, main
 
@@ -197,8 +198,12 @@ def test_own_network_as_written(environment: Path, capsys: pytest.CaptureFixture
             # A label may differ where rounding in float32 does.
             assert main(words[1:]) in ((0, 1) if words[1] == "import" else (0,)), line
             done.append(words[1])
-    assert done == ["import", "compare", "solve", "sim", "infer"]
+    assert done == ["import", "compare", "solve", "sim", "infer", "train"]
     assert (environment / "digits.machine.json").stat().st_size > 0
+    for name in ("sparse.npz", "sparse-too.npz"):
+        sparse = QuantizedNetwork.load(environment / name)
+        assert sparse.provenance["accuracy"]["test"] > 0.8
+        assert (sparse.layers[1].weight != 0).mean() < 0.25
     assert "ONNX Runtime" in capsys.readouterr().out
 
 

@@ -9,6 +9,7 @@ loaded on first use, so that ``import twofold`` is quick and needs no extras.
   `Grouped`: of the weights of a layer.
 - `Folding`, `GatherFolding`, `ScatterFolding`, `VectorFolding`: how much hardware each layer gets.
 - `CpuEngine`: the same network on this CPU.
+- `train`: a PyTorch module, or another network, on data of your own; made sparse, in integers.
 - `TwofoldError`: base class of every error that a user can act on.
 """
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
     from twofold.sw.cpu import CpuEngine
     from twofold.sw.driver import Accelerator, Batch, Device, Ticket
+    from twofold.sw.train.public import train
 
     __version__: str
 
@@ -49,6 +51,7 @@ _ROOMS = {
     "twofold.sw.artefacts": ("QuantizedLayer", "QuantizedNetwork"),
     "twofold.sw.cpu": ("CpuEngine",),
     "twofold.sw.driver": ("Accelerator", "Batch", "Device", "Ticket"),
+    "twofold.sw.train.public": ("train",),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -78,4 +81,5 @@ __all__ = [
     "Accelerator", "Batch", "Complementary", "Conv2d", "CpuEngine", "Dense", "Device", "Folding",
     "GatherFolding", "Grouped", "Linear", "Network", "QuantizedLayer", "QuantizedNetwork",
     "ScatterFolding", "Taps", "Ticket", "TwofoldError", "VectorFolding", "__version__",
+    "train",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.network import Complementary, Layer, Network, Taps
+from twofold.hw.contract.sparsified import VARIANTS, Sparsities, variant_of
 
 
 def move(
@@ -51,6 +52,19 @@ def move(
                 sparsity = replace(layer.sparsity, fan_in=fan_in)
                 layers[at] = replace(layer, sparsity=sparsity)
     return replace(network, layers=tuple(layers))
+
+
+def densified(network: Network) -> Network:
+    """The same shapes with all weights and all activations."""
+    return renamed(variant_of(network, VARIANTS[0], Sparsities()), VARIANTS[0])
+
+
+def renamed(network: Network, variant: str) -> Network:
+    """``network``, with a name that ends in ``variant``."""
+    stem = network.name
+    for other in sorted(VARIANTS, key=len, reverse=True):
+        stem = stem.removesuffix(f"-{other}")
+    return replace(network, name=f"{stem}-{variant}")
 
 
 def relabel(network: Network, task: str, labels: Sequence[str]) -> Network:

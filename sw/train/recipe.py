@@ -9,7 +9,7 @@ from twofold.hw.contract.network import Network
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.model.residual import ResidualShape
 from twofold.sw.train.loop import Phase
-from twofold.sw.train.point import relabel
+from twofold.sw.train.point import densified, relabel
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,7 @@ def recipe(
     if start is not None:
         student = replace(student, **_CONTINUED)
         _check_shapes(start.network, network)
-    dense = presets.network(name, "dense")
-    if network.labels != dense.labels:
-        dense = relabel(dense, network.name.partition("-")[0], network.labels)
+    dense = _dense(name, network)
 
     def adapt(phase: Phase) -> Phase:
         epochs = max(min(1, phase.epochs), round(phase.epochs * scale))
@@ -121,6 +119,17 @@ def recipe(
         polish=adapt(replace(_POLISH[name], distil=student.distil)),
         start=start,
     )
+
+
+def _dense(name: str, network: Network) -> Network:
+    """The shapes of ``network`` with all weights and activations."""
+    dense = presets.network(name, "dense")
+    own = densified(network)
+    if own.layers[:-1] != dense.layers[:-1]:
+        return own
+    if network.labels != dense.labels:
+        return relabel(dense, network.name.partition("-")[0], network.labels)
+    return dense
 
 
 def _check_shapes(start: Network, network: Network) -> None:

@@ -46,8 +46,9 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from twofold.hw.boards import DEFAULT, find
+    from twofold.hw.contract.sparsified import Sparsities
     from twofold.hw.solve.choose import Target
-    from twofold.hw.solve.compare import Sparsities, compare
+    from twofold.hw.solve.compare import compare
 
     def say(text: str) -> None:
         print(f"comparing: {text}", file=sys.stderr, flush=True)

@@ -2,11 +2,14 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twofold.sw.cli.options import add_json, load_machine
+from twofold.hw.contract.errors import NetworkError
+from twofold.sw.cli.options import add_board, add_json, load_machine, named_network
 from twofold.sw.cli.verbs.train import (
     add_data_arguments,
     add_task,
@@ -17,15 +20,29 @@ from twofold.sw.cli.verbs.train import (
 
 if TYPE_CHECKING:
     from twofold.sw.train.explore.trials import Figure
+    from twofold.sw.train.loop import Report, StepReport
+    from twofold.sw.train.sources import Progress
 
-HELP = "short trials: accuracy against multiplications, ablations, seeds; JSON, table, picture"
-STUDIES = ("pareto", "ablation", "seeds")
+    Shown = tuple[Report, StepReport, Progress]
+    Study = Callable[[Shown, Callable[[Figure], None]], list[Figure]]
+
+HELP = "short trials: accuracy against work, ablations, seeds, search; JSON, table, picture"
+SEARCH = "search"
+STUDIES = ("pareto", "ablation", "seeds", SEARCH)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("study", choices=STUDIES, help="which trials")
     add_task(parser)
+    parser.add_argument(
+        "--network", metavar="NAME|FILE",
+        help="of search: an artefact of yours, which is also the teacher, with --data for it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cycles", type=int, metavar="N", help="of search: cycles per sample, at most",
+    )  # fmt: skip
+    add_board(parser)
     parser.add_argument(
         "--machine", metavar="NAME|FILE",
         help="whose multipliers the cycles are for (default: the fastest of --net)",
@@ -45,13 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train and report. Raises DatasetError without data, and what training raises."""
-    from twofold.hw.contract.presets import network
-    from twofold.sw.train.explore import report, trials
-    from twofold.sw.train.explore.cost import shipped_folding
+    from twofold.sw.train.explore import report
     from twofold.sw.train.journal import Journal
-    from twofold.sw.train.loop import Trainer
 
-    folding = load_machine(args.machine).folding if args.machine else shipped_folding(args.net)
+    study = _search(args) if args.study == SEARCH else _around_presets(args)
     args.out.mkdir(parents=True, exist_ok=True)
     journal = Journal(args.out / f"{args.study}.jsonl")
     journal.clear()
@@ -61,17 +75,69 @@ def run(args: argparse.Namespace) -> int:
         done.append(figure)
         report.write(done, args.out, args.study)
 
-    with display(journal) as (on_record, on_step, on_cache):
-        source = data_source(args, network(args.net).labels, on_cache)
-        trainer = Trainer(source, args.work, report=on_record, on_step=on_step)
-        if args.study == "seeds":
-            figures = trials.seeds(args.net, args.scale, trainer, report_figure, folding)
-        else:
-            chosen = trials.STUDIES[args.study](args.net, args.scale)
-            figures = trials.run(chosen, args.net, trainer, report_figure, folding)
+    with display(journal) as shown:
+        figures = study(shown, report_figure)
     if args.json:
         tree = {"study": args.study, "net": args.net, "figures": [asdict(one) for one in figures]}
         print(json.dumps(tree))
     else:
-        print(report.as_markdown(figures, f"{args.study}, {args.net}"), end="")
+        print(report.as_markdown(figures, f"{args.study}, {args.network or args.net}"), end="")
     return 0
+
+
+def _around_presets(args: argparse.Namespace) -> "Study":
+    from twofold.hw.contract.presets import network
+    from twofold.sw.train.explore import trials
+    from twofold.sw.train.explore.cost import shipped_folding
+    from twofold.sw.train.loop import Trainer
+
+    for option in ("network", "cycles", "board"):
+        if getattr(args, option) is not None:
+            raise NetworkError(f"--{option} is for the study {SEARCH}; leave it out")
+    folding = load_machine(args.machine).folding if args.machine else shipped_folding(args.net)
+
+    def study(shown: "Shown", report: "Callable[[Figure], None]") -> "list[Figure]":
+        on_record, on_step, on_cache = shown
+        source = data_source(args, network(args.net).labels, on_cache)
+        trainer = Trainer(source, args.work, report=on_record, on_step=on_step)
+        if args.study == "seeds":
+            return trials.seeds(args.net, args.scale, trainer, report, folding)
+        chosen = trials.STUDIES[args.study](args.net, args.scale)
+        return trials.run(chosen, args.net, trainer, report, folding)
+
+    return study
+
+
+def _search(args: argparse.Namespace) -> "Study":
+    from twofold.hw.boards import DEFAULT, find
+    from twofold.hw.solve.choose import Target
+    from twofold.hw.solve.search import search
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.train.explore.search import best, run
+    from twofold.sw.train.loop import Trainer
+    from twofold.sw.train.public import artefact_source
+
+    if args.network is None or args.data is None or args.cycles is None:
+        raise NetworkError(f"{SEARCH} needs --network FILE, its --data and --cycles N")
+    if args.machine is not None:
+        raise NetworkError(f"{SEARCH} solves machines of its own; leave out --machine")
+    own = QuantizedNetwork.load(named_network(args.network))
+    source = artefact_source(own, args.data)
+    target = Target(args.cycles, board=find(args.board or DEFAULT))
+
+    def say(text: str) -> None:
+        print(f"solving: {text}", file=sys.stderr, flush=True)
+
+    found = [
+        (point.name, point.solution.network, point.solution.cycles)
+        for point in search(own.network, target, say)
+    ]
+
+    def study(shown: "Shown", report: "Callable[[Figure], None]") -> "list[Figure]":
+        on_record, on_step, _ = shown
+        trainer = Trainer(source, args.work, report=on_record, on_step=on_step)
+        figures = run(found, trainer, source.steps, args.scale, report)
+        print(f"best on val: {best(figures).name}", file=sys.stderr)
+        return figures
+
+    return study

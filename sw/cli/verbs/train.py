@@ -2,13 +2,13 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twofold.hw.contract.errors import FileError, ToolError
+from twofold.hw.contract.errors import FileError, NetworkError, ToolError
 from twofold.hw.contract.files import check_output
 from twofold.hw.contract.presets import NETWORKS, canonical_variant, network
 from twofold.sw.cli.options import (
@@ -23,8 +23,10 @@ from twofold.sw.errors import DatasetError
 
 if TYPE_CHECKING:
     from twofold.hw.contract.network import Network
+    from twofold.sw.artefacts import QuantizedNetwork
     from twofold.sw.train.journal import Journal
     from twofold.sw.train.loop import Record, Report, StepReport
+    from twofold.sw.train.recipe import Recipe
     from twofold.sw.train.sources import Progress, Source
 
 TASKS = ("commands", "digits10")
@@ -48,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--network", metavar="NAME|FILE",
-        help="description to train: that of a shipped network or of an artefact",
+        help="description to train: that of a shipped network, or an artefact of yours, which is "
+        "also the teacher if --data is for it",
     )  # fmt: skip
     parser.add_argument(
         "--machine", metavar="NAME|FILE", help="description to train: what this machine computes"
@@ -58,6 +61,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of everything random")
     parser.add_argument(
         "--scale", type=positive, default=1.0, metavar="X", help="factor on the number of epochs"
+    )
+    parser.add_argument(
+        "--weights", type=_share, metavar="SHARE",
+        help="of your own --network: share of the weights of hidden layers that is kept "
+        "(default: as it is if it is sparse, otherwise 0.1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--activations",
+        type=_share,
+        metavar="SHARE",
+        help="likewise: share of the activations that win (default 0.125)",
     )
     parser.add_argument("--taps", type=float, metavar="N", help="mean taps of a conv1 kernel")
     parser.add_argument("--winners", type=_numbers, metavar="K,K,K", help="k of every layer")
@@ -98,12 +112,22 @@ def _description(args: argparse.Namespace, variant: str) -> "Network":
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options for data and checkpoint folders."""
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="unpacked Google Speech Commands (for --net gsc)"
-    )
+        "--data", type=Path, metavar="DIR|FILE",
+        help="unpacked Google Speech Commands (for --net gsc); for your own --network that takes "
+        "something else, .npz with x and y, or a folder with a folder for each class",
+    )  # fmt: skip
     parser.add_argument(
         "--work", type=Path, metavar="DIR", default=Path("build/train"),
         help="checkpoints and cached features (default %(default)s)",
     )  # fmt: skip
+
+
+def _share(text: str) -> float:
+    """A share above 0, up to 1. Raises ArgumentTypeError."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share above 0, up to 1")
+    return value
 
 
 def positive(text: str) -> float:
@@ -123,27 +147,15 @@ def run(args: argparse.Namespace) -> int:
 
     Raises DatasetError without data, and what the training phases raise.
     """
-    from twofold.sw.artefacts import QuantizedNetwork
-    from twofold.sw.data.gsc import DIGIT_WORDS
     from twofold.sw.model.net import INPUT_SCALE
     from twofold.sw.onnx.export.floating import save_float
     from twofold.sw.train.journal import Journal
     from twofold.sw.train.loop import Trainer
-    from twofold.sw.train.point import move, relabel
-    from twofold.sw.train.recipe import recipe
     from twofold.sw.train.run import float_layers, rows, train
 
     if args.device == "cuda" and not cuda_is_there():
         raise ToolError("PyTorch finds no CUDA device; train with --device cpu")
-    variant = canonical_variant(args.variant)
-    wanted = move(
-        _description(args, variant),
-        taps=args.taps, winners=args.winners, sets=args.sets, fan_in=args.fan_in,
-    )  # fmt: skip
-    if args.net == "gsc" and args.task != "commands":
-        wanted = relabel(wanted, args.task, DIGIT_WORDS)
-    start = QuantizedNetwork.load(args.start) if args.start else None
-    plan = recipe(args.net, variant, seed=args.seed, scale=args.scale, network=wanted, start=start)
+    plan, open_source = _prepared(args)
     journal = Journal(args.out.with_suffix(".jsonl"))
     curves = args.out.with_suffix(".png")
     for path in (journal.path, curves):
@@ -152,7 +164,7 @@ def run(args: argparse.Namespace) -> int:
         check_output(path)
     journal.clear()
     with display(journal) as (report, on_step, on_cache):
-        source = data_source(args, wanted.labels, on_cache)
+        source = open_source(on_cache)
         trainer = Trainer(source, args.work, report=report, on_step=on_step, device=args.device)
         outcome = train(plan, source, trainer)
     provenance = {**outcome.quantized.provenance, "seed": args.seed}
@@ -165,6 +177,67 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_table(rows(outcome.accuracy), args.out)
     return 0
+
+
+def _prepared(
+    args: argparse.Namespace,
+) -> "tuple[Recipe, Callable[[Progress], Source]]":
+    """What is trained, and a function that opens its data."""
+    own = _own_network(args)
+    if own is not None:
+        return _of_own(args, own)
+    for option in ("weights", "activations"):
+        if getattr(args, option) is not None:
+            raise NetworkError(
+                f"--{option} is for a network of yours: give --network FILE and its --data"
+            )
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.data.gsc import DIGIT_WORDS
+    from twofold.sw.train.point import relabel
+    from twofold.sw.train.recipe import recipe
+
+    variant = canonical_variant(args.variant)
+    wanted = _moved(args, _description(args, variant))
+    if args.net == "gsc" and args.task != "commands":
+        wanted = relabel(wanted, args.task, DIGIT_WORDS)
+    start = QuantizedNetwork.load(args.start) if args.start else None
+    plan = recipe(args.net, variant, seed=args.seed, scale=args.scale, network=wanted, start=start)
+    return plan, lambda progress: data_source(args, wanted.labels, progress)
+
+
+def _own_network(args: argparse.Namespace) -> "QuantizedNetwork | None":
+    """The artefact to train on data of its own, unless it takes audio, or no data is given."""
+    if args.network is None or args.data is None:
+        return None
+    from twofold.sw.artefacts import QuantizedNetwork
+
+    network = QuantizedNetwork.load(named_network(args.network))
+    return None if network.input["kind"] == "audio" else network
+
+
+def _of_own(
+    args: argparse.Namespace, network: "QuantizedNetwork"
+) -> "tuple[Recipe, Callable[[Progress], Source]]":
+    from twofold.hw.contract.sparsified import Sparsities
+    from twofold.sw.train.own import describe, own_recipe
+    from twofold.sw.train.public import artefact_source
+
+    if args.start is not None or args.task != TASKS[0]:
+        raise NetworkError("--start and --task are for the networks that ship; leave them out")
+    given = {name: getattr(args, name) for name in ("weights", "activations")}
+    given = {name: share for name, share in given.items() if share is not None}
+    variant = args.variant if args.variant in ("dense", "sparse-dense") else "sparse-sparse"
+    wanted = describe(network.network, variant, Sparsities(**given) if given else None)
+    source = artefact_source(network, args.data)
+    plan = own_recipe(_moved(args, wanted), source.steps, seed=args.seed, scale=args.scale)
+    return plan, lambda _: source
+
+
+def _moved(args: argparse.Namespace, network: "Network") -> "Network":
+    """``network`` at the point that the options ask for."""
+    from twofold.sw.train.point import move
+
+    return move(network, taps=args.taps, winners=args.winners, sets=args.sets, fan_in=args.fan_in)
 
 
 def cuda_is_there() -> bool:

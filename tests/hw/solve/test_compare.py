@@ -6,8 +6,9 @@ from twofold.hw.boards.resources import share
 from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.layers import Complementary, Conv2d, Dense, Grouped, Linear, Taps
 from twofold.hw.contract.network import Network
+from twofold.hw.contract.sparsified import VARIANTS, Sparsities, variant_of
 from twofold.hw.solve.choose import Target
-from twofold.hw.solve.compare import VARIANTS, Sparsities, compare, variant_of
+from twofold.hw.solve.compare import compare
 
 LAYERS = (
     Conv2d(out_channels=8, kernel=(5, 5), pool=2),

@@ -2,18 +2,24 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from twofold.hw.contract import presets
+from twofold.hw.contract.errors import FoldingError, NetworkError
+from twofold.hw.contract.network import Network
 from twofold.sim.workloads.random_network import random_inputs, random_quantized
 from twofold.sw.cli.verbs import explore as cli
+from twofold.sw.data.digits import digits
 from twofold.sw.golden import forward
-from twofold.sw.train.explore import trials
+from twofold.sw.train.explore import search, trials
 from twofold.sw.train.explore.cost import cycles, products, shipped_folding
 from twofold.sw.train.explore.report import as_markdown
 from twofold.sw.train.explore.trials import Figure
+from twofold.sw.train.own import own_recipe
 from twofold.sw.train.recipe import Recipe, recipe
 
 
@@ -97,3 +103,30 @@ def _parse(options: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     cli.add_arguments(parser)
     return parser.parse_args(options)
+
+
+def test_search_trains_the_largest_points_that_are_fast_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(search, "own_recipe", _short_own)
+    images, classes = digits("all")
+    np.savez(tmp_path / "data.npz", x=images, y=classes)
+    options = ["search", "--network", "tiny-dense", "--data", str(tmp_path / "data.npz"), "--json"]
+    options += ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
+    assert cli.run(_parse([*options, "--cycles", "200"])) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert all(figure["cycles"] <= 200 for figure in figures)
+    shares = [tuple(float(word) for word in re.findall(r"[\d.]+", one["name"])) for one in figures]
+    for mine in shares:
+        assert not any(
+            mine != other and all(a <= b for a, b in zip(mine, other, strict=True))
+            for other in shares
+        )
+    with pytest.raises(FoldingError, match="no pair of shares reaches the target"):
+        cli.run(_parse([*options, "--cycles", "1"]))
+    with pytest.raises(NetworkError, match="search needs --network FILE"):
+        cli.run(_parse(["search", "--net", "tiny"]))
+
+
+def _short_own(network: Network, steps: int, *, scale: float = 1.0) -> Recipe:
+    return own_recipe(network, steps, scale=0.01 * scale)
