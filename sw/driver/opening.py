@@ -97,6 +97,15 @@ def open_devices(text: str, request: DeviceRequest) -> Selection:
     return Selection((open_plugin(request),), f"the device {name!r}")
 
 
+def simulated(devices: Iterable[Device]) -> bool:
+    """Whether one of the devices only stands in for a card, at a speed of its own: a simulation or
+    an emulation. The CPU engine is none: it computes for itself.
+    """
+    models = {point.name for point in _plugins()}
+    names = {device.name.partition(":")[0] for device in devices}
+    return bool(names & models) or (emulated() and bool(names & {*RUNTIMES}))
+
+
 def find_bitstream(request: DeviceRequest) -> Path:
     """A bitstream for the network, built for hardware or for emulation, as this process runs.
 

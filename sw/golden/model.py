@@ -21,6 +21,10 @@ from twofold.sw.golden.winners import keep_winners
 Finish = Callable[[np.ndarray, slice], np.ndarray]
 CHUNK = 128
 """Samples computed at a time: bounds memory use, and keeps a kernel's accumulators in the cache."""
+FEW = 16
+"""Up to so many samples a layer is one product of matrices: zeros cost less than calls."""
+EXACT_BITS = 53
+"""Integers of so many bits are exact in float64, whose products of matrices are fast."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +148,11 @@ def _convolution(
         top, left, bottom, right = stage.edges
         edges = (0, 0), (top, bottom), (left, right), (0, 0)
         x = np.pad(x, edges, constant_values=zero)
+    sums = _at_once(stage, weight, x) if _few(stage, x) else None
     out = []
     for kernel in range(stage.channels):
-        acc = pooled(stage, _convolve(stage, weight[kernel], x))
-        out.append(finish(acc[np.newaxis], slice(kernel, kernel + 1)))
+        acc = _convolve(stage, weight[kernel], x) if sums is None else sums[kernel]
+        out.append(finish(pooled(stage, acc)[np.newaxis], slice(kernel, kernel + 1)))
     return np.concatenate(out)
 
 
@@ -165,6 +170,29 @@ _RULES: dict[type[Layer], Callable[[Stage, np.ndarray, np.ndarray, Finish, float
 """Output of a layer, by its kind: see `layer_output`."""
 
 
+def _few(stage: Stage, x: np.ndarray) -> bool:
+    """Whether a layer is one product of matrices; floats keep their order of summation."""
+    exact = x.dtype.kind == "i" and stage.pooled_bits <= EXACT_BITS
+    return exact and 0 < x.shape[-1] <= FEW
+
+
+def _at_once(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Accumulators ``[kernels, rows, columns, samples]`` at all positions that pooling uses."""
+    (rows, cols), (down, across) = pooled_area(stage), stage.strides
+    shape = (1, *stage.kernel, 1)
+    windows = np.lib.stride_tricks.sliding_window_view(x.astype(float), shape)[..., 0, :, :, 0]
+    used = windows[:, : rows * down : down, : cols * across : across]
+    return _product(
+        weight.reshape(stage.channels, -1),
+        used.transpose(0, 4, 5, 1, 2, 3).reshape(-1, rows * cols * x.shape[3]),
+        x.dtype,
+    ).reshape(stage.channels, rows, cols, x.shape[3])
+
+
+def _product(weight: np.ndarray, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return (weight.astype(float) @ x.astype(float)).astype(dtype)
+
+
 def _convolve(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Accumulators of one kernel at all positions that pooling uses."""
     (rows, cols), (down, across) = pooled_area(stage), stage.strides
@@ -179,6 +207,8 @@ def _convolve(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _linear(stage: Stage, weight: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Accumulators of all units: ``[units, samples]``."""
+    if _few(stage, x):
+        return _product(weight, x, x.dtype)
     if stage.fan_in == stage.inputs:
         return weight.astype(x.dtype) @ np.ascontiguousarray(x.T).T
     most = max(int(np.count_nonzero(weight, axis=1).max()), 1)

@@ -32,12 +32,20 @@ class Stream:
     every: frames between two windows.
     lock: guards everything in it; that of all streams.
     changed: called, with the lock held, when there may be something to compute, or nothing more.
+    ready: called, with the lock held, when there may be something to read; must return at once and
+        not call the stream.
     """
 
     def __init__(
-        self, name: str, every: int, lock: threading.Lock, changed: Callable[["Stream"], None]
+        self,
+        name: str,
+        every: int,
+        lock: threading.Lock,
+        changed: Callable[["Stream"], None],
+        ready: Callable[[], None] | None = None,
     ) -> None:
         self.name, self.slider = name, Slider(every)
+        self._told = ready
         self.last_image: NDArray[np.uint8] | None = None
         self.queued = False
         self._lock, self._changed = lock, changed
@@ -163,6 +171,7 @@ class Stream:
         loudest: NDArray[np.float64],
         rows: Sequence[int],
         logits: NDArray[np.int32],
+        images: NDArray[np.uint8] | None = None,
     ) -> None:
         """Windows from ``first`` on, with their rows of ``logits``, are done."""
         now = time.monotonic()
@@ -180,10 +189,11 @@ class Stream:
                     float(loud),
                     now - self._arrivals[0][1],
                     row == REPEATED,
+                    None if images is None else images[index - first].copy(),
                 )
             )
         self._flying -= len(rows)
-        self._readable.notify_all()
+        self._tell()
 
     def fail(self, error: TwofoldError) -> None:
         """End the stream with an error; what is ready can still be read."""
@@ -192,8 +202,13 @@ class Stream:
         self._closed = True
         self._pieces.clear()
         self._held = 0
-        self._readable.notify_all()
+        self._tell()
         self._writable.notify_all()
+
+    def _tell(self) -> None:
+        self._readable.notify_all()
+        if self._told is not None:
+            self._told()
 
     def _unread(self) -> int:
         return len(self._ready) + self._flying

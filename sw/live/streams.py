@@ -16,7 +16,7 @@ larger the runs: a run takes what has arrived while the one before it was comput
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,6 +51,7 @@ class Streams(Closing):
     network: takes audio.
     every: frames of 32 ms between two windows, a multiple of 2 up to 32.
     gate: windows whose loudest frame is below this, in dB of full scale, are not computed.
+    images: whether windows keep the image that the network sees.
 
     Raises
     ------
@@ -65,6 +66,7 @@ class Streams(Closing):
         *,
         every: int = GRID,
         gate: float = -np.inf,
+        images: bool = False,
     ) -> None:
         if network.front_end is None:
             raise AudioError(f"{network.network.name}: takes no audio, so it hears no stream")
@@ -74,7 +76,7 @@ class Streams(Closing):
             )
         as_samples(network, np.empty((0, FRAMES, BANDS), np.uint8))
         self.network, self.every, self.gate = network, every, gate
-        self._front = checked(network.front_end)
+        self._front, self._images = checked(network.front_end), images
         self._accelerator = accelerator
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
@@ -85,9 +87,13 @@ class Streams(Closing):
         self._thread = threading.Thread(target=self._serve, name="streams", daemon=True)
         self._thread.start()
 
-    def open(self, name: str = "stream") -> Stream:
-        """A new stream; ``name`` is for messages. Raises DeviceLostError after `close`."""
-        stream = Stream(name, self.every, self._lock, self._consider)
+    def open(self, name: str = "stream", ready: Callable[[], None] | None = None) -> Stream:
+        """A new stream; ``name`` is for messages. Raises DeviceLostError after `close`.
+
+        ``ready`` is called when there may be something to read, from the thread that computes: it
+        has to return at once, and must not call the stream.
+        """
+        stream = Stream(name, self.every, self._lock, self._consider, ready)
         with self._lock:
             if not self._open:
                 raise DeviceLostError("the streams are closed; make new ones")
@@ -177,6 +183,8 @@ class Streams(Closing):
         keep = np.zeros(len(found), bool)
         at = row = 0
         for part in parts:
+            if self._images:
+                part.images = found[at : at + len(part.loudest)]
             for loudest in part.loudest:
                 image, last = found[at], part.stream.last_image
                 if loudest < self.gate:
@@ -208,20 +216,23 @@ class Streams(Closing):
                 if error is not None:
                     part.stream.fail(error)
                 else:
-                    part.stream.put(part.first, part.loudest, part.rows, logits)
+                    part.stream.put(part.first, part.loudest, part.rows, logits, part.images)
                 self._consider(part.stream)
                 if part.stream.done:
                     self._streams.discard(part.stream)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Part:
-    """A stream's windows in a run: the first one's index, loudness and row in the run of each."""
+    """A stream's windows in a run: the first one's index; loudness, row in the run, and, where they
+    are kept, image of each.
+    """
 
     stream: Stream
     first: int
     loudest: NDArray[np.float64]
     rows: list[int] = field(default_factory=list)
+    images: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

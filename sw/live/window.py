@@ -24,6 +24,7 @@ class Window:
     loudness: of its loudest frame, in dB of full scale.
     delay: seconds from the arrival of its last sample to the result.
     repeated: its image is that of the window before, whose logits these are.
+    image: uint8 [32, 32] that the network sees, where the streams keep them.
     """
 
     index: int
@@ -32,6 +33,7 @@ class Window:
     loudness: float
     delay: float
     repeated: bool = False
+    image: NDArray[np.uint8] | None = None
 
     @property
     def end(self) -> float:

@@ -4,32 +4,27 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
+from starlette.websockets import WebSocket
 
 from twofold.hw.contract.errors import TwofoldError
-from twofold.sw.artefacts import QuantizedNetwork
-from twofold.sw.driver import Accelerator
+from twofold.sw.data.audio import RATE
 from twofold.sw.serve import protocol
 from twofold.sw.serve.batching import Batcher, BusyError
 from twofold.sw.serve.limits import Doorkeeper, Limits
+from twofold.sw.serve.live import Live, hears, rate_of
 from twofold.sw.serve.metrics import CONTENT_TYPE, Metrics
+from twofold.sw.serve.model import Model
+from twofold.sw.serve.origin import SUBPROTOCOL, authorization, check_origin
+from twofold.sw.serve.page import add_page
 from twofold.sw.serve.protocol import HEADER_LENGTH, ProtocolError, refuse_version
 
 FAILED, BUSY = 500, 503
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A network that is served, and the accelerator that it is loaded on."""
-
-    network: QuantizedNetwork
-    accelerator: Accelerator
 
 
 class Server:
@@ -39,13 +34,23 @@ class Server:
         self._models, self._limits = models, limits
         self._door = Doorkeeper(limits)
         self.batchers = {name: Batcher(model.accelerator) for name, model in models.items()}
-        self.metrics = Metrics(self.batchers)
+        self.live = {
+            name: Live(name, model, limits)
+            for name, model in models.items()
+            if hears(model.network)
+        }
+        self.metrics = Metrics(self.batchers, self.live)
         self.stopping = False
         self._held = 0
 
+    async def finish(self) -> None:
+        """End live sessions, which would not end by themselves: what was heard is answered."""
+        self.stopping = True
+        await asyncio.gather(*(live.close() for live in self.live.values()))
+
     async def close(self) -> None:
         """Answer what was accepted, and nothing more."""
-        self.stopping = True
+        await self.finish()
         await asyncio.gather(*(batcher.close() for batcher in self.batchers.values()))
 
     def model(self, name: str, version: str | None) -> Model:
@@ -61,6 +66,20 @@ class Server:
         """Raises ProtocolError unless the client may ask for something."""
         client = request.client.host if request.client else ""
         self._door.check(client, request.headers.get("authorization"))
+
+    def let_listen(self, socket: WebSocket, name: str) -> Live:
+        """The live sessions that a client may join. Raises ProtocolError, BusyError."""
+        check_origin(socket.headers, self._limits)
+        client = socket.client.host if socket.client else ""
+        self._door.check(client, authorization(socket.headers, socket.scope["subprotocols"]))
+        self.model(name, None)
+        if name not in self.live:
+            raise ProtocolError(f"{name} finds no words in audio")
+        if self.stopping:
+            raise BusyError("the server is stopping")
+        if sum(len(live.sessions) for live in self.live.values()) >= self._limits.streams:
+            raise BusyError(f"{self._limits.streams} live streams at once; try again later")
+        return self.live[name]
 
     async def infer(self, request: Request, name: str, version: str | None) -> Response:
         """Answer an inference request. Raises ProtocolError, and what the device raises."""
@@ -146,6 +165,8 @@ def make_app(models: Mapping[str, Model], limits: Limits | None = None) -> FastA
 
     _add_health(app, server)
     _add_models(app, server)
+    _add_live(app, server)
+    add_page(app)
 
     @app.get("/metrics")
     async def metrics(request: Request) -> Response:
@@ -190,6 +211,23 @@ def _add_models(app: FastAPI, server: Server) -> None:
         app.add_api_route(path, about, methods=["GET"])
         app.add_api_route(f"{path}/ready", ready, methods=["GET"])
         app.add_api_route(f"{path}/infer", infer, methods=["POST"])
+
+
+def _add_live(app: FastAPI, server: Server) -> None:
+    @app.get("/live")
+    async def models(request: Request) -> list[str]:
+        server.let_in(request)
+        return list(server.live)
+
+    @app.websocket("/live/{name}")
+    async def listen(socket: WebSocket, name: str) -> None:
+        try:
+            live = server.let_listen(socket, name)
+            rate = rate_of(socket.query_params.get("rate", str(RATE)))
+            chosen = SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None
+            await live.serve(socket, rate, chosen)
+        except TwofoldError as error:
+            await socket.send_denial_response(refusal(error))
 
 
 def _named(request: Request) -> tuple[str, str | None]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from twofold.sw.serve.protocol import ProtocolError
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Names of this machine that no other one can use."""
 CLIENTS = 10_000
 """Clients whose rate is remembered; the one not heard of for the longest is forgotten."""
 
@@ -24,6 +26,8 @@ class Limits:
     idle: seconds that a connection may say nothing.
     rate: requests a second of a client on average, in bursts of twice as many; 0 for any.
     connections: at the same time; more are answered with status 503.
+    streams: live streams at the same time; more are refused with status 503.
+    origins: of pages elsewhere that may open a WebSocket, as in ``https://example.org``.
     token: that clients have to send as ``Authorization: Bearer``; None lets everybody in.
     """
 
@@ -33,6 +37,8 @@ class Limits:
     idle: int = 30
     rate: float = 0.0
     connections: int = 512
+    streams: int = 64
+    origins: tuple[str, ...] = ()
     token: str | None = None
 
 

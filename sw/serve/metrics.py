@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from twofold.sw.serve.batching import Batcher
+from twofold.sw.serve.live import Live
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -18,9 +19,10 @@ class Metrics:
     Parameters
     ----------
     batchers: of the models, by name.
+    live: live sessions of the models that hear, by name.
     """
 
-    def __init__(self, batchers: Mapping[str, Batcher]) -> None:
+    def __init__(self, batchers: Mapping[str, Batcher], live: Mapping[str, Live]) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "twofold_requests", "Inference requests, by model and HTTP status.",
@@ -31,6 +33,7 @@ class Metrics:
             ("model",), buckets=BUCKETS, registry=self._registry,
         )  # fmt: skip
         self._registry.register(_OfBatchers(batchers))
+        self._registry.register(_OfLive(live))
 
     def answered(self, model: str, status: int, seconds: float) -> None:
         """Count an inference request."""
@@ -56,3 +59,17 @@ class _OfBatchers(Collector):
             samples.add_metric([name], batcher.samples)
             waiting.add_metric([name], batcher.waiting)
         return runs, samples, waiting
+
+
+class _OfLive(Collector):
+    def __init__(self, live: Mapping[str, Live]) -> None:
+        self._live = live
+
+    def collect(self) -> Iterable[Metric]:
+        """What the live sessions count."""
+        streams = GaugeMetricFamily("twofold_streams", "Live streams.", labels=["model"])
+        windows = CounterMetricFamily("twofold_windows", "Windows of them.", labels=["model"])
+        for name, live in self._live.items():
+            streams.add_metric([name], len(live.sessions))
+            windows.add_metric([name], live.windows)
+        return streams, windows

@@ -1,4 +1,4 @@
-"""``twofold serve``: networks over HTTP, by the Open Inference Protocol version 2."""
+"""``twofold serve``: networks over HTTP, by the Open Inference Protocol v2, and live audio."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from twofold.sw.cli.device import add_device, opened
 from twofold.sw.cli.options import named_network, network_file
 from twofold.sw.errors import InputError
 
-HELP = "serve networks over HTTP (Open Inference Protocol v2), with batching and metrics"
+HELP = "serve networks over HTTP (Open Inference Protocol v2), and a page that listens"
 TOKEN_VARIABLE = "TWOFOLD_TOKEN"
 TOKEN_LENGTH = 16
 MEGABYTE = 1 << 20
@@ -37,6 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--connections", type=int, default=512, metavar="N", help="at once (%(default)s)"
     )
+    parser.add_argument(
+        "--streams", type=int, default=64, metavar="N",
+        help="live streams at once (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--idle", type=int, default=30, metavar="S",
+        help="seconds after which a connection that says nothing is closed (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--origin", action="append", default=[], metavar="URL",
+        help="origin of pages elsewhere that may send live audio; may be repeated",
+    )  # fmt: skip
     add_device(parser)
 
 
@@ -47,15 +59,18 @@ def run(args: argparse.Namespace) -> int:
     on, and what networks and devices raise.
     """
     from twofold.sw.artefacts import QuantizedNetwork
-    from twofold.sw.serve.app import Model, make_app
-    from twofold.sw.serve.limits import Limits
-    from twofold.sw.serve.running import LOOPBACK, listening, serve
+    from twofold.sw.driver.opening import simulated
+    from twofold.sw.serve.app import make_app
+    from twofold.sw.serve.limits import LOOPBACK, Limits
+    from twofold.sw.serve.model import Model
+    from twofold.sw.serve.running import listening, serve
 
     token = os.environ.get(TOKEN_VARIABLE) or None
     _check(args, token, args.host in LOOPBACK)
     limits = Limits(
-        body=round(args.body * MEGABYTE), rate=args.rate, connections=args.connections, token=token
-    )
+        body=round(args.body * MEGABYTE), rate=args.rate, connections=args.connections,
+        streams=args.streams, idle=args.idle, origins=tuple(args.origin), token=token,
+    )  # fmt: skip
     files = [named_network(name) for name in args.models] or [network_file(args)]
     models: dict[str, Model] = {}
     with ExitStack() as stack, listening(args.host, args.port) as at:
@@ -65,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             if name in models:
                 raise InputError(f"{file}: a network of the name {name} is served already")
             accelerator, reason = stack.enter_context(opened(args, network))
-            models[name] = Model(network, accelerator)
+            models[name] = Model(network, accelerator, reason, simulated(accelerator.devices))
             print(f"{name}: {reason}", file=sys.stderr)
         host, port = at.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
@@ -73,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
         def started() -> None:
             print(f"http://{shown}:{port}/v2", flush=True)
 
-        serve(make_app(models, limits), at, limits, started)
+        app = make_app(models, limits)
+        serve(app, at, limits, started, app.state.server.finish)
     return 0
 
 
@@ -89,3 +105,5 @@ def _check(args: argparse.Namespace, token: str | None, loopback: bool) -> None:
         raise InputError(f"--port is {args.port}, needs 0..65535")
     if not 0.001 <= args.body <= 1024 or not 0 <= args.rate < 1e9 or args.connections < 1:
         raise InputError("needs --body 0.001..1024, --rate 0 or more, --connections 1 or more")
+    if args.streams < 0 or not 1 <= args.idle <= 86_400:
+        raise InputError("needs --streams 0 or more, --idle 1..86400")

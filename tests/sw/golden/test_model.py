@@ -13,6 +13,7 @@ from twofold.sim.workloads.random_network import random_inputs, random_network, 
 from twofold.sw.artefacts import QuantizedLayer
 from twofold.sw.errors import ArtefactError
 from twofold.sw.golden import forward
+from twofold.sw.golden.model import FEW
 
 POOLED = {"max": max, "sum": sum, "mean": sum}
 """What a mean divides by is in the constants of its layer."""
@@ -174,3 +175,16 @@ def test_sparsity_pays():
     assert linear1 <= 25 * 8 * 60
     assert linear2 <= 150 * 12
     assert golden.multiplications_dense == 784 * 64 * 25 + 100 * 64 * 1600 + 1600 * 1500 + 18000
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_few_samples_are_computed_like_many(seed):
+    """As one product of matrices, or weight by weight."""
+    network = random_network(seed)
+    quantized = random_quantized(network, seed)
+    inputs = random_inputs(network, FEW + 3, seed)
+    many, few = forward(quantized, inputs), forward(quantized, inputs[:5])
+    np.testing.assert_array_equal(few.logits, many.logits[:5])
+    np.testing.assert_array_equal(few.multiplications, many.multiplications[:5])
+    for one, other in zip(few.activations, many.activations, strict=True):
+        np.testing.assert_array_equal(one, other[:5])

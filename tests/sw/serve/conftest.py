@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
+pytest.importorskip("websockets")
 
 Start = Callable[..., "tuple[subprocess.Popen[str], str]"]
 
