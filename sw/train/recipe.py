@@ -27,6 +27,8 @@ class Recipe:
     student: phase that derives ``network`` from it; None if ``network`` is dense.
     polish: final phase of quantization-aware training.
     start: network that the student continues from instead of the dense one.
+    teachers: number of residual teachers, from different seeds; students learn the mean of their
+        predictions.
     """
 
     network: Network
@@ -37,6 +39,15 @@ class Recipe:
     student: Phase | None
     polish: Phase
     start: QuantizedNetwork | None = None
+    teachers: int = 1
+
+    @property
+    def residuals(self) -> tuple[Phase, ...]:
+        """Phases of all residual teachers; none if there is no such teacher."""
+        if self.residual is None:
+            return ()
+        seeds = range(self.residual.seed, self.residual.seed + self.teachers * APART, APART)
+        return tuple(replace(self.residual, seed=seed) for seed in seeds)
 
     @property
     def shape(self) -> ResidualShape:
@@ -50,6 +61,8 @@ _RESIDUAL = {
     ),
 }  # fmt: skip
 _SHARDS = 16
+APART = 1000
+"""Distance of the seeds of a recipe's residual teachers."""
 _TEACHERS = {
     "gsc": Phase(name="teacher", epochs=24, rate=4e-3, dropout=0.2, smoothing=0.0, average=0.998),
     "tiny": Phase(name="teacher", epochs=300, rate=4e-3, dropout=0.2),
@@ -79,7 +92,7 @@ _POLISH = {
 
 def recipe(
     name: str, variant: str, *, seed: int = 0, scale: float = 1.0, network: Network | None = None,
-    start: QuantizedNetwork | None = None,
+    start: QuantizedNetwork | None = None, teachers: int = 1,
 ) -> Recipe:  # fmt: skip
     """Recipe of a shipped network, or of one near it.
 
@@ -90,6 +103,7 @@ def recipe(
     network: trained instead of the preset: another design point or task
         (`twofold.sw.train.point`).
     scale: factor on the epochs of every phase, for short trials; at least one epoch remains.
+    teachers: as in `Recipe`.
     start: network that the student continues from; its masks and winners are final from the start.
 
     Raises
@@ -118,6 +132,7 @@ def recipe(
         student=adapt(student) if sparse else None,
         polish=adapt(replace(_POLISH[name], distil=student.distil)),
         start=start,
+        teachers=teachers,
     )
 
 

@@ -1,7 +1,7 @@
 """A training run from data to artefact: teachers, student, quantization, polish."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -71,24 +71,29 @@ def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
 def with_residual_teacher(
     recipe: Recipe, source: Source, trainer: Trainer, accuracies: dict[str, dict[str, float]]
 ) -> Trainer:
-    """``trainer`` on stored views with the predictions of a residual teacher, which is trained
+    """``trainer`` on stored views with the predictions of the residual teachers, which are trained
     first; ``trainer`` itself if the recipe has no such teacher.
     """
-    if recipe.residual is None or not isinstance(source, SpeechSource):
+    if not recipe.residuals or not isinstance(source, SpeechSource):
         return trainer
     fine = FineSource(source)
-    net, key = trainer.on(fine).teach(recipe.shape, recipe.residual)
-    accuracies["residual float"] = measure(net, fine)
-    to_device(net, trainer.device)
-
-    def prediction(fine: Tensor) -> Tensor:
-        return net(fine.to(trainer.device)).cpu()
-
+    teachers, keys = [], []
+    for number, phase in enumerate(recipe.residuals, 1):
+        net, key = trainer.on(fine).teach(recipe.shape, phase)
+        which = f" {number}" if number > 1 else ""
+        accuracies[f"residual{which} float"] = measure(net, fine)
+        to_device(net, trainer.device)
+        teachers.append(_prediction(net, trainer.device))
+        keys.append(key)
     views = Views(
-        source, [prediction], key, trainer.folder, shards=recipe.shards,
+        source, teachers, "-".join(keys), trainer.folder, shards=recipe.shards,
         progress=lambda done, total: trainer.on_step("views", done, total),
     )  # fmt: skip
     return trainer.on(views)
+
+
+def _prediction(net: ResidualNet, device: str) -> Callable[[Tensor], Tensor]:
+    return lambda fine: net(fine.to(device)).cpu()
 
 
 def restart(start: QuantizedNetwork, source: Source) -> tuple[SparseNet, str]:
@@ -145,7 +150,7 @@ def with_provenance(
     quantized: QuantizedNetwork, recipe: Recipe, source: Source, key: str, right: dict[str, float]
 ) -> QuantizedNetwork:
     """The same integers, with a record of how they were trained."""
-    phases = (recipe.residual, recipe.teacher, recipe.student, recipe.polish)
+    phases = (*recipe.residuals, recipe.teacher, recipe.student, recipe.polish)
     provenance: dict[str, Any] = {
         "task": source.name,
         "data": source.key,

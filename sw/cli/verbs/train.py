@@ -84,6 +84,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="network (.npz) that the student goes on from (default: the dense network)",
     )  # fmt: skip
     parser.add_argument(
+        "--teachers", type=int, metavar="N",
+        help="residual teachers, for audio; students learn the mean of their predictions "
+        "(default 1)",
+    )  # fmt: skip
+    parser.add_argument(
         "--float-onnx", type=Path, metavar="FILE", help="write the network in float32 there, too"
     )
     parser.add_argument(
@@ -201,7 +206,12 @@ def _prepared(
     if args.net == "gsc" and args.task != "commands":
         wanted = relabel(wanted, args.task, DIGIT_WORDS)
     start = QuantizedNetwork.load(args.start) if args.start else None
-    plan = recipe(args.net, variant, seed=args.seed, scale=args.scale, network=wanted, start=start)
+    plan = recipe(
+        args.net, variant, seed=args.seed, scale=args.scale, network=wanted, start=start,
+        teachers=args.teachers or 1,
+    )  # fmt: skip
+    if args.teachers is not None and plan.residual is None:
+        raise NetworkError(f"--teachers: {wanted.name} has no residual teacher; leave it out")
     return plan, lambda progress: data_source(args, wanted.labels, progress)
 
 
@@ -222,8 +232,9 @@ def _of_own(
     from twofold.sw.train.own import describe, own_recipe
     from twofold.sw.train.public import artefact_source
 
-    if args.start is not None or args.task != TASKS[0]:
-        raise NetworkError("--start and --task are for the networks that ship; leave them out")
+    for option, unused in (("start", None), ("task", TASKS[0]), ("teachers", None)):
+        if getattr(args, option) != unused:
+            raise NetworkError(f"--{option} is for the networks that ship; leave it out")
     given = {name: getattr(args, name) for name in ("weights", "activations")}
     given = {name: share for name, share in given.items() if share is not None}
     variant = args.variant if args.variant in ("dense", "sparse-dense") else "sparse-sparse"

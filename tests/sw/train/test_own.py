@@ -175,7 +175,7 @@ def test_an_artefact_is_trained_on_a_file(
     assert found.network.name == "tiny-sparse-sparse"
     assert found.provenance["accuracy"] == right["int8"]
     assert main([*line, "--start", str(own)]) == 3
-    assert "--start and --task are for the networks that ship" in capsys.readouterr().err
+    assert "--start is for the networks that ship" in capsys.readouterr().err
 
 
 def test_shares_are_for_a_network_of_yours(

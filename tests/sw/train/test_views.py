@@ -1,6 +1,7 @@
 """Stored views: made once, in another order every epoch, with the prediction that was asked for."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ from twofold.sw.data.gsc import KEYWORDS
 from twofold.sw.data.speech import VOICES, speak
 from twofold.sw.errors import ArtefactError
 from twofold.sw.train import checkpoint, sources
-from twofold.sw.train.sources import FineSource, SpeechSource
+from twofold.sw.train.loop import Trainer
+from twofold.sw.train.recipe import APART, recipe
+from twofold.sw.train.run import with_residual_teacher
+from twofold.sw.train.sources import FineSource, Source, SpeechSource
 from twofold.sw.train.views import Views
 
 EPOCH = 64
@@ -57,7 +61,7 @@ def views(source: SpeechSource, folder: Path, *teachers, shards: int = 2, origin
     return made, asked
 
 
-def epoch(made: Views, number: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def epoch(made: Source, number: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     made.begin(number)
     batches = [made.batch(16, generator) for _ in range(EPOCH // 16)]
@@ -130,3 +134,23 @@ def test_fine_source_shows_the_same_clips(source: SpeechSource) -> None:
     assert val.shape == (11, 125, 32) and torch.equal(right, source.split("val")[1])
     assert (val[:, ::4].int() - source.split("val")[0].int()).abs().max() <= 1
     assert source.input == fine.input == {"kind": "audio", "front_end": CENTRED}
+
+
+def test_several_residual_teachers(source: SpeechSource, tmp_path: Path) -> None:
+    """Each is trained from a seed of its own; students see the mean of their predictions."""
+    plan = recipe("gsc", "fast", teachers=2, scale=0.01)
+    first, second = plan.residuals
+    assert (first.seed, second.seed) == (0, APART) and recipe("gsc", "fast").residuals[0].seed == 0
+    short = [replace(phase, batch=32) for phase in plan.residuals]
+    plan = replace(plan, residual=short[0], shards=1)
+    named: dict[str, dict[str, float]] = {}
+    trainer = Trainer(source, tmp_path, report=lambda _: None, on_step=lambda *_: None)
+    views_of = {
+        count: with_residual_teacher(replace(plan, teachers=count), source, trainer, named).source
+        for count in (1, 2)
+    }
+    assert set(named) == {"residual float", "residual 2 float"}
+    assert views_of[1].key != views_of[2].key
+    (_, alone), (_, mean) = (epoch(made, 0) for made in views_of.values())
+    assert not torch.equal(alone, mean)
+    torch.testing.assert_close(mean.sum(1), torch.ones(len(mean)), atol=5e-3, rtol=0)
