@@ -18,6 +18,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.data.audio import Samples
 from twofold.sw.data.features import BANDS, FRAMES, frame_power
 from twofold.sw.data.frontend import GRID, checked, images
-from twofold.sw.driver import Accelerator, Ticket
+from twofold.sw.driver.computes import Computes
 from twofold.sw.errors import AudioError, DeviceError, DeviceLostError
 from twofold.sw.inputs.audio import as_samples
 from twofold.sw.live.frames import loudness
@@ -61,7 +62,7 @@ class Streams(Closing):
 
     def __init__(
         self,
-        accelerator: Accelerator,
+        accelerator: Computes,
         network: QuantizedNetwork,
         *,
         every: int = GRID,
@@ -238,4 +239,4 @@ class _Part:
 @dataclass(frozen=True)
 class _Run:
     parts: Sequence[_Part]
-    ticket: Ticket | None
+    ticket: Any

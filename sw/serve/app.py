@@ -33,7 +33,9 @@ class Server:
     def __init__(self, models: Mapping[str, Model], limits: Limits) -> None:
         self._models, self._limits = models, limits
         self._door = Doorkeeper(limits)
-        self.batchers = {name: Batcher(model.accelerator) for name, model in models.items()}
+        self.batchers = {
+            name: Batcher(model.accelerator, ahead=model.ahead) for name, model in models.items()
+        }
         self.live = {
             name: Live(name, model, limits)
             for name, model in models.items()

@@ -7,21 +7,21 @@ request is refused at the door when too much is waiting.
 
 import asyncio
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twofold.hw.contract.errors import TwofoldError
-from twofold.sw.driver import Accelerator
+from twofold.sw.driver.computes import Computes
 from twofold.sw.errors import DeviceError
+from twofold.sw.serve.model import AHEAD
 
 RUN = 4096
 """Samples of a run at most, unless a single request has more."""
 WAITING = 32_768
 """Samples that wait at most."""
-AHEAD = 2
-"""Runs under way."""
 
 
 class BusyError(DeviceError):
@@ -41,10 +41,12 @@ class Batcher:
     ----------
     accelerator: with a network loaded.
     waiting: samples that may wait.
+    ahead: runs under way at the same time.
     """
 
-    def __init__(self, accelerator: Accelerator, waiting: int = WAITING) -> None:
-        self._accelerator, self._most = accelerator, waiting
+    def __init__(self, accelerator: Computes, waiting: int = WAITING, ahead: int = AHEAD) -> None:
+        self._accelerator, self._most, self._ahead = accelerator, waiting, ahead
+        self._threads = ThreadPoolExecutor(ahead, thread_name_prefix="results")
         self._queue: deque[_Wanted] = deque()
         self._runs: set[asyncio.Task[None]] = set()
         self._open = True
@@ -72,10 +74,11 @@ class Batcher:
         self._open = False
         while self._runs:
             await asyncio.wait(self._runs)
+        self._threads.shutdown()
 
     def _go_on(self) -> None:
         """Start a run if there is something to compute and room for it."""
-        while self._queue and len(self._runs) < AHEAD:
+        while self._queue and len(self._runs) < self._ahead:
             batch = [self._queue.popleft()]
             size = len(batch[0].inputs)
             while self._queue and size + len(self._queue[0].inputs) <= RUN:
@@ -89,7 +92,8 @@ class Batcher:
         try:
             inputs = np.concatenate([wanted.inputs for wanted in batch])
             ticket = self._accelerator.submit(inputs)
-            logits, _ = await asyncio.to_thread(self._accelerator.result, ticket)
+            loop = asyncio.get_running_loop()
+            logits, _ = await loop.run_in_executor(self._threads, self._accelerator.result, ticket)
         except Exception as reason:
             error = reason if isinstance(reason, TwofoldError) else DeviceError(str(reason))
             for wanted in batch:

@@ -3,11 +3,19 @@
 import argparse
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from twofold.sw.cli.cluster import add_cluster, cluster, plan_for, scale_of
 from twofold.sw.cli.device import add_device, opened
 from twofold.sw.cli.options import named_network, network_file
 from twofold.sw.errors import InputError
+
+if TYPE_CHECKING:
+    from twofold.sw.artefacts import QuantizedNetwork
+    from twofold.sw.serve.model import Model
 
 HELP = "serve networks over HTTP (Open Inference Protocol v2), and a page that listens"
 TOKEN_VARIABLE = "TWOFOLD_TOKEN"
@@ -49,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--origin", action="append", default=[], metavar="URL",
         help="origin of pages elsewhere that may send live audio; may be repeated",
     )  # fmt: skip
+    add_cluster(parser)
     add_device(parser)
 
 
@@ -59,10 +68,8 @@ def run(args: argparse.Namespace) -> int:
     on, and what networks and devices raise.
     """
     from twofold.sw.artefacts import QuantizedNetwork
-    from twofold.sw.driver.opening import simulated
     from twofold.sw.serve.app import make_app
     from twofold.sw.serve.limits import LOOPBACK, Limits
-    from twofold.sw.serve.model import Model
     from twofold.sw.serve.running import listening, serve
 
     token = os.environ.get(TOKEN_VARIABLE) or None
@@ -74,14 +81,14 @@ def run(args: argparse.Namespace) -> int:
     files = [named_network(name) for name in args.models] or [network_file(args)]
     models: dict[str, Model] = {}
     with ExitStack() as stack, listening(args.host, args.port) as at:
+        ray = stack.enter_context(cluster(args)) if args.ray else None
         for file in files:
             network = QuantizedNetwork.load(file)
             name = network.network.name
             if name in models:
                 raise InputError(f"{file}: a network of the name {name} is served already")
-            accelerator, reason = stack.enter_context(opened(args, network))
-            models[name] = Model(network, accelerator, reason, simulated(accelerator.devices))
-            print(f"{name}: {reason}", file=sys.stderr)
+            models[name] = stack.enter_context(_model(args, network, file, ray))
+            print(f"{name}: {models[name].device}", file=sys.stderr)
         host, port = at.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
 
@@ -91,6 +98,25 @@ def run(args: argparse.Namespace) -> int:
         app = make_app(models, limits)
         serve(app, at, limits, started, app.state.server.finish)
     return 0
+
+
+@contextmanager
+def _model(
+    args: argparse.Namespace, network: "QuantizedNetwork", file: Path, ray: Any
+) -> "Iterator[Model]":
+    """A network on this host's device, or on the replicas of a cluster."""
+    from twofold.sw.driver.opening import simulated
+    from twofold.sw.serve.model import Model
+
+    if ray is None:
+        with opened(args, network) as (accelerator, reason):
+            yield Model(network, accelerator, reason, simulated(accelerator.devices))
+        return
+    from twofold.sw.rack.rack import ONGOING, deployed
+
+    scale = scale_of(args)
+    with deployed(ray, network.network.name, plan_for(args, network, file), scale) as rack:
+        yield Model(network, rack, *rack.about, ahead=ONGOING * scale.most)
 
 
 def _check(args: argparse.Namespace, token: str | None, loopback: bool) -> None:

@@ -1,0 +1,1 @@
+"""Networks on many cards and hosts, by Ray (``twofold[ray]``)."""
