@@ -69,7 +69,7 @@ def opened(path: Path, longest: float = MAX_SECONDS) -> Iterator[soundfile.Sound
             _check(path, file, longest)
             yield file
     except (OSError, soundfile.SoundFileError) as error:
-        reason = str(error).splitlines()[0]
+        reason = getattr(error, "error_string", str(error)).splitlines()[0]
         raise AudioError(f"{path}: cannot be read as audio: {reason}") from error
 
 
