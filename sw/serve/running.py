@@ -32,10 +32,14 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket that listens; port 0 takes a free one. Raises ToolError."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        found = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ToolError(f"cannot listen on {host} port {port}: {reason}") from error
+    # Connections inherit it. asyncio leaves it out where a socket does not name its protocol, and
+    # every answer then waits 40 ms for the client to acknowledge its header.
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
 
 
 def serve(

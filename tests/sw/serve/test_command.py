@@ -48,3 +48,12 @@ def test_a_port_that_is_taken() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ToolError, match=f"cannot listen on 127.0.0.1 port {port}"):
             listening("127.0.0.1", port)
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with (
+        listening("127.0.0.1", 0) as at,
+        socket.create_connection(at.getsockname()) as _,
+        at.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
