@@ -25,12 +25,13 @@ import twofold.sw.onnx.export.pooling
 import twofold.sw.pack.packer
 import twofold.sw.quantize.integer
 import twofold.sw.train.explore.cost
-from twofold.hw.contract.engines import ENGINES, GatherPlan, ScatterPlan, VectorPlan
-from twofold.hw.contract.layers import LAYERS, POOLINGS, SPARSITIES, Output
+from twofold.hw.contract.engines import ENGINES, GatherPlan, JoinPlan, ScatterPlan, VectorPlan
+from twofold.hw.contract.layers import LAYERS, POOLINGS, SPARSITIES, Add, Output
 
 ROOT = Path(__file__).parents[1]
 KINDS = {kind.__name__ for kind in (*LAYERS.values(), *ENGINES.values())}
-KINDS |= {"GatherPlan", "ScatterPlan", "VectorPlan", "GatherStage", "ScatterStage", "VectorStage"}
+KINDS |= {"GatherPlan", "ScatterPlan", "JoinPlan", "VectorPlan"}
+KINDS |= {"GatherStage", "ScatterStage", "VectorStage"}
 HIDDEN = {Output.PIXELS, Output.WINNERS}
 
 TABLES: list[tuple[Mapping, set]] = [
@@ -40,9 +41,10 @@ TABLES: list[tuple[Mapping, set]] = [
             twofold.sw.golden.model._RULES,
             twofold.sw.quantize.integer._RULES,
             twofold.sw.model.layers._PRODUCTS,
-            twofold.sw.bench.engines.pytorch._KINDS,
         )
     ),
+    # The benchmark refuses additions by name.
+    (twofold.sw.bench.engines.pytorch._KINDS, set(LAYERS.values()) - {Add}),
     *(
         (table, set(SPARSITIES.values()))
         for table in (
@@ -63,7 +65,7 @@ TABLES: list[tuple[Mapping, set]] = [
         )
     ),
     *(
-        (table, {GatherPlan, ScatterPlan, VectorPlan})
+        (table, {GatherPlan, ScatterPlan, JoinPlan, VectorPlan})
         for table in (
             twofold.hw.machine.stages._STAGES,
             twofold.hw.area.model._FRONTS,
@@ -76,6 +78,7 @@ TABLES: list[tuple[Mapping, set]] = [
         for table in (
             twofold.hw.solve.candidates._CANDIDATES,
             twofold.hw.solve.candidates._WIDEST,
+            twofold.sim.workloads.random_network._FOLDINGS,
             twofold.sw.train.explore.cost._FITS,
         )
     ),
@@ -96,6 +99,7 @@ TABLES: list[tuple[Mapping, set]] = [
         {
             (GatherPlan, Output.PIXELS),
             *((ScatterPlan, output) for output in Output),
+            (JoinPlan, Output.PIXELS),
             (VectorPlan, Output.WINNERS),
             (VectorPlan, Output.LOGITS),
         },

@@ -28,7 +28,14 @@ from twofold.hw.area.tally import back_counters, front_counters, totals
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, MUL_BITS, SHIFT_MAX
 from twofold.hw.contract.errors import FoldingError
-from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, VectorPlan
+from twofold.hw.contract.folding import (
+    Folding,
+    GatherPlan,
+    JoinPlan,
+    Plan,
+    ScatterPlan,
+    VectorPlan,
+)
 from twofold.hw.contract.network import Output
 from twofold.hw.contract.regs import LAYERS_COUNTED
 from twofold.hw.engines.gather.window import Windows
@@ -365,7 +372,8 @@ def _scatter_stage(plan: ScatterPlan, frames: int) -> Resources:
     if plan.streamed:
         found += Resources(lut=ACT_BITS * plan.folding.engines, ff=entry * plan.folding.engines)
     else:
-        found += _feed(plan, frames)
+        for side, skips in zip(plan.sides, stage.skips, strict=True):
+            found += _feed(side, frames + skips)
     if plan.shares_rows:
         found += _shared_weights(plan)
     bits = stage.add_bits + MUL_BITS * stage.layer.multiplier
@@ -430,6 +438,7 @@ def _requantised_row(plan: ScatterPlan) -> Resources:
 _FRONTS: dict[type[Plan], Callable[[Any, Folding], Iterator[Component]]] = {
     GatherPlan: _gather_front,
     ScatterPlan: _scatter_front,
+    JoinPlan: _scatter_front,
     VectorPlan: _vector_front,
 }
 """Components up to the accumulators, per engine; a gather tile also includes all that follows."""
@@ -437,6 +446,7 @@ _FRONTS: dict[type[Plan], Callable[[Any, Folding], Iterator[Component]]] = {
 _BACKS: dict[type[Plan], Callable[[Any], Iterable[Component]]] = {
     GatherPlan: lambda _: (),
     ScatterPlan: _scatter_back,
+    JoinPlan: _scatter_back,
     VectorPlan: _scatter_back,
 }
 """Components after the accumulators, per engine."""

@@ -1,12 +1,14 @@
 """Folding: how much of every layer is built in hardware, and how many cycles the layer then takes.
 
-A layer is computed by one of three engines.
+A layer is computed by one of four engines.
 
 *Gather* computes a convolution over a dense image. A tile computes one pooled pixel: all positions
 of its pooling window at once, for ``streams`` kernels at a time, by walking the kernels' tap lists.
 
 *Vector* computes a linear layer over the input: ``engines`` inputs at a time, as they arrive, for
 ``lanes`` complementary sets each.
+
+*Join* adds two layers: two scatter engines, each of which walks the lists of one of them.
 
 *Scatter* computes everything else. A tile computes one pooled pixel here too; each of its positions
 has ``engines`` that share the taps of the window, and each engine has ``lanes`` multipliers, one
@@ -17,7 +19,7 @@ All tiles of a layer work in lock-step; if the output has more pixels than ``row
 tiles, it takes several passes. Cycle counts depend on shapes and folding alone, never on the data.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,6 +27,8 @@ from twofold.hw.contract.engines import (
     ENGINES,
     GatherFolding,
     GatherPlan,
+    JoinFolding,
+    JoinPlan,
     LayerFolding,
     Plan,
     ScatterFolding,
@@ -51,7 +55,8 @@ class Folding:
     ----------
     layers: one entry per layer, in order.
     input_bytes: bytes of the image taken per cycle; a divisor or a multiple of the bytes of a row.
-    frames: activations buffered between two layers, in samples, >= 2.
+    frames: activations buffered between two layers, in samples, >= 2; where a layer reads one
+        further back, one more for each layer that it skips.
     """
 
     layers: tuple[LayerFolding, ...]
@@ -110,12 +115,29 @@ def plans(network: Network, folding: Folding) -> tuple[Plan, ...]:
 
 
 def _plans(stages: tuple[Stage, ...], folding: Folding, zero_point: int) -> Iterator[Plan]:
-    source: Plan | None = None
+    found: list[Plan] = []
     takes = [layer.takes for layer in folding.layers[1:]]
     for stage, layer, emit in zip(stages, folding.layers, [*takes, 1], strict=True):
-        source = layer.plan(stage, source, zero_point=zero_point, emit=emit)
-        source.check()
-        yield source
+        plan = plan_behind(found, stage, layer, zero_point=zero_point, emit=emit)
+        plan.check()
+        found.append(plan)
+        yield plan
+
+
+def plan_behind(
+    found: Sequence[Plan], stage: Stage, layer: LayerFolding, *, zero_point: int = 0, emit: int = 1
+) -> Plan:
+    """Plan of ``stage``, behind those of all layers before it; see `LayerFolding.plan`."""
+    source, other = ([found[at] for at in stage.sources if at >= 0] + [None, None])[:2]
+    return layer.plan(stage, source, zero_point=zero_point, emit=emit, other=other)
+
+
+def frames_of_readers(network: Network, folding: Folding, stage: Stage) -> tuple[int, ...]:
+    """For each reader of a layer, in order, the samples that it has room for."""
+    readers = (network.stages[at] for at in network.readers[stage.index])
+    return tuple(
+        folding.frames + reader.skips[reader.sources.index(stage.index)] for reader in readers
+    )
 
 
 __all__ = [
@@ -127,6 +149,8 @@ __all__ = [
     "Folding",
     "GatherFolding",
     "GatherPlan",
+    "JoinFolding",
+    "JoinPlan",
     "LayerFolding",
     "Plan",
     "ScatterFolding",
@@ -134,5 +158,7 @@ __all__ = [
     "VectorFolding",
     "VectorPlan",
     "folding_from_json",
+    "frames_of_readers",
+    "plan_behind",
     "plans",
 ]

@@ -1,7 +1,8 @@
 """Description of a network: shapes, sparsity structure and winners, without any weights.
 
-A network is a chain of layers, each of a kind in `twofold.hw.contract.layers`: a convolution or a
-fully connected layer, each followed by optional pooling, requantisation (whose lower clamp is the
+A network is a list of layers, each of a kind in `twofold.hw.contract.layers`: a convolution, an
+addition or a fully connected layer. A layer reads the one before it, unless it names another; an
+addition reads two, which is how a residual branch joins its trunk. Each is followed by optional pooling, requantisation (whose lower clamp is the
 ReLU) and optional k-winners. BatchNorm has been fused into weights and biases beforehand. The last
 layer is linear and returns raw logits.
 
@@ -21,6 +22,7 @@ from typing import Any
 
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, accumulator_bits, add_bits
 from twofold.hw.contract.layers import (
+    Add,
     Complementary,
     Conv2d,
     Dense,
@@ -67,6 +69,8 @@ class Stage:
     out_shape: shape after pooling.
     last: whether its outputs are the logits.
     zero: input value that stands for 0, which fills the padding.
+    sources: indices of the layers that it reads; -1 is the network's input.
+    zeros: of each of them, the value that stands for 0.
     """
 
     index: int
@@ -82,6 +86,8 @@ class Stage:
     out_shape: Shape
     last: bool
     zero: int = field(repr=False)
+    sources: tuple[int, ...] = field(repr=False)
+    zeros: tuple[int, ...] = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -95,8 +101,15 @@ class Stage:
 
     @property
     def taps(self) -> int:
-        """Number of pixels in a kernel's window."""
-        return self.kernel[0] * self.kernel[1]
+        """Number of pixels in a kernel's window, of all layers that it reads."""
+        return self.kernel[0] * self.kernel[1] * len(self.sources)
+
+    @property
+    def skips(self) -> tuple[int, ...]:
+        """For each layer that it reads, how many layers it skips by doing so. While a sample is in
+        those, samples behind it have to wait for them (see `twofold.hw.contract.folding.Folding`).
+        """
+        return tuple(self.index - 1 - source for source in self.sources)
 
     @property
     def inputs(self) -> int:
@@ -219,7 +232,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Network:
-    """A chain of layers over an input of uint8 activations.
+    """Layers over an input of uint8 activations, each behind those that it reads.
 
     Parameters
     ----------
@@ -250,6 +263,15 @@ class Network:
         """Every layer with its shapes."""
         return tuple(_stages(self))
 
+    @cached_property
+    def readers(self) -> tuple[tuple[int, ...], ...]:
+        """For every layer, the indices of those that read it, in order; none for the last."""
+        stages = self.stages
+        return tuple(
+            tuple(later.index for later in stages if stage.index in later.sources)
+            for stage in stages
+        )
+
     @property
     def outputs(self) -> int:
         """Number of logits, or of raw outputs."""
@@ -277,10 +299,17 @@ class Network:
 
 
 def _stages(network: Network) -> Iterable[Stage]:
-    shape, in_k, zero = network.input_shape, network.input_shape[0], network.zero_point
     numbers: Counter[str] = Counter()
+    found: list[Stage] = []
     for index, layer in enumerate(network.layers):
         numbers[layer.NAME] += 1
+        sources = layer.sources(index)
+        shape, in_k = network.input_shape, network.input_shape[0]
+        if index:
+            shape, in_k = found[sources[0]].out_shape, found[sources[0]].k
+        zeros = tuple(
+            network.layers[source].zero if source >= 0 else network.zero_point for source in sources
+        )
         window = layer.window(shape)
         rows, cols = positions(shape[1:], window.kernel, window.stride, window.padding)
         pool_rows, pool_cols = sides(window.pool)
@@ -289,10 +318,10 @@ def _stages(network: Network) -> Iterable[Stage]:
             kernel=window.kernel, stride=window.stride, padding=window.padding, pool=window.pool,
             conv_shape=(window.channels, rows, cols),
             out_shape=(window.channels, rows // pool_rows, cols // pool_cols),
-            last=index == len(network.layers) - 1, zero=zero,
+            last=index == len(network.layers) - 1, zero=zeros[0], sources=sources, zeros=zeros,
         )  # fmt: skip
+        found.append(stage)
         yield stage
-        shape, in_k, zero = stage.out_shape, stage.k, layer.zero
 
 
 def _check_network(network: Network) -> None:
@@ -305,6 +334,7 @@ def _check_network(network: Network) -> None:
         "network: convolutions come before linear layers, not "
         + " ".join(layer.NAME for layer in network.layers),
     )
+    _check_sources(network)
     for stage in network.stages:
         _check_stage(stage)
     final, logits = network.layers[-1], network.stages[-1]
@@ -327,6 +357,42 @@ def _check_network(network: Network) -> None:
         f"network: {len(network.labels)} labels for {network.outputs} logits, needs one for each, "
         "or none for raw outputs",
     )
+
+
+def _check_sources(network: Network) -> None:
+    """Check which layers every layer reads, before anything follows from them."""
+    for index, layer in enumerate(network.layers):
+        sources = layer.sources(index)
+        first = index == 0 and sources == (-1,)
+        _require(
+            first or all(0 <= source < index for source in sources),
+            f"network: layer {index} reads layers {sources}, needs 0..{index - 1}"
+            if index
+            else f"network: the first layer reads layers {sources}, needs the input alone",
+        )
+        _require(
+            len(set(sources)) == len(sources),
+            f"network: layer {index} reads layer {sources[0]} twice",
+        )
+    stages = network.stages
+    for stage, readers in zip(stages[:-1], network.readers, strict=False):
+        _require(
+            bool(readers),
+            f"{stage.name}: no layer reads it; leave it out, or name it as a source",
+        )
+        _require(
+            stage.per_pixel or readers == (stage.index + 1,),
+            f"{stage.name}: layers {readers} read it, a linear layer is read by the next one only",
+        )
+    for stage in stages:
+        read = [stages[source] for source in stage.sources if source >= 0]
+        forms = [(one.out_shape, one.k) for one in read]
+        _require(
+            len(set(forms)) <= 1,
+            f"{stage.name}: adds "
+            + " and ".join(f"{shape} with {k} winners" for shape, k in forms)
+            + "; they need the same shape and number of winners",
+        )
 
 
 def _check_frame(network: Network) -> None:
@@ -380,11 +446,11 @@ def _check_stage(stage: Stage) -> None:
         f"{name}: {stage.k} winners of {stage.channels} with zero at {layer.zero}; winners are for "
         "layers with ReLU",
     )
-    layer.check_structure(name)
+    layer.check_structure(name, stage.channels)
     layer.sparsity.check(name, stage.channels, stage.inputs, stage.in_shape[0])
 
 
 __all__ = [
-    "Complementary", "Conv2d", "Dense", "Grouped", "Layer", "Linear", "Network", "Output", "Shape",
+    "Add", "Complementary", "Conv2d", "Dense", "Grouped", "Layer", "Linear", "Network", "Output", "Shape",
     "Sparsity", "Stage", "Taps",
 ]  # fmt: skip

@@ -17,6 +17,9 @@ from twofold.hw.contract.results import ResultRow
 from twofold.hw.contract.tables import TableKind
 from twofold.hw.primitives.tile import simulated
 
+SIDES = "i", "j"
+"""Names of a stage's links from the layers that it reads."""
+
 
 class ConfigBus(wiring.Signature):
     """Table writes: one per cycle, broadcast to all stages, always accepted.

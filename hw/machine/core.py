@@ -16,6 +16,7 @@ from twofold.hw.contract.parameters import ParameterStatus, check_image_fits
 from twofold.hw.contract.regs import COUNTER_BITS
 from twofold.hw.contract.results import result_row
 from twofold.hw.engines.links import (
+    SIDES,
     ConfigBus,
     last_beat,
     parameter_stream,
@@ -117,13 +118,14 @@ class Core(wiring.Component):
                 counters.number.eq(self.counter_number),
                 self.counter_total.eq(counters.total),
             ]
-        link = flipped(self.i)
+        links = {-1: [flipped(self.i)]}
         for part in (part_of(plan, self.network, self.folding) for plan in self.plans):
             plan, stage = part.plan, part.stage
             if plan.stage.index == 0:
                 m.d.comb += stage.closed.eq(closed)
             m.submodules[plan.stage.name] = stage
-            connect(m, link, stage.i)
+            for name, source in zip(SIDES, plan.stage.sources, strict=False):
+                connect(m, links[source].pop(0), getattr(stage, name))
             config = _registered(m, config)
             _copy(m, config, stage.config)
             link = stage.o
@@ -132,12 +134,21 @@ class Core(wiring.Component):
                 m.submodules[f"{plan.stage.name}_{name}"] = tail
                 connect(m, stage.o, tail.i)
                 link = tail.o
+            links[plan.stage.index] = self._forked(m, part, link)
             if self.probes and not plan.stage.last:
                 self._observe(m, link, getattr(self, f"probe_{plan.stage.index}"))
             if counters is not None and plan in counters.plans:
                 _count(m, counters, part, link)
-        connect(m, link, flipped(self.o))
+        connect(m, links[len(self.plans) - 1].pop(), flipped(self.o))
         return m
+
+    def _forked(self, m: Module, part: Part, link: Any) -> list[Any]:
+        """The link to each reader of a layer."""
+        if part.fork is None:
+            return [link]
+        m.submodules[f"{part.plan.stage.name}_fork"] = part.fork
+        connect(m, link, part.fork.i)
+        return part.fork.outputs
 
     def _gates(self, m: Module, loader: ParameterLoader) -> tuple[Value, Value]:
         """Admit either samples or a parameter image; returns ``closed`` (samples are blocked) and

@@ -4,16 +4,17 @@ The core depends on engines only through `part_of`; a new engine is an entry of 
 form of output an entry of `_TAILS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from amaranth.lib import data, wiring
 
-from twofold.hw.contract.engines import GatherPlan, Plan, ScatterPlan, VectorPlan
-from twofold.hw.contract.folding import Folding
+from twofold.hw.contract.engines import GatherPlan, JoinPlan, Plan, ScatterPlan, VectorPlan
+from twofold.hw.contract.folding import Folding, frames_of_readers
 from twofold.hw.contract.network import Network, Output
 from twofold.hw.contract.results import result_row
+from twofold.hw.engines.fork import Fork
 from twofold.hw.engines.gather.stage import GatherStage
 from twofold.hw.engines.links import entry_layout, winner_layout
 from twofold.hw.engines.scatter.stage import ScatterStage
@@ -30,14 +31,16 @@ class Part:
     ----------
     plan: the layer.
     stage: a component with ``i``, ``config``, ``o``, ``activity`` and ``lookups``; the first one of
-        a machine also has ``closed``.
+        a machine also has ``closed``, and an addition ``j``.
     tail: name suffix and component, with ``i`` and ``o``, that come after it; None where the stage
         is connected to the next one directly.
+    fork: component with ``i`` and ``outputs`` behind it, if several layers read it.
     """
 
     plan: Plan
     stage: Any
     tail: tuple[str, Any] | None
+    fork: Fork | None = None
 
 
 Named = tuple[str, Any]
@@ -51,12 +54,12 @@ class _Tail:
     Attributes
     ----------
     build: the component for a layer of a network; None where the next stage is connected directly.
-    credits: samples that it has room for; without a component, the frames of the next stage.
+    credits: samples that it has room for; without a component, the frames of its readers.
     probe: layout that a probe behind it observes.
     """
 
     build: Callable[[Plan, Network], Named | None]
-    credits: Callable[[Any, Folding], int]
+    credits: Callable[[Any, Sequence[int]], int]
     probe: Callable[[Plan], data.Layout]
 
 
@@ -71,7 +74,7 @@ def _result(plan: Plan, network: Network) -> Named:
 _TAILS = {
     Output.PIXELS: _Tail(
         build=lambda *_: None,
-        credits=lambda _, folding: folding.frames,
+        credits=lambda _, frames: min(frames),
         probe=lambda plan: data.ArrayLayout(entry_layout(plan.stage.channels), plan.folding.tiles),
     ),
     Output.WINNERS: _Tail(
@@ -86,13 +89,17 @@ _TAILS = {
     ),
 }
 
+
+def _scatter(plan: ScatterPlan, folding: Folding, credits: int) -> ScatterStage:
+    return ScatterStage(plan, frames=folding.frames, credits=credits)
+
+
 _STAGES: dict[type[Plan], Callable[[Any, Folding, int], wiring.Component]] = {
     GatherPlan: lambda plan, folding, credits: GatherStage(
         plan, input_bytes=folding.input_bytes, credits=credits
     ),
-    ScatterPlan: lambda plan, folding, credits: ScatterStage(
-        plan, frames=folding.frames, credits=credits
-    ),
+    ScatterPlan: _scatter,
+    JoinPlan: _scatter,
     VectorPlan: lambda plan, folding, credits: VectorStage(
         plan, input_bytes=folding.input_bytes, credits=credits
     ),
@@ -101,10 +108,12 @@ _STAGES: dict[type[Plan], Callable[[Any, Folding, int], wiring.Component]] = {
 
 def part_of(plan: Plan, network: Network, folding: Folding) -> Part:
     """The hardware of a layer of a machine. Raises FoldingError if it cannot be built."""
-    tail = _TAILS[plan.stage.output]
+    stage, tail = plan.stage, _TAILS[plan.stage.output]
     named = tail.build(plan, network)
-    credits = tail.credits(None if named is None else named[1], folding)
-    return Part(plan, _STAGES[type(plan)](plan, folding, credits), named)
+    frames = frames_of_readers(network, folding, stage)
+    credits = tail.credits(None if named is None else named[1], frames)
+    fork = Fork(plan.folding.tiles, stage.channels, frames) if len(frames) > 1 else None
+    return Part(plan, _STAGES[type(plan)](plan, folding, credits), named, fork)
 
 
 def probe_layout(plan: Plan) -> data.Layout:

@@ -6,6 +6,7 @@ from twofold.hw.contract.engines import engine_of
 from twofold.hw.contract.folding import (
     DEPTH_MAX,
     GatherFolding,
+    JoinFolding,
     LayerFolding,
     ScatterFolding,
     VectorFolding,
@@ -57,6 +58,12 @@ def _scatter(network: Network, stage: Stage, _: int) -> Iterator[LayerFolding]:
                     )
 
 
+def _join(_: Network, stage: Stage, __: int) -> Iterator[LayerFolding]:
+    for lanes in _lanes(stage):
+        for row, col in _blocks(stage):
+            yield JoinFolding(rows=row, cols=col, lanes=lanes)
+
+
 def _vector(_: Network, stage: Stage, input_bytes: int) -> Iterator[LayerFolding]:
     for engines in divisors(input_bytes):
         chunks = -(-stage.inputs // engines)
@@ -79,7 +86,7 @@ def _lanes(stage: Stage) -> list[int]:
 
 
 def _engines(network: Network, stage: Stage) -> list[int]:
-    source = network.stages[stage.index - 1]
+    source = network.stages[stage.sources[0]]
     if source.per_pixel:
         return fewest_for_each_share(stage.taps, stage.taps)
     return list(range(1, min(source.k, EMIT_MAX) + 1))
@@ -88,11 +95,13 @@ def _engines(network: Network, stage: Stage) -> list[int]:
 _CANDIDATES: dict[type[LayerFolding], Callable[[Network, Stage, int], Iterator[LayerFolding]]] = {
     GatherFolding: _gather,
     ScatterFolding: _scatter,
+    JoinFolding: _join,
     VectorFolding: _vector,
 }
 
 _WIDEST: dict[type[LayerFolding], Callable[[Stage], LayerFolding]] = {
     GatherFolding: lambda _: GatherFolding(),
     ScatterFolding: lambda stage: ScatterFolding(lanes=stage.sets),
+    JoinFolding: lambda stage: JoinFolding(lanes=stage.sets),
     VectorFolding: lambda stage: VectorFolding(lanes=stage.sets),
 }

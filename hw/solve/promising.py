@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from twofold.hw.contract.folding import (
     LayerFolding,
     Plan,
+    plan_behind,
 )
 from twofold.hw.contract.network import Network, Stage
 from twofold.hw.solve.candidates import candidates, widest
@@ -68,7 +69,7 @@ def _fast_enough(
 ) -> Iterator[LayerFolding]:
     """Candidates within the cycles, by number of multipliers, up to a multiple of the minimum."""
     least: int | None = None
-    sources: dict[int, Plan | None] = {}
+    sources: dict[int, list[Plan]] = {}
     for count, layer in sorted(
         ((stage.positions * layer.multipliers, layer) for layer in found), key=lambda pair: pair[0]
     ):
@@ -78,7 +79,7 @@ def _fast_enough(
             return
         if layer.takes not in sources:
             sources[layer.takes] = _quickest(network, stage.index, layer.takes)
-        if layer.plan(stage, sources[layer.takes]).busy <= cycles:
+        if plan_behind(sources[layer.takes], stage, layer).busy <= cycles:
             least = least or count
             yield layer
 
@@ -96,12 +97,13 @@ def _routes(stage: Stage) -> int:
     return stage.out_shape[1] * stage.out_shape[2] * stage.positions * stage.taps
 
 
-def _quickest(network: Network, index: int, emit: int) -> Plan | None:
-    """The fastest plan of the layer before layer ``index``; None before the first.
+def _quickest(network: Network, index: int, emit: int) -> list[Plan]:
+    """The fastest plans of the layers before layer ``index``.
 
-    It emits ``emit`` global winners per cycle.
+    The last of them emits ``emit`` global winners per cycle.
     """
-    plan: Plan | None = None
+    found: list[Plan] = []
     for stage, layer in zip(network.stages[:index], widest(network), strict=False):
-        plan = layer.quickest(stage).plan(stage, plan, emit=emit if stage.index == index - 1 else 1)
-    return plan
+        takes = emit if stage.index == index - 1 else 1
+        found.append(plan_behind(found, stage, layer.quickest(stage), emit=takes))
+    return found

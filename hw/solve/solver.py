@@ -3,9 +3,9 @@
 Layers are chosen one after another. What a layer costs depends on its own folding, on the tiles or
 the emission of the layer before it, and on the winners that the next layer takes per cycle. So
 among all ways to fold the layers up to some point, those with the same end, as seen by later
-layers, compete, and only those that no other beats in every resource are kept. The result is the
-smallest of all foldings that `twofold.hw.solve.promising` proposes: all of them for a small layer,
-those with few multipliers for a large one.
+layers (of all layers that they still read), compete, and only those that no other beats in every
+resource are kept. The result is the smallest of all foldings that `twofold.hw.solve.promising`
+proposes: all of them for a small layer, those with few multipliers for a large one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +21,7 @@ from twofold.hw.contract.folding import (
     Folding,
     LayerFolding,
     Plan,
+    plan_behind,
     plans,
 )
 from twofold.hw.contract.network import Network, Stage
@@ -245,26 +246,28 @@ class _Search:
     def _next(self, stage: Stage, before: Iterable[_Partial]) -> Iterator[_Partial]:
         layers = self._candidates(stage)
         for partial in before:
-            sources = {one: self._plan(partial.layers, one) for one in {at.takes for at in layers}}
+            found = {one: self._plans(partial.layers, one) for one in {at.takes for at in layers}}
             for layer in layers:
-                source = sources[layer.takes]
-                plan = layer.plan(stage, source)
-                if plan.busy > self.cycles or not self._emits(source):
+                sources = found[layer.takes]
+                plan = plan_behind(sources, stage, layer)
+                if plan.busy > self.cycles or not self._emits(sources[-1]):
                     continue
-                more = self._front(plan, source)
+                more = self._front(plan, sources)
                 if more is not None:
-                    taken = partial.taken + self._back(source) + more
+                    taken = partial.taken + self._back(sources[-1]) + more
                     yield _Partial((*partial.layers, layer), taken, self.board)
 
     def _finished(self, before: Iterable[_Partial]) -> Iterator[_Partial]:
         for partial in before:
-            plan = self._plan(partial.layers, 1)
+            plan = self._plans(partial.layers, 1)[-1]
             if self._emits(plan):
                 yield replace(partial, taken=partial.taken + self._back(plan))
 
-    def _front(self, plan: Plan, source: Plan) -> Resources | None:
+    def _front(self, plan: Plan, before: Sequence[Plan]) -> Resources | None:
         """What a layer uses up to its accumulators, None if it cannot be fed."""
-        key = plan.stage.index, plan.folding, source.folding.end(source.stage)
+        read = [before[source] for source in plan.stage.sources]
+        ends = tuple(one.folding.end(one.stage) for one in read)
+        key = plan.stage.index, plan.folding, ends
         if key not in self.fronts:
             try:
                 self.fronts[key] = _sum(front(plan, self.shape))
@@ -283,24 +286,29 @@ class _Search:
         """Whether a layer's results leave it in time."""
         return plan.cycles <= self.cycles
 
-    def _plan(self, layers: tuple[LayerFolding, ...], emit: int) -> Plan:
-        """Plan of the last of the given layers, with ``emit`` winners taken per cycle after it."""
-        plan: Plan | None = None
+    def _plans(self, layers: tuple[LayerFolding, ...], emit: int) -> list[Plan]:
+        """Plans of the given layers, with ``emit`` winners taken per cycle after the last."""
+        found: list[Plan] = []
         behind = [one.takes for one in layers[1:]]
         stages = self.network.stages
         for stage, layer, takes in zip(stages, layers, [*behind, emit], strict=False):
-            plan = layer.plan(stage, plan, emit=takes)
-        if plan is None:
-            raise FoldingError(f"{self.network.name}: no layers, needs at least one")
-        return plan
+            found.append(plan_behind(found, stage, layer, emit=takes))
+        return found
+
+    def _end(self, stage: Stage, layers: tuple[LayerFolding, ...]) -> tuple[tuple[int, ...], ...]:
+        """The part of the foldings up to ``stage`` that layers behind it depend on."""
+        needed = {stage.index}
+        for later in self.network.stages[stage.index + 1 :]:
+            needed.update(source for source in later.sources if source < stage.index)
+        return tuple(layers[at].end(self.network.stages[at]) for at in sorted(needed))
 
     def _kept(self, stage: Stage, found: Iterable[_Partial]) -> list[_Partial]:
         """Those that no other beats. Raises FoldingError if none is left."""
-        ends: dict[tuple[int, ...], list[_Partial]] = {}
+        ends: dict[tuple[tuple[int, ...], ...], list[_Partial]] = {}
         for partial in found:
             if self.thorough and not fits(partial.taken, self.budget):
                 continue
-            rivals = ends.setdefault(partial.layers[-1].end(stage), [])
+            rivals = ends.setdefault(self._end(stage, partial.layers), [])
             if not any(self._beats(rival, partial) for rival in rivals):
                 rivals[:] = [one for one in rivals if not self._beats(partial, one)]
                 rivals.append(partial)

@@ -17,7 +17,16 @@ from dataclasses import dataclass
 from itertools import product
 from math import gcd
 
-from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, VectorPlan, plans
+from twofold.hw.contract.folding import (
+    Folding,
+    GatherPlan,
+    JoinPlan,
+    Plan,
+    ScatterPlan,
+    VectorPlan,
+    frames_of_readers,
+    plans,
+)
 from twofold.hw.contract.network import Network, Output
 from twofold.hw.contract.results import BEAT_COLUMNS, ResultRow, result_row
 from twofold.hw.engines.gather.frame import FrameShape
@@ -81,7 +90,7 @@ def sample_times(
     found = plans(network, folding)
     if isinstance(samples, int):
         samples = [[full_rows(plan) for plan in found if emits(plan)]] * samples
-    pipeline = _Pipeline(found, folding, result_row(network))
+    pipeline = _Pipeline(network, found, folding)
     return [pipeline.sample(counts) for counts in samples]
 
 
@@ -107,22 +116,35 @@ def full_rows(plan: Plan) -> list[int]:
 class _Pipeline:
     """All parts, each with its state from previous samples."""
 
-    def __init__(self, found: Sequence[Plan], folding: Folding, row: ResultRow) -> None:
+    def __init__(self, network: Network, found: Sequence[Plan], folding: Folding) -> None:
+        self.network, row = network, result_row(network)
         self.stages: list[_Part] = []
         for plan in found:
             source = self.stages[-1] if self.stages else None
             part = _PARTS[type(plan), plan.stage.output]
             self.stages.append(part(plan, folding, source, row))
+        self.rooms = [
+            [
+                _Room(self.stages[reader], frames)
+                for reader, frames in zip(
+                    network.readers[plan.stage.index],
+                    frames_of_readers(network, folding, plan.stage),
+                    strict=True,
+                )
+            ]
+            for plan in found
+        ]
 
     def sample(self, counts: Sequence[RowCounts]) -> SampleTimes:
         """Send one more sample through all stages."""
         spans: list[Span] = []
         rows = iter(counts)
-        ready = 0
-        for stage, behind in zip(self.stages, [*self.stages[1:], None], strict=True):
-            room = behind.released if behind is not None else []
-            ready = stage.sample(ready, room, rows, spans)
-        return SampleTimes(spans[0].first, ready, tuple(spans))
+        left: list[int] = []
+        for stage, part, rooms in zip(self.network.stages, self.stages, self.rooms, strict=True):
+            ready = max((left[source] for source in stage.sources if source >= 0), default=0)
+            room = max((room.earliest() for room in rooms), default=0)
+            left.append(part.sample(ready, room, rows, spans))
+        return SampleTimes(spans[0].first, left[-1], tuple(spans))
 
 
 def _earliest(released: Sequence[int], held: int, *, delay: int = 1) -> int:
@@ -132,6 +154,18 @@ def _earliest(released: Sequence[int], held: int, *, delay: int = 1) -> int:
     later.
     """
     return released[-held] + delay if len(released) >= held else 0
+
+
+@dataclass(frozen=True)
+class _Room:
+    """A reader of a layer, and the samples that it has room for."""
+
+    reader: "_Part"
+    frames: int
+
+    def earliest(self) -> int:
+        """First cycle in which it has room for the next sample."""
+        return _earliest(self.reader.released, self.frames)
 
 
 class _Part(ABC):
@@ -150,15 +184,13 @@ class _Part(ABC):
         self.emission: _Emission | None = None
 
     @abstractmethod
-    def sample(
-        self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
-    ) -> int:
+    def sample(self, ready: int, room: int, counts: Iterator[RowCounts], spans: list[Span]) -> int:
         """Process one more sample.
 
         Parameters
         ----------
         ready: cycle in which its input is complete.
-        room: cycles in which the next stage has released room.
+        room: first cycle in which all layers behind it have room.
         counts: row counts of the linear layers that are still to come.
         spans: list that the spans are added to.
 
@@ -171,16 +203,14 @@ class _Gather(_Part):
 
     def __init__(self, plan: GatherPlan, folding: Folding, _: _Part | None, __: ResultRow) -> None:
         super().__init__()
-        self.plan, self.windows, self.frames = plan, Windows(plan), folding.frames
+        self.plan, self.windows = plan, Windows(plan)
         planes, height, width = plan.stage.in_shape
         self.frame = FrameShape(height=planes * height, width=width, beat=folding.input_bytes)
         self.images = images_kept(plan, self.frame.beats)
         self.input_free = self.loader_free = self.compute_free = 0
         self.copies: list[int] = []  # release cycles of window copies
 
-    def sample(
-        self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
-    ) -> int:
+    def sample(self, ready: int, room: int, counts: Iterator[RowCounts], spans: list[Span]) -> int:
         plan, name = self.plan, self.plan.stage.name
         first = max(self.input_free, _earliest(self.released, self.images))
         self.input_free = first + self.frame.beats
@@ -190,7 +220,7 @@ class _Gather(_Part):
             loads.append(self._load(number, first))
             start = max(self.loader_free + 1, self.compute_free)
             if number == 0:
-                start = max(start, _earliest(room, self.frames))
+                start = max(start, room)
             starts.append(start)
             self.compute_free = start + max(plan.steps, plan.stage.k)
             self.copies.append(start + plan.steps + plan.folding.streams - 1)
@@ -251,16 +281,13 @@ class _Fields(_Part):
 
 
 class _Scatter(_Fields):
-    """A convolution after another one."""
+    """A convolution after another one, or an addition."""
 
-    def __init__(self, plan: ScatterPlan, folding: Folding, _: _Part | None, __: ResultRow) -> None:
+    def __init__(self, plan: ScatterPlan, _: Folding, __: _Part | None, ___: ResultRow) -> None:
         super().__init__(plan)
-        self.frames = folding.frames
 
-    def sample(
-        self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
-    ) -> int:
-        start = max(ready + 1, self.free, _earliest(room, self.frames))
+    def sample(self, ready: int, room: int, counts: Iterator[RowCounts], spans: list[Span]) -> int:
+        start = max(ready + 1, self.free, room)
         drained = self.drained(self.walk(start, spans), spans)
         multiplier = self.plan.stage.layer.multiplier
         last = drained + drain_latency(self.plan) + Requantise.LATENCY + multiplier
@@ -284,9 +311,7 @@ class _Linear(_Fields):
         self.emission = _Emission(plan) if emits(plan) else None
         self.result = -1
 
-    def sample(
-        self, ready: int, room: Sequence[int], counts: Iterator[RowCounts], spans: list[Span]
-    ) -> int:
+    def sample(self, ready: int, room: int, counts: Iterator[RowCounts], spans: list[Span]) -> int:
         done = self._computed(ready, counts, spans)
         last = self.drained(done, spans) + drain_latency(self.plan)
         if self.emission is not None:
@@ -437,6 +462,7 @@ class _Emission:
 _PARTS: dict[tuple[type[Plan], Output], Callable[..., _Part]] = {
     (GatherPlan, Output.PIXELS): _Gather,
     (ScatterPlan, Output.PIXELS): _Scatter,
+    (JoinPlan, Output.PIXELS): _Scatter,
     (ScatterPlan, Output.WINNERS): _Linear,
     (ScatterPlan, Output.LOGITS): _Linear,
     (VectorPlan, Output.WINNERS): _Vector,

@@ -4,15 +4,18 @@ They exercise the packer, the golden model and the machine with shapes that no s
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 
 from twofold.hw.contract.arith import ACT_MAX, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN
+from twofold.hw.contract.engines import engine_of
 from twofold.hw.contract.folding import (
     Folding,
     GatherFolding,
+    JoinFolding,
     LayerFolding,
     ScatterFolding,
     VectorFolding,
@@ -21,6 +24,7 @@ from twofold.hw.contract.folding import (
 from twofold.hw.contract.layers import POOLINGS
 from twofold.hw.contract.layers.geometry import positions, same_padding, sides
 from twofold.hw.contract.network import (
+    Add,
     Complementary,
     Conv2d,
     Dense,
@@ -35,7 +39,7 @@ from twofold.hw.contract.network import (
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.artefacts.quantized import own_group
 
-AnyLayer = TypeVar("AnyLayer", Conv2d, Linear)
+AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
 SPREAD = 96
 """Target standard deviation of hidden activations before the clamps."""
@@ -159,6 +163,7 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
         planes = layer.out_channels
         area = _pooled(layer, area)
         size = min(size, *area)
+    layers += _random_residual(random.Random(f"joins {seed}"), layers, area)
     for _ in range(source.randint(0, 2)):
         layers.append(_random_zero(zeros, _random_linear(source)))
     classes = source.randint(2, 6)
@@ -282,6 +287,41 @@ def _random_zero(source: random.Random, layer: AnyLayer) -> AnyLayer:
     return replace(layer, k=None, zero=source.choice((128, source.randint(1, ACT_MAX))))
 
 
+def _random_residual(
+    source: random.Random, layers: list[Layer], area: tuple[int, int]
+) -> list[Layer]:
+    """Nothing, or a residual block behind the convolutions so far: one or two of its own, and an
+    addition of what is in front of it or of a branch of one pixel, perhaps with strides.
+    """
+    if not layers or source.random() < 0.6:
+        return []
+    start, planes = len(layers) - 1, layers[-1].window((1, *area)).channels
+    branch = source.random() < 0.5
+    channels = source.choice((planes, 2, 4)) if branch else planes
+    stride = source.choice((1, 2)) if branch else 1
+    k = source.choice((None, source.randint(1, channels))) if branch else layers[-1].k
+
+    def convolution(kernel: tuple[int, int], stride: int, behind: int | None) -> Conv2d:
+        layer = Conv2d(
+            out_channels=channels, kernel=kernel, stride=stride, k=k, source=behind,
+            padding=same_padding(area, kernel, stride) if max(kernel) > 1 else 0,
+            sparsity=_random_sets(source, channels), multiplier=source.random() < 0.25,
+        )  # fmt: skip
+        return _random_zero(source, layer) if k is None else layer
+
+    def addition(other: int) -> Add:
+        layer = Add(other=other, sparsity=Grouped(channels), k=source.choice((None, 1)))
+        return _random_zero(source, replace(layer, multiplier=source.random() < 0.5))
+
+    kernel = source.randint(1, min(3, area[0])), source.randint(1, min(3, area[1]))
+    trunk = [convolution(kernel, stride, None)]
+    if source.random() < 0.3:
+        trunk.append(replace(convolution((1, 1), 1, None), multiplier=True))
+    if not branch:
+        return [*trunk, addition(start)]
+    return [*trunk, convolution((1, 1), stride, start), addition(start + len(trunk))]
+
+
 def _random_linear(source: random.Random) -> Linear:
     units = source.choice((4, 6, 8, 12, 16, 20))
     return Linear(
@@ -310,11 +350,7 @@ def random_folding(network: Network, seed: int = 0) -> Folding:
 
 
 def _random_folding(source: random.Random, network: Network) -> Folding:
-    layers: list[LayerFolding] = []
-    for stage in network.stages:
-        layers.append(
-            _random_gather(source, stage) if not layers else _random_scatter(source, stage)
-        )
+    layers = [_FOLDINGS[engine_of(stage)](source, stage) for stage in network.stages]
     width = network.input_shape[2]
     choices = [*_divisors(width), 2 * width]
     input_bytes, frames = source.choice(choices), source.choice((2, 3, 4))
@@ -356,3 +392,21 @@ def _random_scatter(source: random.Random, stage: Stage) -> ScatterFolding:
         lanes=lanes,
         drain=1 if stage.per_pixel else source.choice(_divisors(lanes)),
     )
+
+
+def _random_join(source: random.Random, stage: Stage) -> JoinFolding:
+    _, rows, cols = stage.out_shape
+    return JoinFolding(
+        rows=source.choice(_divisors(rows)),
+        cols=source.choice(_divisors(cols)),
+        lanes=source.choice(_divisors(stage.sets)),
+    )
+
+
+_FOLDINGS: dict[type[LayerFolding], Callable[[random.Random, Stage], LayerFolding]] = {
+    GatherFolding: _random_gather,
+    ScatterFolding: _random_scatter,
+    JoinFolding: _random_join,
+    VectorFolding: lambda *_: VectorFolding(),
+}
+"""Foldings by engine; that of a vector engine follows the width of a beat (`_random_vector`)."""

@@ -12,13 +12,17 @@ from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, bias_of, weight_scale
 def integer_bias(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
     """Bias in accumulator steps, int64 ``[channels]``, for inputs minus their zero point.
 
-    Raises OnnxError for a layer with a multiplier, with negative activations, or with pooling other
-    than max-pooling.
+    Raises OnnxError for an addition, and for a layer with a multiplier, with negative activations,
+    or with pooling other than max-pooling.
     """
     if layer.mul is not None:
         raise OnnxError(
             f"{stage.name}: has a multiplier for each channel; the benchmark takes networks "
             "without, such as those of `twofold train`"
+        )
+    if len(stage.sources) > 1:
+        raise OnnxError(
+            f"{stage.name}: adds two layers; the benchmark takes networks without branches"
         )
     if stage.layer.zero:
         raise OnnxError(

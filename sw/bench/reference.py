@@ -30,7 +30,7 @@ def float_logits(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
             sums = acc + per_channel(acc, bias[channels])
             return sums if stage.last else np.maximum(sums, 0)
 
-        return layer_output(stage, weight, x, finish)
+        return layer_output(stage, weight, [x], finish)
 
     return _through(quantized, float_inputs(quantized, inputs).astype(np.float64), layer)
 
@@ -49,7 +49,7 @@ def even_logits(quantized: QuantizedNetwork, inputs: np.ndarray) -> np.ndarray:
                 return sums
             return np.clip(np.rint(sums / (1 << one.shift)), 0, ACT_MAX).astype(np.uint8)
 
-        y = layer_output(stage, one.weight, x.astype(np.int64), finish)
+        y = layer_output(stage, one.weight, [x.astype(np.int64)], finish)
         if stage.k < stage.channels:
             keep_winners(y, stage.k)
         return y

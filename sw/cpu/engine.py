@@ -166,11 +166,15 @@ def _describe(stage: Stage, layer: QuantizedLayer, kept: list[np.ndarray]) -> La
         return kept[-1].ctypes.data
 
     winners = 0 if stage.layer.k is None else stage.layer.k
+    channels, rows, cols = stage.in_shape
+    adds = len(stage.sources) > 1
+    if adds:
+        rows *= len(stage.sources)
     return LayerDescription(
-        linear=stage.layer.FLATTENS,
-        in_channels=stage.in_shape[0], in_rows=stage.in_shape[1], in_cols=stage.in_shape[2],
-        kernels=stage.channels, kernel_rows=stage.kernel[0], kernel_cols=stage.kernel[1],
-        stride_rows=stage.strides[0], stride_cols=stage.strides[1],
+        linear=stage.layer.FLATTENS, in_channels=channels, in_rows=rows, in_cols=cols,
+        kernels=stage.channels, kernel_rows=stage.taps if adds else stage.kernel[0],
+        kernel_cols=stage.kernel[1],
+        stride_rows=stage.taps if adds else stage.strides[0], stride_cols=stage.strides[1],
         **dict(zip(("top", "left", "bottom", "right"), stage.edges, strict=True)),
         pool_rows=stage.pool_window[0], pool_cols=stage.pool_window[1],
         pooling=list(POOLINGS).index(stage.pooling.name),
@@ -178,5 +182,6 @@ def _describe(stage: Stage, layer: QuantizedLayer, kept: list[np.ndarray]) -> La
         narrow=layer.mul is None and stage.add_bits < 32,
         most_active=stage.in_k,
         sets=stage.sets if stage.slots > 1 else 0, zero=stage.zero,
+        source=stage.sources[0], other=stage.sources[1] if adds else -1,
         weight=pointer(layer.weight), add=pointer(layer.add), mul=pointer(layer.mul),
     )  # fmt: skip

@@ -18,6 +18,7 @@ _INTEGERS = (
     "linear", "in_channels", "in_rows", "in_cols", "kernels", "kernel_rows", "kernel_cols",
     "stride_rows", "stride_cols", "top", "left", "bottom", "right", "pool_rows", "pool_cols",
     "pooling", "winners", "shift", "last", "narrow", "most_active", "sets", "zero",
+    "source", "other",
 )  # fmt: skip
 
 

@@ -164,6 +164,8 @@ Layers plan_network(const LayerDescription *layers, int count, Isa isa) {
         layer->linear = layers[i].linear != 0;
         layer->padding = {layers[i].top, layers[i].left, layers[i].bottom, layers[i].right};
         layer->zero = layers[i].zero;
+        layer->source = layers[i].source;
+        layer->other = layers[i].other;
         make_constants(layers[i], *layer);
         choose(layers[i], *layer, i == 0, isa);
         planned.push_back(std::move(layer));

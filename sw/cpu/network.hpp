@@ -19,11 +19,13 @@ namespace twofold {
     X(int32_t, stride_cols) X(int32_t, top) X(int32_t, left) X(int32_t, bottom) X(int32_t, right) \
     X(int32_t, pool_rows) X(int32_t, pool_cols) X(int32_t, pooling) \
     X(int32_t, winners) X(int32_t, shift) X(int32_t, last) X(int32_t, narrow) \
-    X(int32_t, most_active) X(int32_t, sets) X(int32_t, zero) \
+    X(int32_t, most_active) X(int32_t, sets) X(int32_t, zero) X(int32_t, source) X(int32_t, other) \
     X(const int8_t *, weight) X(const int32_t *, add) X(const uint16_t *, mul)
 
 // A layer as Python describes it; `weight` is [kernel][channel][tap] for every kind of layer. `mul`
-// is null without multipliers.
+// is null without multipliers. `source` is the layer that it reads, -1 for the network's input;
+// `other` the second one of an addition, -1 for none. The input of an addition is one image, whose
+// rows are those of the two layers by turns, and its window a pixel of each.
 struct LayerDescription {
 #define TWOFOLD_FIELD(type, name) type name;
     TWOFOLD_LAYER_FIELDS(TWOFOLD_FIELD)
@@ -67,6 +69,7 @@ struct PlannedLayer {
     bool linear = false;
     Edges padding = {};
     int zero = 0; // input value that stands for 0
+    int source = -1, other = -1; // layers that it reads, see LayerDescription
     Run run = nullptr;
     Run few = nullptr; // for fewer than kFewSamples samples; may be null
     const char *kernel = "";

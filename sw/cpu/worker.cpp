@@ -54,6 +54,11 @@ Worker::Worker(const Layers &layers) : nanoseconds(layers.size(), 0), layers_(la
         }
         acc = std::max({acc, 2 * width, (view.out_cols + 1) * width + 2 * row,
                         row * view.pool_rows * kBlockSamples * kBlock});
+        targets_.emplace_back();
+        if (layer.source >= 0)
+            targets_[layer.source].push_back({i, 0});
+        if (layer.other >= 0)
+            targets_[layer.other].push_back({i, 1});
         inputs_.emplace_back(count * samples_of(layer) * pixel_bytes(layer, i) + kSlack);
     }
     acc_.resize(acc);
@@ -109,19 +114,43 @@ void Worker::run_layer(size_t index, const Call &call) {
     nanoseconds[index] += thread_nanoseconds() - start;
 }
 
+// Where a block of samples goes in the input of a reader: samples from `first` on of a chunk, if
+// that is a linear layer. The rows of the layers that are added take turns.
+Plane Worker::plane_of(const Target &target, int first, int samples, int chunk) {
+    const PlannedLayer &reader = *layers_[target.reader];
+    Plane plane = inner(target.reader, input_of(target.reader, reader.linear ? chunk : samples));
+    if (reader.linear)
+        plane.data += first * plane.sample;
+    if (reader.other >= 0) {
+        plane.data += target.side * plane.row;
+        plane.row *= 2;
+    }
+    return plane;
+}
+
+// Copies the output of a layer from the input of one reader to that of another.
+void Worker::copy(size_t index, const Plane &from, const Plane &to, int samples) {
+    const Layer &view = layers_[index]->view;
+    const size_t bytes = static_cast<size_t>(view.kernel_blocks()) * kBlock;
+    for (int y = 0; y < view.out_rows; y++)
+        for (int x = 0; x < view.out_cols; x++)
+            for (int w = 0; w < samples; w++)
+                std::memcpy(to.at(y, x, w), from.at(y, x, w), bytes);
+}
+
 // Runs a block of samples through the convolutions, up to the input of the first linear layer,
 // where they become the samples from `first` on of a chunk.
 void Worker::run_convolutions(const uint8_t *inputs, int first, int samples, int chunk) {
     load_inputs(inputs, samples);
     for (size_t i = 0; i < convolutions_; i++) {
-        const bool linear = layers_[i + 1]->linear;
-        Plane out = input_of(i + 1, linear ? chunk : samples);
-        if (linear)
-            out.data += first * out.sample;
-        else if (layers_[i + 1]->padding.any())
-            std::fill(inputs_[i + 1].begin(), inputs_[i + 1].end(),
-                      static_cast<uint8_t>(layers_[i + 1]->zero));
-        run_layer(i, {input_of(i, samples), inner(i + 1, out), nullptr, samples, &scratch_});
+        for (const Target &target : targets_[i])
+            if (layers_[target.reader]->padding.any())
+                std::fill(inputs_[target.reader].begin(), inputs_[target.reader].end(),
+                          static_cast<uint8_t>(layers_[target.reader]->zero));
+        const Plane out = plane_of(targets_[i][0], first, samples, chunk);
+        run_layer(i, {input_of(i, samples), out, nullptr, samples, &scratch_});
+        for (size_t at = 1; at < targets_[i].size(); at++)
+            copy(i, out, plane_of(targets_[i][at], first, samples, chunk), samples);
     }
 }
 

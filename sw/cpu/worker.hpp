@@ -25,9 +25,18 @@ private:
     Plane input_of(size_t index, int samples);
     Plane inner(size_t index, Plane plane) const;
 
+    // Where a layer's output goes: a layer that reads it, and as which of those that it reads.
+    struct Target {
+        size_t reader;
+        int side;
+    };
+    Plane plane_of(const Target &target, int first, int samples, int chunk);
+    void copy(size_t index, const Plane &from, const Plane &to, int samples);
+
     const Layers &layers_;
     size_t convolutions_ = 0;
     std::vector<Table<uint8_t>> inputs_; // of each layer
+    std::vector<std::vector<Target>> targets_; // of each layer
     Table<int32_t> acc_, counts_;
     Table<Entry> entries_;
     Table<uint8_t> lists_;

@@ -10,7 +10,8 @@ from twofold.sw.golden.pooling import pooled_area
 def multiplications(stage: Stage, layer: QuantizedLayer, x: np.ndarray) -> np.ndarray:
     """Products of a non-zero activation with a stored weight, for each sample: int64 ``[samples]``.
 
-    ``x`` holds the layer's input as ``[channels, rows, columns, samples]``. The input of a first
+    ``x`` holds the layer's input as ``[channels, rows, columns, samples]``, or one of those that it
+    reads. The input of a first
     convolution counts as dense: every stored weight meets an activation at every position, and with
     complementary sets each kernel stores as many weights as its fan-in. Elsewhere, a non-zero
     activation meets one weight per complementary set at each position whose window covers it.

@@ -5,13 +5,13 @@ machine folds them. Zero weights cost no time. Internally, samples are the last 
 so that each operation runs over contiguous memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from twofold.hw.contract.arith import ACT_MAX
-from twofold.hw.contract.network import Conv2d, Layer, Linear, Stage
+from twofold.hw.contract.network import Add, Conv2d, Layer, Linear, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.artefacts.arrays import checked_inputs
 from twofold.sw.golden.count import multiplications
@@ -101,11 +101,12 @@ def _forward_chunk(
     samples, stages = len(inputs), quantized.network.stages
     counts = np.zeros((samples, len(stages)), dtype=np.int64)
     nonzero = np.zeros((samples, len(stages) - 1), dtype=np.int64)
-    activations, x = [], np.ascontiguousarray(inputs.transpose(1, 2, 3, 0))
+    activations: list[np.ndarray] = []
+    values = {-1: np.ascontiguousarray(inputs.transpose(1, 2, 3, 0))}
     for index, (stage, layer) in enumerate(zip(stages, quantized.layers, strict=True)):
-        counts[:, index] = multiplications(stage, layer, x)
-        y = _layer(stage, layer, x, stage.zero)
-        x = y
+        read = [values[source] for source in stage.sources]
+        counts[:, index] = sum(multiplications(stage, layer, x) for x in read)
+        y = values[index] = _layer(stage, layer, read, stage.zero)
         if stage.last:
             break
         if stage.k < stage.channels:
@@ -113,37 +114,49 @@ def _forward_chunk(
         nonzero[:, index] = np.count_nonzero(y, axis=(0, 1, 2))
         if keep_activations:
             activations.append(np.ascontiguousarray(y.transpose(3, 0, 1, 2)))
-    logits = np.ascontiguousarray(x[:, 0, 0].T.astype(np.int32))
+    logits = np.ascontiguousarray(values[len(stages) - 1][:, 0, 0].T.astype(np.int32))
     return _Chunk(logits, activations, counts, nonzero)
 
 
-def _layer(stage: Stage, layer: QuantizedLayer, x: np.ndarray, zero: int) -> np.ndarray:
+def _layer(
+    stage: Stage, layer: QuantizedLayer, read: Sequence[np.ndarray], zero: int
+) -> np.ndarray:
     """Output of a layer, ``[channels, rows, columns, samples]``; logits for the last one."""
     wide = stage.layer.multiplier or stage.pooled_bits + 2 > 32
-    x = x.astype(np.int64 if wide else np.int32)
+    read = [x.astype(np.int64 if wide else np.int32) for x in read]
     return layer_output(
-        stage, layer.weight, x, lambda acc, channels: _requantise(stage, layer, acc, channels), zero
+        stage,
+        layer.weight,
+        read,
+        lambda acc, channels: _requantise(stage, layer, acc, channels),
+        zero,
     )
 
 
 def layer_output(
-    stage: Stage, weight: np.ndarray, x: np.ndarray, finish: Finish, zero: float = 0
+    stage: Stage,
+    weight: np.ndarray,
+    read: Sequence[np.ndarray],
+    finish: Finish,
+    zero: float = 0,
 ) -> np.ndarray:
     """Output of a layer, ``[channels, rows, columns, samples]``, with any rounding rule.
 
     Parameters
     ----------
     weight: in the layer's weight shape; only non-zero values cost time.
-    x: input ``[channels, rows, columns, samples]``, in the type of the accumulators.
+    read: activations of each layer that it reads, ``[channels, rows, columns, samples]``, in the
+        type of the accumulators.
     finish: maps the sums after pooling, and the slice of channels they belong to, to the output.
     zero: value of the padding.
     """
-    return _RULES[type(stage.layer)](stage, weight, x, finish, zero)
+    return _RULES[type(stage.layer)](stage, weight, read, finish, zero)
 
 
 def _convolution(
-    stage: Stage, weight: np.ndarray, x: np.ndarray, finish: Finish, zero: float
+    stage: Stage, weight: np.ndarray, read: Sequence[np.ndarray], finish: Finish, zero: float
 ) -> np.ndarray:
+    (x,) = read
     if stage.padding:
         top, left, bottom, right = stage.edges
         edges = (0, 0), (top, bottom), (left, right), (0, 0)
@@ -156,15 +169,26 @@ def _convolution(
     return np.concatenate(out)
 
 
-def _fully_connected(
-    stage: Stage, weight: np.ndarray, x: np.ndarray, finish: Finish, _: float
+def _addition(
+    _: Stage, weight: np.ndarray, read: Sequence[np.ndarray], finish: Finish, __: float
 ) -> np.ndarray:
+    acc = sum(x * per_channel(x, weight[..., at].diagonal()) for at, x in enumerate(read))
+    return finish(np.asarray(acc), slice(None))
+
+
+def _fully_connected(
+    stage: Stage, weight: np.ndarray, read: Sequence[np.ndarray], finish: Finish, _: float
+) -> np.ndarray:
+    (x,) = read
     acc = _linear(stage, weight, x.reshape(stage.inputs, x.shape[3]))
     return finish(acc.reshape(*stage.out_shape, x.shape[3]), slice(None))
 
 
-_RULES: dict[type[Layer], Callable[[Stage, np.ndarray, np.ndarray, Finish, float], np.ndarray]] = {
+Rule = Callable[[Stage, np.ndarray, Sequence[np.ndarray], Finish, float], np.ndarray]
+
+_RULES: dict[type[Layer], Rule] = {
     Conv2d: _convolution,
+    Add: _addition,
     Linear: _fully_connected,
 }
 """Output of a layer, by its kind: see `layer_output`."""

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from twofold.hw.contract.network import Conv2d, Linear, Stage
+from twofold.hw.contract.network import Add, Conv2d, Linear, Stage
 from twofold.sw.model import native
 from twofold.sw.model.convolution import convolved
+from twofold.sw.model.joining import added
 from twofold.sw.model.pooling import REAL, pooled, square_maximum
 
 GAIN_MIN = 0.01
@@ -124,7 +125,11 @@ class Layer(nn.Module):
         super().__init__()
         self.stage = stage
         self.weight = nn.Parameter(torch.empty(stage.weight_shape))
-        nn.init.normal_(self.weight, std=math.sqrt(2 * stage.groups / stage.inputs))
+        std = math.sqrt(2 * stage.groups / stage.inputs)
+        if len(stage.sources) > 1:
+            nn.init.ones_(self.weight)  # an addition, as in any residual network
+        else:
+            nn.init.normal_(self.weight, std=std)
         self.register_buffer("mask", torch.ones_like(self.weight))
         self.bias = nn.Parameter(torch.zeros(stage.channels)) if stage.last else None
         keeps = stage.layer.zero > 0
@@ -140,7 +145,9 @@ class Layer(nn.Module):
         return weight.to(torch.bfloat16) if half else weight
 
     def forward(self, x: Tensor) -> Tensor:
-        """Output activations for ``x``, float32 or bfloat16; in training, of the same type."""
+        """Output activations for ``x``, float32 or bfloat16; in training, of the same type. Of an
+        addition, ``x`` is what `twofold.sw.model.joining.read` makes of both layers.
+        """
         half = x.dtype == torch.bfloat16
         x = _PRODUCTS[type(self.stage.layer)](self, x, half)
         return x if self.norm is None else self.norm(x, half)
@@ -157,6 +164,9 @@ class Layer(nn.Module):
         out = convolved(stage, x.permute(0, 3, 1, 2), self.effective(half))
         return pooled(stage, out, REAL).permute(0, 2, 3, 1)
 
+    def _add(self, x: Tensor, half: bool) -> Tensor:
+        return added(self.stage, x, self.effective(half)).permute(0, 2, 3, 1)
+
     def _multiply(self, x: Tensor, half: bool) -> Tensor:
         if x.ndim == 4:
             x = x.permute(0, 3, 1, 2).flatten(1)
@@ -164,5 +174,5 @@ class Layer(nn.Module):
         return out if self.bias is None else out.float() + self.bias
 
 
-_PRODUCTS = {Conv2d: Layer._convolve, Linear: Layer._multiply}
+_PRODUCTS = {Conv2d: Layer._convolve, Add: Layer._add, Linear: Layer._multiply}
 """Pooled sums of products, by kind of layer."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.hw.contract.network import Network
+from twofold.sw.model.joining import entering
 from twofold.sw.model.layers import Layer
 
 INPUT_SCALE = 64.0
@@ -61,10 +62,11 @@ class SparseNet(nn.Module):
         x = x.permute(0, 2, 3, 1).contiguous()
         if half:
             x = x.to(torch.bfloat16)
+        values = {-1: x}
         for layer in self.each_layer():
-            if layer.stage.layer.FLATTENS:
-                x = self.dropout(x)
-            x = layer(x)
+            x = entering(layer.stage, values)
+            x = layer(self.dropout(x) if layer.stage.layer.FLATTENS else x)
+            values[layer.stage.index] = x
         return x.float()
 
     def set_fused(self, fused: bool) -> None:

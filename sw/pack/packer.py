@@ -14,7 +14,15 @@ import numpy as np
 from twofold.hw.contract import parameters
 from twofold.hw.contract.errors import ParameterError
 from twofold.hw.contract.fingerprint import fingerprint
-from twofold.hw.contract.folding import Folding, GatherPlan, Plan, ScatterPlan, VectorPlan, plans
+from twofold.hw.contract.folding import (
+    Folding,
+    GatherPlan,
+    JoinPlan,
+    Plan,
+    ScatterPlan,
+    VectorPlan,
+    plans,
+)
 from twofold.hw.contract.network import Network, Stage
 from twofold.hw.contract.tables import Table, TableKind, channels_in, tables
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
@@ -200,5 +208,6 @@ class _Order:
 _ORDERS: dict[type[Plan], _Order] = {
     GatherPlan: _Order(_gather_rows, _weights_of_gather),
     ScatterPlan: _Order(_scatter_rows, _weights_of_scatter),
+    JoinPlan: _Order(_scatter_rows, _weights_of_scatter),
     VectorPlan: _Order(_vector_rows, _weights_of_vector),
 }

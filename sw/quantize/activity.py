@@ -9,6 +9,7 @@ from torch import Tensor
 from twofold.hw.contract.arith import ACT_MAX
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.model.joining import read
 from twofold.sw.quantize.integer import BATCH, accumulate, exact_dtype, finish
 
 
@@ -22,18 +23,20 @@ def limit_activity(
     [N, (channels,) rows, cols]; each layer is lowered by the fewest output steps that suffice.
     Layers without winner selection are left alone. Raises ValueError for a layer with multipliers.
     """
-    x = (images[:, None] if images.ndim == 3 else images).float()
+    values = {-1: (images[:, None] if images.ndim == 3 else images).float()}
     layers = list(quantized.layers)
     for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
         if stage.last:
             break
         fill = float(stage.zero)
+        x = read(stage, values)
         acc = torch.cat([_sums(stage, layer, block, fill) for block in x.split(BATCH)])
         chosen = layer
         if stage.k < stage.channels:
             chosen = _limited(stage, layer, acc, shares[stage.index])
         layers[stage.index] = chosen
-        x = torch.cat([finish(stage, chosen, block) for block in acc.split(BATCH)])
+        out = [finish(stage, chosen, block) for block in acc.split(BATCH)]
+        values[stage.index] = torch.cat(out)
     return replace(quantized, layers=tuple(layers))
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from twofold.hw.contract.errors import NetworkError
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.model.joining import centre, entering
 from twofold.sw.model.layers import EPSILON, Layer
 from twofold.sw.model.net import INPUT_SCALE, SparseNet
 
@@ -27,8 +28,9 @@ def dequantize(quantized: QuantizedNetwork, images: Tensor) -> SparseNet:
     NetworkError for layers with multipliers.
     """
     net = SparseNet(quantized.network).eval()
-    x = (images.float() - quantized.network.zero_point) / INPUT_SCALE
-    x = x.reshape(len(images), *quantized.network.input_shape).permute(0, 2, 3, 1).contiguous()
+    entry = (images.float() - quantized.network.zero_point) / INPUT_SCALE
+    entry = entry.reshape(len(images), *quantized.network.input_shape)
+    values = {-1: entry.permute(0, 2, 3, 1).contiguous()}
     for layer, whole in zip(net.each_layer(), quantized.layers, strict=True):
         if whole.mul is not None:
             raise NetworkError(f"{layer.stage.name}: layers with multipliers are not trained")
@@ -41,7 +43,8 @@ def dequantize(quantized: QuantizedNetwork, images: Tensor) -> SparseNet:
             break
         size = math.sqrt(2 / layer.stage.inputs) / max(float(weight.square().mean().sqrt()), 1e-9)
         layer.weight.copy_(weight * size)  # the magnitude of freshly initialised weights
-        x = _normalised(layer, x, offset, size)
+        out = _normalised(layer, entering(layer.stage, values), offset, size)
+        values[layer.stage.index] = out
     return net
 
 
@@ -50,7 +53,7 @@ def _floats(layer: Layer, whole: QuantizedLayer, logit_scale: float) -> tuple[Te
     steps = torch.from_numpy(whole.weight).float()
     half = ((1 << whole.shift) >> 1) + (layer.stage.layer.zero << whole.shift)
     bias = torch.from_numpy(whole.add).double() - half
-    bias += layer.stage.zero * layer.stage.terms * steps.flatten(1).sum(1).double()
+    bias += centre(layer.stage, steps).double()
     if layer.stage.last:
         return steps * (logit_scale * SCALE), (bias * logit_scale).float()
     unit = 2.0**-whole.shift  # inputs and outputs have the same scale

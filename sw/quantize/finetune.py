@@ -15,6 +15,7 @@ from twofold.hw.contract.arith import ACT_MAX, WEIGHT_MAX, WEIGHT_MIN
 from twofold.hw.contract.network import Network, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.model import native
+from twofold.sw.model.joining import centre, read
 from twofold.sw.model.pooling import square_maximum
 from twofold.sw.quantize.integer import accumulate, exact_dtype, keep_winners
 
@@ -35,7 +36,7 @@ class IntegerLayer(nn.Module):
         self.rounding = float(1 << (layer.shift - 1)) if layer.shift else 0.0
         self.rounding += float(stage.layer.zero << layer.shift)
         bias = torch.from_numpy(layer.add).float() - self.rounding
-        bias += stage.zero * stage.terms * whole.flatten(1).sum(1)
+        bias += centre(stage, whole)
         self.bias_unit = UNIT * 2.0**layer.shift if layer.shift else float(bias.abs().max()) + 1.0
         self.weight = nn.Parameter(whole / UNIT)
         self.bias = nn.Parameter(bias / self.bias_unit)
@@ -46,7 +47,7 @@ class IntegerLayer(nn.Module):
         weight = _straight_through(self.weight * UNIT, torch.round)
         weight = weight.clamp(WEIGHT_MIN, WEIGHT_MAX) * self.mask
         bias = _straight_through(self.bias * self.bias_unit, torch.round)
-        add = bias + self.rounding - self.stage.zero * self.stage.terms * weight.flatten(1).sum(1)
+        add = bias + self.rounding - centre(self.stage, weight)
         limit = 2.0 ** (self.stage.add_bits - 1)
         return weight, add.clamp(-limit, limit - 1)
 
@@ -109,8 +110,9 @@ class IntegerNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Scaled logits [N, classes] of images uint8 [N, (channels,) rows, cols]."""
         x = (images[:, None] if images.ndim == 3 else images).float()
-        for layer in self.layers:
-            x = layer(x)
+        values = {-1: x}
+        for stage, layer in zip(self.network.stages, self.layers, strict=True):
+            x = values[stage.index] = layer(read(stage, values))
         return (x * self.logit_scale).float()
 
     def quantized(self, start: QuantizedNetwork) -> QuantizedNetwork:

@@ -18,6 +18,7 @@ from torch import Tensor
 from twofold.hw.contract.arith import ACT_MAX, SHIFT_MAX, WEIGHT_MAX, WEIGHT_MIN
 from twofold.hw.contract.network import Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
+from twofold.sw.model.joining import centre
 from twofold.sw.model.layers import Layer
 from twofold.sw.model.net import INPUT_SCALE, SparseNet
 
@@ -67,12 +68,13 @@ def fuse(
     logit_scale = 1.0
     for index, layer in enumerate(layers):
         weight, offset = float_layer(layer)
+        steps = _steps_in(layer, scales)
         if layer.norm is None:
             factor = WEIGHT_MAX / float(weight.abs().max())
-            logit_scale = 1.0 / (factor * scales[index])
+            logit_scale = 1.0 / (factor * scales[layer.stage.sources[0] + 1])
             fused.append(integer_layer(layer.stage, weight * factor, offset / logit_scale, 0))
             continue
-        ratio = scales[index + 1] / scales[index] * layer.stage.share
+        ratio = scales[index + 1] / steps * layer.stage.share
         shift = weight_shift(weight * ratio)
         fused.append(
             integer_layer(
@@ -83,6 +85,14 @@ def fuse(
             )
         )
     return QuantizedNetwork(net.network, tuple(fused), logit_scale, dict(provenance))
+
+
+def _steps_in(layer: Layer, scales: tuple[float, ...]) -> Any:
+    """Steps per 1.0 of the activations that the weights meet; of an addition one for each layer
+    that it reads, the last axis of its weights.
+    """
+    steps = [scales[source + 1] for source in layer.stage.sources]
+    return steps[0] if len(steps) == 1 else torch.tensor(steps)
 
 
 def float_layer(layer: Layer) -> tuple[Tensor, Tensor]:
@@ -108,7 +118,7 @@ def integer_layer(stage: Stage, weight: Tensor, offset: Tensor, shift: int) -> Q
     whole = weight.double().round().clamp(WEIGHT_MIN, WEIGHT_MAX)
     half = 1 << (shift - 1) if shift else 0
     half += stage.layer.zero << shift
-    add = offset.double().round() + half - stage.zero * stage.terms * whole.flatten(1).sum(1)
+    add = offset.double().round() + half - centre(stage, whole)
     limit = 2 ** (stage.add_bits - 1)
     return QuantizedLayer(
         weight=whole.numpy().astype(np.int8),

@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from twofold.hw.contract.arith import ACT_MAX
-from twofold.hw.contract.network import Conv2d, Layer, Linear, Stage
+from twofold.hw.contract.network import Add, Conv2d, Layer, Linear, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
 from twofold.sw.model.convolution import convolved
+from twofold.sw.model.joining import added, read
 from twofold.sw.model.pooling import EXACT as EXACT_POOLING
 from twofold.sw.model.pooling import pooled
 
@@ -40,14 +41,14 @@ def integer_logits(quantized: QuantizedNetwork, images: NDArray[np.uint8]) -> ND
 
 
 def _logits(quantized: QuantizedNetwork, images: Tensor) -> Tensor:
-    x = images.float()
+    values = {-1: images.float()}
     for stage, layer in zip(quantized.network.stages, quantized.layers, strict=True):
         fill = float(stage.zero)
         weight = torch.from_numpy(layer.weight).float()
         kind = exact_dtype(weight, stage.terms)
-        x = accumulate(stage, x.to(kind), weight.to(kind), fill)
-        x = finish(stage, layer, x)
-    return x.to(torch.int32)
+        x = accumulate(stage, read(stage, values).to(kind), weight.to(kind), fill)
+        values[stage.index] = finish(stage, layer, x)
+    return values[quantized.network.stages[-1].index].to(torch.int32)
 
 
 def exact_dtype(weight: Tensor, terms: int = 1) -> torch.dtype:
@@ -59,7 +60,8 @@ def exact_dtype(weight: Tensor, terms: int = 1) -> torch.dtype:
 
 
 def accumulate(stage: Stage, x: Tensor, weight: Tensor, fill: float = 0.0) -> Tensor:
-    """Pooled accumulators of a layer; ``x`` is [N, channels, rows, cols] or [N, units].
+    """Pooled accumulators of a layer; ``x`` is [N, channels, rows, cols] or [N, units], of an
+    addition what `twofold.sw.model.joining.read` makes of both layers.
 
     Padding holds ``fill``. Integers in give exact integers out.
     """
@@ -70,12 +72,17 @@ def _convolution(stage: Stage, x: Tensor, weight: Tensor, fill: float) -> Tensor
     return pooled(stage, convolved(stage, x, weight, fill=fill), EXACT_POOLING)
 
 
+def _addition(stage: Stage, x: Tensor, weight: Tensor, _: float) -> Tensor:
+    return added(stage, x, weight)
+
+
 def _fully_connected(_: Stage, x: Tensor, weight: Tensor, __: float) -> Tensor:
     return F.linear(x.flatten(1), weight)
 
 
 _RULES: dict[type[Layer], Callable[[Stage, Tensor, Tensor, float], Tensor]] = {
     Conv2d: _convolution,
+    Add: _addition,
     Linear: _fully_connected,
 }
 

@@ -51,15 +51,22 @@ class LayerFolding:
         return type(self)(rows=self.rows, cols=self.cols)
 
     def plan(
-        self, stage: Stage, source: "Plan | None", *, zero_point: int = 0, emit: int = 1
+        self,
+        stage: Stage,
+        source: "Plan | None",
+        *,
+        zero_point: int = 0,
+        emit: int = 1,
+        other: "Plan | None" = None,
     ) -> "Plan":
         """Plan of ``stage`` with this folding.
 
         Parameters
         ----------
-        source: plan of the layer before, None for the first.
+        source: plan of the layer that it reads, None for the first.
         zero_point: zero point of the image.
         emit: global winners that the next layer takes per cycle.
+        other: plan of the second layer that an addition reads.
 
         Raises FoldingError if the engine cannot compute a first layer and this is one.
         """

@@ -27,7 +27,13 @@ class GatherFolding(LayerFolding):
         return self.tiles * self.streams
 
     def plan(
-        self, stage: Stage, source: Plan | None, *, zero_point: int = 0, emit: int = 1
+        self,
+        stage: Stage,
+        source: Plan | None,
+        *,
+        zero_point: int = 0,
+        emit: int = 1,
+        other: Plan | None = None,
     ) -> "GatherPlan":
         return GatherPlan(stage, self, stage.zero if stage.padding else 0)
 

@@ -41,7 +41,13 @@ class ScatterFolding(LayerFolding):
         return self if stage.per_pixel else replace(self, drain=self.lanes)
 
     def plan(
-        self, stage: Stage, source: Plan | None, *, zero_point: int = 0, emit: int = 1
+        self,
+        stage: Stage,
+        source: Plan | None,
+        *,
+        zero_point: int = 0,
+        emit: int = 1,
+        other: Plan | None = None,
     ) -> "ScatterPlan":
         if source is None:
             raise FoldingError(
@@ -84,6 +90,11 @@ class ScatterPlan(Plan):
     def streamed(self) -> bool:
         """Whether winners come straight from the global winners, not from lists per pixel."""
         return not self.source.stage.per_pixel
+
+    @property
+    def sides(self) -> tuple["ScatterPlan", ...]:
+        """For each layer that it reads, the plan by which its pixels are looked up."""
+        return (self,)
 
     @property
     def shares_rows(self) -> bool:

@@ -20,7 +20,13 @@ class VectorFolding(ScatterFolding):
     """
 
     def plan(
-        self, stage: Stage, source: Plan | None, *, zero_point: int = 0, emit: int = 1
+        self,
+        stage: Stage,
+        source: Plan | None,
+        *,
+        zero_point: int = 0,
+        emit: int = 1,
+        other: Plan | None = None,
     ) -> "VectorPlan":
         return VectorPlan(stage, self, None, emit)
 

@@ -6,6 +6,7 @@ importers ask a stage (`twofold.hw.contract.network.Stage`) for shapes and count
 its kind. `LAYERS`, `SPARSITIES` and `POOLINGS` are the registries by name.
 """
 
+from twofold.hw.contract.layers.add import Add
 from twofold.hw.contract.layers.base import Layer, Output, Shape, Window
 from twofold.hw.contract.layers.conv2d import Conv2d
 from twofold.hw.contract.layers.geometry import Padding, Size
@@ -20,11 +21,11 @@ from twofold.hw.contract.layers.sparsity import (
     Taps,
 )
 
-LAYERS: dict[str, type[Layer]] = {kind.__name__: kind for kind in (Conv2d, Linear)}
+LAYERS: dict[str, type[Layer]] = {kind.__name__: kind for kind in (Conv2d, Add, Linear)}
 """Layer kinds by their name in JSON."""
 
 __all__ = [
-    "LAYERS", "MAX", "POOLINGS", "SPARSITIES", "Complementary", "Conv2d", "Dense", "Grouped",
+    "LAYERS", "MAX", "POOLINGS", "SPARSITIES", "Add", "Complementary", "Conv2d", "Dense", "Grouped",
     "Layer", "Linear", "Output", "Padding", "Pooling", "Shape", "Size", "Sparsity", "Taps",
     "Window",
 ]  # fmt: skip

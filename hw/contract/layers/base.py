@@ -63,6 +63,7 @@ class Layer(Description):
     zero: activation that stands for 0: with 0, negative values are clamped (ReLU); above it, they
         are kept, as the activations below ``zero``. All activations are kept then, as 0 is no
         longer the least. Constants contain it; the padding of the next layer holds it.
+    source: index of the layer whose activations it reads; ``None`` for the one before.
 
     Attributes
     ----------
@@ -86,6 +87,11 @@ class Layer(Description):
     k: int | None = None
     multiplier: bool = False
     zero: int = field(default=0, metadata=LATER)
+    source: int | None = field(default=None, metadata=LATER)
+
+    def sources(self, index: int) -> tuple[int, ...]:
+        """Indices of the layers that it reads at place ``index`` of a network; -1 is the input."""
+        return (index - 1 if self.source is None else self.source,)
 
     @abstractmethod
     def window(self, in_shape: Shape) -> Window:
@@ -100,8 +106,10 @@ class Layer(Description):
     def check_sizes(self) -> None:
         """Raise NetworkError if a number is out of range for any possible input."""
 
-    def check_structure(self, name: str) -> None:
-        """Raise NetworkError if layer ``name`` of this kind cannot have its weight structure."""
+    def check_structure(self, name: str, channels: int) -> None:
+        """Raise NetworkError if layer ``name`` of this kind, of so many kernels, cannot have its
+        weight structure.
+        """
 
     def weight_shape(self, in_shape: Shape) -> tuple[int, ...]:
         """Shape of the weight array."""

@@ -38,7 +38,7 @@ class Linear(Layer):
             f"network: linear layer has {self.out_features} units, needs >= 1",
         )
 
-    def check_structure(self, name: str) -> None:
+    def check_structure(self, name: str, channels: int) -> None:
         require(self.sparsity.IN_ROWS, f"{name}: taps are for convolutions; use complementary sets")
 
     def weight_shape(self, in_shape: Shape) -> tuple[int, ...]:

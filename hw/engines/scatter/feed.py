@@ -4,6 +4,8 @@ Both kinds have the ports that `ScatterStage` needs: ``go`` in, and ``take``, ``
 ``done`` and ``activity`` (see `twofold.hw.machine.counters`) out.
 """
 
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from amaranth.hdl import *
@@ -12,7 +14,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from twofold.hw.contract.folding import ScatterPlan
 from twofold.hw.engines.activity import ACTIVITY
-from twofold.hw.engines.links import PixelLink, entry_layout, winner_stream
+from twofold.hw.engines.links import SIDES, PixelLink, entry_layout, winner_stream
 from twofold.hw.engines.scatter.banks import PixelBanks
 from twofold.hw.engines.scatter.sequencer import PassSequencer, walk_layout
 from twofold.hw.engines.scatter.weights import step_layout
@@ -32,18 +34,18 @@ def _ports(plan: ScatterPlan, entry: data.StructLayout, readers: int) -> dict[st
 
 
 class PixelFeed(wiring.Component):
-    """Feed of winners per pixel, for a layer behind a convolution.
+    """Feed of winners per pixel, for a layer behind a convolution or behind two of them.
 
     Parameters
     ----------
     plan: the layer.
-    frames: samples buffered at the input, >= 1.
+    frames: samples buffered at the input, >= 1; more where it skips layers.
 
     Members
     -------
-    i: winner lists of the preceding layer.
+    i: winner lists of the layer that it reads; j: of the second, for an addition.
     go: a sample may start.
-    take: a sample starts; its frame was complete.
+    take: a sample starts; its frames were complete.
     entries: for each tile, position and engine: the winner it looks up.
     step, done: tap and round of the ``entries`` of the next cycle, and whether they are the last of
         a run.
@@ -71,37 +73,49 @@ class PixelFeed(wiring.Component):
 
     def __init__(self, plan: ScatterPlan, frames: int) -> None:
         self.plan = plan
-        self._banks = PixelBanks(plan, frames)
-        tiles = plan.source.folding.rows * plan.source.folding.cols
-        link = PixelLink(tiles, plan.stage.in_shape[0])
-        ports = _ports(plan, self._banks.entry, len(self._banks.routing.readers))
+        self._banks = [
+            PixelBanks(side, frames + skips)
+            for side, skips in zip(plan.sides, plan.stage.skips, strict=True)
+        ]
+        readers = sum(len(banks.routing.readers) for banks in self._banks)
+        ports = _ports(plan, self._banks[0].entry, readers)
         if plan.shares_rows:
             ports |= {"first": Out(1), "row": Out(walk_layout(plan)["row"].shape)}
-        super().__init__({"i": In(link)} | ports)
+        links = {name: In(pixel_link(side)) for name, side in zip(SIDES, plan.sides, strict=False)}
+        super().__init__(links | ports)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.banks = banks = self._banks
-        m.submodules.sequencer = sequencer = PassSequencer(self.plan)
-        connect(m, flipped(self.i), banks.i)
+        sequencer = PassSequencer(self.plan)
         walk, delay = sequencer.walk, PixelBanks.LATENCY - 1
+        for name, banks in zip(SIDES, self._banks, strict=False):
+            m.submodules["banks" if name == "i" else f"banks_{name}"] = banks
+            connect(m, flipped(getattr(self, name)), banks.i)
+            m.d.comb += [banks.take.eq(sequencer.take), banks.walk.eq(walk)]
+        m.submodules.sequencer = sequencer
+        complete = reduce(and_, (banks.complete for banks in self._banks))
+        # Engines of a position are side by side; those of an addition read one layer each.
+        sides = zip(*(banks.entries for banks in self._banks), strict=True)
         m.d.comb += [
-            sequencer.go.eq(self.go & banks.complete),
-            banks.take.eq(sequencer.take),
+            self.entries.eq(Cat(entry for each in sides for entry in each)),
+            sequencer.go.eq(self.go & complete),
             self.take.eq(sequencer.take),
-            banks.walk.eq(walk),
-            self.entries.eq(banks.entries),
             self.step.tap.eq(delayed(m, walk.tap, delay, name="tap")),
             self.step.round.eq(delayed(m, walk.round, delay, name="round")),
             self.done.eq(delayed(m, walk.last, delay, name="done", reset=True)),
             self.activity.busy.eq(walk.active),
-            self.activity.starved.eq(sequencer.idle & ~banks.complete),
-            self.activity.blocked.eq(sequencer.idle & banks.complete & ~self.go),
+            self.activity.starved.eq(sequencer.idle & ~complete),
+            self.activity.blocked.eq(sequencer.idle & complete & ~self.go),
         ]
         if self.plan.shares_rows:
             first = delayed(m, walk.first, PixelBanks.LATENCY, name="first", reset=True)
             m.d.comb += [self.row.eq(walk.row), self.first.eq(first)]
         return m
+
+
+def pixel_link(side: ScatterPlan) -> PixelLink:
+    """Link from the layer whose pixels are looked up."""
+    return PixelLink(side.source.folding.tiles, side.stage.in_shape[0])
 
 
 class WinnerFeed(wiring.Component):

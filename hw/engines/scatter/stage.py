@@ -11,10 +11,10 @@ from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS
 from twofold.hw.contract.folding import ScatterPlan
 from twofold.hw.contract.network import Output
 from twofold.hw.engines.activity import ACTIVITY
-from twofold.hw.engines.links import ConfigBus, Credits, PixelLink, RowLink, winner_stream
+from twofold.hw.engines.links import SIDES, ConfigBus, Credits, PixelLink, RowLink, winner_stream
 from twofold.hw.engines.requantise import Requantise
 from twofold.hw.engines.scatter.constants import Constants
-from twofold.hw.engines.scatter.feed import PixelFeed, WinnerFeed
+from twofold.hw.engines.scatter.feed import PixelFeed, WinnerFeed, pixel_link
 from twofold.hw.engines.scatter.sequencer import DrainSequencer
 from twofold.hw.engines.scatter.shared import SharedTile
 from twofold.hw.engines.scatter.tile import (
@@ -29,7 +29,7 @@ from twofold.hw.primitives.delay import delayed
 
 
 class ScatterStage(wiring.Component):
-    """A convolution, a linear layer in front of global winners, or the last linear layer.
+    """A convolution, an addition, a linear layer in front of global winners, or the last one.
 
     A sample starts when its input is complete (behind global winners: with its first beat) and the
     next layer has room for it; after that it never stalls. Passes and samples are back to back, one
@@ -38,13 +38,14 @@ class ScatterStage(wiring.Component):
     Parameters
     ----------
     plan: the layer.
-    frames: samples buffered at the input; unused behind global winners.
+    frames: samples buffered at the input, without those for layers that it skips; unused behind
+        global winners.
     credits: samples that the next layer has room for.
 
     Members
     -------
     i: `twofold.hw.engines.links.PixelLink`, or `twofold.hw.engines.links.winner_stream` behind a
-        linear layer.
+        linear layer. An addition has ``j`` as well, from the second layer that it reads.
     config: writes to the tables; only while no sample is in the stage.
     o: `twofold.hw.engines.links.PixelLink` behind a convolution; otherwise
         `twofold.hw.engines.links.RowLink`, of uint8, or of signed 32-bit logits for the last layer.
@@ -65,17 +66,17 @@ class ScatterStage(wiring.Component):
 
     def __init__(self, plan: ScatterPlan, *, frames: int, credits: int) -> None:
         self.plan, self.frames, self.credits = plan, frames, credits
-        stage, folding, source = plan.stage, plan.folding, plan.source
         self._feed = WinnerFeed(plan) if plan.streamed else PixelFeed(plan, frames)
         if plan.streamed:
-            link = winner_stream(plan.indices, folding.engines)
+            links = {"i": In(winner_stream(plan.indices, plan.folding.engines))}
         else:
-            link = PixelLink(source.folding.tiles, stage.in_shape[0])
+            named = zip(SIDES, plan.sides, strict=False)
+            links = {name: In(pixel_link(side)) for name, side in named}
         super().__init__(
             {
-                "i": In(link),
+                **links,
                 "config": In(ConfigBus()),
-                "o": Out(LINKS[stage.output](plan)),
+                "o": Out(LINKS[plan.stage.output](plan)),
                 "activity": Out(ACTIVITY),
                 "lookups": Out(plan.lookups),
             }
@@ -89,7 +90,8 @@ class ScatterStage(wiring.Component):
         m.submodules.credits = credits = Credits(self.credits)
         m.submodules.writer = writer = WeightWriter(plan)
         m.submodules.constants = constants = Constants(plan)
-        connect(m, flipped(self.i), feed.i)
+        for name in SIDES[: len(plan.sides)]:
+            connect(m, flipped(getattr(self, name)), getattr(feed, name))
         connect(m, flipped(self.config), writer.config)
         connect(m, flipped(self.config), constants.config)
         m.d.comb += [

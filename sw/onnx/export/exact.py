@@ -20,8 +20,9 @@ def reach(stage: Stage, layer: QuantizedLayer, zero_point: int, channels: slice)
     """
     shape = (stage.channels, stage.in_shape[0], stage.taps)
     weight = layer.weight.reshape(shape)[:, channels].astype(np.int64)
-    if zero_point:
-        most = max(ACT_MAX - zero_point, zero_point)
+    zeros = (zero_point, *stage.zeros[1:])
+    if any(zeros):
+        most = max(max(ACT_MAX - zero, zero) for zero in zeros)
         return np.abs(weight).sum(axis=(1, 2)) * most * stage.terms
     up, down = (
         np.sort(np.maximum(signed, 0), axis=1)[:, -stage.in_k :].sum(axis=(1, 2))

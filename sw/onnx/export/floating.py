@@ -46,21 +46,33 @@ def export_float(
     zero = graph.constant("image.zero_point", np.float32(network.zero_point))
     step = graph.constant("image.step", np.float32(1 / input_scale))
     x = graph.node("Mul", [graph.node("Sub", [x, zero], "image.centred"), step], "image.scaled")
+    values = {-1: x}
     for stage, (weight, offset) in zip(network.stages, layers, strict=True):
-        x = _layer(graph, stage, weight, offset, x)
+        read = [values[source] for source in stage.sources]
+        x = values[stage.index] = _layer(graph, stage, weight, offset, read)
     graph.node("Flatten", [x], "logits", axis=1)
     labels = {"labels": json.dumps(network.labels)}
     return graph.model(network, [("logits", TensorProto.FLOAT)], properties=labels)
 
 
-def _layer(graph: Graph, stage: Stage, weight: np.ndarray, offset: np.ndarray, x: str) -> str:
+def _layer(
+    graph: Graph, stage: Stage, weight: np.ndarray, offset: np.ndarray, read: list[str]
+) -> str:
     name = stage.name
-    weights = graph.constant(f"{name}.weight", grouped(stage, weight.astype(np.float32)))
-    first = form_of(stage).commutes
+    first = form_of(stage).commutes and len(read) == 1
     shape = (stage.channels,) if first else (stage.channels, 1, 1)
     offsets = graph.constant(f"{name}.offset", offset.astype(np.float32).reshape(shape))
-    inputs = [x, weights, offsets] if first else [x, weights]
-    x = graph.convolve(stage, inputs, f"{name}.conv", groups=stage.groups)
+    if len(read) > 1:
+        own = [
+            np.ascontiguousarray(weight[..., at].diagonal(), dtype=np.float32).reshape(-1, 1, 1)
+            for at in range(len(read))
+        ]
+        named = [graph.constant(f"{name}.weight{at}", values) for at, values in enumerate(own)]
+        x = graph.weighted(read, named, f"{name}.acc")
+    else:
+        weights = graph.constant(f"{name}.weight", grouped(stage, weight.astype(np.float32)))
+        inputs = [*read, weights, offsets] if first else [*read, weights]
+        x = graph.convolve(stage, inputs, f"{name}.conv", groups=stage.groups)
     if stage.last:
         return x
     x = pool(graph, stage, x, name, real=True)

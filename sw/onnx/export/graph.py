@@ -26,9 +26,13 @@ def weight_scale(stage: Stage, layer: QuantizedLayer) -> float:
 
 
 def centre(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
-    """Contribution of the inputs' zero point to every pooled sum, int64 ``[channels]``."""
-    sums = layer.weight.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64)
-    return zero_point * stage.terms * sums
+    """Contribution of the inputs' zero point to every pooled sum, int64 ``[channels]``; of an
+    addition, ``zero_point`` is that of the first layer that it reads.
+    """
+    zeros = (zero_point, *stage.zeros[1:])
+    parts = [layer.weight] if len(zeros) == 1 else np.moveaxis(layer.weight, -1, 0)
+    sums = [part.reshape(stage.channels, -1).sum(axis=1, dtype=np.int64) for part in parts]
+    return stage.terms * np.tensordot(zeros, sums, axes=1)
 
 
 def bias_of(stage: Stage, layer: QuantizedLayer, zero_point: int) -> np.ndarray:
@@ -112,6 +116,14 @@ class Graph:
             pads=list(stage.edges),
             **({} if groups == 1 else {"group": groups}),
         )
+
+    def weighted(self, read: Sequence[str], weights: Sequence[str], name: str) -> str:
+        """Append the sum of several values, each times its weights."""
+        products = [
+            self.node("Mul", [x, weight], f"{name}.product{at}")
+            for at, (x, weight) in enumerate(zip(read, weights, strict=True))
+        ]
+        return self.node("Add", products, name)
 
     def winners(self, stage: Stage, x: str) -> str:
         """Append ``x`` with all but the layer's winners over the channels set to 0, if it has any.

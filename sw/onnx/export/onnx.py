@@ -59,8 +59,10 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
     network = quantized.network
     graph = Graph()
     x = graph.dequantize("image", "image", ACTIVATION_SCALE, np.uint8(network.zero_point))
+    values = {-1: x}
     for stage, layer in zip(network.stages, quantized.layers, strict=True):
-        x = _layer(graph, stage, layer, x, stage.zero)
+        read = [values[source] for source in stage.sources]
+        x = values[stage.index] = _layer(graph, stage, layer, read, stage.zero)
     floats = _outputs(graph, x, quantized)
     return graph.model(
         network,
@@ -73,13 +75,15 @@ def export(quantized: QuantizedNetwork) -> onnx.ModelProto:
     )
 
 
-def _layer(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point: int) -> str:
+def _layer(
+    graph: Graph, stage: Stage, layer: QuantizedLayer, read: list[str], zero_point: int
+) -> str:
     """Output of a layer; for the last one, integer logits held in float32 or float64."""
     bias = bias_of(stage, layer, zero_point)
     if layer.mul is None and fits(stage, layer, zero_point, bias):
-        x = _narrow(graph, stage, layer, x, bias)
+        x = _narrow(graph, stage, layer, read, bias)
     else:
-        x = _wide(graph, stage, layer, x, zero_point)
+        x = _wide(graph, stage, layer, read, zero_point)
     if stage.last:
         return x
     return graph.winners(
@@ -87,20 +91,27 @@ def _layer(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point
     )
 
 
-def _narrow(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, bias: np.ndarray) -> str:
+def _narrow(
+    graph: Graph, stage: Stage, layer: QuantizedLayer, read: list[str], bias: np.ndarray
+) -> str:
     """A layer in float32: accumulators with bias, pooling, ReLU, half step, quantization."""
     name, form = stage.name, form_of(stage)
-    shape = (stage.channels,) if form.commutes else (stage.channels, 1, 1)
+    plain = form.commutes and len(read) == 1
+    shape = (stage.channels,) if plain else (stage.channels, 1, 1)
     graph.constant(f"{name}.bias", bias.astype(np.int32).reshape(shape))
     step = ACTIVATION_SCALE * weight_scale(stage, layer)
     offset = graph.dequantize(f"{name}.bias", f"{name}.bias", step, np.int32(0))
-    inputs = [x, _weights(graph, stage, layer, name, gain=form.gain(stage.positions))]
-    inputs = [*inputs, offset] if form.commutes else inputs
-    x = graph.convolve(stage, inputs, f"{name}.conv", groups=stage.groups)
+    late = not form.commutes or len(read) > 1
+    if len(read) > 1:
+        x = _joined(graph, stage, layer, read)
+    else:
+        inputs = [*read, _weights(graph, stage, layer, name, gain=form.gain(stage.positions))]
+        inputs = inputs if late else [*inputs, offset]
+        x = graph.convolve(stage, inputs, f"{name}.conv", groups=stage.groups)
     if stage.last:
         return x
     x = pool(graph, stage, x, name)
-    if not form.commutes:
+    if late:
         x = graph.node("Add", [x, offset], f"{name}.shifted")
     if not stage.layer.zero:
         x = graph.node("Relu", [x], f"{name}.relu")
@@ -110,12 +121,33 @@ def _narrow(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, bias: np.
     return graph.quantize(f"{name}.quantized", x, ACTIVATION_SCALE, stage.layer.zero)
 
 
-def _wide(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point: int) -> str:
+def _wide(
+    graph: Graph, stage: Stage, layer: QuantizedLayer, read: list[str], zero_point: int
+) -> str:
     """A layer beyond float32's precision: ``clamp(floor((acc * mul + add) / 2**shift), 0, 255)``.
 
     Sums over some channels at a time are exact in float32; everything after them is in float64.
     """
-    name, shape, form = stage.name, (1, stage.channels, 1, 1), wide_form_of(stage)
+    name, shape = stage.name, (1, stage.channels, 1, 1)
+    if len(read) > 1:
+        acc = _joined(graph, stage, layer, read)
+        x = graph.node("Cast", [acc], f"{name}.double", to=TensorProto.DOUBLE)
+    else:
+        x = _in_parts(graph, stage, layer, read[0], zero_point)
+    mul = np.ones(stage.channels) if layer.mul is None else layer.mul.astype(np.float64)
+    add = (layer.add + mul * centre(stage, layer, zero_point)) * 2.0**-layer.shift
+    mul *= 2.0**-layer.shift / (ACTIVATION_SCALE * weight_scale(stage, layer))
+    x = graph.double("Mul", x, f"{name}.scaled", mul.reshape(shape))
+    x = graph.double("Add", x, f"{name}.sum", add.reshape(shape))
+    if stage.last:
+        return x
+    x = graph.double("Clip", graph.node("Floor", [x], f"{name}.floor"), f"{name}.clip", 0, ACT_MAX)
+    return graph.node("Cast", [x], f"{name}.quantized", to=TensorProto.UINT8)
+
+
+def _in_parts(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point: int) -> str:
+    """Accumulators in float64, from sums over some channels at a time in float32."""
+    name, form = stage.name, wide_form_of(stage)
     gain, sums, ranges = form.gain(stage.positions), [], parts(stage, layer, zero_point)
     groups = stage.groups if len(ranges) == 1 else 1
     for index, channels in enumerate(ranges):
@@ -127,17 +159,19 @@ def _wide(graph: Graph, stage: Stage, layer: QuantizedLayer, x: str, zero_point:
             acc = form.exact(graph, stage, acc, part)
         sums.append(graph.node("Cast", [acc], f"{part}.double", to=TensorProto.DOUBLE))
     x = graph.node("Sum", sums, f"{name}.acc")
-    if form.commutes:
-        x = pool(graph, stage, x, name)
-    mul = np.ones(stage.channels) if layer.mul is None else layer.mul.astype(np.float64)
-    add = (layer.add + mul * centre(stage, layer, zero_point)) * 2.0**-layer.shift
-    mul *= 2.0**-layer.shift / (ACTIVATION_SCALE * weight_scale(stage, layer))
-    x = graph.double("Mul", x, f"{name}.scaled", mul.reshape(shape))
-    x = graph.double("Add", x, f"{name}.sum", add.reshape(shape))
-    if stage.last:
-        return x
-    x = graph.double("Clip", graph.node("Floor", [x], f"{name}.floor"), f"{name}.clip", 0, ACT_MAX)
-    return graph.node("Cast", [x], f"{name}.quantized", to=TensorProto.UINT8)
+    return pool(graph, stage, x, name) if form.commutes else x
+
+
+def _joined(graph: Graph, stage: Stage, layer: QuantizedLayer, read: list[str]) -> str:
+    """Accumulators of an addition: both layers, each times its weights."""
+    name, scale = stage.name, weight_scale(stage, layer)
+    weights = []
+    for at in range(len(read)):
+        own = np.ascontiguousarray(layer.weight[..., at].diagonal()).reshape(-1, 1, 1)
+        graph.constant(f"{name}.weight{at}", own)
+        weight = f"{name}.weight{at}"
+        weights.append(graph.dequantize(weight, weight, scale, np.int8(0)))
+    return graph.weighted(read, weights, f"{name}.acc")
 
 
 def _weights(

@@ -26,7 +26,7 @@ from twofold.sw.errors import ArtefactError, OnnxError
 from twofold.sw.onnx.importer.chain import Chain
 from twofold.sw.onnx.importer.exactness import doubt
 from twofold.sw.onnx.importer.graph import Graph, Scale
-from twofold.sw.onnx.importer.layers import RawLayer
+from twofold.sw.onnx.importer.layers import RawLayer, by_source
 from twofold.sw.onnx.importer.logits import with_one_scale
 from twofold.sw.onnx.importer.structure import WORTH, sets_by_search, sets_in_order
 from twofold.sw.onnx.importer.survey import survey
@@ -103,16 +103,20 @@ def import_with_origin(
     described: list[Layer] = []
     integers: list[QuantizedLayer] = []
     orders: list[np.ndarray | None] = [None]
+    fixed = {source for layer in layers if layer.adds for source in layer.sources}
     for index, layer in enumerate(layers):
-        layer.weight = _in_order(layer, orders[-1])
-        sparsity, order = _structure(layer, index, index == len(layers) - 1, orders[-1])
+        before = orders[layer.sources[0] + 1]
+        layer.weight = _in_order(layer, before)
+        place = _Place(index, index == len(layers) - 1, index not in fixed and not layer.adds)
+        sparsity, order = _structure(layer, place, before)
         if order is not None:
             layer = layers[index] = _permuted(layer, order)
-        if orders[-1] is not None:
+        if before is not None:
             layer.parts = []
-        scaling = _scaling(layer, layers[index - 1].zero if index else chain.zero_point)
+        read = layer.sources[0]
+        scaling = _scaling(layer, layers[read].zero if read >= 0 else chain.zero_point)
         orders.append(order)
-        kind, found = _finished(layer, sparsity, scaling)
+        kind, found = _finished(layer, index, sparsity, scaling)
         described.append(kind)
         integers.append(found)
     try:
@@ -170,7 +174,7 @@ def _as_machine_kinds(layers: list[RawLayer]) -> list[RawLayer]:
     for index, layer in enumerate(layers):
         _, height, width = layer.in_shape
         last = index == len(layers) - 1
-        if layer.convolution:
+        if layer.convolution and not layer.adds:
             whole = layer.weight.shape[2:] == (height, width) and not layer.padding
             if whole and (index or last):
                 layer.weight = layer.weight.reshape(layer.channels, -1)
@@ -185,34 +189,46 @@ def _in_order(layer: RawLayer, order: np.ndarray | None) -> np.ndarray:
     return by_channel[:, order].reshape(layer.weight.shape)
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a layer is: its index, whether it is the last, and whether its kernels may change
+    places; those of layers that are added may not, since a channel meets the same channel.
+    """
+
+    index: int
+    last: bool
+    free: bool
+
+
 def _structure(
-    layer: RawLayer, index: int, last: bool, order: np.ndarray | None
+    layer: RawLayer, place: _Place, order: np.ndarray | None
 ) -> tuple[Sparsity, np.ndarray | None]:
     """As `_sparsity`, with groups kept where the model has them. Where the layer before is in
     another ``order``, a depthwise layer takes that over; other groups are no longer in order.
     """
     depthwise = layer.groups == layer.channels == layer.in_shape[0]
-    if layer.groups == 1 or not (order is None or (depthwise and layer.k is None)):
-        return _sparsity(layer, index, last)
+    moves = depthwise and layer.k is None and place.free
+    if layer.groups == 1 or not (order is None or moves):
+        return _sparsity(layer, place)
     return Grouped(layer.groups), order
 
 
-def _sparsity(layer: RawLayer, index: int, last: bool) -> tuple[Sparsity, np.ndarray | None]:
+def _sparsity(layer: RawLayer, place: _Place) -> tuple[Sparsity, np.ndarray | None]:
     """Structure of the weights, and the new order of the kernels if it must change."""
     used = layer.weight.reshape(layer.channels, -1) != 0
     counts = used.sum(axis=1)
-    if index == 0 and layer.convolution:
+    if place.index == 0 and layer.convolution:
         if counts.mean() > WORTH * used.shape[1]:
             return Dense(), None
-        if layer.k is None and (np.diff(counts) > 0).any():
+        if place.free and layer.k is None and (np.diff(counts) > 0).any():
             order = np.argsort(-counts, kind="stable")
             return Taps(tuple(int(max(count, 1)) for count in counts[order])), order
         return Taps(tuple(int(max(count, 1)) for count in counts)), None
     sets, order = sets_in_order(used), None
-    if last:
+    if place.last:
         if sets is None or layer.channels % sets:
             return Dense(), None
-    else:
+    elif place.free:
         below = int(WORTH * (sets or layer.channels))
         better = sets_by_search(used, below)
         if better is not None:
@@ -237,8 +253,8 @@ def _permuted(layer: RawLayer, order: np.ndarray) -> RawLayer:
 
 def _scaling(layer: RawLayer, zero_point: int) -> Scaling:
     """Integers equivalent to ``gain``, ``offset`` and ``step``."""
-    sums = layer.weight.reshape(layer.channels, -1).sum(axis=1)
-    centre = zero_point * layer.terms * sums
+    weight, zeros = by_source(layer, zero_point)
+    centre = layer.terms * (weight * zeros).sum(axis=(1, 2))
     if layer.step is None:
         return _logits(layer, centre)
     gain = layer.gain / layer.step
@@ -279,7 +295,7 @@ def _bounded(layer: RawLayer, values: np.ndarray) -> np.ndarray:
 
 
 def _finished(
-    layer: RawLayer, sparsity: Sparsity, scaling: Scaling
+    layer: RawLayer, index: int, sparsity: Sparsity, scaling: Scaling
 ) -> tuple[Layer, QuantizedLayer]:
     """Description and integers of a layer."""
     limit = 1 << 31
@@ -293,7 +309,7 @@ def _finished(
     )
     k = None if layer.k == layer.channels else layer.k
     multiplier = scaling.mul is not None
-    return layer.described(sparsity, k=k, multiplier=multiplier), integers
+    return layer.described(index, sparsity, k=k, multiplier=multiplier), integers
 
 
 def _roomy(network: Network, layers: list[QuantizedLayer]) -> Network:

@@ -5,6 +5,7 @@ import onnx
 from twofold.sw.errors import OnnxError
 from twofold.sw.onnx.importer.graph import NODES_MAX, Graph, refuse
 from twofold.sw.onnx.importer.handlers import BEHIND_PAD, HANDLERS
+from twofold.sw.onnx.importer.joins import Side, addition
 from twofold.sw.onnx.importer.layout import AXES, Layout
 from twofold.sw.onnx.importer.own import PARTS, WINNERS, parts, winners
 from twofold.sw.onnx.importer.quantizers import activation
@@ -35,11 +36,31 @@ def operators() -> set[str]:
     return {*HANDLERS, *WINNERS, *PARTS, *TAIL}
 
 
+def branches_of(graph: Graph, nodes: list[onnx.NodeProto]) -> list[list[onnx.NodeProto]]:
+    """The nodes that read activations, by branch: those that choose winners, or that take parts of
+    the channels for the same sum, belong together.
+    """
+    if any(node.op_type == "TopK" for node in nodes):
+        return [nodes]
+    found: dict[str, list[onnx.NodeProto]] = {}
+    for node in nodes:
+        end = node
+        while node.op_type == "Slice" and end.op_type != "Sum":
+            behind = graph.consumers(end.output[0])
+            if len(behind) != 1:
+                break
+            end = behind[0]
+        found.setdefault(end.output[0] if end.output else "", []).append(node)
+    return list(found.values())
+
+
 class _Reader:
     """Reads on behind what it cannot read, so that everything is said at once."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.walk = graph, Walk(graph)
+        self.branches: list[Walk] = []
+        self.sides: dict[str, Side] = {}
         self.obstacles: list[str] = []
         self.met: set[str] = set()
 
@@ -58,8 +79,14 @@ class _Reader:
 
     def _step(self) -> None:
         walk = self.walk
-        nodes = self.graph.consumers(walk.name)
+        nodes = walk.heads or self.graph.consumers(walk.name)
+        walk.heads = None
         self.met.add(walk.name)
+        if walk.layer is None and not walk.first and not any(walk.padded):
+            heads = branches_of(self.graph, nodes)
+            if len(heads) > 1:
+                self.branches += [walk.branch(head) for head in heads[:0:-1]]
+                walk.shared, nodes = walk.at, heads[0]
         if not nodes:
             raise OnnxError(f"value {walk.name!r} leads nowhere before there are logits")
         if walk.layer is None and {node.op_type for node in nodes} == {"Slice"}:
@@ -72,8 +99,43 @@ class _Reader:
                 f"({', '.join(sorted({node.op_type for node in nodes}))}); the machine takes "
                 "chains of layers"
             )
+        elif self._joins(nodes[0]):
+            self._join(nodes[0])
         else:
             self._node(nodes[0])
+
+    def _joins(self, node: onnx.NodeProto) -> bool:
+        """Whether a node adds activations to others."""
+        plain = node.op_type == "Add" and len(node.input) == 2 and not self.walk.first
+        return plain and not any(self.graph.is_constant(name) for name in node.input)
+
+    def _join(self, node: onnx.NodeProto) -> None:
+        """Come to an addition from one side; go on behind it from the second, and with the next
+        branch from the first.
+        """
+        walk = self.walk
+        if walk.layer is not None or walk.integers:
+            raise refuse(node, "adds sums that are not quantized; quantize both of its sides")
+        here = Side(
+            walk.name, walk.at, walk.scale, walk.kept, walk.below, walk.factors, walk.layout
+        )
+        there = self.sides.pop(node.output[0], None)
+        if there is None:
+            self.sides[node.output[0]] = here
+            if not self.branches:
+                raise refuse(node, "adds something that is not made of the input's activations")
+            self.walk = self.branches.pop()
+            return
+        sides = (here, there) if node.input[0] == here.name else (there, here)
+        layer = addition(node, sides)
+        for side in sides:
+            walk.chain.taps[side.source] = walk.chain.taps.get(side.source) or Tap(
+                "" if side.factors is not None else side.name,
+                side.scale, side.layout.order, side.below,
+            )  # fmt: skip
+        walk.below = walk.factors = None
+        walk.take(layer)
+        walk.name = node.output[0]
 
     def _node(self, node: onnx.NodeProto) -> None:
         walk = self.walk
@@ -102,6 +164,7 @@ class _Reader:
                 if node.op_type != "DequantizeLinear" or name in self.met or len(dims) not in AXES:
                     continue
                 self.obstacles.extend(self.walk.obstacles)
+                self.branches, self.sides = [], {}
                 walk = self.walk = Walk(self.graph)
                 walk.name, walk.layout, walk.first = name, Layout.of(tuple(dims)), False
                 walk.integers, walk.kind = True, None
@@ -125,8 +188,10 @@ class _Reader:
             return False
         if layer.positions > 1:
             raise OnnxError(f"{layer.name}: logits behind pooling")
-        walk.chain.layers.append(layer)
-        walk.chain.taps.append(Tap(walk.name, 1.0))
+        if self.branches or self.sides:
+            raise OnnxError(f"value {walk.name!r}: logits behind one branch of several")
+        walk.append(layer)
+        walk.chain.taps[walk.at] = Tap(walk.name, 1.0)
         walk.chain.logit_factor = tail.factor
         walk.chain.dropped.extend(tail.dropped)
         return True

@@ -122,13 +122,14 @@ def _kernel(
             _OPERATIONS[operation](line, float(values[kernel]))
     except _RoundsError as error:
         return str(error)
-    weights = integers.weight[kernel].reshape(-1).astype(np.int64)
+    weights = integers.weight[kernel].reshape(-1, len(stage.zeros)).astype(np.int64)
     mul = 1 if integers.mul is None else int(integers.mul[kernel])
     step = line.gain if stage.last else Fraction(float(layer.step or 0))
     if not step or line.gain * (1 << integers.shift) != mul * step:
         return "its factor is the nearest of 15 bits"
     shift = integers.shift
-    centre = zero_point * stage.terms * int(weights.sum())
+    zeros = np.array((zero_point, *stage.zeros[1:]), dtype=np.int64)
+    centre = stage.terms * int((weights * zeros).sum())
     constant = line.offset / step * (1 << shift) - mul * centre
     if stage.last:
         return "" if constant == int(integers.add[kernel]) else "its bias is no whole step"
@@ -136,7 +137,11 @@ def _kernel(
     zero = 0 if layer.floors else layer.zero << shift
     if floor(constant + half) + zero != int(integers.add[kernel]):
         return "its constant is rounded"
-    return "" if layer.floors else _tie(weights, stage.terms, mul, constant, shift, layer.zero)
+    return (
+        ""
+        if layer.floors
+        else _tie(weights.reshape(-1), stage.terms, mul, constant, shift, layer.zero)
+    )
 
 
 def _tie(

@@ -13,7 +13,7 @@ from twofold.sw.onnx.importer.layout import RESHAPING, target_dims
 from twofold.sw.onnx.importer.nodes import PASSING, label
 from twofold.sw.onnx.importer.pooling import MEANS, mean_layer, window
 from twofold.sw.onnx.importer.pooling import READERS as POOLING
-from twofold.sw.onnx.importer.quantizers import Quantizer, activation
+from twofold.sw.onnx.importer.quantizers import Quantizer, Weights, activation, weights
 from twofold.sw.onnx.importer.walk import Walk
 
 MULTIPLYING = ("Conv", "Gemm", "MatMul")
@@ -66,7 +66,7 @@ def pad(walk: Walk, node: onnx.NodeProto) -> None:
 
 def pool(walk: Walk, node: onnx.NodeProto) -> None:
     """Pooling: of the layer's sums or maxima, or a mean of quantized activations."""
-    layers, layer = walk.chain.layers, walk.layer
+    layer = walk.layer
     if walk.first:
         raise refuse(node, "pools the input; the machine pools the sums of a convolution")
     if walk.flat or not walk.layout.in_order:
@@ -81,22 +81,24 @@ def pool(walk: Walk, node: onnx.NodeProto) -> None:
             )
             walk.close(node, walk.scale, (walk.kept, walk.limit))
         return
-    if layer is None and not layers:  # behind an obstacle, only shapes are known
+    if layer is None and walk.last is None:  # behind an obstacle, only shapes are known
         sides = window(node, walk.layout.shape)
         channels, rows, cols = walk.layout.shape
         walk.layout.shape = channels, rows // sides[0], cols // sides[1]
         return
-    layer = layer or layers[-1]
-    if not layer.convolution or layer.k is not None:
+    layer = layer or walk.own(node)
+    if layer is None or not layer.convolution or layer.adds or layer.k is not None:
         raise refuse(node, "pools something else than the image behind a convolution")
-    limited = walk.layer is None and walk.below is not None
-    if limited:
-        layer = layers[-2]  # maxima commute with limits
+    limit = layer if walk.layer is None and walk.below is not None else None
+    if limit is not None:
+        layer = walk.chain.layers[limit.sources[0]]  # maxima commute with limits
+        if walk.chain.readers(limit.sources[0]) > 1:
+            raise refuse(node, "pools activations that another branch takes; pool them in front")
     if node.op_type not in POOLING:
         raise refuse(node, "multiplies sums of a layer that are not quantized; quantize them first")
     POOLING[node.op_type](walk.graph, node, layer, walk.layer is not None)
-    if limited:
-        layers[-1].in_shape = layer.out_shape
+    if limit is not None:
+        limit.in_shape = layer.out_shape
     walk.pooled()
 
 
@@ -169,7 +171,7 @@ def _goes_on(walk: Walk, node: onnx.NodeProto) -> bool:
 
 def _adopt_zero(walk: Walk, found: Quantizer) -> None:
     """Take the zero point of integers that a Cast has made, which says nothing of it."""
-    layer = walk.chain.layers[-1] if walk.chain.layers else None
+    layer = walk.last
     if layer is not None and layer.floors and found.kind == "uint8" and not walk.kept:
         layer.zero = walk.kept = found.zero_point + found.offset
 
@@ -284,6 +286,9 @@ def multiply(walk: Walk, node: onnx.NodeProto) -> None:
     """Mul: a factor for each channel."""
     if _prepares(walk, node):
         return
+    if walk.layer is None and not walk.first and not walk.integers and walk.factors is None:
+        walk.factors = side_weights(walk, node)
+        return
     layer, values = _operand(walk, node)
     if layer.late or np.isfinite(layer.ceiling) or (layer.relu and values.min() < 0):
         raise refuse(node, "a factor below 0, or behind limits")
@@ -293,6 +298,27 @@ def multiply(walk: Walk, node: onnx.NodeProto) -> None:
     layer.gain *= np.abs(values)
     layer.offset *= np.abs(values)
     layer.trace.append(("multiply", np.abs(values)))
+
+
+def side_weights(walk: Walk, node: onnx.NodeProto) -> Weights:
+    """Weights of the activations for an addition right behind ``node``, one a channel. Raises
+    OnnxError if there is none, or they are no constant.
+    """
+    behind = walk.graph.consumers(node.output[0])
+    added = len(behind) == 1 and behind[0].op_type == "Add"
+    if not added or any(walk.graph.is_constant(name) for name in behind[0].input):
+        raise refuse(node, "only between a layer and its quantization")
+    name = node.input[1 if node.input[0] == walk.name else 0]
+    channels = walk.layout.shape[0]
+    constant = walk.graph.constant(name)
+    if constant is None:
+        found = weights(walk.graph, name, node, 0)
+    else:
+        found = Weights(np.asarray(constant, dtype=np.float64), np.ones(1))
+    sizes = [size for size in found.values.shape if size > 1]
+    if sizes not in ([], [channels]) or not np.isfinite(found.values).all():
+        raise refuse(node, f"constant {list(found.values.shape)} for {channels} channels")
+    return found
 
 
 def _prepares(walk: Walk, node: onnx.NodeProto) -> bool:

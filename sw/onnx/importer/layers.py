@@ -7,6 +7,7 @@ import onnx
 
 from twofold.hw.contract.layers import (
     POOLINGS,
+    Add,
     Conv2d,
     Layer,
     Linear,
@@ -32,7 +33,8 @@ class RawLayer:
     Attributes
     ----------
     name: of its node, for error messages.
-    weight: int8 ``[out, in, height, width]``, or ``[out, in]`` for a linear layer.
+    weight: int8 ``[out, in, height, width]``, ``[out, in]`` for a linear layer, or ``[out, in,
+        side]`` for an addition.
     gain, offset: float64 ``[out]``.
     in_shape: channels, height, width.
     stride, padding, pooling: as in `twofold.hw.contract.network.Conv2d`.
@@ -48,6 +50,8 @@ class RawLayer:
     groups: that its channels were split into; their weights for other groups are 0.
     biased: whether the first of them is the node's own bias.
     parts: ranges of input channels that float32 sums separately; empty for all at once.
+    sources: indices of the layers that it reads, as they come in the chain; -1 is the input.
+    zeros: of an addition, the integer that stands for 0 of each layer that it reads.
     relu, ceiling, late: state while reading: whether negative values have been removed, the upper
         limit, and what was added after the limit at 0.
     """
@@ -73,14 +77,29 @@ class RawLayer:
     groups: int = 1
     zero: int = 0
     biased: bool = False
+    sources: tuple[int, ...] = (-1,)
+    zeros: tuple[int, ...] = ()
 
     @property
     def convolution(self) -> bool:
-        """Whether it is a convolution."""
-        return self.weight.ndim == 4
+        """Whether it is a convolution or an addition, of an image."""
+        return self.weight.ndim > 2
 
-    def described(self, sparsity: Sparsity, *, k: int | None, multiplier: bool) -> Layer:
-        """The layer's description, with this sparsity structure."""
+    @property
+    def adds(self) -> bool:
+        """Whether it is an addition."""
+        return len(self.sources) > 1
+
+    def described(
+        self, index: int, sparsity: Sparsity, *, k: int | None, multiplier: bool
+    ) -> Layer:
+        """The layer's description at place ``index``, with this sparsity structure."""
+        source = None if self.sources[0] == index - 1 else self.sources[0]
+        if self.adds:
+            return Add(
+                other=self.sources[1], sparsity=sparsity, k=k, multiplier=multiplier,
+                zero=self.zero, source=source,
+            )  # fmt: skip
         if not self.convolution:
             return Linear(
                 out_features=self.channels, sparsity=sparsity, k=k, multiplier=multiplier,
@@ -90,7 +109,7 @@ class RawLayer:
         return Conv2d(
             out_channels=self.channels, kernel=kernel, stride=self.stride, padding=self.padding,
             pool=self.pool, pooling=self.pooling, sparsity=sparsity, k=k, multiplier=multiplier,
-            zero=self.zero,
+            zero=self.zero, source=source,
         )  # fmt: skip
 
     @property
@@ -103,6 +122,8 @@ class RawLayer:
         """Channels, height, width after pooling."""
         if not self.convolution:
             return self.channels, 1, 1
+        if self.adds:
+            return self.in_shape
         kernel = int(self.weight.shape[2]), int(self.weight.shape[3])
         rows, cols = positions(self.in_shape[1:], kernel, self.stride, self.padding)
         return self.channels, rows // self.pool[0], cols // self.pool[1]
@@ -158,11 +179,19 @@ def multiplying_layer(
     return layer
 
 
+def by_source(layer: RawLayer, zero_point: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights as int64 ``[out, inputs, source]``, and for each source the integer that stands for
+    0: that of an addition's sides, or ``zero_point``.
+    """
+    zeros = np.array(layer.zeros or (zero_point,), dtype=np.int64)
+    return layer.weight.reshape(layer.channels, -1, len(zeros)).astype(np.int64), zeros
+
+
 def largest(layer: RawLayer, zero_point: int) -> float:
     """Largest value its scaled sums can reach for inputs of 0..255 with this ``zero_point``."""
-    weight = layer.weight.reshape(layer.channels, -1)
-    up = np.maximum(weight, 0).sum(axis=1, dtype=np.int64) * (255 - zero_point)
-    down = np.minimum(weight, 0).sum(axis=1, dtype=np.int64) * zero_point
+    weight, zeros = by_source(layer, zero_point)
+    up = (np.maximum(weight, 0) * (255 - zeros)).sum(axis=(1, 2))
+    down = (np.minimum(weight, 0) * zeros).sum(axis=(1, 2))
     return float((layer.gain * (up - down) + layer.offset).max())
 
 

@@ -84,18 +84,18 @@ def _belong_together(found: list[tuple[int, RawLayer]], channels: int) -> bool:
 def winners(walk: Walk, nodes: list[onnx.NodeProto]) -> None:
     """Read winner selection, written as TopK scattered into zeros."""
     best = next(node for node in nodes if node.op_type == "TopK")
-    layers, options = walk.chain.layers, attributes(best)
+    layer, options = walk.own(best), attributes(best)
     count, axis = scalar(walk.graph, best, 1), options.get("axis", -1)
     if walk.below is not None:
         raise refuse(best, "winners of activations that end below 255; quantize with all 8 bits")
-    if walk.layer is not None or walk.integers or not layers or layers[-1].k is not None:
+    if walk.layer is not None or walk.integers or layer is None or layer.k is not None:
         raise refuse(best, "winners are chosen from the quantized output of a layer, once")
     plain = options.get("largest", 1) == 1 and axis in (1, 1 - (2 if walk.flat else 4))
     shape = walk.layout.shape
-    if not plain or (walk.flat and layers[-1].convolution and shape[1:] != (1, 1)):
+    if not plain or (walk.flat and layer.convolution and shape[1:] != (1, 1)):
         raise refuse(best, "needs the largest over the channels (axis 1)")
-    if count is None or not 1 <= count <= layers[-1].channels:
-        raise refuse(best, f"k is {count}, needs a constant in 1..{layers[-1].channels}")
+    if count is None or not 1 <= count <= layer.channels:
+        raise refuse(best, f"k is {count}, needs a constant in 1..{layer.channels}")
     scatter = walk.only(best.output[0], "ScatterElements")
     zeros = walk.graph.producer(scatter.input[0])
     if (
@@ -106,7 +106,7 @@ def winners(walk: Walk, nodes: list[onnx.NodeProto]) -> None:
         or attributes(scatter).get("axis", 0) != axis
     ):
         raise refuse(best, "winners are not scattered into zeros of the same shape")
-    layers[-1].k = int(count)
+    layer.k = int(count)
     walk.name = scatter.output[0]
 
 

@@ -93,7 +93,7 @@ def verify(content: bytes, quantized: QuantizedNetwork, inputs: np.ndarray) -> V
     if origin.quantized.network != quantized.network:
         raise OnnxError("the network is not the one of this model; import it again")
     feeds, given = _feeds(origin, inputs)
-    names = [origin.chain.entry, *(tap.name for tap in origin.chain.taps if tap.name)]
+    names = [origin.chain.entry, *(tap.name for tap in origin.chain.seen if tap.name)]
     standard = origin.graph.model.SerializeToString()
     theirs = Session(_with_outputs(standard, names), plain=True)
     taps = [_tap(stage) for stage in quantized.network.stages[:-1]]
@@ -213,7 +213,7 @@ class _Tally:
     ) -> None:
         mine = ours["logits"].astype(np.float64)
         label, samples = mine.argmax(axis=1), len(mine)
-        seen = self.origin.chain.taps
+        seen = self.origin.chain.seen
         logits = theirs[seen[-1].name].reshape(samples, -1).astype(np.float64)
         self.samples += samples
         self.labels += int((logits.argmax(axis=1) == label).sum())

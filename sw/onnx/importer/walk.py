@@ -1,5 +1,6 @@
 """The place of a walk through a graph: which value it is at, and what that value means."""
 
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from twofold.sw.onnx.importer.graph import Graph, refuse
 from twofold.sw.onnx.importer.layers import RawLayer
 from twofold.sw.onnx.importer.layout import Layout
 from twofold.sw.onnx.importer.limits import behind_limit, below_limit, is_reached
-from twofold.sw.onnx.importer.quantizers import Quantizer
+from twofold.sw.onnx.importer.quantizers import Quantizer, Weights
 
 INTEGER_KINDS: dict[int, str] = {TensorProto.UINT8: "uint8", TensorProto.INT8: "int8"}
 IMAGE_KINDS: dict[int, str] = {**INTEGER_KINDS, TensorProto.FLOAT: "float32"}
@@ -54,7 +55,7 @@ class Chain:
     entry: name of the first layer's input, dequantized.
     dropped: what is left out: roundings between operators of one layer, and what follows the
         logits.
-    taps: the inputs of each layer but the first, and the logits.
+    taps: by its index, where the output of each layer can be seen; of the last, its logits.
     """
 
     scale: float = 1.0
@@ -68,7 +69,16 @@ class Chain:
     arranged: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     entry: str = ""
     dropped: list[str] = field(default_factory=list)
-    taps: list[Tap] = field(default_factory=list)
+    taps: dict[int, Tap] = field(default_factory=dict)
+
+    def readers(self, index: int) -> int:
+        """Number of layers that read layer ``index``."""
+        return sum(index in layer.sources for layer in self.layers)
+
+    @property
+    def seen(self) -> list[Tap]:
+        """The taps in the order of the layers."""
+        return [self.taps[index] for index in range(len(self.layers))]
 
 
 class Walk:
@@ -86,6 +96,10 @@ class Walk:
     between: whether it is quantized between two operators of one layer.
     padded: pixels that a Pad has added at top, left, bottom and right, for the next convolution;
         ``unpadded``: name of the value before.
+    at: index of the layer that its activations come from, -1 for the input; ``shared``: of the last
+        layer that other branches have taken as it is.
+    heads: the nodes that this branch goes on with, where the value goes to several.
+    factors: weights of the activations, for each channel, on their way to an addition.
     below: limit of the activations, where the last layer gives their distance from it.
     obstacles: what does not fit, but does not keep the walk from going on.
     """
@@ -105,12 +119,33 @@ class Walk:
         self.between = False
         self.padded, self.unpadded = NO_EDGES, ""
         self.below: int | None = None
+        self.at = self.shared = -1
+        self.heads: list[onnx.NodeProto] | None = None
+        self.factors: Weights | None = None
         self.obstacles: list[str] = []
 
     @property
     def zero(self) -> int:
         """The integer, of the model's type, that stands for 0."""
         return self.quantizer.zero_point if self.quantizer is not None else 0
+
+    @property
+    def last(self) -> RawLayer | None:
+        """The layer that the activations come from."""
+        return self.chain.layers[self.at] if self.at >= 0 else None
+
+    def own(self, node: onnx.NodeProto) -> RawLayer | None:
+        """`last`, to be changed by ``node``. Raises OnnxError if other branches have taken it."""
+        if self.at >= 0 and self.at == self.shared:
+            raise refuse(node, "changes activations that another branch takes as they are; place "
+                         "it in front of the branches")  # fmt: skip
+        return self.last
+
+    def branch(self, heads: list[onnx.NodeProto]) -> "Walk":
+        """Another walk from here, which goes on with these nodes."""
+        other = copy(self)
+        other.layout, other.heads, other.shared = deepcopy(self.layout), heads, self.at
+        return other
 
     @property
     def flat(self) -> bool:
@@ -146,8 +181,12 @@ class Walk:
         if self.first:
             self.chain.entry, self.chain.arranged = name, self.layout.arranged
         else:
-            self.chain.taps.append(Tap(name, self.scale, self.layout.order, self.below))
+            self.seen_as(name)
         self.first = False
+
+    def seen_as(self, name: str) -> None:
+        """The activations are value ``name`` of the graph."""
+        self.chain.taps[self.at] = Tap(name, self.scale, self.layout.order, self.below)
 
     def take(self, layer: RawLayer) -> None:
         """The value holds the sums of ``layer``."""
@@ -161,8 +200,9 @@ class Walk:
 
     def pooled(self) -> None:
         """The last layer has been given a pooling window."""
-        layer = self.layer or self.chain.layers[-1]
-        self.layout.shape = layer.out_shape
+        layer = self.layer or self.last
+        if layer is not None:
+            self.layout.shape = layer.out_shape
 
     def close(self, node: onnx.NodeProto, step: float, span: tuple[int, int] = (0, 255)) -> None:
         """Finish a layer: its sums become integers, of a ``span`` as `span_of` returns it."""
@@ -171,11 +211,11 @@ class Walk:
         if layer.late >= step / 2:
             raise refuse(node, f"{layer.late} added behind Relu, needs less than half of {step}")
         reachable = min(layer.ceiling / step, limit)
-        zero_point = self.kept if self.chain.layers else self.chain.zero_point
+        zero_point = self.kept if self.at >= 0 else self.chain.zero_point
         reached = is_reached(layer, reachable, step, zero_point)
         layer.step, layer.zero = step, zero
         layer.offset += layer.late
-        self.chain.layers.append(layer)
+        self.append(layer)
         self.layer, self.kept, self.limit = None, zero, limit
         if reached:
             self.limit_to(node, reachable)
@@ -183,20 +223,28 @@ class Walk:
     def limit_to(self, node: onnx.NodeProto, limit: float) -> None:
         """The activations of the layer that was finished last end at ``limit`` steps."""
         whole = round(limit)
-        if whole >= (255 if self.below is None else self.below) or not self.chain.layers:
+        layer = self.last
+        if whole >= (255 if self.below is None else self.below) or layer is None:
             return
-        layer = self.chain.layers[-1]
         if self.below is not None or not layer.step:
             raise refuse(node, f"a second upper limit, of {limit:.6g} steps, for the same values")
-        self.chain.layers.append(below_limit(node, layer, whole, layer.step))
-        self.chain.taps.append(Tap("", layer.step))
+        self.chain.taps[self.at] = Tap("", layer.step)
+        limited = below_limit(node, layer, whole, layer.step)
+        limited.sources = (self.at,)
+        self.append(limited)
         self.below = whole
+
+    def append(self, layer: RawLayer) -> None:
+        """A layer is read; the activations are its output."""
+        self.chain.layers.append(layer)
+        self.at = len(self.chain.layers) - 1
 
     def taken(self, node: onnx.NodeProto, layer: RawLayer) -> None:
         """A layer takes the activations; where they end below 255, as their distance from there."""
         if self.below is not None:
             behind_limit(node, layer, self.below)
         self.below = None
+        layer.sources = (self.at,)
         self.take(layer)
 
     def span_of(self, node: onnx.NodeProto, found: Quantizer) -> tuple[int, int]:

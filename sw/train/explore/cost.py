@@ -10,6 +10,7 @@ from twofold.hw.contract.engines import engine_of
 from twofold.hw.contract.folding import (
     Folding,
     GatherFolding,
+    JoinFolding,
     LayerFolding,
     ScatterFolding,
     VectorFolding,
@@ -74,5 +75,6 @@ def _fitted_vector(stage: Stage, layer: VectorFolding) -> VectorFolding:
 _FITS: dict[type[LayerFolding], Callable[[Stage, Any], LayerFolding]] = {
     GatherFolding: lambda _, layer: layer,
     ScatterFolding: _fitted_scatter,
+    JoinFolding: lambda stage, layer: replace(layer, lanes=math.gcd(stage.sets, layer.lanes)),
     VectorFolding: _fitted_vector,
 }
