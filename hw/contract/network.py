@@ -2,9 +2,9 @@
 
 A network is a list of layers, each of a kind in `twofold.hw.contract.layers`: a convolution, an
 addition or a fully connected layer. A layer reads the one before it, unless it names another; an
-addition reads two, which is how a residual branch joins its trunk. Each is followed by optional pooling, requantisation (whose lower clamp is the
-ReLU) and optional k-winners. BatchNorm has been fused into weights and biases beforehand. The last
-layer is linear and returns raw logits.
+addition reads two, which is how a residual branch joins its trunk. Each is followed by optional
+pooling, requantisation (whose lower clamp is the ReLU) and optional k-winners. BatchNorm has been
+fused into weights and biases beforehand. The last layer is linear and returns raw logits.
 
 Kernel order is canonical: in a layer with complementary sets, kernel ``o`` belongs to set ``o %
 sets`` and is number ``o // sets`` within it. Exporters permute output channels to obtain this
@@ -451,6 +451,6 @@ def _check_stage(stage: Stage) -> None:
 
 
 __all__ = [
-    "Add", "Complementary", "Conv2d", "Dense", "Grouped", "Layer", "Linear", "Network", "Output", "Shape",
-    "Sparsity", "Stage", "Taps",
+    "Add", "Complementary", "Conv2d", "Dense", "Grouped", "Layer", "Linear", "Network", "Output",
+    "Shape", "Sparsity", "Stage", "Taps",
 ]  # fmt: skip

@@ -163,7 +163,7 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
         planes = layer.out_channels
         area = _pooled(layer, area)
         size = min(size, *area)
-    layers += _random_residual(random.Random(f"joins {seed}"), layers, area)
+    layers += _random_residual(random.Random(f"residual {seed}"), layers, area)
     for _ in range(source.randint(0, 2)):
         layers.append(_random_zero(zeros, _random_linear(source)))
     classes = source.randint(2, 6)

@@ -82,7 +82,7 @@ def test_every_number_of_a_convolution_counts():
         "out_channels": 66,
         "sparsity": Complementary(4, 101),
     }
-    assert {*changes, "zero"} == {item.name for item in fields(Conv2d)}
+    assert {*changes, "zero", "source"} == {item.name for item in fields(Conv2d)}
     prints = {fingerprint(with_layer(1, **{key: value}), FOLDING) for key, value in changes.items()}
     assert len(prints | {PRINT}) == len(changes) + 1
     every = [fingerprint(with_layer(1, k=None, zero=zero), FOLDING) for zero in (0, 128)]
