@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from twofold.hw.contract import presets
-from twofold.hw.contract.folding import Folding, GatherFolding, ScatterFolding
-from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network, Taps
+from twofold.hw.contract.folding import Folding, GatherFolding, JoinFolding, ScatterFolding
+from twofold.hw.contract.network import Add, Complementary, Conv2d, Grouped, Linear, Network, Taps
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.solve.timeline import sample_times
 from twofold.sim.compare import mismatches
@@ -116,6 +116,40 @@ def test_pooling_machines_equal_the_golden_model(build: Path, first: dict, secon
         Conv2d(out_channels=6, kernel=(2, 2), **second),
     )
     assert {stage.pooling.name for stage in network.stages[:2]} & {"mean", "sum"}
+    assert not any(all_mismatches(network, folding, 5, build).values())
+
+
+@pytest.mark.parametrize(
+    ("k", "frames"),
+    [
+        pytest.param(None, 2, id="whole lists"),
+        pytest.param(2, 3, id="winners"),
+    ],
+)
+def test_residual_machines_equal_the_golden_model(build: Path, k: int | None, frames: int):
+    layers = (
+        Conv2d(out_channels=4, kernel=(3, 3), k=k),
+        Conv2d(out_channels=4, kernel=(3, 3), stride=2, padding=1, k=k),
+        Conv2d(out_channels=4, kernel=(1, 1), stride=2, source=0, k=k),
+        Add(other=1, sparsity=Grouped(4), multiplier=True, k=k),
+        Conv2d(out_channels=4, kernel=(1, 3), padding=(0, 1), k=k, zero=0 if k else 100),
+        Add(other=3, sparsity=Grouped(4)),
+        Linear(out_features=3),
+    )
+    network = Network("residual", (1, 8, 8), layers, ("a", "b", "c"), 40)
+    folding = Folding(
+        (
+            GatherFolding(streams=2, cols=2),
+            ScatterFolding(rows=3),
+            ScatterFolding(lanes=2),
+            JoinFolding(cols=3),
+            ScatterFolding(engines=2),
+            JoinFolding(),
+            ScatterFolding(lanes=3),
+        ),
+        input_bytes=8,
+        frames=frames,
+    )
     assert not any(all_mismatches(network, folding, 5, build).values())
 
 

@@ -35,20 +35,28 @@ class Sparsities:
 
 
 def variant_of(network: Network, variant: str, sparsities: Sparsities) -> Network:
-    """The network with the structure of this variant; groups of convolutions stay."""
-    layers = [_layer(stage, variant, sparsities) for stage in network.stages]
+    """The network with the structure of this variant; groups of convolutions stay, and layers that
+    are added keep all activations, since both sides have as many.
+    """
+    stages = network.stages
+    added = {source for stage in stages if len(stage.sources) > 1 for source in stage.sources}
+    layers = [
+        _layer(stage, variant, sparsities, selects=stage.index not in added) for stage in stages
+    ]
     return replace(network, layers=tuple(layers))
 
 
-def _layer(stage: Stage, variant: str, sparsities: Sparsities) -> Layer:
+def _layer(stage: Stage, variant: str, sparsities: Sparsities, *, selects: bool) -> Layer:
     layer, sparsity = stage.layer, stage.layer.sparsity
     dense = sparsity if isinstance(sparsity, Grouped) else Dense()
     if variant == "dense":
         return replace(layer, sparsity=dense, k=None)
     kept = dense if isinstance(dense, Grouped) or stage.last else _pruned(stage, sparsities.weights)
     winners = max(1, round(stage.channels * sparsities.activations))
-    selects = variant == "sparse-sparse" and not stage.last and winners < stage.channels
-    selects = selects and not layer.zero  # where negative values are kept, all are
+    selects = selects and variant == "sparse-sparse" and not stage.last
+    selects = (
+        selects and winners < stage.channels and not layer.zero
+    )  # where negative values are kept, all are
     return replace(layer, sparsity=kept, k=winners if selects else None)
 
 

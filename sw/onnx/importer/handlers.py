@@ -165,6 +165,8 @@ def _goes_on(walk: Walk, node: onnx.NodeProto) -> bool:
     after = walk.graph.consumers(behind[0].output[0])
     if len(after) != 1 or after[0].op_type not in WITHIN:
         return False
+    if _weighs_side(walk, after[0]):
+        return False
     others = [name for name in after[0].input if name != behind[0].output[0]]
     return all(not name or walk.graph.is_constant(name) for name in others)
 
@@ -300,13 +302,18 @@ def multiply(walk: Walk, node: onnx.NodeProto) -> None:
     layer.trace.append(("multiply", np.abs(values)))
 
 
+def _weighs_side(walk: Walk, node: onnx.NodeProto) -> bool:
+    """Whether a node gives weights to one side of an addition of activations."""
+    behind = walk.graph.consumers(node.output[0])
+    added = node.op_type == "Mul" and len(behind) == 1 and behind[0].op_type == "Add"
+    return added and not any(walk.graph.is_constant(name) for name in behind[0].input)
+
+
 def side_weights(walk: Walk, node: onnx.NodeProto) -> Weights:
     """Weights of the activations for an addition right behind ``node``, one a channel. Raises
     OnnxError if there is none, or they are no constant.
     """
-    behind = walk.graph.consumers(node.output[0])
-    added = len(behind) == 1 and behind[0].op_type == "Add"
-    if not added or any(walk.graph.is_constant(name) for name in behind[0].input):
+    if not _weighs_side(walk, node):
         raise refuse(node, "only between a layer and its quantization")
     name = node.input[1 if node.input[0] == walk.name else 0]
     channels = walk.layout.shape[0]

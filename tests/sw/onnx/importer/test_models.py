@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(not MODELS.is_dir(), reason="TWOFOLD_MODELS name
 READ = {
     "mlperf_ad": (10, "QDQ, written by tflite2onnx"),
     "mlperf_kws": (11, "QDQ, written by tf2onnx"),
+    "mlperf_ic": (14, "QDQ, written by tf2onnx"),
     "mlperf_vww": (29, "QDQ, written by tflite2onnx"),
     "qonnx_jet": (7, "QONNX (Quant nodes), written by tf2onnx"),
     "qonnx_kwsmlp": (7, "QONNX (Quant nodes), written by pytorch"),
