@@ -407,6 +407,8 @@ _FOLDINGS: dict[type[LayerFolding], Callable[[random.Random, Stage], LayerFoldin
     GatherFolding: _random_gather,
     ScatterFolding: _random_scatter,
     JoinFolding: _random_join,
-    VectorFolding: lambda *_: VectorFolding(),
+    VectorFolding: _random_gather,
 }
-"""Foldings by engine; that of a vector engine follows the width of a beat (`_random_vector`)."""
+"""Foldings by engine; that of a vector engine (`_random_vector`) follows when the width of a beat is
+known.
+"""
