@@ -409,6 +409,6 @@ _FOLDINGS: dict[type[LayerFolding], Callable[[random.Random, Stage], LayerFoldin
     JoinFolding: _random_join,
     VectorFolding: _random_gather,
 }
-"""Foldings by engine; that of a vector engine (`_random_vector`) follows when the width of a beat is
+"""Foldings by engine; a vector engine gets its own (`_random_vector`) when the width of a beat is
 known.
 """

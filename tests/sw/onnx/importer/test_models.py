@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twofold.sw.errors import OnnxError
 from twofold.sw.onnx.importer.assemble import import_onnx
 from twofold.sw.onnx.importer.graph import Scale
 from twofold.sw.onnx.importer.verify import verify
@@ -20,7 +19,6 @@ pytestmark = pytest.mark.skipif(not MODELS.is_dir(), reason="TWOFOLD_MODELS name
 READ = {
     "mlperf_ad": (10, "QDQ, written by tflite2onnx"),
     "mlperf_kws": (11, "QDQ, written by tf2onnx"),
-    "mlperf_ic": (14, "QDQ, written by tf2onnx"),
     "mlperf_vww": (29, "QDQ, written by tflite2onnx"),
     "qonnx_jet": (7, "QONNX (Quant nodes), written by tf2onnx"),
     "qonnx_kwsmlp": (7, "QONNX (Quant nodes), written by pytorch"),
@@ -52,10 +50,17 @@ def test_labels_are_those_of_the_model(name):
     assert result.within_ties is None or result.within_ties >= 0.99
 
 
-def test_what_a_residual_network_lacks_is_listed_at_once():
-    with pytest.raises(OnnxError, match=r"^QDQ, written by tf2onnx: 6 obstacles:") as caught:
-        import_onnx(content("mlperf_ic"))
-    assert "goes to 2 nodes (Add, Conv)" in str(caught.value)
+def test_a_residual_network_is_read():
+    """On noise its classes lie close together: in 2 % of the samples the two largest of ONNX
+    Runtime's 8-bit logits are equal, and its own kernels agree on 98.75 % of the labels.
+    """
+    found = import_onnx(content("mlperf_ic"))
+    assert [stage.name for stage in found.network.stages if len(stage.sources) > 1] == [
+        "add1", "add2", "add3"
+    ]  # fmt: skip
+    inputs = np.random.default_rng(0).integers(0, 256, (400, 3, 32, 32), dtype=np.uint8)
+    result = verify(content("mlperf_ic"), found, inputs)
+    assert result.labels >= 0.98 and result.within_ties is not None and result.within_ties >= 0.99
 
 
 @pytest.mark.parametrize("name", ["qonnx_jet", "qonnx_kwsmlp"])
