@@ -41,7 +41,7 @@ def test_readers_that_skip_layers_have_room_for_the_samples_in_those() -> None:
     assert frames_of_readers(found, folding, found.stages[0]) == (3, 4)
     assert frames_of_readers(found, folding, found.stages[1]) == (4,)
     join = plans(found, folding)[3]
-    assert (join.steps, join.drain_steps, join.interval) == (4, 4, 4)  # type: ignore[attr-defined]
+    assert (join.steps, join.interval) == (4, 4)
 
 
 def test_folding_has_an_engine_for_each_side() -> None:
