@@ -19,7 +19,7 @@ MACHINE_OPTIONS = $(CHOSEN) $(if $(MACHINE),--machine "$(MACHINE)") $(if $(FOLDI
 SEND = $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(INPUT),--input "$(INPUT)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test nightly unisim test-pythons fuzz networks lint rtl train bitstream emulate serve bench results \
+.PHONY: help setup sim test nightly unisim test-pythons fuzz networks lint rtl train bitstream board emulate serve bench results \
 	report resources docs clean distclean
 
 help:  ## list the verbs
@@ -70,6 +70,10 @@ train: $(VENV)/.all  ## train a network (TWOFOLD_GSC=folder VARIANT=fast OUT=fil
 
 bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build (BOARD=u55c; TARGET=hw_emu: for emulation)
 	@$(BIN)/twofold bitstream $(MACHINE_OPTIONS) $(if $(TARGET),--target $(TARGET)) $(if $(UNITS),--units $(UNITS))
+
+board: $(VENV)/.board  ## a bitstream with open tools, routed (BOARD=ulx3s-85f NET=tiny; CLOCK=MHz SEED=n; LOAD=1 loads it)
+	@$(BIN)/twofold bitstream $(MACHINE_OPTIONS) $(if $(BOARD),,--board ulx3s-85f) $(if $(CLOCK),--clock $(CLOCK)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(LOAD),--load)
 
 emulate: $(VENV)/.host  ## samples through PYNQ and XRT on an emulated card (needs libxrt1; NET= SAMPLES= UNITS=)
 	@$(BIN)/twofold emulate $(MACHINE_OPTIONS) $(SEND) $(if $(UNITS),--units $(UNITS))
@@ -147,6 +151,10 @@ $(VENV)/.serve: $(VENV)/.base
 
 $(VENV)/.bench: $(VENV)/.sim
 	@$(PIP) --editable '.[sim,bench]'
+	@touch $@
+
+$(VENV)/.board: $(VENV)/.sim
+	@$(PIP) --editable '.[sim,ecp5]'
 	@touch $@
 
 $(VENV)/.area: $(VENV)/.sim

@@ -10,10 +10,11 @@ from twofold.hw.area.hierarchy import Hierarchy
 from twofold.hw.area.model import Component, joined
 from twofold.hw.area.paths import Interface, analyse, by_delay, by_levels
 from twofold.hw.area.paths import Path as Length
-from twofold.hw.area.synthesis import SECONDS, SynthesisTimeoutError, netlist
+from twofold.hw.area.synthesis import SECONDS, netlist
 from twofold.hw.boards.family import XCUP, Family
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.progress import Report, silent
+from twofold.hw.tools.native import SynthesisTimeoutError
 
 CORE = "core"
 KINDS = (

@@ -2,26 +2,17 @@
 
 import gzip
 import json
-import os
-import subprocess
-import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from twofold.hw.boards.family import XCUP, Family
 from twofold.hw.contract.cache import cached, digest
-from twofold.hw.contract.errors import ToolError
-from twofold.hw.contract.files import appending, write_bytes, write_text
-from twofold.hw.tools.diagnosis import diagnosis
+from twofold.hw.contract.files import write_bytes, write_text
+from twofold.hw.tools.native import LOG, native_version, run_script
 from twofold.hw.tools.text import NUMBER, renumbered
 
-PACKAGE = "pyosys"
 NETLIST = "netlist.json.gz"
 SECONDS = 3600
-RUNNER = (
-    "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1], y.Design())"
-)
 SCRIPT = """\
 read_verilog -sv part.v
 {synthesis} -top {top} -flatten -noiopad -noclkbuf -run begin:map_luts
@@ -34,10 +25,6 @@ write_json netlist.json
 names of split memories."""
 
 
-class SynthesisTimeoutError(ToolError):
-    """Synthesis of a part exceeded its timeout."""
-
-
 def netlist(
     verilog: str, top: str, build: Path, *, seconds: float = SECONDS, family: Family = XCUP
 ) -> dict[str, Any]:
@@ -47,10 +34,7 @@ def netlist(
     ToolError if Yosys is missing or fails, and SynthesisTimeoutError if it takes longer than
     ``seconds``.
     """
-    try:
-        tool = version(PACKAGE)
-    except PackageNotFoundError as error:
-        raise ToolError("pyosys is missing; install the extra named area") from error
+    tool = native_version("area")
     text, numbers = renumbered(verilog)
     script = SCRIPT.replace("{synthesis}", family.synthesis)
     key = digest([text, top, script, tool])
@@ -74,27 +58,10 @@ def netlist(
 def _synthesise(folder: Path, verilog: str, top: str, script: str, seconds: float) -> None:
     write_text(folder / "part.v", verilog)
     write_text(folder / "part.ys", script)
-    with appending(folder / "yosys.log") as log:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", RUNNER, "part.ys"],
-                cwd=folder,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=seconds,
-                check=False,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
-            )
-        except subprocess.TimeoutExpired as error:
-            raise SynthesisTimeoutError(
-                f"yosys: {top} took longer than {seconds:.0f} s; give it more with --seconds"
-            ) from error
-    if done.returncode:
-        said = (folder / "yosys.log").read_text(errors="replace")
-        raise ToolError(f"yosys: {top}: {diagnosis(said, done.returncode)}")
+    run_script(folder, "part.ys", top, seconds)
     written = folder / "netlist.json"
     write_bytes(folder / NETLIST, gzip.compress(written.read_bytes(), 3))
-    for name in ("netlist.json", "part.v", "yosys.log"):
+    for name in ("netlist.json", "part.v", LOG):
         (folder / name).unlink()
 
 

@@ -4,7 +4,11 @@ from amaranth.hdl import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from twofold.hw.engines.scatter.engine import PRODUCT_BITS, Accumulators
+from twofold.hw.engines.scatter.accumulators import (
+    PRODUCT_BITS,
+    Accumulators,
+    EarlyAccumulators,
+)
 
 
 class AccumulatorsHarness(wiring.Component):
@@ -12,7 +16,8 @@ class AccumulatorsHarness(wiring.Component):
 
     The banks may be swapped in any cycle, the same sum may be added to in consecutive cycles, and
     sums may be drained and cleared in any order: no product is lost, none counts twice or in the
-    other bank, and a drained value is the sum of everything added since it was cleared.
+    other bank, and a drained value is the sum of everything added since it was cleared. Those that
+    are read early are swapped only when every sum of the bank that drains has been cleared.
 
     Parameters
     ----------
@@ -50,9 +55,12 @@ class AccumulatorsHarness(wiring.Component):
         ]
         bank, address, drained = Signal(), Signal.like(self.address), Signal.like(self.address)
         clear, begun = Signal(), Signal()
+        early = isinstance(dut, EarlyAccumulators)
+        given = Signal.like(self.address)
         m.d.sync += [
+            given.eq(self.address),
             bank.eq(self.bank),
-            address.eq(self.address),
+            address.eq(given if early else self.address),
             drained.eq(self.drain_address),
             clear.eq(self.clear),
             begun.eq(1),
@@ -68,4 +76,22 @@ class AccumulatorsHarness(wiring.Component):
             m.d.sync += sums[bank][address].eq(sums[bank][address] + self.product)
             with m.If(clear):
                 m.d.sync += sums[~bank][drained].eq(0)
+        if early:
+            self._swaps_when_cleared(m, bank, address, drained, clear & begun)
         return m
+
+    def _swaps_when_cleared(
+        self, m: Module, bank: Value, address: Value, drained: Value, clear: Value
+    ) -> None:
+        """Assume that a bank in which a sum counts is not chosen."""
+        counting = [Signal(self.dut.depth, name=f"counting{number}") for number in range(2)]
+        left = [Signal(self.dut.depth, name=f"left{number}") for number in range(2)]
+        for number, (now, rest) in enumerate(zip(counting, left, strict=True)):
+            m.d.comb += rest.eq(now)
+            with m.If(bank == number):
+                m.d.comb += rest.bit_select(address, 1).eq(1)
+            with m.Elif(clear):
+                m.d.comb += rest.bit_select(drained, 1).eq(0)
+            m.d.sync += now.eq(rest)
+        chosen = Mux(self.bank, left[1], left[0])
+        m.d.comb += Assume((self.bank == bank) | (chosen == 0), "swapped when cleared")

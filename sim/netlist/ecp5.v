@@ -179,3 +179,20 @@ module DP16KD #(
   assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5,
           DOB4, DOB3, DOB2, DOB1, DOB0} = REGMODE_B == "OUTREG" ? kept_b : found_b;
 endmodule
+
+// Pins and clock of a design: a pin is its buffer, and the clock that comes out of the loop is the
+// one that goes in, at once.
+module TRELLIS_IO #(parameter DIR = "INPUT") (inout B, input I, T, output O);
+  if (DIR == "INPUT") assign O = B; else assign B = I;
+endmodule
+
+module EHXPLLL #(
+  parameter CLKI_DIV = 1, parameter CLKFB_DIV = 1, parameter CLKOP_DIV = 1,
+  parameter CLKOP_CPHASE = 0, parameter CLKOP_FPHASE = 0, parameter CLKOP_ENABLE = "ENABLED",
+  parameter FEEDBK_PATH = "CLKOP"
+) (
+  input CLKI, CLKFB, RST, STDBY, PHASESEL0, PHASESEL1, PHASEDIR, PHASESTEP, PHASELOADREG,
+  input PLLWAKESYNC, ENCLKOP, output CLKOP, LOCK
+);
+  assign CLKOP = CLKI, LOCK = ~RST;
+endmodule

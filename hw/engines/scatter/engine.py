@@ -3,17 +3,16 @@
 from typing import Any
 
 from amaranth.hdl import *
-from amaranth.lib import data, wiring
+from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from twofold.hw.contract.arith import ACT_BITS, WEIGHT_BITS
+from twofold.hw.contract.target import Target
+from twofold.hw.engines.scatter.accumulators import Accumulators, EarlyAccumulators
 from twofold.hw.primitives.choice import CHOICE_BITS, choice_levels, choose
 from twofold.hw.primitives.delay import delayed
-from twofold.hw.primitives.dsp import SPACING, PackedMultiply
-from twofold.hw.primitives.tile import Tile
-from twofold.hw.primitives.update_ram import UpdateRam
-
-PRODUCT_BITS = SPACING - 1
+from twofold.hw.primitives.dsp import PackedMultiply
+from twofold.hw.primitives.tile import Tile, target_of
 
 
 def element_layout(slots: int) -> data.StructLayout:
@@ -26,91 +25,6 @@ def drain_layout(depth: int, groups: int = 1) -> data.StructLayout:
     return data.StructLayout(
         {"address": range(max(depth, 2)), "clear": 1, "group": (groups - 1).bit_length()}
     )
-
-
-class Accumulators(wiring.Component):
-    """Partial sums of one lane, in two banks: one accumulates while the other drains.
-
-    Addresses are selected and registered before the product arrives, so that read, add and write
-    fit into one cycle with little other logic. Both banks get the same sum as write data: clearing
-    resets a flag stored with the sum, and without that flag the sum does not count. A single
-    partial sum is a register.
-
-    Parameters
-    ----------
-    depth: partial sums of a bank, >= 1.
-    acc_bits: width of a signed sum.
-
-    Members
-    -------
-    bank: the bank that accumulates; the other drains.
-    address: partial sum that the product of the next cycle is added to.
-    product: added one cycle after its ``address`` and ``bank``.
-    drain_address, clear: partial sum to read from the other bank, and whether to clear it.
-    sum, live: the partial sum, one cycle after ``drain_address``; counts as zero unless ``live``.
-
-    Throughput: one product and one drained sum per cycle.
-    """
-
-    bank: Signal
-    address: Signal
-    product: Signal
-    drain_address: Signal
-    clear: Signal
-    sum: Signal
-    live: Signal
-
-    def __init__(self, *, depth: int, acc_bits: int) -> None:
-        self.depth, self.acc_bits = depth, acc_bits
-        super().__init__(
-            {
-                "bank": In(1),
-                "address": In(range(max(depth, 2))),
-                "product": In(signed(PRODUCT_BITS)),
-                "drain_address": In(range(max(depth, 2))),
-                "clear": In(1),
-                "sum": Out(signed(acc_bits)),
-                "live": Out(1),
-            }
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        bank, total = Signal(), Signal(signed(self.acc_bits))
-        m.d.sync += bank.eq(self.bank)
-        partial = [self._bank(m, index, bank == index, total) for index in range(2)]
-        masked = [
-            each.sum & (each.live & (bank == index)).replicate(self.acc_bits)
-            for index, each in enumerate(partial)
-        ]
-        m.d.comb += [
-            total.eq((masked[0] | masked[1]).as_signed() + self.product),
-            self.sum.eq(Mux(bank, partial[0].sum, partial[1].sum)),
-            self.live.eq(Mux(bank, partial[0].live, partial[1].live)),
-        ]
-        return m
-
-    def _bank(self, m: Module, index: int, accumulates: Value, total: Value) -> Any:
-        """One bank; returns the partial sum it reads in this cycle, with its ``live`` flag."""
-        layout = data.StructLayout({"sum": signed(self.acc_bits), "live": 1})
-        chosen = self.bank == index
-        write, new = Signal(name=f"write{index}"), Signal(layout, name=f"new{index}")
-        m.d.sync += write.eq(chosen | self.clear)
-        m.d.comb += [new.sum.eq(total), new.live.eq(accumulates)]
-        if self.depth == 1:
-            partial = Signal(layout, name=f"partial{index}")
-            with m.If(write):
-                m.d.sync += partial.eq(new)
-            return partial
-        address = Signal(range(self.depth), name=f"address{index}", reset_less=True)
-        m.d.sync += address.eq(Mux(chosen, self.address, self.drain_address))
-        m.submodules[f"bank{index}"] = ram = UpdateRam(layout, self.depth)
-        m.d.comb += [
-            ram.address.eq(address),
-            ram.write_en.eq(write),
-            ram.write_data.eq(new),
-        ]
-        return ram.data
 
 
 class ScatterEngine(Tile):
@@ -171,14 +85,15 @@ class ScatterEngine(Tile):
 
     def build(self, platform: object) -> Module:
         m = Module()
+        early = self.depth > 1 and target_of(platform) is Target.ECP5
+        kind = EarlyAccumulators if early else Accumulators
         lanes: list[Accumulators] = []
         for lane, product in enumerate(self._products(m)):
-            m.submodules[f"accumulators{lane}"] = accumulators = Accumulators(
-                depth=self.depth, acc_bits=self.acc_bits
-            )
+            accumulators = kind(depth=self.depth, acc_bits=self.acc_bits)
+            m.submodules[f"accumulators{lane}"] = accumulators
             m.d.comb += [
                 accumulators.bank.eq(self.bank),
-                accumulators.address.eq(self._address(m, lane)),
+                accumulators.address.eq(self._address(m, lane, early=early)),
                 accumulators.product.eq(product),
                 accumulators.drain_address.eq(self.drain.address),
                 accumulators.clear.eq(self.drain.clear),
@@ -221,11 +136,11 @@ class ScatterEngine(Tile):
                 products.append(multiply.high)
         return products
 
-    def _address(self, m: Module, lane: int) -> Value:
-        """Accumulator address of a lane's product, one cycle ahead of the product."""
+    def _address(self, m: Module, lane: int, *, early: bool) -> Value:
+        """Accumulator address of a lane's product, one cycle ahead of the product; two if early."""
         if self.depth == 1:
             return Const(0)
         slot = self.row[lane].slot
         first = Signal(range(self.depth), name=f"address{lane}", reset_less=True)
         m.d.sync += first.eq(self.base + slot if self.rounds > 1 else slot)
-        return delayed(m, first, self.LATENCY - 2, name=f"address{lane}")
+        return delayed(m, first, self.LATENCY - 2 - early, name=f"address{lane}")

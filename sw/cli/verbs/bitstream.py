@@ -1,4 +1,4 @@
-"""``twofold bitstream``: the build folder for a card, or a bitstream for emulation."""
+"""``twofold bitstream``: the build folder for a card; a bitstream for a board or for emulation."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from twofold.sw.cli.options import (
 if TYPE_CHECKING:
     from twofold.hw.contract.machine import Machine
 
-HELP = "generate a bitstream: for a card (target hw) or for XRT's hardware emulation (hw_emu)"
+HELP = "generate a bitstream: for a card or a board (target hw), or for XRT's emulation (hw_emu)"
 TARGETS = ("hw", "hw_emu")
 
 
@@ -29,19 +29,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--units", type=int, default=1, help="compute units of the emulation (default: 1)"
     )
+    group = parser.add_argument_group("boards that open tools build")
+    group.add_argument(
+        "--clock", type=float, metavar="MHZ", help="clock of the machine (default: the board's)"
+    )
+    group.add_argument("--seed", type=int, default=1, help="of the placement (default: 1)")
+    group.add_argument("--load", action="store_true", help="load it into the board, too")
     add_bitstreams(parser)
     add_build(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build for the target. Raises MachineError, FoldingError or ToolError."""
+    """Build for the target. Raises MachineError, FoldingError, BoardError or ToolError."""
     from rich.console import Console
 
+    from twofold.hw.boards import find
     from twofold.sim.emulation.bitstream import Target, write_bitstream
     from twofold.sw.cli.progress import Steps
 
+    if args.board is not None and find(args.board).desk is not None:
+        args.default_size = "small"
     machine = described_machine(args)
+    desk = find(machine.board).desk is not None
+    if desk and args.target == "hw":
+        return _for_desk(args, machine)
     if args.target == "hw":
         return _for_card(args, machine)
     with Steps(Console(stderr=True)) as steps:
@@ -77,6 +89,32 @@ def _for_card(args: argparse.Namespace, machine: "Machine") -> int:
         _print_result(args, machine, str(binary))
     else:
         print(f"built {binary} ({digest[:12]})")
+    return 0
+
+
+def _for_desk(args: argparse.Namespace, machine: "Machine") -> int:
+    """Build with open tools, report, and load where that is asked for."""
+    from rich.console import Console
+
+    from twofold.hw.boards import find
+    from twofold.hw.contract.reports import write_report
+    from twofold.hw.route.flow import build
+    from twofold.hw.route.load import load
+    from twofold.hw.route.report import as_json, lines
+    from twofold.sw.cli.progress import Steps
+
+    clock = None if args.clock is None else 1e6 * args.clock
+    with Steps(Console(stderr=True)) as steps:
+        built = build(machine, args.build, clock_hz=clock, seed=args.seed, report=steps)
+    figures = as_json(machine, built)
+    subject = f"{machine.name}-{machine.board}"
+    write_report(args.build, "board.json", subject, json.dumps(figures, indent=1) + "\n")
+    if args.load:
+        load(find(machine.board), built.path)
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        print(*lines(figures), f"built {built.path}", sep="\n")
     return 0
 
 

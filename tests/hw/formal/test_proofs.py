@@ -8,7 +8,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.engines.links import Credits
-from twofold.hw.engines.scatter.engine import Accumulators
+from twofold.hw.engines.scatter.accumulators import Accumulators, EarlyAccumulators
 from twofold.hw.engines.winners import LocalWinners
 from twofold.hw.engines.winners.emission import Emission
 from twofold.hw.formal.accumulators import AccumulatorsHarness
@@ -105,6 +105,26 @@ def test_accumulators(depth: int) -> None:
 def test_accumulators_mutants(mutant: type[Accumulators]) -> None:
     dut = mutant(depth=2, acc_bits=2)
     assert not prove(AccumulatorsHarness(dut), depth=ACCUMULATORS_DEPTH).holds
+
+
+def test_early_accumulators() -> None:
+    dut = EarlyAccumulators(depth=2, acc_bits=2)
+    verdict = prove(AccumulatorsHarness(dut), depth=ACCUMULATORS_DEPTH + 1)
+    assert verdict.holds, verdict.log
+
+
+class ReadsTheOtherBank(EarlyAccumulators):
+    """Mutant: what the bank that drains has at the address counts, too."""
+
+    def _early(
+        self, m: Module, index: int, address: Value, accumulates: Value, total: Value
+    ) -> Any:
+        return super()._early(m, index, address, Const(1), total)
+
+
+def test_early_accumulators_mutant() -> None:
+    dut = ReadsTheOtherBank(depth=2, acc_bits=2)
+    assert not prove(AccumulatorsHarness(dut), depth=ACCUMULATORS_DEPTH + 1).holds
 
 
 def _narrow() -> StreamHarness:

@@ -12,6 +12,7 @@ from twofold.hw.contract.target import Target
 from twofold.hw.primitives.dsp import PackedMac, PackedMultiply, PackedSum
 from twofold.hw.primitives.ecp5 import BLOCK_DEPTHS, block_rams, block_width
 from twofold.hw.primitives.memory import LutRam, SharedRam, TableRam
+from twofold.hw.primitives.registered_ram import RegisteredRam
 from twofold.hw.primitives.tile import emit
 from twofold.hw.primitives.update_ram import UpdateRam
 from twofold.hw.verilog.writer import ports_of
@@ -46,6 +47,8 @@ def parts() -> dict[str, wiring.Component]:
         "update": UpdateRam(20, 40),
         "lut": LutRam(13, 24, 2),
         "shared": SharedRam(5, 12, 3, 2),
+        "registered": RegisteredRam(26, 60),
+        "deep": RegisteredRam(26, 70),
         **{f"table{depth}": TableRam(21, depth) for depth in (40, 1500, 3000, 5000, 9000)},
         "two": TableRam(26, 1200, 2, "ultra", lanes=2),
     }

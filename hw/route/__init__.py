@@ -1,0 +1,1 @@
+"""Bitstreams with open tools: machines behind a serial line, synthesised, routed and packed."""
