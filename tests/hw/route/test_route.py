@@ -10,7 +10,9 @@ from twofold.hw.contract.errors import BoardError, ToolError
 from twofold.hw.route import flow, load
 from twofold.hw.route.flow import figures_of
 from twofold.hw.route.pll import VCO_HZ, dividers
+from twofold.hw.route.synthesis import log_kept
 from twofold.hw.route.top import top_of
+from twofold.hw.tools.native import processor_seconds
 
 pytest.importorskip("amaranth_boards")
 
@@ -69,16 +71,16 @@ def test_figures_of_the_router():
 def test_progress_from_the_routers_log():
     seen: list[tuple[str, int, int]] = []
     watch = flow._Watch(lambda *step: seen.append(step))
-    for line in (
-        "Info: Packing constants..",
-        "Info: Creating initial analytic placement for 100 cells",
-        "Info: Running router2...",
-        "    iter=1 wires=900 overused=400 overuse=500 archfail=NA",
-        "    iter=2 wires=900 overused=100 overuse=100 archfail=NA",
+    for spent, line in (
+        (0.5, "Info: Packing constants.."),
+        (2.0, "Info: Creating initial analytic placement for 100 cells"),
+        (7.0, "Info: Running router2..."),
+        (8.0, "    iter=1 wires=900 overused=400 overuse=500 archfail=NA"),
+        (9.0, "    iter=2 wires=900 overused=100 overuse=100 archfail=NA"),
     ):
-        watch.line(line)
+        watch.line(line, spent)
     watch.end()
-    assert list(watch.seconds) == ["packing", "placement", "routing"]
+    assert watch.seconds == {"packing": 2.0, "placement": 5.0, "routing": 2.0}
     assert ("routing", 300, 400) in seen
 
 
@@ -92,12 +94,31 @@ def program(folder: Path, name: str, script: str) -> Path:
 def test_a_tool_that_fails_is_told_by_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     tool = program(tmp_path, "router", "echo Info: well; echo 'ERROR: no such cell'; echo; exit 3")
     monkeypatch.setattr(flow, "find_tool", lambda _: str(tool))
-    with pytest.raises(ToolError, match=r"^router failed: ERROR: no such cell$"):
-        flow._run(["router"], tmp_path, "log", lambda _: None)
+    with pytest.raises(ToolError, match=r"^router failed: ERROR: no such cell \(exit code 3\)$"):
+        flow._run(["router"], tmp_path, "log", lambda *_: None)
     assert "Info: well" in (tmp_path / "log").read_text()
     monkeypatch.setattr(flow, "find_tool", lambda _: None)
     with pytest.raises(ToolError, match="router is missing; install the extra named ecp5"):
-        flow._run(["router"], tmp_path, "log", lambda _: None)
+        flow._run(["router"], tmp_path, "log", lambda *_: None)
+
+
+def test_the_log_of_a_step_that_fails_is_kept(tmp_path: Path):
+    (tmp_path / "step").mkdir()
+    (tmp_path / "step" / "tool.log").write_text("said")
+    with (
+        pytest.raises(ToolError, match=r"failed; log in \S+/run/route\.\w+/tool\.log$"),
+        log_kept(tmp_path, tmp_path / "step", "tool.log"),
+    ):
+        raise ToolError("failed")
+    (kept,) = tmp_path.glob("run/route.*/tool.log")
+    assert kept.read_text() == "said"
+
+
+def test_processor_time_of_a_process():
+    begun = processor_seconds(os.getpid())
+    assert begun > 0 == processor_seconds(1 << 30)
+    while processor_seconds(os.getpid()) < begun + 0.02:
+        pass
 
 
 def test_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
