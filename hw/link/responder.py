@@ -13,13 +13,18 @@ READ_CYCLES = 6
 """Cycles from an address on a `WordBus` to its word."""
 
 
+SETTLING = 1
+"""Cycles that a word to be written waits on a `WordBus`."""
+
+
 class WordBus(wiring.Signature):
     """Access to words, seen from who asks.
 
     Members
     -------
     space, word: address; stable throughout an access.
-    write, data: a word is to be written, until it is ``taken`` or ``refused``.
+    write, data: a word is to be written, until it is ``taken`` or ``refused``; ``data`` is there
+        `SETTLING` cycles earlier, so that what depends on it may be registered.
     found: the word at the address, `READ_CYCLES` cycles after it; of any address, if need be 0.
     """
 
@@ -63,17 +68,20 @@ class Responder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         at, total = Signal(range(WORDS_MAX + 1)), Signal(range(WORDS_MAX + 1))
-        wait = Signal(range(max(READ_CYCLES, FrameReader.LATENCY) + 1))
+        fetching = FrameReader.LATENCY + 2 + SETTLING
+        wait = Signal(range(max(READ_CYCLES + 1, fetching) + 1))
         place, shift = Signal(range(HEADER_BYTES)), Signal(8 * HEADER_BYTES)
         refused, reads = Signal(), Signal()
         m.d.comb += [
             self.frame.index.eq(at),
             reads.eq(self.frame.header.op == Op.READ),
             self.bus.space.eq(self.frame.header.space),
-            self.bus.data.eq(self.frame.word),
             self.o.payload.data.eq(shift[:8]),
         ]
-        m.d.sync += self.bus.word.eq(self.frame.header.word + at)
+        m.d.sync += [
+            self.bus.word.eq(self.frame.header.word + at),
+            self.bus.data.eq(self.frame.word),
+        ]
         sent = self.o.valid & self.o.ready
         last = Signal()
         m.d.comb += last.eq(refused | ~reads | (at == total))
@@ -96,14 +104,14 @@ class Responder(wiring.Component):
                     m.next = "FETCH"
                     with m.If(~known | reads):
                         m.next = "ANSWER"
-                m.d.sync += wait.eq(Mux(wait == 0, FrameReader.LATENCY + 1, wait - 1))
+                m.d.sync += wait.eq(Mux(wait == 0, fetching, wait - 1))
             with m.State("FETCH"):
                 m.d.sync += wait.eq(wait - 1)
                 with m.If(wait == 0):
                     m.next = "WRITE"
             with m.State("WRITE"):
                 m.d.comb += self.bus.write.eq(1)
-                m.d.sync += wait.eq(FrameReader.LATENCY + 1)
+                m.d.sync += wait.eq(fetching)
                 with m.If(self.bus.refused):
                     m.d.sync += refused.eq(1)
                     m.next = "ANSWER"

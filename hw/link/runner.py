@@ -93,14 +93,19 @@ class Runner(wiring.Component):
         m = Module()
         self._send(m)
         wraps = self._receive(m)
-        left = Signal(ROUND_BITS)
+        left, final = Signal(ROUND_BITS), Signal()
         with m.If(self.start):
-            m.d.sync += [self.running.eq(1), self.done.eq(0), left.eq(self.rounds)]
+            m.d.sync += [
+                self.running.eq(1),
+                self.done.eq(0),
+                left.eq(self.rounds),
+                final.eq(self.rounds == 1),
+            ]
         with m.Elif(last_beat(self.o)):
             m.d.sync += self.done.eq(self.done + 1)
             with m.If(wraps):
-                m.d.sync += left.eq(left - 1)
-                with m.If(left == 1):
+                m.d.sync += [left.eq(left - 1), final.eq(left == 2)]
+                with m.If(final):
                     m.d.sync += self.running.eq(0)
         self._measure(m)
         return m
@@ -128,7 +133,7 @@ class Runner(wiring.Component):
         m.submodules.ahead = ahead = Queue(WORD_BITS, AHEAD)
         m.submodules.cut = cut = Cut(8 * piece, WORD_BYTES // piece, beats * beat // piece)
         m.submodules.join = join = Join(8 * piece, beat // piece)
-        sends, left = Signal(), Signal(ROUND_BITS)
+        sends, left, final = Signal(), Signal(ROUND_BITS), Signal()
         word, sample = Signal(range(max(self.stored, 2))), Signal(range(self.capacity + 1))
         place = Signal(range(max(self.sample_words, 2)))
         room = Signal(AHEAD, init=(1 << AHEAD) - 1)
@@ -150,7 +155,8 @@ class Runner(wiring.Component):
         whole = place == self.sample_words - 1
         wraps = whole & (sample == self.samples - 1)
         with m.If(self.start):
-            m.d.sync += [sends.eq(1), left.eq(self.rounds), word.eq(0), sample.eq(0), place.eq(0)]
+            m.d.sync += [sends.eq(1), left.eq(self.rounds), final.eq(self.rounds == 1)]
+            m.d.sync += [word.eq(0), sample.eq(0), place.eq(0)]
         with m.Elif(take):
             m.d.sync += [
                 word.eq(Mux(wraps, 0, word + 1)),
@@ -159,7 +165,7 @@ class Runner(wiring.Component):
             with m.If(whole):
                 m.d.sync += sample.eq(Mux(wraps, 0, sample + 1))
             with m.If(wraps):
-                m.d.sync += [left.eq(left - 1), sends.eq(left != 1)]
+                m.d.sync += [left.eq(left - 1), final.eq(left == 2), sends.eq(~final)]
         connect(m, ahead.o, cut.i)
         connect(m, cut.o, join.i)
         connect(m, join.o, flipped(self.i))

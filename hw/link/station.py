@@ -104,8 +104,11 @@ class Station(wiring.Component):
     ) -> tuple[Value, Value]:
         """Words of an image, each once; returns whether one is taken, and refused."""
         core: Any = self.core
-        known = bus.word < position
-        following = (bus.word == position) & (position < total) & ~running
+        known, following = Signal(), Signal()  # both settle with the word
+        m.d.sync += [
+            known.eq(bus.word < position),
+            following.eq((bus.word == position) & (position < total) & ~running),
+        ]
         writes = bus.write & (bus.space == Space.IMAGE)
         m.d.comb += [
             core.parameters.valid.eq(writes & following),
@@ -130,14 +133,15 @@ class Station(wiring.Component):
         total, position, number = state
         samples, rounds = Signal(WORD_BITS), Signal(WORD_BITS)
         m.d.comb += [runner.samples.eq(samples), runner.rounds.eq(rounds)]
-        starts, again, may = Signal(), Signal(), Signal()
+        starts, again, may, other = Signal(), Signal(), Signal(), Signal()
         loaded = ~core.busy & (position == total) & (core.status == ParameterStatus.OK)
         fits = (samples != 0) & (samples <= runner.capacity) & (rounds != 0)
-        m.d.comb += [
+        m.d.sync += [  # they settle with the word
             again.eq((bus.data == number) & (number != 0)),
             may.eq(loaded & fits & ~runner.running & (bus.data != 0)),
+            other.eq(bus.data != samples),
+            runner.start.eq(starts & may & ~again),
         ]
-        m.d.comb += runner.start.eq(starts & may & ~again)
         refused = Signal()
         with m.If(bus.write & (bus.space == Space.CONTROL)), m.Switch(bus.word):
             with m.Case(Command.RESET):
@@ -153,7 +157,7 @@ class Station(wiring.Component):
                 with m.If(~refused):
                     m.d.sync += [total.eq(bus.data), position.eq(0)]
             with m.Case(Command.SAMPLES):
-                m.d.comb += refused.eq(runner.running & (bus.data != samples))
+                m.d.comb += refused.eq(runner.running & other)
                 with m.If(~runner.running):
                     m.d.sync += samples.eq(bus.data)
             with m.Case(Command.ROUNDS):

@@ -110,7 +110,7 @@ def routed_paths(
             cell = end["cell"]
             part = owners[cell] if cell in owners else places.of_cell(cell)
             if part:
-                found[part] = max(found[part], end["delay"])
+                found[part] = max(found[part], *end["delay"])
     return dict(found)
 
 

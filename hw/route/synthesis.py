@@ -22,6 +22,13 @@ ROLE = "ecp5"
 SECONDS = 4 * 3600
 NETLIST, FIGURES = "top.json", "figures.json"
 
+FLIP_FLOPS = " ".join(
+    f"-cell {cell}" for cell in ("$_DFF_?_ 01", "$_DFFE_??_ 01", "$_SDFF_?P?_ r", "$_SDFFE_?P??_ r")
+)
+"""What synthesis for the family maps flip-flops to."""
+RESETS_MIN = 64
+"""Flip-flops of a reset that is a wire of its own; the way to it is long. Others are logic."""
+
 SCRIPT = f"""\
 read_verilog -sv machine.v
 synth_ecp5 -top {MACHINE} -noflatten -run begin:map_ram
@@ -36,7 +43,10 @@ read_rtlil top.il
 hierarchy -top {TOP}
 proc
 flatten
-synth_ecp5 -top {TOP} -run map_ram: -json {NETLIST}
+synth_ecp5 -top {TOP} -run map_ram:map_ffs
+opt_clean
+dfflegalize {FLIP_FLOPS} -minsrst {RESETS_MIN}
+synth_ecp5 -top {TOP} -run map_ffs: -json {NETLIST}
 """
 """Tiles are modules until everything that is the same in all of them has been done. The machine
 then goes through RTLIL: Yosys would elaborate it from Verilog again when it meets cells with

@@ -81,7 +81,7 @@ def test_the_slowest_path_of_each_part(places: Places):
         },
     }
     ends = (("one", 4.0), ("two", 5.0), ("three", 9.0), (f"{LOADER}.ram.0.0", 6.0), ("pll", 8.0))
-    nets = [{"endpoints": [{"cell": cell, "delay": delay}]} for cell, delay in ends]
+    nets = [{"endpoints": [{"cell": cell, "delay": [1.0, delay]}]} for cell, delay in ends]
     report = {"detailed_net_timings": nets}
     assert routed_paths(netlist, report, places) == {"adder_0123abcd": 4.0, "core.loader": 6.0}
     with pytest.raises(ToolError, match="no timing of nets"):
