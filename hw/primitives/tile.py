@@ -145,8 +145,11 @@ def emit(top: wiring.Component, name: str, *, target: Target = Target.MODEL) -> 
     return "\n".join(text for _, text in sorted(numbered, key=lambda pair: pair[0]))
 
 
-_PASSES = {Target.ECP5: "delete t:$meminit*\n"}
-"""Further passes of Yosys, per target."""
+_ZEROS = re.compile(
+    r"^ *cell \$meminit_v2 (?:(?! *end$).*\n)*? *connect \\DATA \d+'0+\n(?:.*\n)*? *end\n",
+    re.M,
+)
+"""The initial zeros of a memory in RTLIL. Other content is a table that is never written."""
 
 
 def _inputs_and_outputs(text: str, module: str) -> set[str]:
@@ -159,13 +162,13 @@ def _inputs_and_outputs(text: str, module: str) -> set[str]:
 def _run_yosys(text: str, target: Target) -> str:
     """Verilog of RTLIL modules, by the same passes that Amaranth uses.
 
-    Memories are written before they are read. Without their initial zeros, which take Yosys a
-    minute to map for a whole machine, it is free in its choice of cells.
+    Memories are written before they are read. Without their initial zeros, which take synthesis
+    for the ECP5 a minute to map for a whole machine, it is free in its choice of cells.
     """
     forgotten = " ".join(f"-remove {name}" for name in FORGOTTEN)
-    further = _PASSES.get(target, "")
+    text = _ZEROS.sub("", text) if target is Target.ECP5 else text
     script = (
-        f"read_rtlil <<rtlil\n{text}\nrtlil\n{further}proc -nomux -norom\nmemory_collect\n"
+        f"read_rtlil <<rtlil\n{text}\nrtlil\nproc -nomux -norom\nmemory_collect\n"
         f"attrmap {forgotten}\nattrmap -modattr {forgotten}\nwrite_verilog -norename\n"
     )
     done = run_yosys("-q", "-", script=script)

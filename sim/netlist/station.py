@@ -13,6 +13,7 @@ from twofold.hw.verilog.writer import Port, Verilog, read_verilog, write_files
 from twofold.sim.netlist import CELLS
 
 SCRIPT = "read_json netlist.json\ndelete */t:$scopeinfo\nwrite_verilog -noattr netlist.v\n"
+PORTS = (Port("rx", 1, True), Port("tx", 1, False))
 PINS = {"clk": "clk", "rx": "rx", "tx": "tx"}
 """Ports of the station, and what the name of the pin has in it that is the port."""
 
@@ -38,7 +39,14 @@ def netlist_verilog(netlist: Netlist, build: Path) -> Verilog:
     return read_verilog(cached(build / "verilog" / f"netlist-{key}", make))
 
 
-PORTS = (Port("rx", 1, True), Port("tx", 1, False))
+def with_cells(verilog: Verilog, build: Path) -> Verilog:
+    """Verilog for the ECP5 with models of its cells, before synthesis."""
+    text = CELLS.read_text(encoding="utf-8") + verilog.text
+
+    def make(folder: Path) -> None:
+        write_files(folder, text, verilog.ports)
+
+    return read_verilog(cached(build / "verilog" / f"cells-{digest([text])}", make))
 
 
 def _station(pins: list[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Module
-from amaranth.lib import wiring
+from amaranth.lib import memory, wiring
 
 from twofold.hw.contract.target import Target
 from twofold.hw.primitives.dsp import PackedMac, PackedMultiply, PackedSum
@@ -152,3 +152,32 @@ def test_words_of_a_block_memory(depth: int, width: int | None) -> None:
     assert block_width(depth) == width
     assert block_rams(36, depth, 1) == (None if width is None else 36 // width)
     assert BLOCK_DEPTHS == (1024, 2048, 4096, 8192, 16_384)
+
+
+class Tables(wiring.Component):
+    """A memory, and a table that is never written."""
+
+    at: wiring.In(2)
+    found: wiring.Out(4)
+    known: wiring.Out(4)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.ram = ram = LutRam(4, 4)
+        m.submodules.table = table = memory.Memory(shape=4, depth=4, init=[0, 5, 0, 9])
+        read = table.read_port(domain="comb")
+        m.d.comb += [
+            ram.write_en.eq(self.at[0]),
+            ram.write_address.eq(self.at),
+            ram.address[0].eq(self.at),
+            self.found.eq(ram.data[0]),
+            read.addr.eq(self.at),
+            self.known.eq(read.data),
+        ]
+        return m
+
+
+def test_only_zeros_are_left_out() -> None:
+    text = emit(Tables(), "dut", target=Target.ECP5)
+    assert text.count("initial begin") == 1 and "= 4'h5;" in text and "= 4'h9;" in text
+    assert emit(Tables(), "dut", target=Target.XCUP).count("initial begin") == 2
