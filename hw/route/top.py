@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from amaranth.build import Subsignal
 from amaranth.hdl import *
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
@@ -17,6 +16,7 @@ from twofold.hw.contract.errors import BoardError
 from twofold.hw.route.pll import Dividers, dividers
 from twofold.hw.verilog.station import MACHINE
 
+INTO, OUT = io.Direction.Input, io.Direction.Output
 TOP = "top"
 """Module of the whole design."""
 
@@ -45,12 +45,14 @@ class _Top(Elaboratable):
         m = Module()
         m.domains.sync = ClockDomain()
         locked = Signal()
-        m.submodules.clock = clock = io.Buffer("i", platform.request(platform.default_clk, dir="-"))
-        inside = platform.resources["uart", self.uart].ios
-        unbuffered = {one.name: "-" for one in inside if isinstance(one, Subsignal)}
+        m.submodules.clock = clock = io.Buffer(
+            INTO, platform.request(platform.default_clk, dir="-")
+        )
+        inside: Any = platform.resources["uart", self.uart].ios
+        unbuffered = {one.name: "-" for one in inside if hasattr(one, "name")}
         line = platform.request("uart", self.uart, dir=unbuffered)
-        m.submodules.receives = receives = io.Buffer("i", line.rx)
-        m.submodules.sends = sends = io.Buffer("o", line.tx)
+        m.submodules.receives = receives = io.Buffer(INTO, line.rx)
+        m.submodules.sends = sends = io.Buffer(OUT, line.tx)
         out = self.dividers.output
         m.submodules.pll = Instance(
             "EHXPLLL",

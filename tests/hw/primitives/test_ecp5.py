@@ -157,9 +157,13 @@ def test_words_of_a_block_memory(depth: int, width: int | None) -> None:
 class Tables(wiring.Component):
     """A memory, and a table that is never written."""
 
-    at: wiring.In(2)
-    found: wiring.Out(4)
-    known: wiring.Out(4)
+    at: Any
+    found: Any
+    known: Any
+
+    def __init__(self) -> None:
+        ports = {"at": wiring.In(2), "found": wiring.Out(4), "known": wiring.Out(4)}
+        super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
