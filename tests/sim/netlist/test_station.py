@@ -27,9 +27,9 @@ pytest.importorskip("pyosys")
 
 BOARD = find("ulx3s-85f")
 MACHINE = replace(machine("tiny-fast-small"), board=BOARD.name)
-CLOCK_HZ = 100e6
+CLOCK_HZ = 75e6
 SECONDS = 600.0
-"""How long an answer may take: a bit is a line of 33 cycles, and a netlist is slow to simulate."""
+"""How long an answer may take: a bit is 25 cycles, and a netlist is slow to simulate."""
 
 INPUTS = random_inputs(MACHINE.network, 6, seed=5)
 
