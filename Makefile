@@ -65,7 +65,7 @@ rtl: $(VENV)/.sim  ## Verilog of the core under build/rtl
 	@$(BIN)/twofold rtl $(MACHINE_OPTIONS)
 
 train: $(VENV)/.all  ## train a network (TWOFOLD_GSC=folder VARIANT=fast OUT=file)
-	@$(BIN)/twofold train $(CHOSEN) $(if $(TWOFOLD_GSC),--data "$(TWOFOLD_GSC)") \
+	@$(BIN)/twofold train $(CHOSEN) \
 		--out $(or $(OUT),build/train/$(or $(NET),gsc)-$(or $(VARIANT),fast).npz)
 
 bitstream: $(VENV)/.sim  ## sources and scripts for the card, and its build (BOARD=u55c; TARGET=hw_emu: for emulation)

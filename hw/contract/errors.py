@@ -1,8 +1,7 @@
 """Errors that a user can act on: one class per kind of failure, each with its own exit code.
 
 The command line prints ``str(error)`` as one line and exits with ``exit_code``. A message names the
-offending value and the rule it breaks. Exit code 2 is reserved for command-line usage errors, as in
-``argparse``.
+offending value and the rule it breaks. Exit code 2 is that of ``argparse``, too.
 """
 
 
@@ -10,6 +9,12 @@ class TwofoldError(Exception):
     """Base of every error that Twofold raises on purpose."""
 
     exit_code = 1
+
+
+class UsageError(TwofoldError):
+    """Options of a command line that do not go together."""
+
+    exit_code = 2
 
 
 class NetworkError(TwofoldError):

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import TwofoldError
 from twofold.sim.evaluate.backends import golden, onnx, pytorch
 from twofold.sim.workloads.random_network import random_inputs, random_network, random_quantized
@@ -93,8 +94,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m twofold.sim.evaluate.networks", description=__doc__
     )
-    parser.add_argument("--count", type=int, default=COUNT, help="of networks (%(default)s)")
-    parser.add_argument("--first", type=int, default=0, help="seed of the first (%(default)s)")
+    parser.add_argument(
+        "--count", type=ranges.SAMPLES, default=COUNT, help="of networks (%(default)s)"
+    )
+    parser.add_argument(
+        "--first", type=ranges.SEED, default=0, help="seed of the first (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)
     try:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import TwofoldError
 from twofold.hw.contract.files import write_json
 from twofold.sim.fuzz.case import Limits
@@ -18,13 +19,19 @@ EXIT_FAULTS = 1
 def main(argv: Sequence[str] | None = None) -> int:
     """Fuzz and print counts by reader; returns 1 if there were faults."""
     parser = argparse.ArgumentParser(prog="python -m twofold.sim.fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=300.0, help="in all (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of every case (%(default)s)")
-    parser.add_argument("--cases", type=int, help="most of each reader, from --first on")
-    parser.add_argument("--first", type=int, default=0, help="number of the first case")
+    parser.add_argument(
+        "--seconds", type=ranges.SECONDS, default=300.0, help="in all (%(default)s)"
+    )
+    parser.add_argument("--seed", type=ranges.SEED, default=1, help="of every case (%(default)s)")
+    parser.add_argument("--cases", type=ranges.SAMPLES, help="most of each reader, from --first on")
+    parser.add_argument("--first", type=ranges.SEED, default=0, help="number of the first case")
     parser.add_argument("--reader", choices=READERS, action="append", help="only these readers")
-    parser.add_argument("--limit", type=float, default=20.0, help="seconds of a case (%(default)s)")
-    parser.add_argument("--memory", type=int, default=1024, help="MB of a case (%(default)s)")
+    parser.add_argument(
+        "--limit", type=ranges.SECONDS, default=20.0, help="seconds of a case (%(default)s)"
+    )
+    parser.add_argument(
+        "--memory", type=ranges.whole(1, 1 << 20), default=1024, help="MB of a case (%(default)s)"
+    )
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="folder of faults")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)

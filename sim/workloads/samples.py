@@ -6,7 +6,7 @@ recomputed; nothing is stored next to the inputs.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,8 @@ from twofold.sw.inputs.audio import features
 from twofold.sw.inputs.digits import has_examples
 from twofold.sw.inputs.folders import NOT_WORDS
 
-DEFAULT_SAMPLES = 10
 AUDIO_SAMPLES = 8
-"""How often a single sample is sent."""
+"""How often a single sample is sent, unless it is said."""
 
 Done = Callable[[int, int], None]
 """Progress callback: number of samples so far, and in total."""
@@ -50,7 +49,7 @@ class Workload:
 def choose(
     quantized: QuantizedNetwork,
     *,
-    samples: int | None = DEFAULT_SAMPLES,
+    samples: int | None = None,
     data: Path | None = None,
     wav: Path | None = None,
     inputs: Sequence[Path] = (),
@@ -61,13 +60,12 @@ def choose(
     Parameters
     ----------
     quantized: the network; its artefact says what its input is.
-    samples: number of samples, None for all there are.
+    samples: number of samples, None for all there are. Where there are fewer, a remark says so.
     data: folder with one subfolder per class; for audio in the layout of Google Speech Commands,
         whose test split is used.
-    wav: a recording for a network that takes audio; sent `AUDIO_SAMPLES` times.
-    inputs: files of any kind that `twofold.sw.inputs.read_inputs` reads; a single recording or
-        picture is sent `AUDIO_SAMPLES` times. At most one of ``data``, ``wav`` and ``inputs`` may
-        be given.
+    wav: a recording for a network that takes audio; sent ``samples`` times, or `AUDIO_SAMPLES`.
+    inputs: files of any kind that `twofold.sw.inputs.read_inputs` reads; a single sample is sent
+        as often as ``wav``. At most one of ``data``, ``wav`` and ``inputs`` may be given.
     done: progress callback, for reading that takes a while.
 
     Without any of them, a network that takes audio gets speech from eSpeak NG, and any other the
@@ -79,28 +77,34 @@ def choose(
     DatasetError: a folder is not what it should be.
     ToolError: what renders speech or holds the examples is missing.
     """
-    name, audio = quantized.network.name, quantized.input["kind"] == "audio"
     if sum((data is not None, wav is not None, bool(inputs))) > 1:
         raise InputError("choose one of a data set, a recording and files of inputs")
+    name, audio = quantized.network.name, quantized.input["kind"] == "audio"
     if wav is not None and not audio:
         raise InputError(f"{wav}: {name} takes no audio ({quantized.input['kind']})")
     if wav is not None or inputs:
-        return _named(quantized, [wav] if wav is not None else inputs, samples)
-    if data is not None:
-        return _labelled(read_labelled(quantized, [data], count=samples, done=done))
-    if audio:
-        return _rendered(quantized, samples, done)
-    if has_examples(quantized):
-        return _labelled(read_labelled(quantized, count=samples))
-    raise InputError(f"{name}: no samples for it come with Twofold; give files of inputs")
+        found = _named(quantized, [wav] if wav is not None else inputs, samples)
+    elif data is not None:
+        found = _labelled(read_labelled(quantized, [data], count=samples, done=done))
+    elif audio:
+        found = _rendered(quantized, samples, done)
+    elif has_examples(quantized):
+        found = _labelled(read_labelled(quantized, count=samples))
+    else:
+        raise InputError(f"{name}: no samples for it come with Twofold; give files of inputs")
+    there = len(found.inputs)
+    if samples is None or there >= samples:
+        return found
+    return replace(found, remarks=(*found.remarks, f"{found.source}: has {there:,} samples only"))
 
 
 def _named(quantized: QuantizedNetwork, paths: Sequence[Path], samples: int | None) -> Workload:
     """Samples of files; a single one is repeated, so that there is a steady state."""
     found = read_inputs(quantized, paths).complete()
     chosen, names = found.samples[:samples], list(found.names[:samples])
-    if len(names) == 1:
-        chosen, names = np.repeat(chosen, AUDIO_SAMPLES, axis=0), names * AUDIO_SAMPLES
+    if len(found.names) == 1:
+        count = samples or AUDIO_SAMPLES
+        chosen, names = np.repeat(chosen, count, axis=0), names * count
     source = ", ".join(map(shown, paths[:3])) + (", ..." if len(paths) > 3 else "")
     return Workload(source, chosen, names, [None] * len(names), found.remarks)
 

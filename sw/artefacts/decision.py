@@ -12,7 +12,9 @@ from typing import Any
 from twofold.sw.errors import ArtefactError
 
 HOP_MS = 64
-"""Shortest time between two windows."""
+"""Shortest time between two windows, of which every other is a multiple."""
+HOP_MAX = 1024
+"""Longest time between two windows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class Decision:
     gate: float = -65.0
 
     def __post_init__(self) -> None:
-        if type(self.hop) is not int or self.hop % HOP_MS or not HOP_MS <= self.hop <= 1024:
+        if type(self.hop) is not int or self.hop % HOP_MS or not HOP_MS <= self.hop <= HOP_MAX:
             raise ArtefactError(f"decision: hop is {self.hop!r}, needs a multiple of 64, 64..1024")
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twofold.sw.cli.device import named_bitstream
 from twofold.sw.cli.options import machine_for
 from twofold.sw.errors import InputError
 
@@ -60,4 +61,4 @@ def plan_for(args: argparse.Namespace, network: "QuantizedNetwork", file: Path) 
     from twofold.sw.rack.replica import Plan
 
     machine = machine_for(args, network.network)
-    return Plan(file.read_bytes(), machine.folding, args.device, args.xclbin, args.build)
+    return Plan(file.read_bytes(), machine.folding, args.device, named_bitstream(args), args.build)

@@ -40,8 +40,10 @@ VERBS = {
     },
 }  # fmt: skip
 """Modules of `twofold.sw.cli.verbs` by command name, in the order of the workflow."""
-OUTPUTS = ("out", "picture", "float_onnx", "json", "readme")
+OUTPUTS = ("out", "picture", "float_onnx", "figures", "readme")
 """Options that name a file to write; every other path is read."""
+NAMES = ("network", "machine", "models", "files")
+"""Options that take what ships by its name, and anything else as a file to read."""
 
 
 class Command(Protocol):
@@ -114,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     before any work is done. A missing optional package becomes a ToolError that names it. Raises
     FileError.
     """
-    paths = {name: list(_paths(value)) for name, value in vars(args).items()}
+    paths = {name: list(_paths(value, name in NAMES)) for name, value in vars(args).items()}
     outputs = [path for name in OUTPUTS for path in paths.get(name, ())]
     inputs = [path for name, found in paths.items() if name not in OUTPUTS for path in found]
     try:
@@ -134,10 +136,11 @@ def run(args: argparse.Namespace) -> int:
         ) from error
 
 
-def _paths(value: object) -> Iterator[Path]:
+def _paths(value: object, named: bool) -> Iterator[Path]:
+    """Paths among the values of an option; its texts, too, if it is one of `NAMES`."""
     for one in value if isinstance(value, list | tuple) else (value,):
-        if isinstance(one, Path):
-            yield one
+        if isinstance(one, Path) or (named and isinstance(one, str)):
+            yield Path(one)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from twofold.hw.contract.errors import MachineError, NetworkError
 from twofold.hw.contract.machine import BOARD
 from twofold.hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS, canonical_variant
+from twofold.hw.contract.ranges import SAMPLES, Worded
+from twofold.sw.cli.unused import refuse
 from twofold.sw.data.options import DATA_VARIABLE
 
 if TYPE_CHECKING:
@@ -125,7 +127,7 @@ def add_input(parser: argparse.ArgumentParser) -> None:
 def add_samples(parser: argparse.ArgumentParser) -> None:
     """Declare ``--samples``."""
     parser.add_argument(
-        "--samples", type=sample_count, metavar="N",
+        "--samples", type=Worded(SAMPLES, "all"), metavar="N",
         help="how many, or 'all' (default: 10, or all of --input)",
     )  # fmt: skip
 
@@ -133,17 +135,8 @@ def add_samples(parser: argparse.ArgumentParser) -> None:
 def samples(args: argparse.Namespace) -> int | None:
     """How many samples ``--samples`` asks for; None for all of them."""
     if args.samples is None:
-        return None if args.input else 10
+        return None if args.input or getattr(args, "wav", None) else 10
     return None if args.samples == "all" else args.samples
-
-
-def sample_count(text: str) -> int | str:
-    """Parse a number of samples, or ``all``."""
-    if text == "all":
-        return text
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number >= 1, nor 'all'")
-    return int(text)
 
 
 def add_workload(parser: argparse.ArgumentParser) -> None:
@@ -178,9 +171,10 @@ def network_file(args: argparse.Namespace) -> Path:
     """File of the network that the options name.
 
     Raises NetworkError for an unknown name, and if only a machine is named and no shipped network
-    belongs to it.
+    belongs to it; UsageError for options that name two networks.
     """
     if args.network is not None:
+        refuse(args, "net", "variant", why="names another network; leave it out with --network")
         return named_network(args.network)
     if getattr(args, "machine", None) is not None:
         return _network_of(named_machine(args))
@@ -222,11 +216,11 @@ def _variant(args: argparse.Namespace) -> str:
 
 
 def named_machine(args: argparse.Namespace) -> "Machine":
-    """The machine that ``--machine`` names. Raises MachineError."""
-    # ``--net`` and ``--folding`` would name another machine; do not silently ignore them.
-    for option in ("net", "variant", "folding"):
-        if getattr(args, option, None) is not None:
-            raise MachineError(f"--{option} names a shipped machine; leave it out with --machine")
+    """The machine that ``--machine`` names. Raises MachineError, and UsageError for options that
+    name another one.
+    """
+    names = ("net", "variant", "folding")
+    refuse(args, *names, why="names a shipped machine; leave it out with --machine")
     return load_machine(args.machine)
 
 
@@ -308,8 +302,8 @@ def chosen_machine(network: "Network", size: str, board: str = BOARD) -> "Machin
     return machine
 
 
-def report_subject(args: argparse.Namespace, machine: "Machine") -> str:
-    """Name of the report about a run on ``machine``.
+def report_subject(args: argparse.Namespace, subject: str) -> str:
+    """Name of the report about ``subject``, the name of a machine or of a network.
 
     A network or machine that the user supplies as a file is distinguished from others of the same
     name by its content. Raises FileError.
@@ -320,6 +314,4 @@ def report_subject(args: argparse.Namespace, machine: "Machine") -> str:
 
     named = (getattr(args, name, None) for name in ("network", "machine"))
     files = [Path(name) for name in named if name is not None and Path(name).is_file()]
-    return subject_of(
-        machine.name, content=b"".join(read_bytes(path, FILE_BYTES_MAX) for path in files)
-    )
+    return subject_of(subject, content=b"".join(read_bytes(path, FILE_BYTES_MAX) for path in files))

@@ -19,10 +19,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import TwofoldError
 from twofold.hw.contract.files import reading
 from twofold.sw.artefacts import QuantizedNetwork
-from twofold.sw.cpu.engine import CpuEngine
+from twofold.sw.cpu.engine import MOST_THREADS, CpuEngine
 from twofold.sw.cpu.library import available_isas
 from twofold.sw.errors import ArtefactError
 
@@ -145,22 +146,19 @@ def load_inputs(path: Path) -> np.ndarray:
     return inputs
 
 
-def _positive(text: str) -> list[int]:
-    values = [int(part) for part in text.split(",")]
-    if min(values) < 1:
-        raise ValueError(text)
-    return values
-
-
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m twofold.sw.cpu.timing", description=__doc__)
     parser.add_argument("--network", type=Path, required=True, help="quantized network (.npz)")
     parser.add_argument("--inputs", type=Path, help="uint8 inputs (.npy); noise without")
-    parser.add_argument("--batch", type=_positive, default=[1, 64, 1024], help="samples a call")
-    parser.add_argument("--threads", type=_positive, default=[1], help="numbers of threads")
+    batch = ranges.Listed(ranges.SAMPLES)
+    parser.add_argument("--batch", type=batch, default=[1, 64, 1024], help="samples a call")
+    threads = ranges.Listed(ranges.whole(1, MOST_THREADS))
+    parser.add_argument("--threads", type=threads, default=[1], help="numbers of threads")
     parser.add_argument("--isa", help="instruction sets, or `all`; the fastest without")
-    parser.add_argument("--repeats", type=int, default=15, help="repeats of each configuration")
-    parser.add_argument("--seconds", type=float, default=0.1, help="length of a repeat")
+    parser.add_argument(
+        "--repeats", type=ranges.REPEATS, default=15, help="repeats of each configuration"
+    )
+    parser.add_argument("--seconds", type=ranges.SECONDS, default=0.1, help="length of a repeat")
     parser.add_argument("--layers", action="store_true", help="also the time of each layer")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser.parse_args(argv)

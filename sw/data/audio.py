@@ -23,11 +23,10 @@ import soxr
 from numpy.typing import NDArray
 
 from twofold.sw.artefacts.regular import read_regular
+from twofold.sw.data.options import RATE, RATES
 from twofold.sw.data.whole import shortfall
 from twofold.sw.errors import AudioError
 
-RATE = 16_000
-"""Samples a second of everything behind this module."""
 CLIP = RATE
 """Samples of a clip: one second."""
 MIN_SECONDS = 0.1
@@ -38,8 +37,6 @@ WORD_SECONDS_MAX = 2.0
 """A longer recording is more than one word."""
 WORD_SECONDS = 1.1
 """Of a longer recording a part that may matter is left out."""
-RATES = (4_000, 192_000)
-"""Lowest and highest sample rate accepted."""
 FORMATS = ("WAV", "WAVEX", "RF64", "AIFF", "AU", "FLAC", "OGG", "MP3")
 """Accepted kinds of file. In each of them a truncated file can be recognized."""
 BYTES_MAX = 1 << 28

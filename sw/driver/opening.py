@@ -14,6 +14,7 @@ from twofold.hw.contract.files import read_bytes
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
+from twofold.hw.contract.ranges import whole
 from twofold.hw.contract.shipped import machines_for
 from twofold.hw.xclbin import xclbin
 from twofold.hw.xclbin.xclbin import LARGEST, Mode
@@ -27,6 +28,8 @@ from twofold.sw.xrt.library import RUNTIMES, emulated
 GROUP = "twofold.devices"
 SERIAL = "serial"
 """A board on a serial line, as in ``serial:/dev/ttyUSB0``."""
+CARDS, RATES = whole(0, 999), whole(1, 100_000_000)
+"""Numbers of cards, and baud of a line."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def open_devices(text: str, request: DeviceRequest) -> Selection:
     name, colon, number = text.partition(":")
     if name == SERIAL and number:
         return Selection((_on_line(number, request),), f"the board at {number}")
-    numbered = name in RUNTIMES and number.isdecimal()
+    numbered = name in RUNTIMES and CARDS.read(number) is not None
     if name not in available() or name == SERIAL or (colon and not numbered):
         raise ToolError(
             f"--device is {text!r}, choose one of {', '.join(available())} (xrt:n and pynq:n for "
@@ -208,8 +211,8 @@ def _on_line(text: str, request: DeviceRequest) -> Device:
     from twofold.sw.link.device import BAUD, open_serial
 
     port, at, rate = text.partition("@")
-    if at and not (rate.isdecimal() and int(rate)):
-        raise ToolError(f"--device: the rate of a line is {rate!r}, needs a number of baud")
+    if at and RATES.read(rate) is None:
+        raise ToolError(f"--device: the rate of a line is {rate!r}, needs {RATES} (baud)")
     baud = int(rate) if at else BAUD
     return open_serial(port, request.network, request.folding, baud=baud)
 

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from twofold.hw.boards import default
+from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import MachineError, TwofoldError
 from twofold.hw.contract.machine import Machine
 from twofold.hw.contract.network import Network
@@ -151,11 +152,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--network", required=True, help="quantized network (.npz)")
     parser.add_argument("--machine", help="machine file (default: a shipped one)")
-    parser.add_argument("--batch", type=int, default=BATCH, help="samples a call (%(default)s)")
     parser.add_argument(
-        "--units", type=int, default=default().units, help="compute units (%(default)s)"
+        "--batch", type=ranges.SAMPLES, default=BATCH, help="samples a call (%(default)s)"
     )
-    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each kind (%(default)s)")
+    parser.add_argument(
+        "--units", type=ranges.UNITS, default=default().units, help="compute units (%(default)s)"
+    )
+    parser.add_argument(
+        "--repeats", type=ranges.REPEATS, default=REPEATS, help="of each kind (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)
     try:

@@ -29,11 +29,13 @@ def move(
 
     Raises
     ------
-    NetworkError: a list has the wrong length, or a number does not fit its layer.
+    NetworkError: a list has the wrong length, a number does not fit its layer, or there is no layer
+        that has the parameter.
     """
     layers = list(network.layers)
     if taps is not None:
         places = [at for at, layer in enumerate(layers) if isinstance(layer.sparsity, Taps)]
+        _some(network, places, "taps")
         for at in places:
             layers[at] = replace(layers[at], sparsity=_spread(layers[at], taps))
     if winners is not None:
@@ -47,10 +49,14 @@ def move(
         for at, count in _matched(complementary, sets, "sets"):
             layers[at] = replace(layers[at], sparsity=Complementary(count))
     if fan_in is not None:
-        for at, layer in enumerate(layers):
-            if layer.FLATTENS and isinstance(layer.sparsity, Complementary):
-                sparsity = replace(layer.sparsity, fan_in=fan_in)
-                layers[at] = replace(layer, sparsity=sparsity)
+        places = [
+            at for at, layer in enumerate(layers)
+            if layer.FLATTENS and isinstance(layer.sparsity, Complementary)
+        ]  # fmt: skip
+        _some(network, places, "complementary sets in a linear layer, whose fan-in this is")
+        for at in places:
+            sparsity = replace(layers[at].sparsity, fan_in=fan_in)
+            layers[at] = replace(layers[at], sparsity=sparsity)
     return replace(network, layers=tuple(layers))
 
 
@@ -79,6 +85,11 @@ def _spread(layer: Layer, taps: float) -> Taps:
     least = math.floor(taps)
     more = round((taps - least) * kernels)
     return Taps((least + 1,) * more + (least,) * (kernels - more))
+
+
+def _some(network: Network, places: Sequence[int], what: str) -> None:
+    if not places:
+        raise NetworkError(f"{network.name} has no {what}")
 
 
 def _matched(places: list[int], values: Sequence[int], what: str) -> list[tuple[int, int]]:

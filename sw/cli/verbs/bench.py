@@ -18,7 +18,9 @@ from twofold.sw.cli.options import (
     add_input,
     add_json,
     named_network,
+    report_subject,
 )
+from twofold.sw.cli.unused import refuse
 from twofold.sw.data.options import data_folder
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def engine_names(text: str) -> list[str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold bench``."""
-    parser.add_argument("--net", choices=NETWORKS, default=NET, help="shipped networks")
+    parser.add_argument("--net", choices=NETWORKS, help=f"shipped networks (default: {NET})")
     parser.add_argument(
         "--network", metavar="NAME|FILE", help="this network (.npz, or one that ships) instead"
     )
@@ -87,6 +89,11 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.bench.show import show
     from twofold.sw.cli.progress import Steps
 
+    if args.network is None:
+        refuse(args, "input", why="is for --network; those that ship have samples of their own")
+    else:
+        refuse(args, "net", why="names other networks; leave it out with --network")
+    args.net = args.net or NET
     begun, load = datetime.now(timezone.utc), machine.load()
     cache = (args.build / "bench").absolute()
     cache.mkdir(parents=True, exist_ok=True)
@@ -112,7 +119,8 @@ def run(args: argparse.Namespace) -> int:
         networks={subject.name: dict(subject.facts) for subject in subjects},
         accuracies=known,
     )
-    path = write_report(args.build, "bench.json", args.net, json.dumps(report, indent=1) + "\n")
+    subject = args.net if args.network is None else report_subject(args, subjects[0].name)
+    path = write_report(args.build, "bench.json", subject, json.dumps(report, indent=1) + "\n")
     if args.json:
         print(json.dumps(report))
     else:

@@ -5,6 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.options import (
     add_bitstreams,
     add_build,
@@ -12,6 +13,7 @@ from twofold.sw.cli.options import (
     add_machine,
     described_machine,
 )
+from twofold.sw.cli.unused import refuse
 
 if TYPE_CHECKING:
     from twofold.hw.contract.machine import Machine
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target", choices=TARGETS, default="hw", help="a card (default), or its emulation"
     )
     parser.add_argument(
-        "--units", type=int, default=1, help="compute units of the emulation (default: 1)"
+        "--units", type=ranges.UNITS, help="compute units of the emulation (default: 1)"
     )
     group = parser.add_argument_group("boards that open tools build")
     group.add_argument(
@@ -51,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.board is not None and find(args.board).desk is not None:
         args.default_size = "small"
+    if args.target == "hw":
+        refuse(args, "units", why="is for --target hw_emu; a card has one in each region")
     machine = described_machine(args)
     if args.target == "hw" and find(machine.board).desk is not None:
         return _for_desk(args, machine)
@@ -60,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if args.target == "hw":
         return _for_card(args, machine)
     with Steps(Console(stderr=True)) as steps:
-        path = write_bitstream(Target(machine, args.units), args.bitstreams, args.build, steps)
+        path = write_bitstream(Target(machine, args.units or 1), args.bitstreams, args.build, steps)
     _print_result(args, machine, str(path))
     return 0
 

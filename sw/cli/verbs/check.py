@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.device import add_device, opened
 from twofold.sw.cli.options import quantized
 
@@ -21,7 +22,9 @@ SEED = 11
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold check``."""
     add_device(parser)
-    parser.add_argument("--samples", type=int, help="of the self-test (default: about 2 s of them)")
+    parser.add_argument(
+        "--samples", type=ranges.SAMPLES, help="of the self-test (default: about 2 s of them)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

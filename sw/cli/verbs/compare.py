@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.options import add_board, add_json, add_network, network_file
+from twofold.sw.cli.unused import refuse
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,15 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser, machine=False)
     add_board(parser)
     parser.add_argument(
-        "--cycles", type=int, metavar="N",
+        "--cycles", type=ranges.CYCLES, metavar="N",
         help="of the dense machine, at most (default: the fastest that fits the board)",
     )  # fmt: skip
     parser.add_argument(
-        "--weights", type=float, default=0.1, metavar="SHARE",
+        "--weights", type=ranges.SHARE, default=0.1, metavar="SHARE",
         help="share of the weights that are kept (default: 0.1)",
     )  # fmt: skip
     parser.add_argument(
-        "--activations", type=float, default=0.125, metavar="SHARE",
+        "--activations", type=ranges.SHARE, default=0.125, metavar="SHARE",
         help="share of the activations that win (default: 0.125)",
     )  # fmt: skip
     add_json(parser)
@@ -79,6 +81,7 @@ def _network(args: argparse.Namespace) -> "Network":
 
     if args.onnx is None:
         return network_of_file(network_file(args))
+    refuse(args, "network", "net", "variant", why="names another network; leave it out with --onnx")
     from twofold.hw.contract.files import read_bytes
     from twofold.sw.onnx.importer.assemble import import_onnx
     from twofold.sw.onnx.importer.graph import BYTES_MAX

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.options import (
     EXIT_MISMATCH,
     add_bitstreams,
@@ -25,15 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold emulate``."""
     add_machine(parser, "tiny")
     parser.add_argument(
-        "--units", type=int, default=1, help="compute units, one a region at most (default: 1)"
-    )
+        "--units", type=ranges.UNITS, default=1,
+        help="compute units, one a region at most (default: 1)",
+    )  # fmt: skip
     add_workload(parser)
     parser.add_argument(
         "--backend", choices=RUNTIMES, action="append", help="only this one (default: both)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=1800.0, help="that a back-end may take (default: 1800)"
-    )
+        "--seconds", type=ranges.SECONDS, default=1800.0,
+        help="that a back-end may take (default: 1800)",
+    )  # fmt: skip
     add_bitstreams(parser)
     add_build(parser)
     add_json(parser)
@@ -77,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     for line in workload.remarks:
         print(f"note: {line}", file=sys.stderr)
     tree = {**found.to_json(), "source": workload.source}
-    subject = report_subject(args, machine)
+    subject = report_subject(args, machine.name)
     write_report(args.build, "emulation.json", subject, json.dumps(tree, indent=1) + "\n")
     if args.json:
         print(json.dumps(tree))

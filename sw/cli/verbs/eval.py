@@ -18,6 +18,7 @@ from twofold.sw.cli.options import (
     named_network,
     quantized,
 )
+from twofold.sw.cli.unused import refuse
 from twofold.sw.data.options import DATA_VARIABLE
 from twofold.sw.errors import DatasetError, InputError
 
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sim.evaluate.backends import backend
     from twofold.sw.artefacts import QuantizedNetwork
 
+    _check(args)
     found = quantized(args)
     chosen = backend(args.backend, args.build, lambda network: machine_for(args, network))
     if args.robust:
@@ -92,6 +94,21 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(evaluation, figures)
     return 1 if figures["mismatches_vs_golden"] else 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise UsageError for options without an effect."""
+    if args.backend != "rtl":
+        refuse(args, "folding", why="is for --backend rtl")
+        if args.network is not None:
+            refuse(args, "machine", why="is for --backend rtl")
+    if args.robust:
+        refuse(args, "picture", why="is of one network; leave it out with --robust")
+    else:
+        refuse(args, "beside", why="is for --robust")
+    if args.files:
+        refuse(args, "data", why="names other samples than FILE; leave one of them out")
+        refuse(args, "stream", "robust", why="takes the clips of --data; leave FILE out")
 
 
 def measure(

@@ -8,14 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import NetworkError
 from twofold.sw.cli.options import add_board, add_json, load_machine, named_network
 from twofold.sw.cli.verbs.train import (
+    SCALE,
     add_data_arguments,
     add_task,
     data_source,
     display,
-    positive,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of search: an artefact of yours, which is also the teacher, with --data for it",
     )  # fmt: skip
     parser.add_argument(
-        "--cycles", type=int, metavar="N", help="of search: cycles per sample, at most",
+        "--cycles", type=ranges.CYCLES, metavar="N", help="of search: cycles per sample, at most",
     )  # fmt: skip
     add_board(parser)
     parser.add_argument(
@@ -49,11 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_data_arguments(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("build/explore"),
+        "--out", dest="folder", type=Path, metavar="DIR", default=Path("build/explore"),
         help="reports (default %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--scale", type=positive, default=0.1, metavar="X",
+        "--scale", type=SCALE, default=0.1, metavar="X",
         help="epochs of the students, as a share of the shipped recipe's (default %(default)s); "
         "the teacher is trained in full, once; with seeds, of everything",
     )  # fmt: skip
@@ -66,14 +67,14 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.train.journal import Journal
 
     study = _search(args) if args.study == SEARCH else _around_presets(args)
-    args.out.mkdir(parents=True, exist_ok=True)
-    journal = Journal(args.out / f"{args.study}.jsonl")
+    args.folder.mkdir(parents=True, exist_ok=True)
+    journal = Journal(args.folder / f"{args.study}.jsonl")
     journal.clear()
     done: list[Figure] = []
 
     def report_figure(figure: "Figure") -> None:
         done.append(figure)
-        report.write(done, args.out, args.study)
+        report.write(done, args.folder, args.study)
 
     with display(journal) as shown:
         figures = study(shown, report_figure)

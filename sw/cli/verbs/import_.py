@@ -4,8 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.options import EXIT_MISMATCH, add_json
 
+STEP, ZERO = ranges.real(1e-30, 1e30), ranges.whole(0, 255)
 HELP = "read a quantized ONNX model, find its sparsity, and write a network"
 
 
@@ -49,8 +51,8 @@ def scale(text: str) -> Any:
 
     step, _, zero = text.partition(":")
     try:
-        return Scale(float(step), int(zero or 0))
-    except (ValueError, OnnxError) as error:
+        return Scale(STEP(step), int(ZERO(zero or "0")))
+    except OnnxError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
 
 

@@ -8,14 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.deciding import add_decision, decision
 from twofold.sw.cli.device import add_device, opened
 from twofold.sw.cli.options import quantized
+from twofold.sw.cli.unused import refuse
+from twofold.sw.data.options import RATE, RATES
 
 if TYPE_CHECKING:
     from twofold.sw.live.decide import Word
     from twofold.sw.live.listen import Ended, Source
 
+MICROPHONES = ranges.whole(0, 9999)
 HELP = "find words in running audio: a microphone, recordings of any length, standard input"
 
 
@@ -30,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--microphone", metavar="NAME", help="name or number of an input (default: the system's)"
     )
     parser.add_argument(
-        "--rate", type=int, default=16_000, metavar="HZ",
-        help="samples a second of raw standard input (%(default)s)",
+        "--rate", type=ranges.whole(*RATES), metavar="HZ",
+        help=f"samples a second of raw standard input (default: {RATE})",
     )  # fmt: skip
     parser.add_argument(
         "--pace", action="store_true", help="hear recordings no faster than they were spoken"
@@ -71,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sources(args: argparse.Namespace) -> "list[Source]":
-    """Raises InputError, AudioError."""
+    """Raises InputError, AudioError, and UsageError for options of other sources."""
     from twofold.sw.inputs import shown
     from twofold.sw.live.listen import Source
     from twofold.sw.live.sources import (
@@ -85,14 +89,21 @@ def _sources(args: argparse.Namespace) -> "list[Source]":
     def paced(pieces: Callable[[], Iterable[Any]]) -> Callable[[], Iterable[Any]]:
         return (lambda: at_pace(pieces())) if args.pace else pieces
 
-    if not args.files:
+    if "-" not in args.files:
+        refuse(args, "rate", why="is for raw standard input (-)")
+    if not any(name != "-" for name in args.files):
+        refuse(args, "pace", why="is for recordings; other sources come at their own")
+    if args.files:
+        refuse(args, "microphone", why="is heard where no files are named; leave them out")
+    else:
         name = args.microphone
-        device = int(name) if name and name.isdecimal() else name
+        number = None if name is None else MICROPHONES.read(name)
+        device = name if number is None else int(number)
         return [Source("microphone", partial(microphone_pieces, device))]
     found: list[Source] = []
     for name in args.files:
         if name == "-":
-            pieces = partial(byte_pieces, sys.stdin.buffer, args.rate)
+            pieces = partial(byte_pieces, sys.stdin.buffer, args.rate or RATE)
             found.append(Source("standard input", pieces))
             continue
         path = Path(name)

@@ -4,7 +4,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.options import add_build, add_json, add_machine, described_machine
+from twofold.sw.cli.unused import refuse
 
 if TYPE_CHECKING:
     from twofold.hw.contract.machine import Machine
@@ -18,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_machine(parser, size="full")
     parser.add_argument(
         "--seconds",
-        type=float,
-        default=3600,
+        type=ranges.SECONDS,
+        default=3600.0,
         help="for the synthesis of one part; one that takes longer is taken from the area model",
     )
     parser.add_argument(
@@ -53,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.cli.progress import Steps
 
     if args.calibrate:
+        whole = ("network", "net", "variant", "machine", "folding", "board", "json")
+        refuse(args, *whole, why="is for one machine, --calibrate for everything synthesised")
         with Steps(Console(stderr=True)) as steps:
             print(calibrate(args.build, args.seconds, steps))
         return 0

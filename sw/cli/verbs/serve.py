@@ -8,9 +8,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.cluster import add_cluster, cluster, plan_for, scale_of
 from twofold.sw.cli.device import add_device, opened
 from twofold.sw.cli.options import named_network, network_file
+from twofold.sw.cli.unused import refuse
 from twofold.sw.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,28 +31,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models", nargs="*", metavar="NAME|FILE",
         help="networks that ship, or artefacts (default: that of the options below)",
     )  # fmt: skip
-    parser.add_argument("--port", type=int, default=8000, help="0 for a free one (%(default)s)")
+    parser.add_argument(
+        "--port", type=ranges.whole(0, 65_535), default=8000,
+        help="0 for a free one (%(default)s)",
+    )  # fmt: skip
     parser.add_argument(
         "--host", default="127.0.0.1",
         help="address to listen on (%(default)s); any but this machine's own needs a token in "
         f"${TOKEN_VARIABLE}",
     )  # fmt: skip
     parser.add_argument(
-        "--body", type=float, default=16, metavar="MB", help="size of a request (%(default)s)"
-    )
+        "--body", type=ranges.real(0.001, 1024), default=16.0, metavar="MB",
+        help="size of a request (%(default)g)",
+    )  # fmt: skip
     parser.add_argument(
-        "--rate", type=float, default=0, metavar="N",
+        "--rate", type=ranges.real(0, 1e9), default=0.0, metavar="N",
         help="requests a second of one client (default: any)",
     )  # fmt: skip
     parser.add_argument(
-        "--connections", type=int, default=512, metavar="N", help="at once (%(default)s)"
-    )
+        "--connections", type=ranges.whole(1, 1_000_000), default=512, metavar="N",
+        help="at once (%(default)s)",
+    )  # fmt: skip
     parser.add_argument(
-        "--streams", type=int, default=64, metavar="N",
+        "--streams", type=ranges.whole(0, 100_000), default=64, metavar="N",
         help="live streams at once (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--idle", type=int, default=30, metavar="S",
+        "--idle", type=ranges.whole(1, 86_400), default=30, metavar="S",
         help="seconds after which a connection that says nothing is closed (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
@@ -78,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
         body=round(args.body * MEGABYTE), rate=args.rate, connections=args.connections,
         streams=args.streams, idle=args.idle, origins=tuple(args.origin), token=token,
     )  # fmt: skip
+    if args.models:
+        refuse(args, "network", "net", "variant", why="names another network beside those given")
     files = [named_network(name) for name in args.models] or [network_file(args)]
     models: dict[str, Model] = {}
     with ExitStack() as stack, listening(args.host, args.port) as at:
@@ -127,9 +136,3 @@ def _check(args: argparse.Namespace, token: str | None, loopback: bool) -> None:
         )
     if token is not None and not (len(token) >= TOKEN_LENGTH and token.isascii()):
         raise InputError(f"{TOKEN_VARIABLE}: needs at least {TOKEN_LENGTH} ASCII characters")
-    if not 0 <= args.port <= 65_535:
-        raise InputError(f"--port is {args.port}, needs 0..65535")
-    if not 0.001 <= args.body <= 1024 or not 0 <= args.rate < 1e9 or args.connections < 1:
-        raise InputError("needs --body 0.001..1024, --rate 0 or more, --connections 1 or more")
-    if args.streams < 0 or not 1 <= args.idle <= 86_400:
-        raise InputError("needs --streams 0 or more, --idle 1..86400")

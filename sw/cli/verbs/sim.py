@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     known = parts(machine.name)
     if known is not None:
         simulation.figures.update(zip(("net", "variant", "folding"), known, strict=True))
-    write_report(args.build, "sim.json", report_subject(args, machine), as_json(simulation))
+    write_report(args.build, "sim.json", report_subject(args, machine.name), as_json(simulation))
     if args.json:
         print(json.dumps(simulation.figures))
     else:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twofold.hw.contract import ranges
 from twofold.hw.contract.machine import SUFFIX
 from twofold.sw.cli.options import add_board, add_build, add_json, add_network, network_file
 from twofold.sw.cli.solving import solved
@@ -23,12 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser, machine=False)
     add_board(parser)
     parser.add_argument(
-        "--cycles", type=int, metavar="N",
+        "--cycles", type=ranges.CYCLES, metavar="N",
         help="from sample to sample, at most (default: without --latency, as few as there is room)",
     )  # fmt: skip
     parser.add_argument(
-        "--latency", type=int, metavar="N", help="cycles from a sample's first beat to its result"
-    )
+        "--latency", type=ranges.CYCLES, metavar="N",
+        help="cycles from a sample's first beat to its result",
+    )  # fmt: skip
     parser.add_argument(
         "--budget",
         choices=("region", "slr", "none"),
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "timing (default; slr is another name of it), or anything",
     )
     parser.add_argument(
-        "--input-bytes", type=int, metavar="N",
+        "--input-bytes", type=ranges.whole(1, 1 << 26), metavar="N",
         help="of a sample taken a cycle (default: chosen, of the least area)",
     )  # fmt: skip
     parser.add_argument("--name", help="of the machine (default: network and cycles)")

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.deciding import add_decision, decision
 from twofold.sw.cli.device import add_device, opened
 from twofold.sw.cli.options import VARIANT_CHOICES, add_data, named_network, quantized
@@ -32,19 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser, otherwise="")
     parser.add_argument("--split", default="test", help="clips to lay into noise (%(default)s)")
     parser.add_argument(
-        "--minutes", type=float, default=MINUTES, help="length of a recording (%(default)s)"
-    )
+        "--minutes", type=ranges.real(0.1, 600), default=MINUTES,
+        help="length of a recording (%(default)s)",
+    )  # fmt: skip
     parser.add_argument(
-        "--snr", type=float, action="append", metavar="DB",
+        "--snr", type=ranges.real(-20, 60), action="append", metavar="DB",
         help="signal-to-noise ratio of a recording; may be repeated (default: 20, 10, 5)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of clips, places and noise")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of clips, places and noise")
     parser.add_argument(
         "--beside", choices=VARIANT_CHOICES, action="append", default=[], metavar="VARIANT",
         help="another shipped variant on the same recordings; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--alarms", type=float, default=ALARMS, metavar="N",
+        "--alarms", type=ranges.real(0, 1_000_000), default=ALARMS, metavar="N",
         help="choose the threshold with the fewest misses for N false alarms an hour (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--picture", type=Path, metavar="FILE", help="the curves (.png)")
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print. Raises DatasetError and InputError, and what the device raises."""
     from twofold.sw.artefacts import QuantizedNetwork
 
-    _check(args)
+    args.snr = list(dict.fromkeys(args.snr or SNRS))
     networks = [quantized(args)]
     net = args.net or args.default_net
     networks += [QuantizedNetwork.load(named_network(f"{net}-{one}")) for one in args.beside]
@@ -86,16 +88,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(found, args)
     return 0
-
-
-def _check(args: argparse.Namespace) -> None:
-    args.snr = list(dict.fromkeys(args.snr or SNRS))
-    if not 0.1 <= args.minutes <= 600:
-        raise InputError(f"--minutes is {args.minutes:g}, needs 0.1..600")
-    if not all(-20 <= one <= 60 for one in args.snr):
-        raise InputError("--snr: needs -20..60 dB")
-    if args.seed < 0:
-        raise InputError(f"--seed is {args.seed}, needs 0 or more")
 
 
 def _recordings(args: argparse.Namespace, network: "QuantizedNetwork") -> dict[float, "Recording"]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.device import add_device, opened
 from twofold.sw.cli.options import quantized
 
@@ -31,13 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold time``."""
     add_device(parser)
     parser.add_argument(
-        "--batch", type=int, help=f"samples of a call (default: a second of them, up to {BATCH:,})"
-    )
+        "--batch", type=ranges.SAMPLES,
+        help=f"samples of a call (default: a second of them, up to {BATCH:,})",
+    )  # fmt: skip
     parser.add_argument(
         "--input", type=Path, action="append", default=[], metavar="FILE",
         help="samples to measure with, repeated as often as a batch needs (default: noise)",
     )  # fmt: skip
-    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each kind (%(default)s)")
+    parser.add_argument(
+        "--repeats", type=ranges.REPEATS, default=REPEATS, help="of each kind (%(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     network = quantized(args)
     samples = read_inputs(network, args.input).complete().samples if args.input else None
     with opened(args, network) as (accelerator, reason):
-        figures = measure(accelerator, args.batch, max(args.repeats, 1), samples)
+        figures = measure(accelerator, args.batch, args.repeats, samples)
     figures |= {"network": network.network.name, "reason": reason}
     if args.json:
         print(json.dumps(figures))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import FileError, NetworkError, ToolError
 from twofold.hw.contract.files import check_output
 from twofold.hw.contract.presets import NETWORKS, canonical_variant, network
@@ -19,6 +20,8 @@ from twofold.sw.cli.options import (
     load_machine,
     named_network,
 )
+from twofold.sw.cli.unused import refuse
+from twofold.sw.data.options import DATA_VARIABLE, data_folder
 from twofold.sw.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from twofold.sw.train.recipe import Recipe
     from twofold.sw.train.sources import Progress, Source
 
+SCALE = ranges.real(0.0001, 1000)
+TAPS, COUNT = ranges.real(1, 1_000_000), ranges.whole(1, 1 << 24)
+COUNTS = ranges.Listed(COUNT)
 TASKS = ("commands", "digits10")
 HELP = "train a network and quantize it; a run that was stopped goes on where it was"
 
@@ -39,8 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         choices=TASKS,
-        default="commands",
-        help="of --net gsc: the ten commands, or the digits zero..nine (default %(default)s)",
+        help="of --net gsc: the ten commands, or the digits zero..nine (default: commands)",
     )
     parser.add_argument(
         "--variant",
@@ -58,33 +63,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_data_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="network (.npz)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of everything random")
     parser.add_argument(
-        "--scale", type=positive, default=1.0, metavar="X", help="factor on the number of epochs"
+        "--scale", type=SCALE, default=1.0, metavar="X", help="factor on the number of epochs"
     )
     parser.add_argument(
-        "--weights", type=_share, metavar="SHARE",
+        "--weights", type=ranges.SHARE, metavar="SHARE",
         help="of your own --network: share of the weights of hidden layers that is kept "
         "(default: as it is if it is sparse, otherwise 0.1)",
     )  # fmt: skip
     parser.add_argument(
         "--activations",
-        type=_share,
+        type=ranges.SHARE,
         metavar="SHARE",
         help="likewise: share of the activations that win (default 0.125)",
     )
-    parser.add_argument("--taps", type=float, metavar="N", help="mean taps of a conv1 kernel")
-    parser.add_argument("--winners", type=_numbers, metavar="K,K,K", help="k of every layer")
-    parser.add_argument("--sets", type=_numbers, metavar="N,N", help="complementary sets")
+    parser.add_argument("--taps", type=TAPS, metavar="N", help="mean taps of a conv1 kernel")
+    parser.add_argument("--winners", type=COUNTS, metavar="K,K,K", help="k of every layer")
+    parser.add_argument("--sets", type=COUNTS, metavar="N,N", help="complementary sets")
     parser.add_argument(
-        "--fan-in", type=int, metavar="N", help="weights of a unit of linear1 at most"
+        "--fan-in", type=COUNT, metavar="N", help="weights of a unit of linear1 at most"
     )
     parser.add_argument(
         "--start", type=Path, metavar="NET",
         help="network (.npz) that the student goes on from (default: the dense network)",
     )  # fmt: skip
     parser.add_argument(
-        "--teachers", type=int, metavar="N",
+        "--teachers", type=ranges.whole(1, 64), metavar="N",
         help="residual teachers, for audio; students learn the mean of their predictions "
         "(default 1)",
     )  # fmt: skip
@@ -127,26 +132,6 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _share(text: str) -> float:
-    """A share above 0, up to 1. Raises ArgumentTypeError."""
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share above 0, up to 1")
-    return value
-
-
-def positive(text: str) -> float:
-    """An option's number above 0 and below 1,000. Raises ArgumentTypeError."""
-    value = float(text)
-    if not 0 < value < 1000:
-        raise argparse.ArgumentTypeError(f"{text} is not in 0..1000")
-    return value
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
-
-
 def run(args: argparse.Namespace) -> int:
     """Train, and write the network, its journal (.jsonl) and its curves (.png).
 
@@ -158,6 +143,7 @@ def run(args: argparse.Namespace) -> int:
     from twofold.sw.train.loop import Trainer
     from twofold.sw.train.run import float_layers, rows, train
 
+    _check(args)
     if args.device == "cuda" and not cuda_is_there():
         raise ToolError("PyTorch finds no CUDA device; train with --device cpu")
     plan, open_source = _prepared(args)
@@ -203,7 +189,7 @@ def _prepared(
 
     variant = canonical_variant(args.variant)
     wanted = _moved(args, _description(args, variant))
-    if args.net == "gsc" and args.task != "commands":
+    if args.task not in (None, "commands"):
         wanted = relabel(wanted, args.task, DIGIT_WORDS)
     start = QuantizedNetwork.load(args.start) if args.start else None
     plan = recipe(
@@ -232,7 +218,7 @@ def _of_own(
     from twofold.sw.train.own import describe, own_recipe
     from twofold.sw.train.public import artefact_source
 
-    for option, unused in (("start", None), ("task", TASKS[0]), ("teachers", None)):
+    for option, unused in (("start", None), ("task", None), ("teachers", None)):
         if getattr(args, option) != unused:
             raise NetworkError(f"--{option} is for the networks that ship; leave it out")
     given = {name: getattr(args, name) for name in ("weights", "activations")}
@@ -249,6 +235,14 @@ def _moved(args: argparse.Namespace, network: "Network") -> "Network":
     from twofold.sw.train.point import move
 
     return move(network, taps=args.taps, winners=args.winners, sets=args.sets, fan_in=args.fan_in)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise UsageError for options without an effect."""
+    if args.network is not None:
+        refuse(args, "machine", why="names another description beside --network")
+    if args.net == "tiny":
+        refuse(args, "task", why="is for --net gsc")
 
 
 def cuda_is_there() -> bool:
@@ -268,13 +262,15 @@ def data_source(
     from twofold.sw.train.sources import DigitSource, SpeechSource
 
     if args.net == "tiny":
+        refuse(args, "data", why="is for --net gsc; the digits of tiny are those of scikit-learn")
         return DigitSource()
-    if args.data is None:
+    data = data_folder(args.data)
+    if data is None:
         raise DatasetError(
-            "no data: give --data DIR (or TWOFOLD_GSC=DIR to make), "
+            f"no data: give --data DIR or set {DATA_VARIABLE}, "
             "a folder in the layout of Google Speech Commands"
         )
-    return SpeechSource(args.data, args.work, progress=progress, classes=classes)
+    return SpeechSource(data, args.work, progress=progress, classes=classes)
 
 
 @contextmanager

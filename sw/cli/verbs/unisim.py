@@ -4,6 +4,7 @@ import argparse
 import json
 from dataclasses import asdict
 
+from twofold.hw.contract import ranges
 from twofold.sw.cli.options import (
     EXIT_MISMATCH,
     add_build,
@@ -22,10 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold unisim``."""
     add_machine(parser, net="tiny")
     parser.add_argument(
-        "--samples", type=int, default=SAMPLES, help="random samples for the machine (%(default)s)"
+        "--samples",
+        type=ranges.SAMPLES,
+        default=SAMPLES,
+        help="random samples for the machine (%(default)s)",
     )
     parser.add_argument(
-        "--cycles", type=int, default=CYCLES, help="of each comparison of a cell (%(default)s)"
+        "--cycles",
+        type=ranges.CYCLES,
+        default=CYCLES,
+        help="of each comparison of a cell (%(default)s)",
     )
     add_build(parser)
     add_json(parser)
@@ -39,16 +46,12 @@ def run(args: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
-    from twofold.hw.contract.errors import ToolError
     from twofold.sim.unisim.cells import run_cells
     from twofold.sim.unisim.machines import run_machine
     from twofold.sim.unisim.models import find_models
     from twofold.sim.workloads.random_network import random_inputs
     from twofold.sw.cli.progress import Steps
 
-    for name in ("samples", "cycles"):
-        if getattr(args, name) < 1:
-            raise ToolError(f"--{name} is {getattr(args, name)}, needs 1 or more")
     models = find_models()
     network = quantized(args)
     machine = machine_for(args, network.network)

@@ -20,6 +20,12 @@ from twofold.sim.workloads.random_network import random_network
 SEEDS = st.integers(0, 1 << 20)
 
 
+def test_targets_are_positive() -> None:
+    for target in (Target(cycles=0), Target(latency=-1)):
+        with pytest.raises(FoldingError, match="needs >= 1"):
+            choose(network("tiny"), target)
+
+
 @given(SEEDS)
 def test_every_width_can_be_built(seed: int) -> None:
     chosen = random_network(seed)

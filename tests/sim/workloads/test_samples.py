@@ -77,6 +77,7 @@ def test_an_audio_file_is_sent_several_times(tmp_path: Path):
     samples = choose(GSC, wav=path)
     assert samples.inputs.shape == (AUDIO_SAMPLES, 1, 32, 32)
     assert list(samples.names) == [str(path)] * AUDIO_SAMPLES
+    assert len(choose(GSC, wav=path, samples=3).inputs) == 3
     assert set(samples.labels) == {None}
     with pytest.raises(AudioError):
         choose(GSC, wav=tmp_path / "missing.wav")
@@ -108,7 +109,9 @@ def test_arrays_for_any_network(tmp_path: Path):
         workload = choose(quantized, samples=None, inputs=[tmp_path / "x.npy"])
         np.testing.assert_array_equal(workload.inputs, samples)
         assert list(workload.labels) == [None] * 5
-    assert len(choose(OWN, samples=3, inputs=[tmp_path / "x.npy"]).inputs) == 3
+    three, many = (choose(OWN, samples=n, inputs=[tmp_path / "x.npy"]) for n in (3, 9))
+    assert len(three.inputs) == 3 and not three.remarks
+    assert len(many.inputs) == 5 and "has 5 samples only" in many.remarks[-1]
     with pytest.raises(InputError, match=r"shape is \[5, 1, 8, 8\], gsc-fast takes"):
         choose(GSC, inputs=[tmp_path / "x.npy"])
 

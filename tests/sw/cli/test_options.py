@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from twofold.hw.contract import presets, shipped
-from twofold.hw.contract.errors import MachineError, NetworkError
+from twofold.hw.contract.errors import MachineError, NetworkError, UsageError
 from twofold.hw.contract.machine import Machine
 from twofold.sim.workloads.random_network import random_network, random_quantized
 from twofold.sw.cli import options
@@ -107,7 +107,7 @@ def test_wrong_names(own: Path, tmp_path: Path) -> None:
         options.quantized(parsed("--network", "gsc"))
     with pytest.raises(MachineError, match="no machine 'gsc' is shipped, nor is it a file"):
         options.described_machine(parsed("--machine", "gsc"))
-    with pytest.raises(MachineError, match="--folding names a shipped machine; leave it out"):
+    with pytest.raises(UsageError, match="--folding names a shipped machine; leave it out"):
         options.described_machine(parsed("--machine", "gsc-fast-full", "--folding", "small"))
     args = parsed("--machine", "gsc-fast-full", "--network", own)
     with pytest.raises(MachineError, match=r"random-3 does not fit the machine gsc-fast-full: "):
@@ -126,6 +126,7 @@ def test_samples() -> None:
     assert options.samples(parsed("--input", "x.npy")) is None
     assert options.samples(parsed("--samples", "3", "--input", "x.npy")) == 3
     assert options.samples(parsed("--samples", "all")) is None
+    assert options.samples(argparse.Namespace(samples=None, input=[], wav=Path("x.wav"))) is None
     for wrong in ("0", "-1", "many"):
         with pytest.raises(SystemExit):
             parsed("--samples", wrong)

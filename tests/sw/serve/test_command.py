@@ -22,10 +22,6 @@ def run(*options: object) -> int:
     [
         (("--host", "0.0.0.0"), InputError, r"open to others: set TWOFOLD_TOKEN"),
         (("--host", "::"), InputError, r"open to others"),
-        (("--port", 70_000), InputError, "--port is 70000"),
-        (("--body", 0), InputError, "--body 0.001"),
-        (("--rate", -1), InputError, "--rate 0 or more"),
-        (("--connections", 0), InputError, "--connections 1 or more"),
         (("gsc-slow", "--port", 0), NetworkError, "no network 'gsc-slow'"),
         (("tiny-fast", "tiny-fast", "--port", 0), InputError, "tiny-fast is served already"),
     ],

@@ -12,6 +12,7 @@ from twofold.sw.artefacts.shipped import shipped
 from twofold.sw.cli.main import main
 from twofold.sw.cli.verbs import train
 from twofold.sw.data.gsc import DIGIT_WORDS, KEYWORDS, open_gsc
+from twofold.sw.data.options import DATA_VARIABLE
 from twofold.sw.data.speech import VOICES, speak
 from twofold.sw.train import sources
 from twofold.sw.train.cache import clip_power
@@ -68,7 +69,8 @@ def test_cuda_needs_a_gpu(
     assert not out.exists()
 
 
-def test_needs_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_needs_data(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
     out = str(tmp_path / "net.npz")
     assert main(["train", "--out", out]) == 8
     assert "no data: give --data DIR" in capsys.readouterr().err

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from twofold.sim.workloads.random_network import random_network, random_quantized
 from twofold.sw.cli.main import main
 from twofold.sw.onnx.export.onnx import export
@@ -18,5 +20,6 @@ def test_a_model_is_compared(tmp_path: Path, capsys) -> None:
     assert tree["variants"]["dense"]["cycles_per_sample"] <= 3000
     assert main(command) == 0
     assert "25 % of the weights" in capsys.readouterr().out
-    assert main([*command, "--activations", "0"]) == 3
-    assert "a share of 0 of the activations" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*command, "--activations", "0"])
+    assert "argument --activations: '0': needs a number, 0.0001..1" in capsys.readouterr().err

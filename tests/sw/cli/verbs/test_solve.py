@@ -89,10 +89,9 @@ def test_another_board(own: Path, tmp_path: Path, capsys) -> None:
 
 
 def test_wrong_targets(own: Path) -> None:
-    with pytest.raises(FoldingError, match="cycles is 0, needs >= 1"):
-        run("--network", own, "--cycles", 0)
-    with pytest.raises(FoldingError, match="latency is -1, needs >= 1"):
-        run("--network", own, "--latency", -1)
+    for option, value in (("--cycles", 0), ("--latency", -1), ("--input-bytes", 0)):
+        with pytest.raises(SystemExit):
+            run("--network", own, option, value)
     with pytest.raises(FoldingError, match="arrives in"):
         run("--network", own, "--cycles", 1)
 
