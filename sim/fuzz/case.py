@@ -68,6 +68,7 @@ def ordinary_user() -> tuple[int, int] | None:
 def run_case(reader: Reader, path: Path, limits: Limits) -> tuple[Outcome, str]:
     """How reading ``path`` ends, and the text of a fault."""
     source, target = os.pipe()
+    begun = _resident()
     child = os.fork()
     if not child:
         os.close(source)
@@ -75,6 +76,7 @@ def run_case(reader: Reader, path: Path, limits: Limits) -> tuple[Outcome, str]:
     os.close(target)
     with os.fdopen(source, "rb") as file:
         said = file.read().decode(errors="replace")
+    # The peak of a forked process begins with what it is given, not with its parent's peak.
     _, status, usage = os.wait4(child, 0)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
@@ -83,10 +85,16 @@ def run_case(reader: Reader, path: Path, limits: Limits) -> tuple[Outcome, str]:
         return Outcome.DIED, f"signal {number}\n{said}"
     kind, _, text = said.partition("\n")
     outcome = Outcome(kind) if kind in {one.value for one in Outcome} else Outcome.DIED
-    grown = usage.ru_maxrss / 1024 - resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    grown = usage.ru_maxrss / 1024 - begun
     if grown > limits.megabytes and not outcome.faulty:
         return Outcome.MEMORY, f"{grown:.0f} MB more than at the beginning"
     return outcome, text
+
+
+def _resident() -> float:
+    """Memory of this process in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / (1 << 20)
 
 
 def _child(reader: Reader, path: Path, limits: Limits, target: int) -> None:

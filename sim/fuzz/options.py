@@ -10,7 +10,7 @@ VALUES = (
     "1_000", "\u0663", "\udcff", "/dev/null", "/dev/zero", "/", "n" * 300, "a\nb", "--", "%s",
 )  # fmt: skip
 QUICK = ("solve", "infer", "check", "time", "pack", "report", "export", "eval", "import", "devices")
-"""Commands that do little where a value turns out to be right."""
+"""Commands that do little where a value turns out to be right, and are run."""
 NEEDED = {
     "infer": ["--net", "tiny", "--device", "cpu", "/nothing.npy"],
     "check": ["--net", "tiny", "--device", "cpu", "--samples", "16"],
@@ -34,14 +34,14 @@ def option_cases() -> list[bytes]:
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
-    """Commands of `QUICK`, and their options that take a value."""
+    """Every command, and its options that take a value."""
     (choices,) = (
         action.choices
         for action in parser._actions
         if isinstance(action, argparse._SubParsersAction)
     )
-    for verb in QUICK:
-        for action in choices[verb]._actions:
+    for verb, parser in choices.items():
+        for action in parser._actions:
             if action.option_strings and action.nargs != 0:
                 yield verb, action.option_strings[-1]
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import runpy
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +21,26 @@ from twofold.hw.xclbin import xclbin
 from twofold.sim.emulation.bitstream import Target, describe
 from twofold.sim.emulation.protocol import ProtocolError, call, decode
 from twofold.sim.fuzz.mutate import mutated
-from twofold.sim.fuzz.options import option_cases
+from twofold.sim.fuzz.options import QUICK, option_cases
+from twofold.sim.fuzz.streams import (
+    answers,
+    read_answers,
+    read_request,
+    read_sound,
+    requests,
+)
 from twofold.sim.workloads.random_network import random_quantized
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.artefacts.shipped import shipped_file
 from twofold.sw.data.gsc import open_gsc
-from twofold.sw.inputs import read_inputs
+from twofold.sw.inputs import read_inputs, read_labelled
 from twofold.sw.onnx.export.onnx import export
 from twofold.sw.onnx.importer.assemble import import_onnx
 from twofold.sw.pack import pack, unpack
 from twofold.sw.report.inputs import collect
 from twofold.sw.report.page import render
 
+MODELS_VARIABLE, MODEL_BYTES = "TWOFOLD_MODELS", 200_000
 MACHINE, NETWORK, SPEECH = "tiny-fast-small", "tiny-fast", "gsc-fast"
 
 
@@ -69,7 +79,11 @@ def _machine() -> list[bytes]:
 
 
 def _onnx() -> list[bytes]:
-    return [export(_quantized()).SerializeToString()]
+    """Our own export, and small models of others where the environment names a folder of them."""
+    found = [export(_quantized()).SerializeToString()]
+    folder = os.environ.get(MODELS_VARIABLE)
+    paths = sorted(Path(folder).rglob("*.onnx")) if folder else []
+    return found + [path.read_bytes() for path in paths if path.stat().st_size <= MODEL_BYTES]
 
 
 def _image() -> list[bytes]:
@@ -90,6 +104,47 @@ def _wav() -> list[bytes]:
         soundfile.write(file, samples, rate, subtype, format="WAV")
         found.append(file.getvalue())
     return found
+
+
+def _sound() -> list[bytes]:
+    """The other formats of audio."""
+    samples, found = np.sin(np.arange(16_000) / 9) / 2, []
+    for name, subtype in (("FLAC", None), ("OGG", None), ("AIFF", None), ("AU", None),
+                          ("MP3", None), ("WAVEX", "FLOAT"), ("RF64", "PCM_16")):  # fmt: skip
+        file = io.BytesIO()
+        soundfile.write(file, samples, 16_000, subtype, format=name)
+        found.append(file.getvalue())
+    return found
+
+
+def _picture() -> list[bytes]:
+    from PIL import Image
+
+    found = []
+    grey = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
+    for form, mode in (("PNG", "L"), ("PNG", "P"), ("JPEG", "L"), ("BMP", "RGB"), ("PPM", "L")):
+        file = io.BytesIO()
+        grey.convert(mode).save(file, form)
+        found.append(file.getvalue())
+    return found
+
+
+def _checkpoint() -> list[bytes]:
+    import torch
+
+    from twofold.sw.train.checkpoint import save
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "student.npz"
+        tree = {"net": {"w": torch.zeros(3, 4)}, "records": [{"epoch": 1}], "rate": 1e-3}
+        save(path, tree)
+        return [path.read_bytes()]
+
+
+def _read_checkpoint(path: Path) -> object:
+    from twofold.sw.train.checkpoint import load
+
+    return load(path)
 
 
 def _array() -> list[bytes]:
@@ -205,10 +260,20 @@ def _options() -> list[bytes]:
 
 
 def _run_options(path: Path) -> object:
-    """The program itself, as if it was started with these words."""
+    """The program itself, as if it was started with these words; of commands that may take long
+    only how they read them.
+    """
     import sys
 
-    sys.argv = ["twofold", *json.loads(path.read_bytes())]
+    from twofold.sw.cli.main import parser
+
+    words = json.loads(path.read_bytes())
+    if words[0] not in QUICK:
+        try:
+            return parser().parse_args(words)
+        except SystemExit as stop:
+            return stop.code
+    sys.argv = ["twofold", *words]
     try:
         return runpy.run_module("twofold.sw.cli.main", run_name="__main__")
     except SystemExit as stop:
@@ -227,8 +292,21 @@ READERS: dict[str, Reader] = {
         Reader("onnx", ".onnx", _onnx, lambda path: import_onnx(path.read_bytes())),
         Reader("image", ".bin", _image, _read_image),
         Reader("wav", ".wav", _wav, _inputs(SPEECH)),
+        Reader("sound", ".flac", _sound, _inputs(SPEECH)),
+        Reader("stream", ".wav", _wav, read_sound),
+        Reader("picture", ".png", _picture, _inputs(NETWORK)),
         Reader("npy", ".npy", _array, _inputs(NETWORK)),
         Reader("npz", ".npz", _arrays, _inputs(NETWORK)),
+        Reader("labelled", ".npz", _arrays, lambda path: read_labelled(_quantized(), [path])),
+        Reader("checkpoint", ".npz", _checkpoint, _read_checkpoint),
+        Reader(
+            "serial", ".bin", lambda: [answers(machine(MACHINE))],
+            lambda path: read_answers(machine(MACHINE), path),
+        ),
+        Reader(
+            "request", ".json", lambda: requests(machine(MACHINE).network.input_shape),
+            lambda path: read_request(_quantized(), path),
+        ),
         Reader("xclbin", ".xclbin", _bitstream, lambda path: xclbin.decode(path.read_bytes())),
         Reader("report", ".json", _report, _read_report),
         Reader("list", ".txt", _list, _read_list),

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twofold.hw.contract.cache import cached_file, digest
-from twofold.hw.contract.files import writing
+from twofold.hw.contract.files import reading, writing
 from twofold.sw.data.features import BANDS, log_power
 from twofold.sw.data.gsc import Clip
 from twofold.sw.data.speech import Voice, speak
-from twofold.sw.errors import AudioError, refuse_all
+from twofold.sw.errors import ArtefactError, AudioError, refuse_all
 from twofold.sw.train.augment import HOP
+from twofold.sw.train.checkpoint import DAMAGE
 
 _VERSION = 1
 _BLOCK = 64
@@ -48,7 +49,8 @@ def cached_power(
     return.
 
     Cached in ``folder`` under ``name`` and a digest of ``key``. ``progress(done, total)`` is called
-    while it is computed. Raises DatasetError, which names all clips that cannot be used.
+    while it is computed. Raises DatasetError, which names all clips that cannot be used, and
+    ArtefactError for a file that is damaged.
     """
 
     def make(path: Path) -> None:
@@ -56,7 +58,11 @@ def cached_power(
             np.save(file, _power(makers, progress), allow_pickle=False)
 
     path = folder / f"{name}-{digest([json.dumps([_VERSION, HOP, key])])}.npy"
-    return np.load(cached_file(path, make), allow_pickle=False)
+    with reading(cached_file(path, make)) as file:
+        try:
+            return np.load(file, allow_pickle=False)
+        except DAMAGE as error:
+            raise ArtefactError(f"{path}: damaged ({str(error)[:200]}); delete it") from error
 
 
 def _power(

@@ -1,7 +1,9 @@
 """Checkpoints: trees of tensors and numbers in one ``.npz`` file, complete or absent."""
 
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,11 @@ from twofold.sw.errors import ArtefactError
 
 _HEADER = "header"
 _TENSOR = "tensor:"
+DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, OverflowError, SyntaxError,
+    AttributeError, MemoryError, zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+"""What NumPy and the archive make of a damaged file."""
 
 
 def save(path: Path, tree: dict[str, Any]) -> None:
@@ -24,13 +31,23 @@ def save(path: Path, tree: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read what `save` wrote. Raises ArtefactError when the file is damaged."""
-    try:
-        with reading(path) as raw, np.load(raw, allow_pickle=False) as file:
-            tree = json.loads(file[_HEADER].tobytes())
-            return _fill(tree, file)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtefactError(f"{path}: damaged checkpoint ({error}); delete it") from error
+    """Read what `save` wrote. Raises FileError, and ArtefactError when the file is damaged."""
+    with reading(path) as raw:
+        try:
+            with zipfile.ZipFile(raw) as archive:
+                _check(archive)
+            raw.seek(0)
+            with np.load(raw, allow_pickle=False) as file:
+                return _fill(json.loads(file[_HEADER].tobytes()), file)
+        except DAMAGE as error:
+            reason = str(error)[:200] or type(error).__name__
+            raise ArtefactError(f"{path}: damaged checkpoint ({reason}); delete it") from error
+
+
+def _check(archive: zipfile.ZipFile) -> None:
+    """Raise ValueError for members that `save` does not write; none is larger than the file."""
+    if any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist()):
+        raise ValueError("its members are compressed")
 
 
 def _strip(node: Any, tensors: dict[str, np.ndarray]) -> Any:

@@ -1,6 +1,7 @@
 """The fuzz job: it finds faults that were planted, repeats itself, and never reads as root."""
 
 import json
+import mmap
 import os
 import time
 from pathlib import Path
@@ -65,6 +66,25 @@ def test_a_planted_fault_is_found(content: bytes, tmp_path: Path):
     else:
         assert not kept
     assert json.dumps(found.to_json())
+
+
+def test_memory_is_that_of_the_case_whatever_the_job_has_taken():
+    """Also of pages that were reserved before, behind a job whose own peak was higher."""
+    reserved = mmap.mmap(-1, 1 << 28)
+    held = bytearray(1 << 29)
+    del held
+
+    def fill(_: Path) -> object:
+        return reserved.write(b"\1" * (1 << 20) * 200)
+
+    outcome, text = cases.run_case(
+        Reader("full", ".bin", lambda: [GOOD], fill), Path("/tmp/x.bin"), Limits(20.0, 150)
+    )
+    assert outcome is Outcome.MEMORY, text
+    outcome, _ = cases.run_case(
+        Reader("none", ".bin", lambda: [GOOD], lambda _: None), Path("/tmp/x.bin"), LIMITS
+    )
+    assert outcome is Outcome.READ
 
 
 def test_a_case_is_the_same_every_time():
