@@ -2,6 +2,7 @@
 
 import json
 import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -18,6 +19,7 @@ _TENSOR = "tensor:"
 DAMAGE = (
     OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, OverflowError, SyntaxError,
     AttributeError, MemoryError, zipfile.BadZipFile, zlib.error, struct.error,
+    tokenize.TokenError,
 )  # fmt: skip
 """What NumPy and the archive make of a damaged file."""
 

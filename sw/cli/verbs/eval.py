@@ -108,7 +108,7 @@ def _check(args: argparse.Namespace) -> None:
         refuse(args, "beside", why="is for --robust")
     if args.files:
         refuse(args, "data", why="names other samples than FILE; leave one of them out")
-        refuse(args, "stream", "robust", why="takes the clips of --data; leave FILE out")
+        refuse(args, "robust", why="takes the clips of --data; leave FILE out")
 
 
 def measure(

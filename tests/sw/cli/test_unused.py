@@ -132,7 +132,7 @@ IGNORED = (
     ("eval --beside dense", "--beside is for --robust"),
     ("eval --robust --picture x.png", "--picture is of one network"),
     ("eval x.npz --data .", "--data names other samples"),
-    ("eval x.npz --stream", "--stream takes the clips of --data"),
+    ("eval x.npz --robust", "--robust takes the clips of --data"),
     ("listen x.wav --rate 8000", "--rate is for raw standard input"),
     ("listen - --pace", "--pace is for recordings"),
     ("listen x.wav --microphone 1", "--microphone is heard where no files"),
