@@ -265,12 +265,10 @@ def _run_options(path: Path) -> object:
     """
     import sys
 
-    from twofold.sw.cli.main import parser
-
     words = json.loads(path.read_bytes())
     if words[0] not in QUICK:
         try:
-            return parser().parse_args(words)
+            return runpy.run_module("twofold.sw.cli.main")["parser"]().parse_args(words)
         except SystemExit as stop:
             return stop.code
     sys.argv = ["twofold", *words]
