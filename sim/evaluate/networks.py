@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import TwofoldError
 from twofold.sim.evaluate.backends import golden, onnx, pytorch
 from twofold.sim.workloads.random_network import random_inputs, random_network, random_quantized
+from twofold.sw import ranges
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.cpu import CpuEngine, available_isas
 from twofold.sw.errors import OnnxError

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import TwofoldError
 from twofold.hw.contract.files import write_json
 from twofold.sim.fuzz.case import Limits
 from twofold.sim.fuzz.job import fuzz
 from twofold.sim.fuzz.readers import READERS
+from twofold.sw import ranges
 
 EXIT_FAULTS = 1
 

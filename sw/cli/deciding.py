@@ -4,7 +4,7 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twofold.hw.contract import ranges
+from twofold.sw import ranges
 
 if TYPE_CHECKING:
     from twofold.sw.artefacts import QuantizedNetwork

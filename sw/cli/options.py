@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from twofold.hw.contract.errors import MachineError, NetworkError
 from twofold.hw.contract.machine import BOARD
 from twofold.hw.contract.presets import ALIASES, NETWORKS, SIZES, VARIANTS, canonical_variant
-from twofold.hw.contract.ranges import SAMPLES, Worded
 from twofold.sw.cli.unused import refuse
 from twofold.sw.data.options import DATA_VARIABLE
+from twofold.sw.ranges import SAMPLES, Worded
 
 if TYPE_CHECKING:
     from twofold.hw.contract.machine import Machine

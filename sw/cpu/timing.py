@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import TwofoldError
 from twofold.hw.contract.files import reading
+from twofold.sw import ranges
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.cpu.engine import MOST_THREADS, CpuEngine
 from twofold.sw.cpu.library import available_isas

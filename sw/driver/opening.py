@@ -14,13 +14,13 @@ from twofold.hw.contract.files import read_bytes
 from twofold.hw.contract.fingerprint import fingerprint
 from twofold.hw.contract.folding import Folding
 from twofold.hw.contract.network import Network
-from twofold.hw.contract.ranges import whole
 from twofold.hw.contract.shipped import machines_for
 from twofold.hw.xclbin import xclbin
 from twofold.hw.xclbin.xclbin import LARGEST, Mode
 from twofold.sw.driver.cpu import open_cpu
 from twofold.sw.driver.device import Device
 from twofold.sw.errors import DeviceError, NoCardError
+from twofold.sw.ranges import whole
 from twofold.sw.xrt.bitstream import Bitstream, read_bitstream
 from twofold.sw.xrt.cards import Card, cards, check_card
 from twofold.sw.xrt.library import RUNTIMES, emulated

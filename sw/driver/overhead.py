@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from twofold.hw.boards import default
-from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import MachineError, TwofoldError
 from twofold.hw.contract.machine import Machine
 from twofold.hw.contract.network import Network
 from twofold.hw.contract.regs import KERNEL_VERSION, Register, Status, sample_bytes
 from twofold.hw.contract.results import result_row
 from twofold.hw.contract.shipped import machines_for
+from twofold.sw import ranges
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.driver.accelerator import Accelerator
 from twofold.sw.driver.device import Arguments

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from twofold.hw.contract import ranges
+from twofold.sw import ranges
 from twofold.sw.cli.options import (
     add_bitstreams,
     add_build,

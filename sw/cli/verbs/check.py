@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from twofold.hw.contract import ranges
+from twofold.sw import ranges
 from twofold.sw.cli.device import add_device, opened
 from twofold.sw.cli.options import quantized
 

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from twofold.hw.contract import ranges
+from twofold.sw import ranges
 from twofold.sw.cli.options import (
     EXIT_MISMATCH,
     add_bitstreams,

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import NetworkError
+from twofold.sw import ranges
 from twofold.sw.cli.options import add_board, add_json, load_machine, named_network
 from twofold.sw.cli.verbs.train import (
     SCALE,

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from twofold.hw.contract import ranges
+from twofold.sw import ranges
 from twofold.sw.cli.options import EXIT_MISMATCH, add_json
 
 STEP, ZERO = ranges.real(1e-30, 1e30), ranges.whole(0, 255)

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from twofold.hw.contract import ranges
+from twofold.sw import ranges
 from twofold.sw.cli.options import add_build, add_json, add_machine, described_machine
 from twofold.sw.cli.unused import refuse
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twofold.hw.contract import ranges
+from twofold.sw import ranges
 from twofold.sw.cli.cluster import add_cluster, cluster, plan_for, scale_of
 from twofold.sw.cli.device import add_device, opened
 from twofold.sw.cli.options import named_network, network_file

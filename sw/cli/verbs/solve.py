@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twofold.hw.contract import ranges
 from twofold.hw.contract.machine import SUFFIX
+from twofold.sw import ranges
 from twofold.sw.cli.options import add_board, add_build, add_json, add_network, network_file
 from twofold.sw.cli.solving import solved
 

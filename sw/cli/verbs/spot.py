@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twofold.hw.contract import ranges
+from twofold.sw import ranges
 from twofold.sw.cli.deciding import add_decision, decision
 from twofold.sw.cli.device import add_device, opened
 from twofold.sw.cli.options import VARIANT_CHOICES, add_data, named_network, quantized

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import FileError, NetworkError, ToolError
 from twofold.hw.contract.files import check_output
 from twofold.hw.contract.presets import NETWORKS, canonical_variant, network
+from twofold.sw import ranges
 from twofold.sw.cli.options import (
     NET,
     VARIANT,

@@ -4,7 +4,7 @@ import argparse
 import json
 from dataclasses import asdict
 
-from twofold.hw.contract import ranges
+from twofold.sw import ranges
 from twofold.sw.cli.options import (
     EXIT_MISMATCH,
     add_build,

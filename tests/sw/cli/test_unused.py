@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from twofold.hw.contract import ranges
 from twofold.hw.contract.errors import UsageError
+from twofold.sw import ranges
 from twofold.sw.cli import main as cli
 from twofold.sw.cli.unused import refuse
 
