@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from websockets.asyncio.client import connect
 
+from twofold.sw import ranges
 from twofold.sw.data.audio import RATE
 from twofold.sw.data.features import FRAMES, HOP, WINDOW
 
@@ -137,9 +138,11 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m twofold.sw.serve.load")
     parser.add_argument("address", help="of the server, as in 127.0.0.1:8000")
     parser.add_argument("--model", default="gsc-fast")
-    parser.add_argument("--streams", type=int, default=0, help="live streams")
-    parser.add_argument("--clients", type=int, default=0, help="clients that send requests")
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--streams", type=ranges.whole(0, 100_000), default=0, help="live streams")
+    parser.add_argument(
+        "--clients", type=ranges.whole(0, 100_000), default=0, help="clients that send requests"
+    )
+    parser.add_argument("--seconds", type=ranges.SECONDS, default=20.0)
     args = parser.parse_args(argv)
     found: dict[str, dict[str, float]] = {}
     for name, make in (("streams", streams), ("clients", requests)):

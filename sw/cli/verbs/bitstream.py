@@ -33,9 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("boards that open tools build")
     group.add_argument(
-        "--clock", type=float, metavar="MHZ", help="clock of the machine (default: the board's)"
+        "--clock",
+        type=ranges.real(0.1, 1000),
+        metavar="MHZ",
+        help="clock of the machine (default: the board's)",
     )
-    group.add_argument("--seed", type=int, metavar="N", help="of the placement (default: 1)")
+    group.add_argument(
+        "--seed", type=ranges.SEED, metavar="N", help="of the placement (default: 1)"
+    )
     group.add_argument("--load", action="store_true", help="load it into the board, too")
     add_bitstreams(parser)
     add_build(parser)
@@ -59,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     if args.target == "hw" and find(machine.board).desk is not None:
         return _for_desk(args, machine)
     for option in ("clock", "seed", "load"):
-        if getattr(args, option):
+        value = getattr(args, option)
+        if value is not None and value is not False:
             raise BoardError(f"--{option} is for boards that open tools build; leave it out")
     if args.target == "hw":
         return _for_card(args, machine)
