@@ -138,10 +138,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m twofold.sw.serve.load")
     parser.add_argument("address", help="of the server, as in 127.0.0.1:8000")
     parser.add_argument("--model", default="gsc-fast")
-    parser.add_argument("--streams", type=ranges.whole(0, 100_000), default=0, help="live streams")
-    parser.add_argument(
-        "--clients", type=ranges.whole(0, 100_000), default=0, help="clients that send requests"
-    )
+    count = ranges.whole(0, 100_000)
+    parser.add_argument("--streams", type=count, default=0, help="live streams")
+    parser.add_argument("--clients", type=count, default=0, help="clients that send requests")
     parser.add_argument("--seconds", type=ranges.SECONDS, default=20.0)
     args = parser.parse_args(argv)
     found: dict[str, dict[str, float]] = {}
