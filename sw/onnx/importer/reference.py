@@ -1,7 +1,7 @@
 """What runs an ONNX model for comparison: ONNX Runtime, or qonnx for its Quant nodes."""
 
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -40,23 +40,24 @@ def reference_of(content: bytes, standard: bytes) -> tuple[str, Runs]:
 class Session:
     """A session of ONNX Runtime, with or without (``plain``) graph optimisations.
 
+    Releases before 1.24, the last ones for Python 3.10, fail to optimise some graphs of signed
+    quantizers. Such a graph runs as it is.
+
     Raises OnnxError if ONNX Runtime refuses the model.
     """
 
     def __init__(self, content: bytes, *, plain: bool) -> None:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = SILENT
-        options.intra_op_num_threads = 1  # samples are few, and threads that wait would spin
-        if plain:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        levels = onnxruntime.GraphOptimizationLevel
         try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
+            self._session = _session(
+                content, levels.ORT_DISABLE_ALL if plain else levels.ORT_ENABLE_ALL
             )
-        except Exception as error:  # the runtime's own errors have no other base
-            raise OnnxError(f"ONNX Runtime refuses the model: {error}") from error
+        except OnnxError:
+            if plain:
+                raise
+            self._session = _session(content, levels.ORT_DISABLE_ALL)
         self._input = self._session.get_inputs()[0]
         self._outputs = [output.name for output in self._session.get_outputs()]
         batch = self._input.shape[0]
@@ -80,6 +81,19 @@ class Session:
             name: np.concatenate(column)
             for name, column in zip(self._outputs, columns, strict=True)
         }
+
+
+def _session(content: bytes, level: Any) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = SILENT
+    options.intra_op_num_threads = 1  # samples are few, and threads that wait would spin
+    options.graph_optimization_level = level
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's own errors have no other base
+        raise OnnxError(f"ONNX Runtime refuses the model: {error}") from error
 
 
 class QonnxSession:

@@ -132,11 +132,18 @@ def test_a_disk_that_is_full(tmp_path: Path):
     assert out.read_bytes() == b"old" and [*tmp_path.iterdir()] == [out]
 
 
+def as_in_a_terminal() -> None:
+    """Signals that the tests' own parent ignores, as `nohup` does, act as by default."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: signal.Signals):
     with subprocess.Popen(
-        [sys.executable, "-c", WORKING, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+        [sys.executable, "-c", WORKING, tmp_path],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=as_in_a_terminal,
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stdout.readline() == b"working\n"
         assert [*tmp_path.iterdir()]
@@ -165,7 +172,7 @@ def test_an_interrupt_while_starting(tmp_path: Path, seconds: float):
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, tmp_path / "build"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=as_in_a_terminal,
     ) as process:  # fmt: skip
         while not (tmp_path / "up").exists():
             time.sleep(0.01)
