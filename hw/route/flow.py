@@ -17,7 +17,7 @@ from twofold.hw.boards import find
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.contract.files import appending, read_json, write_json, write_text
+from twofold.hw.contract.files import appending, read_json, write_bytes, write_json, write_text
 from twofold.hw.contract.machine import Machine
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.route.synthesis import FIGURES, NETLIST, ROLE, Netlist, log_kept, synthesised
@@ -141,7 +141,7 @@ def _routed(
     key = digest([content, constraints, *options, router])
 
     def make(folder: Path) -> None:
-        (folder / NETLIST).write_bytes(content)
+        write_bytes(folder / NETLIST, content)
         write_text(folder / "top.lpf", constraints)
         watch = _Watch(report)
         with log_kept(directory, folder, "nextpnr.log"):
@@ -160,7 +160,7 @@ def _packed(routed: Path, board: Board, directory: Path, router: str, report: Re
 
     def make(folder: Path) -> None:
         report("packing", 0, 1)
-        (folder / ROUTED).write_bytes(content)
+        write_bytes(folder / ROUTED, content)
         options = ["--compress", "--input", ROUTED, "--bit", BITSTREAM]
         with log_kept(directory, folder, "ecppack.log"):
             _run([ECPPACK, *options], folder, "ecppack.log", lambda *_: None)

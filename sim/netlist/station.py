@@ -4,7 +4,7 @@ from pathlib import Path
 
 from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.errors import ToolError
-from twofold.hw.contract.files import read_json, write_text
+from twofold.hw.contract.files import read_json, write_bytes, write_text
 from twofold.hw.route.synthesis import ROLE, SECONDS, Netlist
 from twofold.hw.route.top import TOP
 from twofold.hw.tools.native import native_version, run_script
@@ -27,7 +27,7 @@ def netlist_verilog(netlist: Netlist, build: Path) -> Verilog:
     key = digest([content, cells, SCRIPT, native_version(ROLE)])
 
     def make(folder: Path) -> None:
-        (folder / "netlist.json").write_bytes(content)
+        write_bytes(folder / "netlist.json", content)
         write_text(folder / "netlist.ys", SCRIPT)
         run_script(folder, "netlist.ys", TOP, SECONDS)
         pins = read_json(folder / "netlist.json")["modules"][TOP]["ports"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from twofold.hw.contract.files import write_bytes
 from twofold.hw.contract.folding import Folding
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.driver import Accelerator
@@ -47,7 +48,7 @@ class Replica:
         self._stack = ExitStack()
         with tempfile.TemporaryDirectory(prefix="twofold-") as folder:
             file = Path(folder) / "network.npz"
-            file.write_bytes(plan.network)
+            write_bytes(file, plan.network)
             network = QuantizedNetwork.load(file)
         device = self._stack.enter_context(_own_card(plan.device))
         request = DeviceRequest(

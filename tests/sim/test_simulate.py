@@ -155,12 +155,15 @@ def test_a_number_of_samples_that_is_none(samples: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as stopped:
         run(Path("unused"), f"--samples={samples}")
     assert stopped.value.code == 2
-    assert f"'{samples}' is no number >= 1, nor 'all'" in capsys.readouterr().err
+    assert f"--samples: '{samples}': needs a whole number" in capsys.readouterr().err
 
 
 def test_a_missing_network(tmp_path: Path):
+    parser = ArgumentParser()
+    cli.add_arguments(parser)
+    options = ["--build", str(tmp_path), "--network", str(tmp_path / "none.npz")]
     with pytest.raises(ArtefactError):
-        run(tmp_path, "--network", str(tmp_path / "none.npz"))
+        cli.run(parser.parse_args(options))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -168,15 +168,17 @@ def _provenance(
 
 
 def _as_machine_kinds(layers: list[RawLayer]) -> list[RawLayer]:
-    """Turn convolutions over their whole input into linear layers, except for a first one: the
-    engine of first convolutions takes taps anywhere.
+    """Turn convolutions over their whole input into linear layers, except for a first one, as the
+    engine of first convolutions takes taps anywhere, and for those in front of an addition, which
+    is one of images.
     """
+    images = max((index for index, layer in enumerate(layers) if layer.adds), default=-1)
     for index, layer in enumerate(layers):
         _, height, width = layer.in_shape
         last = index == len(layers) - 1
         if layer.convolution and not layer.adds:
             whole = layer.weight.shape[2:] == (height, width) and not layer.padding
-            if whole and (index or last):
+            if whole and index > images and (index or last):
                 layer.weight = layer.weight.reshape(layer.channels, -1)
     return layers
 

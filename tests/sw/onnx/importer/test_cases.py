@@ -28,7 +28,7 @@ ROUNDED = {"bn": 0.95, "matmul": 0.985, "perchannel": 0.985, "flatten_per_channe
 noise, where logits are close to each other.
 """
 REFUSED = {
-    "softmax_axis0": "axis is 0", "residual": "goes to 2 nodes .Add, Conv.",
+    "softmax_axis0": "axis is 0", "residual": "adds sums that are not quantized",
     "clip_nan": "NaN", "maxpool_ceil_no_kernel": "kernel_shape is missing",
     "onnx-cycle-self": "cycle", "weight_cycle": "cycle", "onnx-op_vals17": "is 0 for most",
     "onnx-op_attrtype6": "axis is of the wrong type", "onnx-op_noinput7": "0 inputs",
