@@ -102,7 +102,7 @@ def test_equals_the_scalar_reference(seed, machine):
             if len(stage.sources) > 1:  # additions have a scalar rule of their own, in test_add
                 seen[index] = golden.activations[index][sample].tolist()
                 continue
-            x = seen[stage.sources[0]]
+            x = seen[max(stage.sources)]
             assert golden.multiplications[sample, index] == scalar_count(stage, layer, x)
             x = seen[index] = scalar_layer(stage, layer, x, stage.zero)
             if not stage.last:
