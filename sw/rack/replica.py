@@ -83,15 +83,15 @@ def _own_card(device: str) -> Iterator[str]:
 
     Raises NoCardError where all of them are taken.
     """
-    ready = [index for index, card in enumerate(cards()) if card.ready]
+    ready = [(index, card.address) for index, card in enumerate(cards()) if card.ready]
     means_cards = device in RUNTIMES or (device == "auto" and bool(ready))
     if not means_cards or emulated():
         yield device
         return
     runtime = "xrt" if device == "auto" else device
-    for index in ready:
+    for index, address in ready:
         with ExitStack() as held:
-            if held.enter_context(_claimed(cards()[index].address)):
+            if held.enter_context(_claimed(address)):
                 yield f"{runtime}:{index}"
                 return
     raise NoCardError(f"none of the {len(ready)} cards of this node is free")
