@@ -33,6 +33,13 @@ class Sparsities:
             if not 0 < value <= 1:
                 raise NetworkError(f"a share of {value:g} of the {what}, needs 0 < x <= 1")
 
+    @staticmethod
+    def given(weights: float | None, activations: float | None) -> "Sparsities | None":
+        """The shares that are not None, with the defaults of the others; None without any."""
+        shares = {"weights": weights, "activations": activations}
+        known = {name: share for name, share in shares.items() if share is not None}
+        return Sparsities(**known) if known else None
+
 
 def variant_of(network: Network, variant: str, sparsities: Sparsities) -> Network:
     """The network with the structure of this variant; groups of convolutions stay, and layers that

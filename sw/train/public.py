@@ -71,12 +71,7 @@ def train(
     NetworkError: a module that is not a chain of known layers, or impossible shares.
     DatasetError: data that does not fit. TrainingError: another variant, or no classes.
     """
-    shares = None
-    if weights is not None or activations is not None:
-        shares = Sparsities(
-            **{"weights": weights} if weights is not None else {},
-            **{"activations": activations} if activations is not None else {},
-        )
+    shares = Sparsities.given(weights, activations)
     sets = {"train": data, "val": val, "test": test}
     arrays = {split: _collect(one) for split, one in sets.items() if one is not None}
     if isinstance(network, nn.Module):

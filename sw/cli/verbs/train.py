@@ -221,10 +221,9 @@ def _of_own(
     for option, unused in (("start", None), ("task", None), ("teachers", None)):
         if getattr(args, option) != unused:
             raise NetworkError(f"--{option} is for the networks that ship; leave it out")
-    given = {name: getattr(args, name) for name in ("weights", "activations")}
-    given = {name: share for name, share in given.items() if share is not None}
     variant = args.variant if args.variant in ("dense", "sparse-dense") else "sparse-sparse"
-    wanted = describe(network.network, variant, Sparsities(**given) if given else None)
+    shares = Sparsities.given(args.weights, args.activations)
+    wanted = describe(network.network, variant, shares)
     source = artefact_source(network, args.data)
     plan = own_recipe(_moved(args, wanted), source.steps, seed=args.seed, scale=args.scale)
     return plan, lambda _: source
