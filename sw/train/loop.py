@@ -24,6 +24,7 @@ from twofold.sw.model.residual import ResidualNet, ResidualShape
 from twofold.sw.quantize.finetune import IntegerNet
 from twofold.sw.train import checkpoint
 from twofold.sw.train.average import Average
+from twofold.sw.train.best import Best
 from twofold.sw.train.mixing import mix, targets
 from twofold.sw.train.sources import Source
 
@@ -189,7 +190,8 @@ class Trainer:
             parameter_groups(net, phase.decay), lr=phase.rate, betas=(0.9, 0.98), fused=True
         )
         average = Average(net, phase.average) if phase.average else None
-        records = restore(path, net, optimiser, average) if path.exists() else []
+        best = Best()
+        records = restore(path, net, optimiser, average, best) if path.exists() else []
         for record in records:
             self.report(record)
         for epoch in range(len(records), phase.epochs):
@@ -201,25 +203,31 @@ class Trainer:
                 epoch=epoch + 1,
                 epochs=phase.epochs,
                 loss=loss,
-                val_accuracy=self._validate(net, average),
+                val_accuracy=self._validate(net, average, best if final(phase, epoch) else None),
                 rate=one_cycle(progress) * phase.rate,
                 open=relaxation(phase.open_until, progress),
                 seconds=time.monotonic() - started,
             )
             records.append(record)
-            checkpoint.save(path, state(net, optimiser, records, average))
+            checkpoint.save(path, state(net, optimiser, records, average, best))
             self.report(record)
         net.eval()
         if average is not None:
             average.swap()
+        best.apply(net)
 
-    def _validate(self, net: Net, average: Average | None) -> float:
-        """Accuracy on the validation split, with averaged weights where there is an average."""
-        if average is None:
-            return accuracy(net, *self.source.split("val"))
-        average.swap()
+    def _validate(self, net: Net, average: Average | None, best: Best | None) -> float:
+        """Accuracy on the validation split, with averaged weights where there is an average.
+
+        These weights are offered to ``best``, if there is one.
+        """
+        if average is not None:
+            average.swap()
         right = accuracy(net, *self.source.split("val"))
-        average.swap()
+        if best is not None:
+            best.offer(net, right)
+        if average is not None:
+            average.swap()
         return right
 
     def key(self, shape: Any, phase: Phase, origin: str = "") -> str:
@@ -283,6 +291,11 @@ def one_cycle(progress: float) -> float:
 def relaxation(until: float, progress: float) -> float:
     """Relaxation of a structure: from 1 down a cubic to 0, the final structure, at ``until``."""
     return (1 - progress / until) ** 3 if progress < until else 0.0
+
+
+def final(phase: Phase, epoch: int) -> bool:
+    """Whether masks and winners have their final structure in the whole ``epoch``, from 0."""
+    return max(phase.open_until, phase.winners_until) <= epoch / phase.epochs
 
 
 def restructure(net: SparseNet, phase: Phase, progress: float) -> None:
@@ -356,6 +369,7 @@ def state(
     optimiser: torch.optim.Optimizer,
     records: list[Record],
     average: Average | None,
+    best: Best,
 ) -> dict[str, Any]:
     """Everything needed to continue after the epochs of ``records``."""
     norms = _norms(net)
@@ -365,6 +379,7 @@ def state(
         "winners": [[norm.k, norm.used] for norm in norms],
         "optimiser": optimiser.state_dict()["state"],
         "average": average.state_dict() if average is not None else {},
+        "best": best.state_dict(),
     }
 
 
@@ -373,6 +388,7 @@ def restore(
     net: Net,
     optimiser: torch.optim.Optimizer,
     average: Average | None,
+    best: Best,
 ) -> list[Record]:
     """Restore what `state` returned, and return the records. Raises ArtefactError."""
     tree = checkpoint.load(path)
@@ -385,6 +401,7 @@ def restore(
         optimiser.load_state_dict(whole)
         if average is not None:
             average.load_state_dict(tree["average"])
+        best.load_state_dict(tree["best"])
         return [Record(**record) for record in tree["records"]]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ArtefactError(

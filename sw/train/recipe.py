@@ -60,7 +60,7 @@ _RESIDUAL = {
         name="residual", epochs=26, rate=3e-3, decay=0.03, dropout=0.2, average=0.998,
     ),
 }  # fmt: skip
-_SHARDS = 16
+_SHARDS = 32
 APART = 1000
 """Distance of the seeds of a recipe's residual teachers."""
 _TEACHERS = {

@@ -108,6 +108,19 @@ def test_two_trainings_in_one_folder_do_the_work_once(source: DigitSource, tmp_p
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_the_best_epoch_is_the_result(source: DigitSource, tmp_path: Path) -> None:
+    records: list[Record] = []
+    runner = Trainer(source, tmp_path, report=records.append, on_step=lambda *_: None)
+    phase = Phase(name="student", epochs=12, rate=0.02, open_until=0.5, seed=1)
+    net, _ = runner.run(network("tiny", "fast"), phase)
+    found = [record.val_accuracy for record in records]
+    right = accuracy(net, *source.split("val"))
+    assert right == max(found[6:])  # of those with the final structure
+    assert right != found[-1], "the best epoch is the last: choose another seed"
+    for layer in net.each_layer():
+        assert layer.mask.sum() == choose_mask(layer.weight, layer.stage).sum()
+
+
 def test_masks_are_final_after_a_student(source: DigitSource, tmp_path: Path) -> None:
     runner = trainer(source, tmp_path)
     net, _ = runner.run(network("tiny", "fast"), STUDENT)
