@@ -27,7 +27,6 @@ from twofold.hw.area.results import result
 from twofold.hw.area.tally import back_counters, front_counters, totals
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.arith import ACT_BITS, LOGIT_BITS, MUL_BITS, SHIFT_MAX
-from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.folding import (
     Folding,
     GatherPlan,
@@ -42,7 +41,7 @@ from twofold.hw.engines.gather.window import Windows
 from twofold.hw.engines.pooling import pool_bits, pool_luts
 from twofold.hw.engines.scatter.banks import bank_style, ports_by_generator
 from twofold.hw.engines.scatter.constants import DISTRIBUTED_DEPTH
-from twofold.hw.engines.scatter.routing import Routing, routing
+from twofold.hw.engines.scatter.routing import routing
 from twofold.hw.engines.scatter.weights import (
     ENGINES,
     adds_address,
@@ -326,21 +325,10 @@ def _pixel_tail(plan: ScatterPlan) -> Resources:
     return tail + registers + insertion_list(stage.channels, stage.k)
 
 
-@cache
-def _routing(plan: ScatterPlan) -> Routing | None:
-    """Routing of a plan, None if there is none."""
-    try:
-        return routing(plan)
-    except FoldingError:
-        return None
-
-
 def _feed(plan: ScatterPlan, frames: int) -> Resources:
     """Banks of winner lists and the multiplexers before the engines."""
     stage = plan.stage
-    found = _routing(plan.routed())
-    if found is None:
-        raise FoldingError(f"{stage.name}: its input cannot be routed")
+    found = routing(plan)
     entry = ACT_BITS + (0 if plan.shares_rows else max(1, plan.index_bits))
     depth = frames * plan.source.passes * stage.in_k
     steps = plan.passes * plan.engine_taps

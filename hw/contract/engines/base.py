@@ -46,10 +46,6 @@ class LayerFolding:
         del stage
         return self
 
-    def tiles_only(self: AnyFolding) -> AnyFolding:
-        """The smallest folding with the same tiles."""
-        return type(self)(rows=self.rows, cols=self.cols)
-
     def plan(
         self,
         stage: Stage,
@@ -182,10 +178,6 @@ class Plan(ABC):
     @abstractmethod
     def products(self) -> int:
         """Maximum number of products that the layer computes per sample."""
-
-    @abstractmethod
-    def as_source(self) -> "Plan":
-        """The plan reduced to what the routing of the next layer depends on."""
 
     def check(self) -> None:
         """Raise FoldingError if the folding does not divide the layer or the engine cannot compute

@@ -159,9 +159,6 @@ class GatherPlan(Plan):
         _, rows, cols = self.stage.conv_shape
         return rows * cols * sum(self.counts)
 
-    def as_source(self) -> "GatherPlan":
-        return GatherPlan(self.stage, self.folding.tiles_only())
-
     def check_engine(self) -> None:
         stage, folding = self.stage, self.folding
         require(

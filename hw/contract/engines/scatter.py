@@ -248,15 +248,6 @@ class ScatterPlan(Plan):
         _, rows, cols = self.stage.conv_shape
         return rows * cols * self.stage.taps * self.stage.in_k * self.stage.sets
 
-    def as_source(self) -> "ScatterPlan":
-        return ScatterPlan(self.stage, self.folding.tiles_only(), self.source)
-
-    def routed(self) -> "ScatterPlan":
-        """The plan reduced to what its own routing depends on: equal routings compare equal."""
-        folding = self.folding
-        plain = ScatterFolding(rows=folding.rows, cols=folding.cols, engines=folding.engines)
-        return ScatterPlan(self.stage, plain, self.source.as_source())
-
     def check_engine(self) -> None:
         stage, folding, name = self.stage, self.folding, self.stage.name
         require(

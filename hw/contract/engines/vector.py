@@ -82,9 +82,6 @@ class VectorPlan(ScatterPlan):
     def walks_taps(self) -> bool:
         return True
 
-    def as_source(self) -> "VectorPlan":
-        return VectorPlan(self.stage, self.folding.tiles_only())
-
     def check_input(self, input_bytes: int) -> None:
         require(
             input_bytes % self.folding.engines == 0,

@@ -12,6 +12,7 @@ share a *select*.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.folding import ScatterPlan
@@ -61,23 +62,81 @@ class Routing:
     readers: tuple[Reader, ...]
 
 
+@dataclass(frozen=True)
+class Geometry:
+    """All that a routing depends on: equal layers of a network share one.
+
+    Attributes
+    ----------
+    grid, out: tiles (rows, columns) of the layer, and its output pixels, after pooling.
+    source_grid, size: tiles of the previous layer, and the pixels it puts out.
+    pool, kernel, strides: rows and columns.
+    edges: padding (top, left, bottom, right) in pixels.
+    spans: taps of the window that each engine processes.
+    engine_taps: steps of an engine for each position: the longest span.
+    """
+
+    grid: tuple[int, int]
+    out: tuple[int, int]
+    source_grid: tuple[int, int]
+    size: tuple[int, int]
+    pool: tuple[int, int]
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    edges: tuple[int, int, int, int]
+    spans: tuple[range, ...]
+    engine_taps: int
+
+    @property
+    def passes(self) -> int:
+        """Blocks of tiles per sample."""
+        return (self.out[0] // self.grid[0]) * (self.out[1] // self.grid[1])
+
+
+def geometry(plan: ScatterPlan) -> Geometry:
+    """What the routing of ``plan`` depends on."""
+    stage, folding, source = plan.stage, plan.folding, plan.source.folding
+    return Geometry(
+        grid=(folding.rows, folding.cols),
+        out=stage.out_shape[1:],
+        source_grid=(source.rows, source.cols),
+        size=stage.in_shape[1:],
+        pool=stage.pool_window,
+        kernel=stage.kernel,
+        strides=stage.strides,
+        edges=stage.edges,
+        spans=plan.spans,
+        engine_taps=plan.engine_taps,
+    )
+
+
 def routing(plan: ScatterPlan) -> Routing:
     """Enumerate the routing of a layer behind a convolution.
 
     Raises FoldingError when a bank would need more than `PORTS_MAX` ports.
     """
-    readers = [dict(_places(plan, *reader)) for reader in _readers(plan)]
+    try:
+        return enumerated(geometry(plan))
+    except FoldingError as error:
+        raise FoldingError(
+            f"{plan.stage.name}: {error}; use more tiles in {plan.source.stage.name} or fewer here"
+        ) from error
+
+
+@lru_cache(maxsize=1024)
+def enumerated(at: Geometry) -> Routing:
+    """The routing of all layers of this geometry. Raises FoldingError as `routing` does."""
+    readers = [dict(_places(at, *reader)) for reader in _readers(at)]
     needed = [_by_bank(places) for places in readers]
-    banks = plan.source.folding.rows * plan.source.folding.cols
     ports: list[tuple[int, Sequence]] = []
     chosen: list[dict[int, int]] = [{NOTHING: NOTHING} for _ in readers]
-    for bank in range(banks):
+    for bank in range(at.source_grid[0] * at.source_grid[1]):
         base = len(ports)
         sequences: list[Sequence] = []
         for reader, by_bank in enumerate(needed):
             if bank in by_bank:
                 chosen[reader][bank] = base + _merge(sequences, by_bank[bank])
-        _check_ports(plan, bank, len(sequences))
+        _check_ports(bank, len(sequences))
         ports += [(bank, sequence) for sequence in sequences]
 
     generators: list[Sequence] = []
@@ -86,7 +145,7 @@ def routing(plan: ScatterPlan) -> Routing:
     reader_table = tuple(
         _reader(places, port_of, selects) for places, port_of in zip(readers, chosen, strict=True)
     )
-    steps = plan.passes * plan.engine_taps
+    steps = at.passes * at.engine_taps
     return Routing(
         port_table,
         tuple(_filled(sequence, steps) for sequence in generators),
@@ -95,41 +154,39 @@ def routing(plan: ScatterPlan) -> Routing:
     )
 
 
-def _readers(plan: ScatterPlan) -> Iterator[tuple[int, int, int, int, range]]:
+def _readers(at: Geometry) -> Iterator[tuple[int, int, int, int, range]]:
     """Row and column of the tile, row and column of the position, taps of the engine."""
-    for row in range(plan.folding.rows):
-        for col in range(plan.folding.cols):
-            for position in range(plan.stage.positions):
-                for span in plan.spans:
-                    yield row, col, *divmod(position, plan.stage.pool_window[1]), span
+    for row in range(at.grid[0]):
+        for col in range(at.grid[1]):
+            for position_row in range(at.pool[0]):
+                for position_col in range(at.pool[1]):
+                    for span in at.spans:
+                        yield row, col, position_row, position_col, span
 
 
 def _places(
-    plan: ScatterPlan, row: int, col: int, position_row: int, position_col: int, span: range
+    at: Geometry, row: int, col: int, position_row: int, position_col: int, span: range
 ) -> Iterator[tuple[int, tuple[int, int]]]:
     """For every step of a reader: the bank and the producer pass of the pixel it looks up.
 
     In the padding the bank is `NOTHING`.
     """
-    stage, folding, source = plan.stage, plan.folding, plan.source
-    blocks = stage.out_shape[2] // folding.cols
-    source_blocks = source.stage.out_shape[2] // source.folding.cols
-    pool_rows, pool_cols = stage.pool_window
-    (down, across), edges = stage.strides, stage.edges
-    for number in range(plan.passes):
+    (rows, cols), (source_rows, source_cols) = at.grid, at.source_grid
+    blocks, source_blocks = at.out[1] // cols, at.size[1] // source_cols
+    for number in range(at.passes):
         block_row, block_col = divmod(number, blocks)
-        top = ((block_row * folding.rows + row) * pool_rows + position_row) * down
-        left = ((block_col * folding.cols + col) * pool_cols + position_col) * across
+        top = ((block_row * rows + row) * at.pool[0] + position_row) * at.strides[0]
+        left = ((block_col * cols + col) * at.pool[1] + position_col) * at.strides[1]
         for local, tap in enumerate(span):
-            y = top + tap // stage.kernel[1] - edges[0]
-            x = left + tap % stage.kernel[1] - edges[1]
-            step = number * plan.engine_taps + local
-            if not (0 <= y < stage.in_shape[1] and 0 <= x < stage.in_shape[2]):
+            y = top + tap // at.kernel[1] - at.edges[0]
+            x = left + tap % at.kernel[1] - at.edges[1]
+            step = number * at.engine_taps + local
+            if not (0 <= y < at.size[0] and 0 <= x < at.size[1]):
                 yield step, (NOTHING, 0)
                 continue
-            source_row, bank_row = divmod(y, source.folding.rows)
-            source_col, bank_col = divmod(x, source.folding.cols)
-            bank = bank_row * source.folding.cols + bank_col
+            source_row, bank_row = divmod(y, source_rows)
+            source_col, bank_col = divmod(x, source_cols)
+            bank = bank_row * source_cols + bank_col
             yield step, (bank, source_row * source_blocks + source_col)
 
 
@@ -168,12 +225,14 @@ def _filled(sequence: Sequence, steps: int) -> tuple[int, ...]:
     return tuple(values)
 
 
-def _check_ports(plan: ScatterPlan, bank: int, ports: int) -> None:
+def _check_ports(bank: int, ports: int) -> None:
     if ports > PORTS_MAX:
         raise FoldingError(
-            f"{plan.stage.name}: bank {bank} of its input would need {ports} read ports, at most "
-            f"{PORTS_MAX} are built; use more tiles in {plan.source.stage.name} or fewer here"
+            f"bank {bank} of its input would need {ports} read ports, at most {PORTS_MAX} are built"
         )
 
 
-__all__ = ["NOTHING", "PORTS_MAX", "Port", "Reader", "Routing", "routing"]
+__all__ = [
+    "NOTHING", "PORTS_MAX", "Geometry", "Port", "Reader", "Routing", "enumerated", "geometry",
+    "routing",
+]  # fmt: skip
