@@ -6,8 +6,10 @@ Libraries, "Alveo Platform support for 2025.2"); versions before 2022.1 reject t
 than themselves.
 
 The shell of this platform fills the right half of SLR1; the dynamic region has everything else, by
-the device model that RapidStream's TAPA measured for this platform (``u250`` in its tables, per
-clock region). So a unit on its own is placed in SLR0 unless another one is asked for.
+the device model that RapidStream's TAPA measured for this platform (``u250_device.json`` in its
+tests): 397,520, 203,120, 384,608 and 397,000 LUTs in SLR0 to SLR3, memory controllers included. So
+SLR1 is left to the interconnect, and a card holds three units; `USER` is what an older platform, of
+2018, left in a whole SLR with its memory controller.
 """
 
 from twofold.hw.boards.alveo import CEILINGS, HOST, LINK_OPTIONS
@@ -15,7 +17,8 @@ from twofold.hw.boards.board import Board, Memory, Region, Shell, Tools
 from twofold.hw.boards.family import XCUP
 from twofold.hw.boards.resources import Resources
 
-CLOCK_REGIONS = ("X0Y0:X7Y3", "X0Y4:X3Y7", "X0Y8:X7Y11", "X0Y12:X7Y15")
+CLOCK_REGIONS = {0: "X0Y0:X7Y3", 2: "X0Y8:X7Y11", 3: "X0Y12:X7Y15"}
+"""Of the SLRs that hold a unit."""
 USER = Resources(lut=345_000, ff=690_000, bram36=500, uram=320, dsp=2877)
 
 BOARD = Board(
@@ -30,7 +33,7 @@ BOARD = Board(
     total=Resources(lut=1_728_000, ff=3_456_000, bram36=2688, uram=1280, dsp=12_288),
     regions=tuple(
         Region(index=index, user=USER, clock_regions=(dynamic,), bank=index)
-        for index, dynamic in enumerate(CLOCK_REGIONS)
+        for index, dynamic in CLOCK_REGIONS.items()
     ),
     ceilings=CEILINGS,
     host=HOST,

@@ -50,7 +50,7 @@ def write_folder(machine: Machine, bitstreams: Path, build: Path, report: Report
     where it stopped. Raises BoardError, FoldingError or ToolError.
     """
     board = find(machine.board)
-    units = tuple(unit_name(one.index) for one in board.regions)
+    units = tuple(unit_name(unit) for unit in range(board.units))
     scripts = {
         "kernel.xml": kernel_xml(),
         "package.tcl": package_tcl(board),
@@ -102,8 +102,8 @@ def _manifest(machine: Machine) -> dict[str, Any]:
         "network": machine.network.to_json(),
         "folding": machine.folding.to_json(),
         "units": {
-            unit_name(one.index): {"slr": one.name, "memory": unit_memory(board, one.index)}
-            for one in board.regions
+            unit_name(unit): {"slr": one.name, "memory": unit_memory(board, unit)}
+            for unit, one in enumerate(board.regions)
         },
         "clock_mhz": board.clock_mhz,
         "part": board.part,

@@ -22,9 +22,9 @@ LINKED = "linked.xclbin"
 """The bitstream before the machine's identity is written into it."""
 
 
-def unit_name(index: int) -> str:
-    """Name of the compute unit in the region of that index, numbered as by v++."""
-    return f"{KERNEL_NAME}_{index + 1}"
+def unit_name(unit: int) -> str:
+    """Name of a compute unit, which are numbered as the board's regions are, as v++ names them."""
+    return f"{KERNEL_NAME}_{unit + 1}"
 
 
 def package_tcl(board: Board | None = None) -> str:
@@ -92,25 +92,22 @@ def _register_row(one: Register, name: str) -> str:
     return f"    {name} {one.offset:#05x} {one.bits} {int(one.pointer)} {{{one.doc}}}"
 
 
-def unit_memory(board: Board, index: int) -> str:
-    """v++ name of the memory bank of the compute unit in the region of that index."""
-    return board.platform.memory.name(board.bank(index))
+def unit_memory(board: Board, unit: int) -> str:
+    """v++ name of the memory bank of a compute unit, which are numbered as the regions are."""
+    return board.platform.memory.name(board.bank(unit))
 
 
 def link_cfg(board: Board | None = None) -> str:
     """v++ configuration: one unit in each region, connected to that region's memory bank."""
     board = board or default()
-    names = [unit_name(one.index) for one in board.regions]
+    names = [unit_name(unit) for unit in range(board.units)]
     lines = [
         f"kernel_frequency=0:{board.clock_mhz}",
         "",
         "[connectivity]",
         f"nk={KERNEL_NAME}:{board.units}:{'.'.join(names)}",
-        *(
-            f"sp={unit_name(one.index)}.{MEMORY_PORT}:{unit_memory(board, one.index)}"
-            for one in board.regions
-        ),
-        *(f"slr={unit_name(one.index)}:{one.name}" for one in board.regions),
+        *(f"sp={name}.{MEMORY_PORT}:{unit_memory(board, unit)}" for unit, name in enumerate(names)),
+        *(f"slr={name}:{one.name}" for name, one in zip(names, board.regions, strict=True)),
         "",
         *board.platform.link_options,
         "",
@@ -123,7 +120,8 @@ def floorplan_tcl(board: Board | None = None) -> str:
     board = board or default()
     shell = board.platform
     rows = "\n".join(
-        f"    {unit_name(one.index)} {one.name} {shell.pblock}{one.name}" for one in board.regions
+        f"    {unit_name(unit)} {one.name} {shell.pblock}{one.name}"
+        for unit, one in enumerate(board.regions)
     )
     return f"""\
 # keeps each compute unit in its SLR, inside what the platform leaves to kernels there

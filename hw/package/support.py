@@ -62,8 +62,8 @@ def readme(board: Board, slug: str, units: tuple[str, ...]) -> str:
     """
     shell, memory = board.platform, board.platform.memory
     rows = "\n".join(
-        f"| {unit} | {region.name} | {memory.name(board.bank(region.index))} |"
-        for unit, region in zip(units, board.regions, strict=True)
+        f"| {unit} | {region.name} | {memory.name(board.bank(number))} |"
+        for number, (unit, region) in enumerate(zip(units, board.regions, strict=True))
     )
     built = "" if board.built else f"No bitstream has been built for the {board.title} yet.\n\n"
     return f"""\

@@ -50,7 +50,7 @@ set dynamic {{
 {dynamic}
 }}
 if {{![dict exists $dynamic $slr]}} {{
-    error "unit: there is no SLR $slr"
+    error "unit: SLR $slr holds no unit, choose one of [dict keys $dynamic]"
 }}
 file mkdir $work
 

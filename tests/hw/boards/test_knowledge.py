@@ -101,7 +101,7 @@ def test_only_the_room_knows_a_board():
         "PCIE_BYTES = 11.0e9",
         'CEILINGS = {"lut": 0.7, "ff": 0.5, "bram36": 0.8, "uram": 0.8, "dsp": 0.8}',
         "CLOCK_MHZ = 300",
-        "UNITS = 4",
+        "UNITS = 3",
         'banks = [{"Size": "16GB"} for _ in range(4)]',
     ],
 )

@@ -148,10 +148,11 @@ def test_every_unit_stays_in_its_own_slr(board: Board, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     units = [f"level0_i/ulp/twofold_{index + 1}" for index in range(board.units)]
     placed = [call[1:] for call in calls if call[0] == "add_cells_to_pblock"]
-    wanted = [f"pblock_dynamic_SLR{index}" for index in range(board.units)]
+    regions = [region.name for region in board.regions]
+    wanted = [f"pblock_dynamic_{region}" for region in regions]
     assert placed == [list(pair) for pair in zip(wanted, units, strict=True)]
     assigned = [call[2:] for call in calls if call[:2] == ["set_property", "USER_SLR_ASSIGNMENT"]]
-    assert assigned == [[f"SLR{index}", unit] for index, unit in enumerate(units)]
+    assert assigned == [list(pair) for pair in zip(regions, units, strict=True)]
 
 
 @needs_tclsh
@@ -195,8 +196,8 @@ def test_link_configuration_puts_a_unit_and_its_memory_in_each_region(board: Boa
     units = [f"twofold_{index + 1}" for index in range(board.units)]
     assert parser["connectivity"]["nk"] == f"twofold:{board.units}:{'.'.join(units)}"
     memory = board.platform.memory
-    for unit, region in zip(units, board.regions, strict=True):
-        assert f"sp={unit}.m_axi_gmem:{memory.name(board.bank(region.index))}" in lines
+    for number, (unit, region) in enumerate(zip(units, board.regions, strict=True)):
+        assert f"sp={unit}.m_axi_gmem:{memory.name(board.bank(number))}" in lines
         assert f"slr={unit}:{region.name}" in lines
     assert lines[-len(board.platform.link_options) :] == list(board.platform.link_options)
 

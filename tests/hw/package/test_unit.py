@@ -58,12 +58,11 @@ def play(tmp_path, *arguments, board=None):
     ("arguments", "region"),
     [
         ((), "X0Y0:CLOCKREGION_X7Y3"),
-        (("1",), "X0Y4:CLOCKREGION_X3Y7"),
+        (("2",), "X0Y8:CLOCKREGION_X7Y11"),
         (("3",), "X0Y12:CLOCKREGION_X7Y15"),
     ],
 )
 def test_the_unit_is_placed_in_the_dynamic_region_and_summed_up(arguments, region, tmp_path):
-    """Half of SLR1 is the shell's."""
     board = default()
     done = play(tmp_path, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
@@ -84,9 +83,12 @@ def test_the_unit_is_placed_in_the_dynamic_region_and_summed_up(arguments, regio
 
 @needs_tclsh
 @pytest.mark.parametrize("board", [find(name) for name in cards()], ids=cards())
-def test_an_slr_that_is_not_there_stops_the_script(board: Board, tmp_path):
-    done = play(tmp_path, str(board.units), board=board)
-    assert done.returncode != 0 and f"there is no SLR {board.units}" in done.stderr
+def test_an_slr_without_a_unit_stops_the_script(board: Board, tmp_path):
+    held = [region.index for region in board.regions]
+    without = min(set(range(held[-1] + 2)) - set(held))
+    done = play(tmp_path, str(without), board=board)
+    message = f"SLR {without} holds no unit, choose one of {' '.join(map(str, held))}"
+    assert done.returncode != 0 and message in done.stderr
     assert not (tmp_path / "unit").exists()
 
 
