@@ -59,6 +59,8 @@ RUNTIME = "verilated*.o"
 """Object files that are the same in every program: the simulator's own runtime."""
 
 _MODULE = re.compile(r"^module (\w+_[0-9a-f]{8})\((.*?)^endmodule", re.DOTALL | re.MULTILINE)
+_COMPILED = re.compile(r"(\w+)\.cpp\s*$", re.MULTILINE)
+"""The source at the end of a compiler's command line."""
 _INPUT = re.compile(r"^  input (?:signed )?(?:\[\d+:\d+\] )?(\w+) ?;", re.MULTILINE)
 
 
@@ -203,13 +205,13 @@ def _make(
     log: Path,
     report: Report,
 ) -> None:
-    """Run make, reporting one part per object file."""
+    """Run make, reporting one part per compiled file."""
     command = ["make", f"-j{JOBS}", "-C", str(directory), "-f", f"{PREFIX}.mk", *variables]
     clean = {
         key: value for key, value in environment.items() if key not in ("MAKEFLAGS", "MAKELEVEL")
     }
-    total = len(list(directory.glob(f"{PREFIX}*.cpp"))) + 1
-    compiled = re.compile(r"-o (\S+\.o)\b")
+    plan = subprocess.run([*command, "-n"], env=clean, capture_output=True, text=True, check=False)
+    total = max(1, len(set(_COMPILED.findall(plan.stdout))))
     seen: set[str] = set()
     with (
         appending(log) as file,
@@ -219,7 +221,7 @@ def _make(
     ):
         for line in process.stdout or ():
             file.write(line.encode(errors="replace"))
-            seen.update(compiled.findall(line))
+            seen.update(_COMPILED.findall(line))
             report("compile", min(len(seen), total), total)
     if process.returncode:
         raise _failed("make", process.returncode, log)

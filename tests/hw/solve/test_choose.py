@@ -10,7 +10,7 @@ from twofold.hw.boards import default, find
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.folding import plans
 from twofold.hw.contract.network import Complementary, Conv2d, Linear, Network
-from twofold.hw.contract.presets import network
+from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.regs import BEAT_BYTES, sample_bytes
 from twofold.hw.solve.choose import CLOSE, Target, choose, input_width, input_widths
 from twofold.hw.solve.promising import FEW, QUICK, promising
@@ -64,7 +64,8 @@ def test_any_network_that_the_engines_serve_gets_its_machines(seed: int) -> None
 
 def test_the_fastest_of_the_speech_network_is_as_fast_as_the_shipped_one() -> None:
     found = choose(network("gsc", "fast"), Target())
-    assert found.cycles <= CLOSE * 88
+    shipped = plans(found.network, folding("gsc", "fast", "full"))
+    assert found.cycles <= CLOSE * max(plan.cycles for plan in shipped)
     assert fits(found.resources, default().budget)
 
 

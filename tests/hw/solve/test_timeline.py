@@ -83,8 +83,8 @@ def test_few_frames_are_slower_than_planned() -> None:
 def test_full_speed() -> None:
     network, folding = presets.network("gsc"), presets.folding("gsc", size="full")
     times = sample_times(network, folding, 12)
-    assert {late.finished - early.finished for early, late in pairwise(times)} == {88}
-    assert latency(network, folding) == times[0].latency <= 600
+    assert {late.finished - early.finished for early, late in pairwise(times)} == {100}
+    assert latency(network, folding) == times[0].latency <= 700
 
 
 @pytest.mark.parametrize("variant", presets.VARIANTS)

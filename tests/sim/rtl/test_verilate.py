@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from twofold.hw.contract.errors import ToolError
+from twofold.hw.contract.progress import Report, silent
+from twofold.sim.rtl import verilate as verilator
 from twofold.sim.rtl.plain import plain
 from twofold.sim.rtl.verilate import Program, verilate
 
@@ -27,12 +29,14 @@ FLAGS = "-fPIC -fno-gnu-unique"
 """Those of the machine's library, whose runtime is there already."""
 
 
-def build(folder: Path, kept: Path, verilog: str = VERILOG, main: str = MAIN) -> Path:
+def build(
+    folder: Path, kept: Path, verilog: str = VERILOG, main: str = MAIN, report: Report = silent
+) -> Path:
     folder.mkdir(parents=True)
     (folder / "core.v").write_text(verilog)
     (folder / "main.cpp").write_text(main)
     program = Program(sources=(folder / "main.cpp",), output="program", compile_flags=FLAGS)
-    return verilate(folder / "core.v", folder / "work", program, kept)
+    return verilate(folder / "core.v", folder / "work", program, kept, report)
 
 
 def test_a_folder_whose_name_has_a_space(tmp_path: Path, build_cache: Path):
@@ -53,6 +57,21 @@ def test_what_failed_is_told(tmp_path: Path, build_cache: Path, verilog, main, s
     with pytest.raises(ToolError, match=says) as error:
         build(tmp_path / "build", build_cache / "library", verilog, main)
     assert "exit code" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_every_compiled_file_is_progress(
+    tmp_path: Path, build_cache: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+):
+    monkeypatch.setattr(verilator, "WHOLE_BYTES", 1 << 20 if whole else 0)
+    told: list[tuple[str, int, int]] = []
+    build(
+        tmp_path / "build", build_cache / "library",
+        report=lambda what, done, total: told.append((what, done, total)),
+    )  # fmt: skip
+    parts = [(done, total) for what, done, total in told if what == "compile"]
+    totals = {total for _, total in parts}
+    assert len(totals) == 1 and parts[-2][0] == max(totals), "the last line but one is the linker's"
 
 
 def test_plain_names_stay_as_they_are(tmp_path: Path):
