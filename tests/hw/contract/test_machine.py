@@ -82,7 +82,7 @@ def removed(key: str) -> Callable[[dict[str, Any]], None]:
         (set_in("network", "layers", 0, "extra", 1), "extra"),
         (set_in("network", "layers", 0, "kind", "Recurrent"), "Recurrent"),
         (set_in("folding", []), "folding is not an object"),
-        (set_in("folding", "layers", 1, "lanes", 3), "conv2: 3 lanes do not divide 4 sets"),
+        (set_in("folding", "layers", 1, "lanes", 3), "conv2: 3 lanes do not divide 8 sets"),
         (set_in("folding", "layers", 1, "lanes", 0), "conv2: folding .* has a value below 1"),
         (set_in("folding", "layers", 1, "lanes", -4), "a number is -4, needs 0..1048576"),
         (set_in("folding", "layers", 1, "lanes", 1 << 40), "needs 0..1048576"),
@@ -158,12 +158,12 @@ NETWORK = MACHINE.network
     ("network", "message"),
     [
         (
-            with_layer(NETWORK, 1, sparsity=Complementary(8)),
-            "conv2: machine has 4 complementary sets, the network 8 complementary sets",
+            with_layer(NETWORK, 1, sparsity=Complementary(4)),
+            "conv2: machine has 8 complementary sets, the network 4 complementary sets",
         ),
         (
             with_layer(NETWORK, 1, sparsity=Dense()),
-            "conv2: machine has 4 complementary sets, the network dense weights",
+            "conv2: machine has 8 complementary sets, the network dense weights",
         ),
         (
             with_layer(NETWORK, 0, sparsity=Taps((7,) * 64)),

@@ -165,8 +165,8 @@ def test_stages_of_the_speech_network():
     ]
     assert (conv1.conv_shape, conv1.out_shape) == ((64, 28, 28), (64, 14, 14))
     assert (conv2.conv_shape, conv2.out_shape) == ((64, 10, 10), (64, 5, 5))
-    assert (conv2.inputs, conv2.fan_in, conv2.slots, conv2.products) == (1600, 100, 16, 100)
-    assert (linear1.inputs, linear1.fan_in, linear1.slots, linear1.products) == (1600, 64, 25, 64)
+    assert (conv2.inputs, conv2.fan_in, conv2.slots, conv2.products) == (1600, 200, 8, 100)
+    assert (linear1.inputs, linear1.fan_in, linear1.slots, linear1.products) == (1600, 63, 25, 63)
     assert (linear1.taps, linear1.in_k, linear2.in_k) == (25, 8, 150)
     assert linear2.products == 150
 
