@@ -7,7 +7,8 @@ behind it, and a limit above ReLU (ReLU6) is the largest activation, whatever it
 """
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -22,6 +23,18 @@ from twofold.hw.contract.network import Conv2d, Dense, Grouped, Layer, Linear, N
 SIGNED_ZERO = 128
 """Activation that stands for 0 where there is no ReLU."""
 Pair = tuple[int, int]
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module and all of its parts into evaluation mode, and each back into its own."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 def describe_module(
@@ -49,11 +62,8 @@ def describe_module(
         raise NetworkError(
             f"the module cannot be traced: {error}; describe it as a chain"
         ) from None
-    was_training = module.training
-    module.eval()
-    with torch.no_grad():
+    with evaluating(module), torch.no_grad():
         ShapeProp(graph).propagate(torch.zeros(1, *input_shape))
-    module.train(was_training)
     chain = _Chain()
     for node in graph.graph.nodes:
         _read(chain, node, graph)

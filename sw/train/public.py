@@ -22,7 +22,7 @@ from twofold.sw.inputs.labelled import read_labelled
 from twofold.sw.quantize.integer import forward_integer
 from twofold.sw.train.arrays import ArraySource, Teacher, completed
 from twofold.sw.train.loop import Record, Trainer
-from twofold.sw.train.module import describe_module
+from twofold.sw.train.module import describe_module, evaluating
 from twofold.sw.train.own import describe, own_recipe
 from twofold.sw.train.run import train as run
 
@@ -139,10 +139,10 @@ def _of_module(
             f"data: samples of shape {list(values.shape[1:])}, needs channels, rows, columns"
         )
     code = _code(values)
-    module = module.eval()
 
     def teacher(images: Tensor) -> Tensor:
-        return module(code.values(images))
+        with evaluating(module):
+            return module(code.values(images))
 
     if labels is None:
         outputs = teacher(torch.zeros(1, *shape, dtype=torch.uint8)).shape[-1]

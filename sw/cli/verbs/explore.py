@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twofold.hw.contract.errors import NetworkError
+from twofold.hw.contract.errors import UsageError
 from twofold.sw import ranges
 from twofold.sw.cli.options import add_board, add_json, load_machine, named_network
+from twofold.sw.cli.unused import refuse
 from twofold.sw.cli.verbs.train import (
     SCALE,
     add_data_arguments,
@@ -92,9 +93,7 @@ def _around_presets(args: argparse.Namespace) -> "Study":
     from twofold.sw.train.explore.cost import shipped_folding
     from twofold.sw.train.loop import Trainer
 
-    for option in ("network", "cycles", "board"):
-        if getattr(args, option) is not None:
-            raise NetworkError(f"--{option} is for the study {SEARCH}; leave it out")
+    refuse(args, "network", "cycles", "board", why=f"is for the study {SEARCH}; leave it out")
     folding = load_machine(args.machine).folding if args.machine else shipped_folding(args.net)
 
     def study(shown: "Shown", report: "Callable[[Figure], None]") -> "list[Figure]":
@@ -119,9 +118,8 @@ def _search(args: argparse.Namespace) -> "Study":
     from twofold.sw.train.public import artefact_source
 
     if args.network is None or args.data is None or args.cycles is None:
-        raise NetworkError(f"{SEARCH} needs --network FILE, its --data and --cycles N")
-    if args.machine is not None:
-        raise NetworkError(f"{SEARCH} solves machines of its own; leave out --machine")
+        raise UsageError(f"{SEARCH} needs --network FILE, its --data and --cycles N")
+    refuse(args, "machine", why=f"is for the other studies, {SEARCH} solves machines of its own")
     own = QuantizedNetwork.load(named_network(args.network))
     source = artefact_source(own, args.data)
     target = Target(args.cycles, board=find(args.board or DEFAULT))

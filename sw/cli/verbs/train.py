@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twofold.hw.contract.errors import FileError, NetworkError, ToolError
+from twofold.hw.contract.errors import FileError, ToolError
 from twofold.hw.contract.files import check_output
 from twofold.hw.contract.presets import NETWORKS, canonical_variant, network
 from twofold.sw import ranges
@@ -177,11 +177,10 @@ def _prepared(
     own = _own_network(args)
     if own is not None:
         return _of_own(args, own)
-    for option in ("weights", "activations"):
-        if getattr(args, option) is not None:
-            raise NetworkError(
-                f"--{option} is for a network of yours: give --network FILE and its --data"
-            )
+    refuse(
+        args, "weights", "activations",
+        why="is for a network of yours: give --network FILE and its --data",
+    )  # fmt: skip
     from twofold.sw.artefacts import QuantizedNetwork
     from twofold.sw.data.gsc import DIGIT_WORDS
     from twofold.sw.train.point import relabel
@@ -196,8 +195,8 @@ def _prepared(
         args.net, variant, seed=args.seed, scale=args.scale, network=wanted, start=start,
         teachers=args.teachers or 1,
     )  # fmt: skip
-    if args.teachers is not None and plan.residual is None:
-        raise NetworkError(f"--teachers: {wanted.name} has no residual teacher; leave it out")
+    if plan.residual is None:
+        refuse(args, "teachers", why=f"is for residual teachers, {wanted.name} has none")
     return plan, lambda progress: data_source(args, wanted.labels, progress)
 
 
@@ -218,9 +217,7 @@ def _of_own(
     from twofold.sw.train.own import describe, own_recipe
     from twofold.sw.train.public import artefact_source
 
-    for option, unused in (("start", None), ("task", None), ("teachers", None)):
-        if getattr(args, option) != unused:
-            raise NetworkError(f"--{option} is for the networks that ship; leave it out")
+    refuse(args, "start", "task", "teachers", why="is for the networks that ship; leave it out")
     variant = args.variant if args.variant in ("dense", "sparse-dense") else "sparse-sparse"
     shares = Sparsities.given(args.weights, args.activations)
     wanted = describe(network.network, variant, shares)

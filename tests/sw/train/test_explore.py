@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from twofold.hw.contract import presets
-from twofold.hw.contract.errors import FoldingError, NetworkError
+from twofold.hw.contract.errors import FoldingError, UsageError
 from twofold.hw.contract.network import Network
 from twofold.sim.workloads.random_network import random_inputs, random_quantized
 from twofold.sw.cli.verbs import explore as cli
@@ -124,7 +124,7 @@ def test_search_trains_the_largest_points_that_are_fast_enough(
         )
     with pytest.raises(FoldingError, match="no pair of shares reaches the target"):
         cli.run(_parse([*options, "--cycles", "1"]))
-    with pytest.raises(NetworkError, match="search needs --network FILE"):
+    with pytest.raises(UsageError, match="search needs --network FILE"):
         cli.run(_parse(["search", "--net", "tiny"]))
 
 

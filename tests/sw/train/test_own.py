@@ -104,10 +104,12 @@ def test_a_module_becomes_a_sparse_network() -> None:
     real = torch.from_numpy(images).float()[:, None] / 128 - 0.5
     data = DataLoader(TensorDataset(real, torch.from_numpy(classes)), batch_size=100)
     epochs: list[str] = []
+    module = Small().train()
     found = twofold.train(
-        Small(), data, weights=0.25, activations=0.25, scale=0.06, name="small",
+        module, data, weights=0.25, activations=0.25, scale=0.06, name="small",
         report=lambda record: epochs.append(record.phase),
     )  # fmt: skip
+    assert all(part.training for part in module.modules()), "as it was"
     assert found.network.name == "small-sparse-sparse" and set(epochs) == {
         "teacher", "student", "polish",
     }  # fmt: skip
@@ -174,7 +176,7 @@ def test_an_artefact_is_trained_on_a_file(
     found = QuantizedNetwork.load(out)
     assert found.network.name == "tiny-sparse-sparse"
     assert found.provenance["accuracy"] == right["int8"]
-    assert main([*line, "--start", str(own)]) == 3
+    assert main([*line, "--start", str(own)]) == 2
     assert "--start is for the networks that ship" in capsys.readouterr().err
 
 
@@ -182,7 +184,7 @@ def test_shares_are_for_a_network_of_yours(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = ["train", "--net", "tiny", "--out", str(tmp_path / "x.npz"), "--weights", "0.2"]
-    assert main(line) == 3
+    assert main(line) == 2
     assert "--weights is for a network of yours" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*line[:-1], "1.5"])
