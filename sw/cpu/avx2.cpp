@@ -1,4 +1,4 @@
-// Kernels for AVX2 with BMI2: the generic ones, compiled for it.
+// Kernels for AVX2 with BMI2: the generic ones, compiled for it, and one for first layers.
 #include "layer.hpp"
 
 #if defined(__x86_64__)
@@ -16,9 +16,10 @@ namespace {
 #include "winners.hpp"
 #include "pooling.hpp"
 #include "generic.hpp"
+#include "rows.hpp"
 } // namespace
 
-extern const Kernels kAvx2 = {run_gather, run_scatter, nullptr, nullptr, nullptr, nullptr, nullptr};
+extern const Kernels kAvx2 = {run_rows, run_scatter, nullptr, nullptr, nullptr, nullptr, nullptr};
 
 } // namespace twofold
 

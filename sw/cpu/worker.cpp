@@ -41,7 +41,7 @@ Worker::Worker(const Layers &layers) : nanoseconds(layers.size(), 0), layers_(la
         convolutions_ += !layer.linear;
         pixels = std::max(pixels, count);
         entries = std::max(entries, count * view.in_channels);
-        wide = std::max(wide, (count + 16 * view.stride_cols) * view.in_channels);
+        wide = std::max(wide, (count + 32 * view.stride_cols) * view.in_channels);
         if (view.patch_index)
             lists = std::max(lists, 8 * (static_cast<size_t>(view.in_cols) * view.in_channels + 7) *
                                         view.out_rows);

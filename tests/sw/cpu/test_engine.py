@@ -114,6 +114,24 @@ def test_more_samples_than_a_chunk():
     check(quantized, random_inputs(quantized.network, 600, 3), (600, 257, 0))
 
 
+@pytest.mark.parametrize("pool", [(1, 1), (1, 2), (2, 1), (2, 2), (3, 2), (2, 3)])
+@pytest.mark.parametrize(("cols", "kernels"), [(5, 3), (16, 16), (34, 70), (37, 64)])
+def test_first_layers_over_one_channel(pool: tuple[int, int], cols: int, kernels: int):
+    """Rows shorter and longer than blocks of 16 positions, odd numbers of taps, strides."""
+    rows, winners = 11, max(1, kernels // 5)
+    counts = tuple(1 + index % 6 for index in range(kernels))
+    for stride in (1, (2, 1)):
+        first = Conv2d(
+            out_channels=kernels, kernel=(3, 2), pool=pool, stride=stride, sparsity=Taps(counts),
+            k=winners if kernels > 60 else None,
+        )  # fmt: skip
+        layers = (first, Linear(out_features=3))
+        quantized = random_quantized(Network("rows", (1, rows, cols), layers, classes(3)), kernels)
+        inputs = random_inputs(quantized.network, 18, cols)
+        inputs[0], inputs[1] = 0, 255
+        check(quantized, inputs, (18, 1))
+
+
 @pytest.mark.parametrize("pooling", sorted(POOLINGS))
 def test_pooling_of_whole_maps(pooling: str):
     """More places than kernels with registers for them take, and sums of hundreds of positions."""
