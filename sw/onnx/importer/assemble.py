@@ -33,7 +33,7 @@ from twofold.sw.onnx.importer.survey import survey
 
 MUL_MAX = (1 << MUL_BITS) - 1
 EXACT = 1 << 52
-ROUNDED = 0.98
+ROUNDED = 0.99
 """Kernels with at least this share of an equal fan-in count as having it: quantization may round
 some weights to 0.
 """

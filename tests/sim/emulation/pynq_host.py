@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from twofold.hw.boards import default
+
 pynq = importlib.import_module("pynq")
 xrt = importlib.import_module("pynq._3rdparty.xrt")
 
@@ -15,7 +17,7 @@ def main(bitstream: str, job: Path, unit: str, runs: int) -> None:
     xrt.xclExecWait(device.handle, 0)
     overlay = pynq.Overlay(bitstream)
     kernel = getattr(overlay, unit)
-    bank = int(unit[-1]) - 1
+    bank = default().bank(int(unit[-1]) - 1)
     memory = getattr(overlay, f"DDR{bank}")
 
     def buffer(content: bytes):

@@ -21,7 +21,7 @@ def test_numbers_go_to_their_layers() -> None:
     assert second.sparsity == Complementary(8) and third.sparsity == Complementary(50)
     narrow = move(network("gsc", "fast"), fan_in=50)
     assert [layer.sparsity for layer in narrow.layers[1:3]] == [
-        Complementary(4), Complementary(60, 50),
+        Complementary(8), Complementary(60, 50),
     ]  # fmt: skip
     assert recipe("gsc", "fast", network=moved).network == moved
     assert recipe("gsc", "fast", network=moved).dense == network("gsc", "dense")
