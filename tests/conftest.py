@@ -16,8 +16,8 @@ CACHES = ("verilog", "library", "bench")
 
 # PyTorch comes with the training role alone, and not for every Python.
 collect_ignore = [] if find_spec("torch") else [
-    "test_equality.py", "sw/bench/test_models.py", "sw/model", "sw/onnx/export/test_floating.py",
-    "sw/quantize", "sw/train",
+    "test_equality.py", "sw/bench/test_models.py", "sw/golden/test_add.py", "sw/model",
+    "sw/onnx/export/test_floating.py", "sw/quantize", "sw/train",
 ]  # fmt: skip
 
 # How long an example takes says nothing on a machine with other work; and a run repeats the last.
