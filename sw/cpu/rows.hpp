@@ -67,29 +67,22 @@ inline __m128i outputs_of(const Layer &layer, int kernel, const int16_t *values,
                        _mm256_permute2x128_si256(one.low, one.high, 0x31), add, shift);
 }
 
+// Interleaves rows i and i + 8 of 16 rows of 16 bytes.
+inline void interleave_bytes(const __m128i *from, __m128i *to) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        to[2 * i] = _mm_unpacklo_epi8(from[i], from[i + 8]);
+        to[2 * i + 1] = _mm_unpackhi_epi8(from[i], from[i + 8]);
+    }
+}
+
 // 16 rows of 16 bytes to columns.
 inline void transpose_bytes(const __m128i *from, __m128i *to) {
     __m128i a[16], b[16];
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) {
-        a[2 * i] = _mm_unpacklo_epi8(from[i], from[i + 8]);
-        a[2 * i + 1] = _mm_unpackhi_epi8(from[i], from[i + 8]);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) {
-        b[2 * i] = _mm_unpacklo_epi8(a[i], a[i + 8]);
-        b[2 * i + 1] = _mm_unpackhi_epi8(a[i], a[i + 8]);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) {
-        a[2 * i] = _mm_unpacklo_epi8(b[i], b[i + 8]);
-        a[2 * i + 1] = _mm_unpackhi_epi8(b[i], b[i + 8]);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) {
-        to[2 * i] = _mm_unpacklo_epi8(a[i], a[i + 8]);
-        to[2 * i + 1] = _mm_unpackhi_epi8(a[i], a[i + 8]);
-    }
+    interleave_bytes(from, a);
+    interleave_bytes(a, b);
+    interleave_bytes(b, a);
+    interleave_bytes(a, to);
 }
 
 template <int ROWS, int COLS>

@@ -73,7 +73,6 @@ class Geometry:
     pool, kernel, strides: rows and columns.
     edges: padding (top, left, bottom, right) in pixels.
     spans: taps of the window that each engine processes.
-    engine_taps: steps of an engine for each position: the longest span.
     """
 
     grid: tuple[int, int]
@@ -85,7 +84,11 @@ class Geometry:
     strides: tuple[int, int]
     edges: tuple[int, int, int, int]
     spans: tuple[range, ...]
-    engine_taps: int
+
+    @property
+    def engine_taps(self) -> int:
+        """Steps of an engine for each position: no span is longer than the first."""
+        return len(self.spans[0])
 
     @property
     def passes(self) -> int:
@@ -106,7 +109,6 @@ def geometry(plan: ScatterPlan) -> Geometry:
         strides=stage.strides,
         edges=stage.edges,
         spans=plan.spans,
-        engine_taps=plan.engine_taps,
     )
 
 
