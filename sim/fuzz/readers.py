@@ -257,21 +257,20 @@ def _options() -> list[bytes]:
 
 def _run_options(path: Path) -> object:
     """The program itself, as if it was started with these words; of commands that may take long
-    only how they read them.
+    only how they read them. Raises SystemExit where it ends with another code than 0.
     """
     import sys
 
     words = json.loads(path.read_bytes())
     if words[0] not in QUICK:
-        try:
-            return runpy.run_module("twofold.sw.cli.main")["parser"]().parse_args(words)
-        except SystemExit as stop:
-            return stop.code
+        return runpy.run_module("twofold.sw.cli.main")["parser"]().parse_args(words)
     sys.argv = ["twofold", *words]
     try:
         return runpy.run_module("twofold.sw.cli.main", run_name="__main__")
     except SystemExit as stop:
-        return stop.code
+        if stop.code:
+            raise
+        return None
 
 
 def _as_it_is(content: bytes, _draw: Random) -> bytes:
@@ -308,6 +307,8 @@ READERS: dict[str, Reader] = {
             "emulation", ".bin", _call, lambda path: decode(memoryview(path.read_bytes())),
             refusals=(ProtocolError,),
         ),
-        Reader("options", ".json", _options, _run_options, change=_as_it_is),
+        Reader(
+            "options", ".json", _options, _run_options, change=_as_it_is, refusals=(SystemExit,)
+        ),
     )
 }  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,12 @@ from twofold.hw.contract.regs import (
 )
 from twofold.hw.contract.results import result_row
 from twofold.sw.driver.device import EVERY_VALUE, Arguments, buffer_bytes
+from twofold.sw.driver.replay import Replay
 from twofold.sw.driver.rows import fill_rows, rows_of, strided
 from twofold.sw.errors import DeviceError, DeviceLostError
 
+P = ParamSpec("P")
+T = TypeVar("T")
 WRAP = 1 << 32
 
 
@@ -65,6 +68,18 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free everything."""
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """An engine that keeps samples and can go over them many times."""
+
+    capacity: int
+    """How many it keeps."""
+
+    def replay(self, inputs: NDArray[np.uint8], rounds: int) -> Replay:
+        """As `twofold.sw.driver.replay.Replays.replay`."""
         ...
 
 
@@ -152,12 +167,28 @@ class SoftwareUnit:
         """Value of a register; 0 if it has never been written."""
         return int(self._registers.get(one.name, 0))
 
+    @property
+    def kept(self) -> int:
+        """How many samples the engine keeps to `replay`; 0 if it keeps none."""
+        return self._engine.capacity if isinstance(self._engine, Keeping) else 0
+
+    def replay(self, inputs: NDArray[np.uint8], rounds: int) -> Replay:
+        """See `twofold.sw.driver.replay.Replays`. Raises DeviceError if the engine keeps none, and
+        as `queue` and the engine do.
+        """
+        if not isinstance(self._engine, Keeping):
+            raise DeviceError(f"{self.name} keeps no samples; measure its runs")
+        return self._queued(self._engine.replay, inputs, rounds).result()
+
     def queue(self, arguments: Arguments, samples: int, stride: int = 0) -> Future[None]:
         """Queue a run. Raises DeviceLostError after `close`, DeviceError in a fork."""
+        return self._queued(self._run, arguments, samples, stride)
+
+    def _queued(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if refusal := self._owner.refusal(self.name):
             raise DeviceError(refusal)
         try:
-            return self._queue.submit(self._run, arguments, samples, stride)
+            return self._queue.submit(work, *args, **kwargs)
         except RuntimeError as error:
             raise DeviceLostError(f"{self.name} is closed; open the device again") from error
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from twofold.hw.contract.network import Network
 from twofold.hw.contract.parameters import FINGERPRINT_BYTES, ParameterStatus
 from twofold.hw.contract.regs import COUNTER_BITS, COUNTERS
 from twofold.hw.contract.results import result_row
+from twofold.sw.driver.replay import Replay
 from twofold.sw.driver.software import Classified
 from twofold.sw.errors import DeviceTimeoutError, WrongPlatformError
 from twofold.sw.link.line import Line
@@ -33,27 +33,6 @@ from twofold.sw.link.line import Line
 RUN_SECONDS = 60.0
 """How long a run of stored samples may take beyond what its cycles take."""
 ROUNDS_MAX = (1 << 32) - 1
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What rounds of stored samples took on the board itself, without the line.
-
-    Attributes
-    ----------
-    samples: that were computed.
-    cycles: from the first input to the last result.
-    clock_hz: clock of the machine.
-    """
-
-    samples: int
-    cycles: int
-    clock_hz: int
-
-    @property
-    def samples_per_second(self) -> float:
-        """Throughput of the board."""
-        return self.samples * self.clock_hz / self.cycles
 
 
 class BoardEngine:

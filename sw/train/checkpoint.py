@@ -1,5 +1,6 @@
 """Checkpoints: trees of tensors and numbers in one ``.npz`` file, complete or absent."""
 
+import io
 import json
 import struct
 import tokenize
@@ -28,8 +29,10 @@ def save(path: Path, tree: dict[str, Any]) -> None:
     """Write nested dictionaries and lists of tensors and JSON values to ``path``, atomically."""
     tensors: dict[str, np.ndarray] = {}
     header = json.dumps(_strip(tree, tensors)).encode()
+    content = io.BytesIO()  # an archive that cannot be written would complain once more as it goes
+    np.savez(content, **{_HEADER: np.frombuffer(header, np.uint8)}, **tensors)
     with writing(path) as file:
-        np.savez(file, **{_HEADER: np.frombuffer(header, np.uint8)}, **tensors)
+        file.write(content.getbuffer())
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def recipe(
     Parameters
     ----------
     name, variant: as in `twofold.hw.contract.presets.network`.
-    seed: of all randomness.
+    seed: of all randomness but the residual teachers', who take longest to train and with their
+        stored views serve every seed.
     network: trained instead of the preset: another design point or task
         (`twofold.sw.train.point`).
     scale: factor on the epochs of every phase, for short trials; at least one epoch remains.
@@ -126,7 +127,7 @@ def recipe(
     return Recipe(
         network=network,
         dense=dense,
-        residual=adapt(_RESIDUAL[name]) if name in _RESIDUAL else None,
+        residual=replace(adapt(_RESIDUAL[name]), seed=0) if name in _RESIDUAL else None,
         shards=max(1, round(_SHARDS * scale)),
         teacher=adapt(_TEACHERS[name]),
         student=adapt(student) if sparse else None,

@@ -78,6 +78,7 @@ def measure(
         "repeats": repeats,
     }
     figures |= _kernel(accelerator, min(batch, RUN), repeats, samples)
+    figures["replay"] = _replay(accelerator, samples)
     figures |= _batches(accelerator, batch, repeats, samples)
     figures["latency_seconds"] = _latency(accelerator, samples)
     return figures
@@ -99,6 +100,16 @@ def _kernel(
         "kernel_samples_per_second": asdict(many),
         "launch_seconds": asdict(launch_seconds(accelerator, min(20 * repeats, LATENCIES))),
     }
+
+
+def _replay(accelerator: "Accelerator", samples: "Samples | None") -> dict[str, Any] | None:
+    """Samples that a board keeps, computed over and over: past the line, at the board's clock."""
+    from twofold.sw.driver.replay import replayed
+
+    found = replayed(accelerator, samples)
+    if found is None:
+        return None
+    return asdict(found) | {"samples_per_second": found.samples_per_second}
 
 
 def _batches(
@@ -181,6 +192,7 @@ def _show(figures: dict[str, Any]) -> None:
         "network": f"{figures['network']}, units: {figures['units']}",
         "kernel alone": f"{_rate(figures['kernel_samples_per_second'])}, one unit, runs of "
         f"{figures['kernel_samples']:,} samples",
+        **_replay_line(figures["replay"]),
         "launch": f"{1e6 * figures['launch_seconds']['median']:,.1f} us for a run of one sample",
         "with transfers": f"{_rate(figures['samples_per_second'])}, "
         f"batches of {figures['batch']:,}, written in place",
@@ -192,6 +204,14 @@ def _show(figures: dict[str, Any]) -> None:
     }
     for name, text in lines.items():
         print(f"{name:15} {text}")
+
+
+def _replay_line(found: dict[str, Any] | None) -> dict[str, str]:
+    if found is None:
+        return {}
+    text = f"{found['samples_per_second']:,.0f} samples/s, {found['samples']:,} samples of "
+    text += f"{found['cycles'] / found['samples']:,.1f} cycles at {found['clock_hz'] / 1e6:g} MHz"
+    return {"past the line": text}
 
 
 def _percentiles(latency: dict[str, float]) -> str:

@@ -63,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_data_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="network (.npz)")
-    parser.add_argument("--seed", type=ranges.SEED, default=0, help="of everything random")
+    parser.add_argument(
+        "--seed", type=ranges.SEED, default=0, help="of everything random but the residual teacher"
+    )
     parser.add_argument(
         "--scale", type=SCALE, default=1.0, metavar="X", help="factor on the number of epochs"
     )

@@ -14,7 +14,9 @@ from twofold.sim.board.simulated import SimulatedBoard, board_library
 from twofold.sim.workloads.random_network import random_inputs
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.artefacts.shipped import shipped_file
+from twofold.sw.cli.verbs.time import measure
 from twofold.sw.driver import Accelerator
+from twofold.sw.driver.replay import SAMPLES
 from twofold.sw.errors import (
     DeviceLostError,
     DeviceRefusedError,
@@ -101,6 +103,20 @@ def test_replays_are_measured_on_the_board(library, quantized, image):
     golden = forward(quantized, inputs, keep_activations=False)
     assert (once.logits == golden.logits).all()
     assert once.counters["latency"] < once.counters["cycles"] < found.cycles
+
+
+def test_time_tells_the_boards_own_speed(library, quantized):
+    with SimulatedBoard(library) as board:
+        device = open_serial(board.port, NETWORK, FOLDING, seconds=SECONDS)
+        with Accelerator(device) as accelerator:
+            accelerator.load(quantized)
+            figures = measure(accelerator, 20, 1)
+            found = figures["replay"]
+    assert found["samples"] >= SAMPLES
+    plan = max(plan.cycles for plan in MACHINE.plans)
+    assert found["cycles"] / found["samples"] == pytest.approx(plan, rel=0.01)
+    assert found["samples_per_second"] == pytest.approx(found["clock_hz"] / plan, rel=0.01)
+    assert found["samples_per_second"] > 2 * figures["samples_per_second"]["median"]
 
 
 def ask(line: Line, op: Any, where: int, *words: int) -> Frame:
