@@ -44,6 +44,14 @@ def onnx(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
     return OnnxNetwork(export(quantized).SerializeToString()).logits(inputs)
 
 
+def cpu(quantized: "QuantizedNetwork", inputs: "Inputs") -> "Logits":
+    """Run the CPU engine."""
+    from twofold.sw.cpu import CpuEngine
+
+    with CpuEngine(quantized) as engine:
+        return engine.infer(inputs)[0]
+
+
 def rtl(build: Path, machine_for: MachineFor) -> "Backend":
     """Simulates the machine chosen for a network, cycle by cycle; built under ``build``."""
 
@@ -66,6 +74,7 @@ _BACKENDS: "dict[str, Callable[[Path, MachineFor], Backend]]" = {
     "golden": lambda *_: golden,
     "torch": lambda *_: pytorch,
     "onnx": lambda *_: onnx,
+    "cpu": lambda *_: cpu,
     "rtl": rtl,
 }
 NAMES = tuple(_BACKENDS)

@@ -30,7 +30,7 @@ def parse(*options: str) -> argparse.Namespace:
     return parser.parse_args(options)
 
 
-@pytest.mark.parametrize("backend", ["golden", "torch", "onnx"])
+@pytest.mark.parametrize("backend", ["golden", "torch", "onnx", "cpu"])
 def test_backends_agree(backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "confusion.png"
     options = ("--net", "tiny", "--json", "--backend", backend, "--picture", str(picture))
