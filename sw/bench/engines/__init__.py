@@ -8,6 +8,7 @@ from twofold.sw.bench.privacy import switch_off
 ENGINES = {
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
+    "litert": "LiteRT",
     "tvm": "TVM",
     "deepsparse": "DeepSparse",
     "pytorch": "PyTorch",

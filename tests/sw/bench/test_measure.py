@@ -24,9 +24,13 @@ def rows_of(name: str, subjects: list[Subject], folder: Path, settings: Settings
         return measure([engine], subjects, settings, folder, silent)
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "pytorch", "twofold"])
+OPTIONAL = {"openvino": "openvino", "litert": "ai_edge_litert"}
+"""Packages of engines that may be missing."""
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "litert", "pytorch", "twofold"])
 def test_right_engines_are_timed(name: str, subjects: dict[str, Subject], tmp_path: Path):
-    if name == "openvino" and find_spec(name) is None:
+    if name in OPTIONAL and find_spec(OPTIONAL[name]) is None:
         pytest.skip(f"{name} is not installed")
     rows = rows_of(name, list(subjects.values()), tmp_path)
     whole = [row for row in rows if row["precision"] == "int8"]

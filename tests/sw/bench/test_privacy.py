@@ -14,7 +14,7 @@ from twofold.sw.bench.privacy import SWITCHES
 
 PACKAGES = {
     "onnxruntime": "onnxruntime", "openvino": "openvino", "tvm": "tvm", "deepsparse": "deepsparse",
-    "pytorch": "torch",
+    "pytorch": "torch", "litert": "ai_edge_litert",
 }  # fmt: skip
 ROOT = Path(__file__).parents[3]
 WATCHER = """
