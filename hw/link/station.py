@@ -89,7 +89,8 @@ class Station(wiring.Component):
             runner.write_word.eq(bus.word),
             runner.write_data.eq(bus.data),
         ]
-        command = self._command(m, bus, runner, (total, position, number), resetting)
+        at = self._place(m, bus)
+        command = self._command(m, bus, at, runner, (total, position, number), resetting)
         taken = {Space.IMAGE: image, Space.SAMPLES: (fits, ~fits), Space.CONTROL: command}
         with m.Switch(bus.space):
             for space, (takes, refuses) in taken.items():
@@ -97,7 +98,17 @@ class Station(wiring.Component):
                     m.d.comb += [bus.taken.eq(takes), bus.refused.eq(refuses)]
             with m.Default():
                 m.d.comb += bus.refused.eq(1)
-        self._find(m, bus, runner, position, number, dropped)
+        self._find(m, bus, at, runner, position, number, dropped)
+
+    @staticmethod
+    def _place(m: Module, bus: Any) -> Signal:
+        """Number of the word of the space ``CONTROL`` one cycle earlier; `WORDS` for any other, so
+        that nothing has to look at all bits of an address again.
+        """
+        at = Signal(range(WORDS + 1), init=WORDS)
+        inside = (bus.space == Space.CONTROL) & (bus.word < WORDS)
+        m.d.sync += at.eq(Mux(inside, bus.word[: len(at)], WORDS))
+        return at
 
     def _load(
         self, m: Module, bus: Any, total: Signal, position: Signal, running: Value
@@ -124,6 +135,7 @@ class Station(wiring.Component):
         self,
         m: Module,
         bus: Any,
+        at: Signal,
         runner: Runner,
         state: tuple[Signal, Signal, Signal],
         resetting: Signal,
@@ -143,7 +155,7 @@ class Station(wiring.Component):
             runner.start.eq(starts & may & ~again),
         ]
         refused = Signal()
-        with m.If(bus.write & (bus.space == Space.CONTROL)), m.Switch(bus.word):
+        with m.If(bus.write), m.Switch(at):
             with m.Case(Command.RESET):
                 m.d.sync += [
                     resetting.eq((1 << RESET_CYCLES) - 1),
@@ -174,6 +186,7 @@ class Station(wiring.Component):
         self,
         m: Module,
         bus: Any,
+        at: Signal,
         runner: Runner,
         position: Value,
         number: Value,
@@ -187,9 +200,9 @@ class Station(wiring.Component):
             m.d.sync += total.eq(core.counter_total)
         control = self._words(runner, position, number, dropped)
         found = Signal(WORD_BITS)
-        with m.Switch(bus.word):
-            for at, value in control.items():
-                with m.Case(at):
+        with m.Switch(at):
+            for word, value in control.items():
+                with m.Case(word):
                     m.d.sync += found.eq(value)
             with m.Default():
                 m.d.sync += found.eq(0)
