@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -14,7 +14,7 @@ class Job:
     Parameters
     ----------
     network: name of the network.
-    precision: ``fp32`` or ``int8``.
+    precision: ``fp32`` or ``int8``; on a GPU also one of `twofold.sw.bench.gpu.half`.
     batch: samples per call.
     threads: number of threads the engine may use.
     model: ONNX file from `twofold.sw.bench.models`.
@@ -63,12 +63,22 @@ class Run(Protocol):
     def __call__(self, inputs: np.ndarray) -> np.ndarray: ...
 
 
+@runtime_checkable
+class Placing(Protocol):
+    """A `Run` on a device of its own, which says where the inputs that are timed are to lie."""
+
+    def placed(self, inputs: np.ndarray) -> np.ndarray:
+        """A copy of ``inputs`` in memory that the device reads without further copies."""
+        ...
+
+
 class Engine(Protocol):
     """An inference engine; runs in a process of its own.
 
     Attributes
     ----------
     version: of the package.
+    device: only of an engine on a GPU: the GPU's name.
     """
 
     version: str

@@ -10,6 +10,7 @@ import numpy as np
 
 from twofold.sw.bench import machine
 from twofold.sw.bench.accuracy import SPLITS
+from twofold.sw.bench.engines import GPU
 from twofold.sw.bench.job import Job
 from twofold.sw.bench.process import DiedError, EngineProcess
 from twofold.sw.bench.subjects import Subject
@@ -17,8 +18,13 @@ from twofold.sw.bench.subjects import Subject
 Report = Callable[[str, int, int], None]
 """Called with the progress of a step: its name, parts done, total parts."""
 
-LIMITS = {"fp32": 1e-3, "int8": 1e-3, "winners": 5e-2}
-"""Largest logit error that counts as correct. Winners among equal activations may differ."""
+LIMITS = {"fp32": 1e-3, "fp16": 1.5e-3, "fp16 2:4": 1.5e-3, "int8": 1e-3, "winners": 5e-2}
+"""Largest logit error that counts as correct. Winners among equal activations may differ.
+
+With all values rounded to float16 and sums in float32, the networks that ship have errors of up to
+7e-4. The limit is twice that, for convolutions that transform their inputs; with bfloat16 all
+of these networks are beyond it.
+"""
 AGREEMENT = 0.97
 """Share of the samples whose label must be correct."""
 EXACT = ("twofold",)
@@ -117,8 +123,9 @@ class Configuration:
         limit = LIMITS["winners" if self.subject.facts["winners"] else self.precision]
         self.logits_ok = self.logits_error <= limit and agreement >= AGREEMENT
         if not self.logits_ok:
+            allowed = f"{limit:.1e}".replace(".0e", "e")
             self.note = (
-                f"wrong logits: error {self.logits_error:.1e} (limit {limit:.0e}), "
+                f"wrong logits: error {self.logits_error:.1e} (limit {allowed}), "
                 f"{100 * agreement:.0f} % of the labels"
             )
             self.engine.drop(self.key)
@@ -156,11 +163,15 @@ class Configuration:
             "joules_per_sample": statistics.median(self.energy) if self.energy else None,
             "note": self.note,
         }
+        if self.engine.name in GPU:
+            # Neither threads, nor CPU time, nor the processor's energy say anything of a GPU.
+            row |= {"threads": None, "joules_per_sample": None, "device": self.engine.device}
         if self.timed and self.clock:
             low, middle, high = (float(rate) for rate in np.percentile(self.clock, (25, 50, 75)))
             row["samples_per_second"] = round(middle, 1)
             row["spread"] = [round(low, 1), round(high, 1)]
-            row["samples_per_core_second"] = round(statistics.median(self.core), 1)
+            if self.engine.name not in GPU:
+                row["samples_per_core_second"] = round(statistics.median(self.core), 1)
         return row
 
 

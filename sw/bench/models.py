@@ -11,9 +11,11 @@ Input ``image``: float32 (``fp32``; from `twofold.sw.bench.floats.float_inputs`)
 ``[samples, classes]``.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from twofold.hw.contract.network import Network, Stage
 from twofold.sw.artefacts import QuantizedLayer, QuantizedNetwork
@@ -22,12 +24,26 @@ from twofold.sw.onnx.export.graph import ACTIVATION_SCALE, Graph, weight_scale
 from twofold.sw.onnx.export.pooling import pool
 
 RESULTS = (("logits", TensorProto.FLOAT),)
+SAMPLES = "samples"
+"""Name of the batch size in a model for any."""
 
 
-def float_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
-    """The network in float32, without winners. ``samples``: batch size, or a name if dynamic."""
+def float_model(
+    quantized: QuantizedNetwork,
+    samples: int | str = SAMPLES,
+    layers: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
+) -> onnx.ModelProto:
+    """The network in floating point, without winners.
+
+    Parameters
+    ----------
+    samples: batch size, or a name if dynamic.
+    layers: weights and bias of every layer, float32 or all float16, as then are the input and the
+        logits; those of `float_layers` if None.
+    """
     graph, x = Graph(), "image"
-    layers = float_layers(quantized)
+    layers = float_layers(quantized) if layers is None else layers
+    kind = helper.np_dtype_to_tensor_dtype(layers[0][0].dtype)
     for stage, (weight, bias) in zip(quantized.network.stages, layers, strict=True):
         name = stage.name
         x = _flat(graph, quantized.network, stage, x)
@@ -35,10 +51,10 @@ def float_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> 
         x = _product(graph, stage, [x, *inputs])
         if not stage.last:
             x = pool(graph, stage, graph.node("Relu", [x], f"{name}.relu"), name)
-    return graph.model(quantized.network, RESULTS, image=TensorProto.FLOAT, samples=samples)
+    return graph.model(quantized.network, [("logits", kind)], image=kind, samples=samples)
 
 
-def int8_model(quantized: QuantizedNetwork, samples: int | str = "samples") -> onnx.ModelProto:
+def int8_model(quantized: QuantizedNetwork, samples: int | str = SAMPLES) -> onnx.ModelProto:
     """The network with uint8 activations and int8 weights, and with its winners, if any."""
     graph, zero_point = Graph(), quantized.network.zero_point
     x = graph.dequantize("image", "image", ACTIVATION_SCALE, np.uint8(zero_point))

@@ -45,12 +45,14 @@ class EngineProcess:
     Attributes
     ----------
     version: of the engine; None if it cannot be used.
+    device: name of the GPU that it runs on; None on the processor, and if it cannot be used.
     missing: why it cannot be used, otherwise empty.
     """
 
     def __init__(self, name: str, log: Path, python: str = sys.executable) -> None:
         self.name = name
         self.version: str | None = None
+        self.device: str | None = None
         self.missing = ""
         self._command = [python, "-c", START, str(ROOT), name]
         self._log = log
@@ -65,7 +67,8 @@ class EngineProcess:
         except DiedError as error:
             self.missing = f"does not start: {error}"
             return self
-        self.version = found.get("version")
+        self.version, self.device = found.get("version"), found.get("device")
+        self.missing = found.get("refused", "")
         if "missing" in found:
             self.missing = f"not installed (needs the Python package {found['missing']!r})"
         return self

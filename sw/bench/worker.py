@@ -4,7 +4,8 @@ Takes requests as lines of JSON on standard input and answers on standard output
 whatever the engine prints goes to standard error. Exits at end of input, and is killed when its
 parent dies.
 
-- ``{"do": "start"}``: ``{"version": ...}``, or ``{"missing": package}``
+- ``{"do": "start"}``: ``{"version": ...}``, with ``device`` if it is a GPU; or
+  ``{"missing": package}`` or ``{"refused": reason}``
 - ``{"do": "load", "id": n, "job": {...}, "inputs": file}``: ``{"logits": [...]}`` of the inputs,
   or ``{"refused": reason}``
 - ``{"do": "repeat", "id": n, "seconds": s}``: ``{"samples", "seconds", "core_seconds"}``
@@ -24,9 +25,11 @@ from typing import Any
 
 import numpy as np
 
-from twofold.sw.bench.job import Engine, Job, RefusedError, Run
+from twofold.sw.bench.job import Engine, Job, Placing, RefusedError, Run
 
 PR_SET_PDEATHSIG = 1
+WARM_UP = 20
+"""Calls before anything is timed on a device, which picks its kernels and raises its clock."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,11 @@ class Worker:
             ).engine()
         except ModuleNotFoundError as error:
             return {"missing": error.name}
+        except RefusedError as error:
+            return {"refused": str(error)}
         self._engine = found
-        return {"version": found.version}
+        device = getattr(found, "device", None)
+        return {"version": found.version, **({"device": device} if device else {})}
 
     def _load(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._engine is None:
@@ -77,12 +83,23 @@ class Worker:
         try:
             run = self._engine.load(job)
             logits = np.concatenate([run(block).copy() for block in _blocks(samples, job.batch)])
+            inputs = _placed(run, inputs)
         except RefusedError as error:
             return {"refused": str(error)}
         except Exception as error:  # an engine may raise anything; the next job may still work
             return {"refused": f"fails: {type(error).__name__}: {' '.join(str(error).split())}"}
         self._loaded[request["id"]] = _Loaded(run, inputs)
         return {"logits": logits[: len(samples)].astype(float).tolist()}
+
+
+def _placed(run: Run, inputs: np.ndarray) -> np.ndarray:
+    """Inputs where the device wants them, and the device warmed up; as they are without one."""
+    if not isinstance(run, Placing):
+        return inputs
+    inputs = run.placed(inputs)
+    for _ in range(WARM_UP):
+        run(inputs)
+    return inputs
 
 
 def _blocks(samples: np.ndarray, batch: int) -> Iterator[np.ndarray]:

@@ -5,7 +5,7 @@ Importing an engine's module imports this package first, which switches telemetr
 
 from twofold.sw.bench.privacy import switch_off
 
-ENGINES = {
+PROCESSOR = {
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
     "litert": "LiteRT",
@@ -14,6 +14,13 @@ ENGINES = {
     "pytorch": "PyTorch",
     "twofold": "Twofold",
 }
-"""Modules of this folder, with their display names."""
+"""Modules of this folder whose engines run on the processor, with their display names."""
+GPU = {
+    "onnxruntime_cuda": "ONNX Runtime CUDA",
+    "onnxruntime_tensorrt": "ONNX Runtime TensorRT",
+    "pytorch_cuda": "PyTorch CUDA",
+}
+"""Those whose engines run on a GPU; see `twofold.sw.bench.gpu`."""
+ENGINES = {**PROCESSOR, **GPU}
 
 switch_off()

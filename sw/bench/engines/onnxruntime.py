@@ -1,6 +1,7 @@
 """ONNX Runtime."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,11 @@ import onnxruntime
 
 from twofold.sw.bench.job import Engine, Job, RefusedError, Run
 
+Provider = str | tuple[str, dict[str, str]]
 FLOAT_PRODUCTS = {"Conv", "Gemm", "MatMul", "FusedConv", "FusedGemm", "FusedMatMul"}
+
+
+PROVIDER = "CPUExecutionProvider"
 
 
 class OnnxRuntime:
@@ -18,25 +23,44 @@ class OnnxRuntime:
     version = onnxruntime.__version__
 
     def load(self, job: Job) -> Run:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = job.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options = session_options(job.threads)
         # Other engines share the CPU: no busy waiting between calls.
         options.add_session_config_entry("session.force_spinning_stop", "1")
-        with tempfile.TemporaryDirectory() as folder:
-            optimised = Path(folder) / "optimised.onnx"
-            options.optimized_model_filepath = str(optimised)
-            session = onnxruntime.InferenceSession(
-                str(job.model), options, providers=["CPUExecutionProvider"]
-            )
-            if job.precision == "int8":
-                _check_integers(optimised)
+        session = opened(job, options, [PROVIDER])
 
         def run(inputs: np.ndarray) -> np.ndarray:
             return np.asarray(session.run(None, {"image": inputs})[0])
 
         return run
+
+
+def session_options(threads: int) -> onnxruntime.SessionOptions:
+    """Options of a session with ``threads`` threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
+
+
+def opened(
+    job: Job, options: onnxruntime.SessionOptions, providers: Sequence[Provider]
+) -> onnxruntime.InferenceSession:
+    """A session of a job's model, on these execution providers and no others.
+
+    ``providers``: names, or names with options. Raises RefusedError if a layer of an ``int8`` model
+    was left in floating point.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        optimised = Path(folder) / "optimised.onnx"
+        if job.precision == "int8":
+            options.optimized_model_filepath = str(optimised)
+        session = onnxruntime.InferenceSession(
+            str(job.model), options, providers=providers, enable_fallback=False
+        )
+        if job.precision == "int8":
+            _check_integers(optimised)
+    return session
 
 
 def _check_integers(optimised: Path) -> None:

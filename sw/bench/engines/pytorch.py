@@ -1,7 +1,7 @@
 """PyTorch in eager mode: float32 with oneDNN, int8 with its quantized operators."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from twofold.hw.contract.network import Conv2d, Layer, Linear, Stage
+from twofold.hw.contract.network import Conv2d, Layer, Linear, Network, Stage
 from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.bench.floats import float_layers
 from twofold.sw.bench.job import Engine, Job, Run
@@ -47,14 +47,22 @@ class PyTorch:
 
 def float_forward(quantized: QuantizedNetwork) -> Callable[[Tensor], Tensor]:
     """The float network as a function of `twofold.sw.bench.floats.float_inputs`."""
+    layers = [(torch.from_numpy(w), torch.from_numpy(b)) for w, b in float_layers(quantized)]
+    return forward_of(quantized.network, layers)
+
+
+def forward_of(
+    network: Network, parameters: Sequence[tuple[Tensor, Tensor]]
+) -> Callable[[Tensor], Tensor]:
+    """A network in floating point as a function of inputs ``[samples, channels, height, width]``.
+
+    ``parameters``: weights and bias of every layer, of the inputs' type and on their device.
+    """
     last = torch.channels_last
     layers = [
-        (stage, torch.from_numpy(weight), torch.from_numpy(bias))
-        for stage, (weight, bias) in zip(
-            quantized.network.stages, float_layers(quantized), strict=True
-        )
+        (stage, weight.contiguous(memory_format=last) if weight.ndim == 4 else weight, bias)
+        for stage, (weight, bias) in zip(network.stages, parameters, strict=True)
     ]
-    layers = [(s, w.contiguous(memory_format=last) if w.ndim == 4 else w, b) for s, w, b in layers]
 
     def forward(x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=last)

@@ -1,4 +1,4 @@
-"""``twofold bench``: time other engines and ours on this CPU."""
+"""``twofold bench``: other engines and ours on this CPU, and engines on a GPU if there is one."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twofold.hw.contract.presets import NETWORKS
-from twofold.sw.bench.engines import ENGINES
+from twofold.sw.bench.engines import ENGINES, GPU, PROCESSOR
 from twofold.sw.cli.options import (
     NET,
     add_build,
@@ -45,6 +45,13 @@ def engine_names(text: str) -> list[str]:
     return names
 
 
+def default_engines() -> list[str]:
+    """All engines for the processor, and those for a GPU if there is one."""
+    from twofold.sw.bench.gpu.driver import driver
+
+    return [*PROCESSOR, *(GPU if driver() else ())]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``twofold bench``."""
     parser.add_argument("--net", choices=NETWORKS, help=f"shipped networks (default: {NET})")
@@ -56,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="few short repeats, no sweep, no tuning; < 3 minutes"
     )
     parser.add_argument(
-        "--engines", type=engine_names, default=list(ENGINES), help="some of them, with commas"
+        "--engines", type=engine_names, help="some of them, with commas (default: all that can be)"
     )
     parser.add_argument(
         "--accept-deepsparse-licence",
@@ -84,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
     from twofold.hw.contract.reports import write_report
     from twofold.sw.bench import machine
+    from twofold.sw.bench.gpu.measure import measure_gpu
     from twofold.sw.bench.layers import layer_times
     from twofold.sw.bench.measure import document, measure
     from twofold.sw.bench.show import show
@@ -94,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         refuse(args, "net", why="names other networks; leave it out with --network")
     args.net = args.net or NET
+    args.engines = args.engines or default_engines()
     begun, load = datetime.now(timezone.utc), machine.load()
     cache = (args.build / "bench").absolute()
     cache.mkdir(parents=True, exist_ok=True)
@@ -107,10 +116,13 @@ def run(args: argparse.Namespace) -> int:
         subjects, source = _subjects(args, folder, known)
         steps("networks, samples", 1, 1)
         engines = _engines(args, cache, interpreters, stack)
-        rows = measure(engines, subjects, settings, cache, steps)
+        processor = [one for one in engines if one.name in PROCESSOR]
+        rows = measure(processor, subjects, settings, cache, steps)
+        beside = [one for one in engines if one.name in GPU]
+        more, facts = measure_gpu(beside, subjects, settings, folder, cache, steps)
         layers = layer_times(subjects, settings.seconds) if "twofold" in args.engines else []
     report = document(
-        rows,
+        rows + more,
         settings,
         **_circumstances(args, begun),
         load_before=load,
@@ -118,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
         layers=layers,
         networks={subject.name: dict(subject.facts) for subject in subjects},
         accuracies=known,
+        **facts,
     )
     subject = args.net if args.network is None else report_subject(args, subjects[0].name)
     path = write_report(args.build, "bench.json", subject, json.dumps(report, indent=1) + "\n")
@@ -239,7 +252,7 @@ def _command(args: argparse.Namespace) -> str:
         parts.append(f"--net {args.net}")
     if args.quick:
         parts.append("--quick")
-    if args.engines != list(ENGINES):
+    if args.engines != default_engines():
         parts.append(f"--engines {','.join(args.engines)}")
     if args.accept_deepsparse_licence:
         parts.append("--accept-deepsparse-licence")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from twofold.sw.bench.engines import GPU, PROCESSOR
+from twofold.sw.bench.gpu import driver
 from twofold.sw.cli.verbs import bench as cli
 from twofold.sw.cpu import available_isas
 
@@ -57,6 +59,8 @@ def test_report_has_a_row_for_everything(tmp_path: Path, capsys: pytest.CaptureF
     notes = {row["note"] for row in report["rows"] if row["engine"] == "deepsparse"}
     assert notes == {"licence not accepted (--accept-deepsparse-licence)"}
     assert not list((tmp_path / "bench").glob(".run.*"))
+    assert "gpu" not in report
+    assert not any("device" in row for row in report["rows"])
 
 
 def test_killed_run_leaves_the_report_of_the_run_before(tmp_path: Path):
@@ -106,6 +110,34 @@ def test_unknown_engine_is_named(capsys: pytest.CaptureFixture[str]):
         arguments("--engines", "onnxruntime,abacus")
     assert stop.value.code == 2
     assert "engine is 'abacus'" in capsys.readouterr().err
+
+
+def test_without_a_gpu_its_engines_are_left_out(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(driver, "driver", lambda: None)
+    assert cli.default_engines() == list(PROCESSOR)
+    monkeypatch.setattr(driver, "driver", object)
+    assert cli.default_engines() == [*PROCESSOR, *GPU]
+
+
+@pytest.mark.skipif(driver.driver() is not None, reason="there is a GPU")
+def test_engines_that_are_asked_for_without_a_gpu(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    args = arguments("--net", "tiny", "--quick", "--engines", f"twofold,{','.join(GPU)}")
+    args.build = tmp_path
+    assert cli.run(args) == 0
+    shown = capsys.readouterr().out
+    report = json.loads((tmp_path / "reports" / "bench.json").read_text())
+    rows = [row for row in report["rows"] if row["engine"] in GPU]
+    assert {row["engine"] for row in rows} == set(GPU)
+    assert {(row["threads"], row["device"], row["samples_per_second"]) for row in rows} == {
+        (None, None, None)
+    }
+    for engine, name in GPU.items():
+        (note,) = {row["note"] for row in rows if row["engine"] == engine}
+        assert "no NVIDIA GPU" in note or "finds no GPU" in note
+        assert shown.count(f"\n{name}, ") == 1
+    assert report["gpu"]["cards"] == []
 
 
 def test_quick_neither_sweeps_nor_tunes():

@@ -1,0 +1,15 @@
+"""ONNX Runtime with CUDA and cuDNN; float32 really is float32, not TF32.
+
+Its convolutions have no integer kernels, so an int8 model is refused as on the processor: for what
+ONNX Runtime's optimiser leaves in floating point.
+"""
+
+from twofold.sw.bench.gpu.sessions import Provider, on_first_gpu
+from twofold.sw.bench.job import Engine
+
+CUDA = Provider("CUDAExecutionProvider", {"device_id": "0", "use_tf32": "0"})
+
+
+def engine() -> Engine:
+    """The engine. Raises RefusedError where there is no GPU, or no CUDA in ONNX Runtime."""
+    return on_first_gpu(CUDA)
