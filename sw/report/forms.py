@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from twofold.sw.bench.engines import ENGINES
+from twofold.sw.bench.engines import ENGINES, GPU
 from twofold.sw.errors import ArtefactError
 
 Form = Callable[[Any, str], None]
@@ -110,10 +110,10 @@ _ROW = fields(engine=one_of(*ENGINES), sparsity=text, precision=text, note=text)
 _TIMED = fields(
     {"joules_per_sample": number(), "logits_error": number()},
     engine=one_of(*ENGINES), version=text, network=text, sparsity=text, precision=text,
-    batch=number(1),
-    threads=number(1), samples_per_second=_RATE, spread=every(number(), 2),
-    samples_per_core_second=number(),
+    batch=number(1), samples_per_second=_RATE, spread=every(number(), 2),
 )  # fmt: skip
+_ON_PROCESSOR = fields(threads=number(1), samples_per_core_second=number())
+_ON_GPU = fields(device=text)
 
 
 def _row(value: Any, place: str) -> None:
@@ -121,6 +121,7 @@ def _row(value: Any, place: str) -> None:
     _ROW(value, place)
     if value.get("samples_per_second") is not None:
         _TIMED(value, place)
+        (_ON_GPU if value["engine"] in GPU else _ON_PROCESSOR)(value, place)
 
 
 BENCH = fields(
@@ -132,6 +133,7 @@ BENCH = fields(
             )
         ),
         "accuracies": named(maybe(_SHARES)),
+        "gpu": fields({"cuda": text}, cards=every(text)),
     },
     command=text, when=text, minutes=number(), load_before=number(), energy=text, samples=text,
     machine=fields(

@@ -9,6 +9,7 @@ from twofold.hw.boards import DEFAULT, default, find, suffix
 from twofold.hw.boards.board import Board
 from twofold.hw.contract.errors import FileError
 from twofold.hw.contract.files import read_json
+from twofold.sw.bench.engines import GPU
 from twofold.sw.errors import ArtefactError
 from twofold.sw.report import forms
 
@@ -49,6 +50,15 @@ class Inputs:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """Everything that was timed on the CPU."""
+        return [row for row in self._timed if row["engine"] not in GPU]
+
+    @property
+    def gpu_rows(self) -> list[dict[str, Any]]:
+        """Everything that was timed on a GPU, whose name is ``device``."""
+        return [row for row in self._timed if row["engine"] in GPU]
+
+    @property
+    def _timed(self) -> list[dict[str, Any]]:
         rows = self.bench["rows"] if self.bench else []
         return [row for row in rows if row["samples_per_second"] is not None]
 

@@ -14,6 +14,7 @@ from twofold.sw.report.speeds import Speed, fastest, on_fpga, one_thread, speeds
 from twofold.sw.report.tables import Table
 
 TITLE = "Words a second"
+WHOLE_GPU = "A GPU is measured as a whole, with the transfers over PCIe. "
 
 
 def chart(inputs: Inputs) -> str:
@@ -29,6 +30,7 @@ def chart(inputs: Inputs) -> str:
         "One core of this processor and, extrapolated, 24 of them; one compute unit and, "
         f"extrapolated, a card of {inputs.board.units} at {inputs.board.clock_mhz} MHz, bounded by "
         "PCIe. Beside each network: its int8 accuracy on test / val. "
+        f"{WHOLE_GPU if any(speed.gpu for speed in found) else ''}"
         f"{remark(inputs, [speed.network for speed in found])}"
     )
     title = f"{TITLE} {heading(inputs, [speed.network for speed in found])}"
@@ -36,9 +38,12 @@ def chart(inputs: Inputs) -> str:
 
 
 def _value(inputs: Inputs, speed: Speed) -> Value:
+    label = f"{speed.where}: {speed.network} ({shares(inputs, speed.network)}), {speed.how}"
+    if speed.gpu:
+        return Value(label, speed.rate, speed.kind, f"{speed.rate:,.0f}/s", own=speed.own)
     whole = f"{card.CORES} cores" if speed.kind == "measured" else f"{inputs.board.units} units"
     return Value(
-        f"{speed.where}: {speed.network} ({shares(inputs, speed.network)}), {speed.how}",
+        label,
         speed.rate,
         speed.kind,
         f"{speed.rate:,.0f}/s, {whole} {speed.whole:,.0f}/s",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from twofold.sw.report import card, figures, opening, own, tables
+from twofold.sw.report import card, figures, gpu, opening, own, tables
 from twofold.sw.report.charts import code_spans
 from twofold.sw.report.equal import remark
 from twofold.sw.report.inputs import Inputs
@@ -46,6 +46,7 @@ def all_figures(inputs: Inputs) -> list[str]:
         own.roof(inputs),
         own.latency(inputs),
         own.area(inputs),
+        *([gpu.figure(inputs)] if inputs.gpu_rows else []),
     ]
 
 
@@ -74,6 +75,7 @@ def _folds(inputs: Inputs) -> str:
         ("The machine, variant by variant", tables.fpga(inputs).html() + _assumptions(inputs)),
         ("Published figures", _published(inputs)),
         ("Processor: every configuration", _timings(inputs)),
+        *([("GPU: every configuration", _on_gpu(inputs))] if inputs.gpu_rows else []),
         ("Our CPU engine, layer by layer", tables.layers(inputs).html() + _dense_wins(inputs)),
         ("From one core to many", tables.extrapolation(inputs).html() + _cores()),
         ("What the timings ran on", tables.machine(inputs).html("")),
@@ -100,6 +102,10 @@ def _timings(inputs: Inputs) -> str:
         + "<h3>Not timed</h3>"
         + _list(tables.not_timed(inputs))
     )
+
+
+def _on_gpu(inputs: Inputs) -> str:
+    return f"<p>{escape(gpu.NOTE)}</p>{gpu.table(inputs).html()}"
 
 
 def _dense_wins(inputs: Inputs) -> str:

@@ -79,19 +79,22 @@ def _axes(axes: Any, theme: Theme, found: Sequence[Speed], labels: Sequence[str]
     axes.tick_params(axis="y", length=0)
     for side in axes.spines.values():
         side.set_visible(False)
+    on_gpu = any(speed.gpu for speed in found)
     axes.set_xlabel(
         f"words a second: one core measured, one unit simulated (full); {card.CORES} cores or a "
-        "card extrapolated (hollow)",
+        f"card extrapolated (hollow){'; a whole GPU measured' if on_gpu else ''}",
         fontsize=8.5, color=theme.soft,
     )  # fmt: skip
 
 
 def _dots(axes: Any, theme: Theme, row: int, speed: Speed) -> None:
     colour = theme.own if speed.own else theme.others
+    beyond = () if speed.gpu else (speed.whole,)
     axes.plot([speed.rate, speed.whole], [row, row], color=colour, linewidth=1.2, zorder=2)
     axes.plot(speed.rate, row, "o", color=colour, markersize=9, zorder=3)
-    axes.plot(speed.whole, row, "o", markerfacecolor=theme.paper, markeredgecolor=colour,
-              markersize=9, zorder=3)  # fmt: skip
-    for value in (speed.rate, speed.whole):
+    for value in beyond:
+        axes.plot(value, row, "o", markerfacecolor=theme.paper, markeredgecolor=colour,
+                  markersize=9, zorder=3)  # fmt: skip
+    for value in (speed.rate, *beyond):
         axes.annotate(f"{value:,.0f}", (value, row), xytext=(0, 8), textcoords="offset points",
                       ha="center", fontsize=8, color=theme.ink)  # fmt: skip

@@ -25,6 +25,7 @@ KEPT = (
     "samples_per_second",
 )  # fmt: skip
 """Fields of a timing that the tables need."""
+KEPT_ON_GPU = (*KEPT, "device")
 FACTS = ("command", "load_before", "accuracies")
 """What else they need of the timings."""
 
@@ -73,6 +74,7 @@ def _needed(inputs: Inputs) -> dict[str, object]:
     tree = inputs.to_json()
     if inputs.bench is not None:
         rows = [{name: row[name] for name in KEPT} for row in inputs.rows]
+        rows += [{name: row[name] for name in KEPT_ON_GPU} for row in inputs.gpu_rows]
         facts = {name: inputs.bench[name] for name in FACTS if name in inputs.bench}
         tree["bench"] = {**facts, "rows": rows}
     return tree

@@ -30,10 +30,11 @@ class Speed:
     where: what computes it.
     network: its name.
     own: whether this project's engine or machine computes it.
-    rate: samples per second of one core or one compute unit.
+    rate: samples per second of one core, of one compute unit, or of a GPU.
     kind: where ``rate`` comes from, one of `twofold.sw.report.charts.KINDS`.
-    whole: samples per second of 24 cores or of a card, extrapolated.
+    whole: samples per second of 24 cores or of a card, extrapolated; of a GPU, its rate.
     how: precision and batch, or folding and cycles.
+    gpu: name of the GPU that computes it; empty for everything else.
     """
 
     step: str
@@ -44,16 +45,25 @@ class Speed:
     kind: str
     whole: float
     how: str
+    gpu: str = ""
 
     @property
     def unit(self) -> str:
         """What ``rate`` is of."""
+        if self.gpu:
+            return "one GPU"
         return "one unit" if self.kind == "simulated" else "one core"
 
 
 def one_thread(inputs: Inputs, sparsity: str | None = None) -> list[dict[str, Any]]:
     """Timings of one thread, of networks of equal accuracy: `contenders` of each kind."""
-    rows = [row for row in inputs.rows if row["threads"] == 1]
+    return _comparable(inputs, [row for row in inputs.rows if row["threads"] == 1], sparsity)
+
+
+def _comparable(
+    inputs: Inputs, rows: list[dict[str, Any]], sparsity: str | None
+) -> list[dict[str, Any]]:
+    """Those of networks of equal accuracy."""
     kinds = STEPS if sparsity is None else (sparsity,)
     found = []
     for kind in kinds:
@@ -77,6 +87,9 @@ def speeds(inputs: Inputs) -> list[Speed]:
             row = fastest(rows, own=own)
             if row:
                 found.append(_on_processor(step, row, own))
+        row = fastest(_comparable(inputs, inputs.gpu_rows, sparsity), own=False)
+        if row:
+            found.append(_on_gpu(step, row))
     machine = on_fpga(inputs)
     return [*found, machine] if machine else found
 
@@ -86,6 +99,14 @@ def _on_processor(step: str, row: dict[str, Any], own: bool) -> Speed:
     return Speed(
         step, ENGINES[row["engine"]], row["network"], own, rate, "measured",
         rate * card.CORES, f"{row['precision']}, batch {row['batch']}",
+    )  # fmt: skip
+
+
+def _on_gpu(step: str, row: dict[str, Any]) -> Speed:
+    rate = row["samples_per_second"]
+    return Speed(
+        step, f"{row['device']}, {ENGINES[row['engine']]}", row["network"], False, rate, "measured",
+        rate, f"{row['precision']}, batch {row['batch']}", row["device"],
     )  # fmt: skip
 
 
@@ -106,5 +127,11 @@ def on_fpga(inputs: Inputs) -> Speed | None:
 
 
 def as_json(found: Iterable[Speed]) -> list[dict[str, Any]]:
-    """The speeds as plain values, by which a picture says what it shows."""
-    return [asdict(speed) for speed in found]
+    """The speeds as plain values, by which a picture says what it shows.
+
+    Without ``gpu`` where it is empty, so that pictures without a GPU keep their digest.
+    """
+    return [
+        {name: value for name, value in asdict(speed).items() if name != "gpu" or value}
+        for speed in found
+    ]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from twofold.sw.bench.engines import ENGINES
-from twofold.sw.report import card, opening, tables
+from twofold.sw.report import card, gpu, opening, tables
 from twofold.sw.report.equal import remark, shares
 from twofold.sw.report.inputs import Inputs
 from twofold.sw.report.select import bench_command, best, engines
@@ -104,7 +104,8 @@ def first_chart(inputs: Inputs) -> Table:
     rows = [
         (
             speed.step, speed.where, speed.network, shares(inputs, speed.network), speed.how,
-            f"{speed.rate:,.0f} ({speed.unit}, {speed.kind})", f"{speed.whole:,.0f}",
+            f"{speed.rate:,.0f} ({speed.unit}, {speed.kind})",
+            "-" if speed.gpu else f"{speed.whole:,.0f}",
         )
         for speed in speeds(inputs)
     ]  # fmt: skip
@@ -150,6 +151,7 @@ def results(inputs: Inputs) -> str:
         *([tables.busy(inputs)] if tables.busy(inputs) else []),
         f"`{bench_command(inputs)}`; medians of interleaved turns.",
         timings(inputs).markdown(),
+        *(["### A GPU, measured", gpu.NOTE, gpu.table(inputs).markdown()] * bool(inputs.gpu_rows)),
         "### Published by others",
         tables.published().markdown(),
         card.PUBLISHED_SOURCE,

@@ -105,6 +105,10 @@ def machine(inputs: Inputs) -> Table:
         ("energy", bench["energy"]),
         ("command", f"`{bench['command']}`"),
     ]  # fmt: skip
+    found = bench.get("gpu") or {"cards": []}
+    if found["cards"]:
+        cuda = found.get("cuda") or "not known"
+        rows.append(("GPU", f"{', '.join(found['cards'])}; CUDA of its driver: {cuda}"))
     for name, known in bench["networks"].items():
         share = f"{100 * known['nonzero_weights'] / known['weights']:.1f} %"
         what = f"{known['source']}; {share} of {known['weights']:,} weights are not zero"
