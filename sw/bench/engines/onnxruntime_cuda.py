@@ -1,7 +1,7 @@
 """ONNX Runtime with CUDA and cuDNN; float32 really is float32, not TF32.
 
-Its convolutions have no integer kernels, so an int8 model is refused as on the processor: for what
-ONNX Runtime's optimiser leaves in floating point.
+It has no integer kernels for convolutions. An int8 model is offered to it all the same, and refused
+if layers are left in floating point, as on the processor.
 """
 
 from twofold.sw.bench.gpu.sessions import Provider, on_first_gpu

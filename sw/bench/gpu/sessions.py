@@ -115,6 +115,7 @@ def on_first_gpu(provider: Provider) -> Sessions:
     found = driver()
     if found is None:
         raise RefusedError("finds no NVIDIA GPU")
+    made = Sessions(provider, found.cards[0], found.page_locked)
     # Where they come from Python packages, CUDA and cuDNN are found only if they are loaded first.
     onnxruntime.preload_dlls()
-    return Sessions(provider, found.cards[0], found.page_locked)
+    return made
