@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from twofold.hw.area.cells import resources
+from twofold.hw.area.cells import library
+from twofold.hw.area.component import Component, joined
 from twofold.hw.area.hierarchy import Hierarchy
-from twofold.hw.area.model import Component, joined
 from twofold.hw.area.paths import Interface, analyse, by_delay, by_levels
 from twofold.hw.area.paths import Path as Length
 from twofold.hw.area.synthesis import SECONDS, netlist
@@ -102,10 +102,10 @@ def estimate(
                 each = rest * (1 / count)
                 found.append(Part(name, engine, kind, count, each, None, None, synthesised=False))
             continue
-        by_level = analyse(cells, levels, by_levels)
-        by_time = analyse(cells, delays, by_delay)
+        by_level = analyse(cells, levels, by_levels, family)
+        by_time = analyse(cells, delays, by_delay, family)
         levels[name], delays[name] = by_level.interface, by_time.interface
-        each = _sum(resources(cell["type"]) for cell in cells["cells"].values())
+        each = library(family).taken(cells)
         for engine, kind in kinds.items():
             count = owners[name][engine]
             found.append(Part(name, engine, kind, count, each, by_level.worst, by_time.worst))

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from twofold.hw.area.cells import CLOCKS, NET_NS, SETUP_NS, arcs, family, launch, net_delay
+from twofold.hw.area.cells import library
+from twofold.hw.area.cells.library import Library
+from twofold.hw.boards.family import XCUP, Family
 from twofold.hw.contract.errors import ToolError
 
 Pin = tuple[str, int]
@@ -63,18 +65,26 @@ def by_delay(path: Path) -> tuple[float, ...]:
     return (path.delay,)
 
 
-def analyse(netlist: dict[str, Any], parts: Mapping[str, Interface], key: Key) -> Timing:
+def analyse(
+    netlist: dict[str, Any], parts: Mapping[str, Interface], key: Key, family: Family = XCUP
+) -> Timing:
     """Longest paths of a netlist (see `twofold.hw.area.synthesis.netlist`).
 
-    ``parts``: interface of every part that it instantiates, by the same measure. Raises ToolError
-    for a combinational loop.
+    ``parts``: interface of every part that it instantiates, by the same measure. ``family``: of its
+    cells. Raises ToolError for a combinational loop.
     """
-    return _Analysis(netlist, parts, key).run()
+    return _Analysis(netlist, parts, key, library(family)).run()
 
 
 class _Analysis:
-    def __init__(self, netlist: dict[str, Any], parts: Mapping[str, Interface], key: Key) -> None:
-        self.key, self.ports = key, netlist["ports"]
+    def __init__(
+        self,
+        netlist: dict[str, Any],
+        parts: Mapping[str, Interface],
+        key: Key,
+        library: Library,
+    ) -> None:
+        self.key, self.ports, self.library = key, netlist["ports"], library
         self.loads: Counter[int] = Counter()
         self.starts: dict[int, Path] = {}
         self.ends: dict[int, Path] = {}
@@ -186,19 +196,19 @@ class _Analysis:
         if kind in parts:
             self._add_part(cell, parts[kind])
             return
-        for arc in arcs(cell):
+        for arc in self.library.arcs(cell):
             self._connect(arc.source, arc.target, Path(arc.luts, arc.carry, arc.delay), arc.direct)
-        clocked = family(kind)
-        if clocked is None:
+        setup = self.library.setup(cell)
+        if setup is None:
             return
         for name, bits in cell["connections"].items():
             for bit in bits:
-                if not isinstance(bit, int) or name in CLOCKS:
+                if not isinstance(bit, int) or name in self.library.clocks:
                     continue
                 if cell["port_directions"][name] == "output":
-                    self._start(bit, Path(delay=launch(cell)))
+                    self._start(bit, Path(delay=self.library.launch(cell)))
                 else:
-                    self._end(bit, Path(delay=SETUP_NS[clocked]))
+                    self._end(bit, Path(delay=setup))
 
     def _add_part(self, cell: dict[str, Any], part: Interface) -> None:
         """A part's own paths start and end with the net at its pin; only what the loads outside add
@@ -218,8 +228,8 @@ class _Analysis:
             self._connect(bit_of(source), bit_of(target), path, False, outside=True)
 
     def _net(self, bit: int, *, outside: bool) -> Path:
-        delay = net_delay(self.loads[bit])
-        return Path(delay=delay - NET_NS if outside else delay)
+        delay = self.library.net(self.loads[bit])
+        return Path(delay=delay - self.library.net(1) if outside else delay)
 
     def _connect(
         self, source: Any, target: Any, path: Path, direct: bool, *, outside: bool = False

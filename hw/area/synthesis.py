@@ -8,12 +8,14 @@ from typing import Any
 from twofold.hw.boards.family import XCUP, Family
 from twofold.hw.contract.cache import cached, digest
 from twofold.hw.contract.files import write_bytes, write_text
+from twofold.hw.contract.target import Target
+from twofold.hw.tools.flops import LEGALIZE
 from twofold.hw.tools.native import LOG, native_version, run_script
 from twofold.hw.tools.text import NUMBER, renumbered
 
 NETLIST = "netlist.json.gz"
 SECONDS = 3600
-SCRIPT = """\
+_XCUP = """\
 read_verilog -sv part.v
 {synthesis} -top {top} -flatten -noiopad -noclkbuf -run begin:map_luts
 splitnets -format _SN_
@@ -23,6 +25,28 @@ write_json netlist.json
 """
 """Wires are split and renamed in between because the technology mapper otherwise chokes on the
 names of split memories."""
+_ECP5 = f"""\
+read_verilog -sv part.v
+{{synthesis}} -top {{top}} -noiopad -run begin:map_ram
+select {{top}}
+write_rtlil -selected part.il
+design -reset
+read_verilog -lib -specify +/lattice/cells_sim_ecp5.v +/lattice/cells_bb_ecp5.v
+read_verilog -sv -lib part.v
+delete {{top}}
+read_rtlil part.il
+{{synthesis}} -top {{top}} -noiopad -run map_ram:map_ffs
+opt_clean
+{LEGALIZE}
+{{synthesis}} -top {{top}} -noiopad -run map_ffs:map_luts
+splitnets -format _SN_
+rename -hide w:*
+{{synthesis}} -top {{top}} -noiopad -run map_luts:
+write_json netlist.json
+"""
+"""The steps of `twofold.hw.route.synthesis`, for a part."""
+SCRIPTS = {Target.XCUP: _XCUP, Target.ECP5: _ECP5}
+"""Commands that synthesise a part, by target."""
 
 
 def netlist(
@@ -36,7 +60,7 @@ def netlist(
     """
     tool = native_version("area")
     text, numbers = renumbered(verilog)
-    script = SCRIPT.replace("{synthesis}", family.synthesis)
+    script = SCRIPTS[family.target].replace("{synthesis}", family.synthesis)
     key = digest([text, top, script, tool])
     script = script.format(top=_escaped(top))
     folder = cached(
@@ -61,8 +85,8 @@ def _synthesise(folder: Path, verilog: str, top: str, script: str, seconds: floa
     run_script(folder, "part.ys", top, seconds)
     written = folder / "netlist.json"
     write_bytes(folder / NETLIST, gzip.compress(written.read_bytes(), 3))
-    for name in ("netlist.json", "part.v", LOG):
-        (folder / name).unlink()
+    for name in ("netlist.json", "part.v", "part.il", LOG):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _escaped(name: str) -> str:

@@ -13,6 +13,7 @@ from twofold.hw.contract.files import read_json, write_json, write_text
 from twofold.hw.contract.machine import Machine
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.route.top import TOP, Pins, top_of
+from twofold.hw.tools.flops import LEGALIZE
 from twofold.hw.tools.native import LOG, native_version, run_script
 from twofold.hw.tools.text import renumbered
 from twofold.hw.verilog.station import MACHINE, station_verilog
@@ -21,13 +22,6 @@ ROLE = "ecp5"
 """Extra that brings the tools."""
 SECONDS = 4 * 3600
 NETLIST, FIGURES = "top.json", "figures.json"
-
-FLIP_FLOPS = " ".join(
-    f"-cell {cell}" for cell in ("$_DFF_?_ 01", "$_DFFE_??_ 01", "$_SDFF_?P?_ r", "$_SDFFE_?P??_ r")
-)
-"""What synthesis for the family maps flip-flops to."""
-RESETS_MIN = 64
-"""Flip-flops of a reset that is a wire of its own; the way to it is long. Others are logic."""
 
 SCRIPT = f"""\
 read_verilog -sv machine.v
@@ -45,7 +39,7 @@ proc
 flatten
 synth_ecp5 -top {TOP} -run map_ram:map_ffs
 opt_clean
-dfflegalize {FLIP_FLOPS} -minsrst {RESETS_MIN}
+{LEGALIZE}
 synth_ecp5 -top {TOP} -run map_ffs: -json {NETLIST}
 """
 """Tiles are modules until everything that is the same in all of them has been done. The machine

@@ -6,9 +6,9 @@ from the vendor's speed files. `ASSUMPTIONS` states this in reports.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from twofold.hw.area.cells.library import Arc, Cell, Library, Netlist, every_arc, wires
 from twofold.hw.boards.family import XCUP
 from twofold.hw.boards.resources import Resources
 
@@ -23,27 +23,9 @@ NET_NS, DOUBLING_NS, LOADS_MAX = 0.30, 0.04, 64
 SETUP_NS = {"FD": 0.05, "DSP48E2": 0.25, "RAMB": 0.25, "URAM288": 0.30, "RAM": 0.20, "SRL": 0.15}
 LAUNCH_NS = {"FD": 0.09, "DSP48E2": 0.30, "RAMB": 1.00, "URAM288": 0.50, "RAM": 0.60, "SRL": 0.60}
 DSP_UNREGISTERED_NS = {"PREG": 0.6, "MREG": 1.0}
-CLOCKS = {"C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK"}
+CLOCKS = frozenset({"C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK"})
 
 _RAM_LUTS = {"RAM32M16": 8, "RAM64M8": 8, "RAM32M": 4, "RAM64M": 4, "RAM512X1S": 8}
-
-
-@dataclass(frozen=True)
-class Arc:
-    """A timing arc through a cell, from one bit of the netlist to another.
-
-    Attributes
-    ----------
-    delay: in ns. luts: LUT levels. carry: bits of a carry chain.
-    direct: whether the input is reached without general routing.
-    """
-
-    source: int
-    target: int
-    delay: float
-    luts: int = 0
-    carry: int = 0
-    direct: bool = False
 
 
 def resources(kind: str) -> Resources:
@@ -65,12 +47,23 @@ def resources(kind: str) -> Resources:
     }.get(kind, Resources())
 
 
+def taken(netlist: Netlist) -> Resources:
+    """What the cells of a netlist use."""
+    return sum((resources(cell["type"]) for cell in netlist["cells"].values()), Resources())
+
+
+def setup(cell: Cell) -> float | None:
+    """Setup time of a clocked cell; None for a combinational one."""
+    kind = family(cell["type"])
+    return None if kind is None else SETUP_NS[kind]
+
+
 def family(kind: str) -> str | None:
     """Key of a clocked cell in `SETUP_NS` and `LAUNCH_NS`; None for combinational cells."""
     return next((name for name in SETUP_NS if kind.startswith(name)), None)
 
 
-def launch(cell: dict[str, Any]) -> float:
+def launch(cell: Cell) -> float:
     """Clock-to-output time of a clocked cell, given the registers that it uses."""
     kind, parameters = family(cell["type"]), cell.get("parameters", {})
     late = LAUNCH_NS[kind or "FD"]
@@ -85,7 +78,7 @@ def launch(cell: dict[str, Any]) -> float:
     return late
 
 
-def arcs(cell: dict[str, Any]) -> Iterator[Arc]:
+def arcs(cell: Cell) -> Iterator[Arc]:
     """Combinational arcs through a cell."""
     kind, ports = cell["type"], cell["connections"]
     if kind.startswith("CARRY"):
@@ -94,15 +87,15 @@ def arcs(cell: dict[str, Any]) -> Iterator[Arc]:
         yield from _lut_ram(ports)
     elif kind.startswith("SRL"):
         addresses = [bit for name, bits in ports.items() if name.startswith("A") for bit in bits]
-        yield from _all(addresses, ports.get("Q", []), LUT_NS, 1)
+        yield from every_arc(addresses, ports.get("Q", []), LUT_NS, 1)
     elif kind.startswith("LUT"):
         inputs = [bit for name, bits in ports.items() if name.startswith("I") for bit in bits]
-        yield from _all(inputs, ports["O"], LUT_NS, 1)
+        yield from every_arc(inputs, ports["O"], LUT_NS, 1)
     elif kind.startswith("MUXF"):
-        yield from _all([*ports["I0"], *ports["I1"]], ports["O"], MUX_NS, 0, direct=True)
-        yield from _all(ports["S"], ports["O"], MUX_NS, 0)
+        yield from every_arc([*ports["I0"], *ports["I1"]], ports["O"], MUX_NS, 0, direct=True)
+        yield from every_arc(ports["S"], ports["O"], MUX_NS, 0)
     elif kind in ("INV", "BUF", "BUFG"):
-        yield from _all(ports["I"], ports["O"], 0.0, 0, direct=True)
+        yield from every_arc(ports["I"], ports["O"], 0.0, 0, direct=True)
 
 
 def net_delay(loads: int) -> float:
@@ -112,18 +105,6 @@ def net_delay(loads: int) -> float:
 
 def _is_set(parameters: dict[str, Any], name: str) -> bool:
     return name in parameters and int(str(parameters[name]), 2) == 1
-
-
-def _wires(bits: list[Any]) -> Iterator[int]:
-    return (bit for bit in bits if isinstance(bit, int))
-
-
-def _all(
-    inputs: list[Any], outputs: list[Any], delay: float, luts: int, *, direct: bool = False
-) -> Iterator[Arc]:
-    for target in _wires(outputs):
-        for source in _wires(inputs):
-            yield Arc(source, target, delay, luts, direct=direct)
 
 
 def _carry(ports: dict[str, list[Any]]) -> Iterator[Arc]:
@@ -136,15 +117,15 @@ def _carry(ports: dict[str, list[Any]]) -> Iterator[Arc]:
     for bit, (select, data) in enumerate(zip(ports["S"], ports["DI"], strict=True)):
         own = [select, data]
         out, carry = sums[bit : bit + 1], carries[bit : bit + 1]
-        for source in _wires(own):
-            for target in _wires(out):
+        for source in wires(own):
+            for target in wires(out):
                 yield Arc(source, target, CARRY_IN_NS, carry=1, direct=True)
-            for target in _wires(carry):
+            for target in wires(carry):
                 yield Arc(source, target, CARRY_IN_NS, carry=1, direct=True)
-        for source in _wires(into):
-            for target in _wires(out):
+        for source in wires(into):
+            for target in wires(out):
                 yield Arc(source, target, CARRY_OUT_NS, carry=1, direct=True)
-            for target in _wires(carry):
+            for target in wires(carry):
                 yield Arc(source, target, CARRY_BIT_NS, carry=1, direct=True)
         into = carry
 
@@ -153,10 +134,21 @@ def _lut_ram(ports: dict[str, list[Any]]) -> Iterator[Arc]:
     """Arcs from the read addresses to the outputs of a memory in LUTs."""
     for name, outputs in ports.items():
         if name.startswith("DO"):
-            yield from _all(ports.get(f"ADDR{name[2:]}", []), outputs, LUT_NS, 1)
+            yield from every_arc(ports.get(f"ADDR{name[2:]}", []), outputs, LUT_NS, 1)
         elif name in ("SPO", "DPO", "O"):
             prefix = "DPRA" if name == "DPO" else "A"
             addresses = [
                 bit for port, bits in ports.items() if port.startswith(prefix) for bit in bits
             ]
-            yield from _all(addresses, outputs, LUT_NS, 1)
+            yield from every_arc(addresses, outputs, LUT_NS, 1)
+
+
+LIBRARY = Library(
+    assumptions=ASSUMPTIONS,
+    clocks=CLOCKS,
+    taken=taken,
+    arcs=arcs,
+    setup=setup,
+    launch=launch,
+    net=net_delay,
+)
