@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import twofold.hw.area.model
+import twofold.hw.area.stage
 import twofold.hw.engines.pooling
 import twofold.hw.engines.scatter.stage
 import twofold.hw.machine.stages
@@ -89,7 +90,7 @@ TABLES: list[tuple[Mapping, set]] = [
             twofold.hw.engines.scatter.stage.LINKS,
             twofold.hw.engines.scatter.stage._TILES,
             twofold.hw.engines.scatter.stage._TAILS,
-            twofold.hw.area.model._ROWS,
+            twofold.hw.area.stage.ROWS,
             twofold.hw.area.model._ENDS,
         )
     ),

@@ -16,7 +16,7 @@ from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.tools.native import SynthesisTimeoutError
 
-CORE = "core"
+CORE, STATION, LINK = "core", "station", "link"
 KINDS = (
     ("gather_tile_", "gather tile"),
     ("gather_row_", "gather stage"),
@@ -26,7 +26,7 @@ KINDS = (
     ("dense_tile_", "dense tile"),
     ("dense_engine_", "dense tile"),
 )
-OF_NO_LAYER = (CORE, "loader", "counters")
+OF_NO_LAYER = (CORE, LINK, "loader", "counters")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Part:
     Attributes
     ----------
     name: name of its module.
-    engine: child of the core that it belongs to, or "core".
+    engine: child of the core that it belongs to, "core", or "link" for what is around the core.
     kind: component kind as in `twofold.hw.area.model`.
     count: number of instances in the machine.
     each: what one instance uses, without the parts in it.
@@ -110,6 +110,37 @@ def estimate(
             count = owners[name][engine]
             found.append(Part(name, engine, kind, count, each, by_level.worst, by_time.worst))
     report("synthesis", len(hierarchy.parts), len(hierarchy.parts))
+    return found
+
+
+def around(
+    text: str,
+    build: Path,
+    *,
+    seconds: float = SECONDS,
+    report: Report = silent,
+    family: Family = XCUP,
+) -> list[Part]:
+    """Estimate what is around the core of a machine behind a serial line.
+
+    Parameters are those of `estimate`; ``text`` is Verilog as written by
+    `twofold.hw.verilog.station.station_verilog`. Raises ToolError if Yosys is missing or fails.
+    """
+    hierarchy = Hierarchy(text, STATION)
+    inside, counts = hierarchy.counts(f"{STATION}.{CORE}"), hierarchy.counts(STATION)
+    names = [name for name in hierarchy.parts if name not in inside]
+    levels: dict[str, Interface] = {}
+    delays: dict[str, Interface] = {}
+    found: list[Part] = []
+    for done, name in enumerate(names):
+        report(f"synthesis of {name}", done, len(names))
+        cells = netlist(hierarchy.verilog(name), name, build, seconds=seconds, family=family)
+        by_level = analyse(cells, levels, by_levels, family)
+        by_time = analyse(cells, delays, by_delay, family)
+        levels[name], delays[name] = by_level.interface, by_time.interface
+        each = library(family).taken(cells)
+        found.append(Part(name, LINK, LINK, counts[name], each, by_level.worst, by_time.worst))
+    report("synthesis", len(names), len(names))
     return found
 
 

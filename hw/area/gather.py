@@ -69,6 +69,12 @@ def _stage(plan: GatherPlan, folding: Folding, prices: Prices) -> Resources:
     pixels = ACT_BITS * width * plan.row_phases
     lut = CONTROL_LUTS + frame + pixels * (prices.multiplexer(banks) + 1)
     ff = CONTROL_FFS + 2 * pixels + (1 + plan.folding.rows) * _control_bits(plan)
-    lookup = Shape.cast(Windows(plan).lookup_layout).width
-    steps = prices.step_tables(plan.steps, streams, stage.inputs, lookup)
+    windows = Windows(plan)
+    steps = prices.step_tables(
+        plan.steps,
+        streams,
+        flags=2 + 2 * windows.emptied,
+        taps=stage.inputs,
+        lookup_bits=Shape.cast(windows.lookup_layout).width,
+    )
     return Resources(lut=lut, ff=ff) + taps + constants + steps

@@ -67,9 +67,7 @@ def layer_components(plan: Plan, folding: Folding, family: Family = XCUP) -> Ite
     yield from back(plan, family)
 
 
-def components(
-    found: tuple[Plan, ...], folding: Folding, family: Family = XCUP
-) -> list[Component]:
+def components(found: tuple[Plan, ...], folding: Folding, family: Family = XCUP) -> list[Component]:
     """All components of a machine, scaled."""
     layers = [one for plan in found for one in layer_components(plan, folding, family)]
     return [calibrated(one, family) for one in [*layers, *shared_components(len(found), family)]]

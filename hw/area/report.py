@@ -4,7 +4,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from twofold.hw.area.cells import ASSUMPTIONS
+from twofold.hw.area.cells import library
 from twofold.hw.area.estimate import Part, by_engine, total
 from twofold.hw.area.paths import Path as Length
 from twofold.hw.boards import default, find
@@ -97,7 +97,7 @@ def _with(
         "slr": board.region.as_dict(),
         "ceilings": dict(zip(NAMES, board.ceilings.values, strict=True)),
         "tool": f"Yosys, {board.family.synthesis}; estimated, nothing is placed or routed",
-        "timing_assumptions": ASSUMPTIONS,
+        "timing_assumptions": library(board.family).assumptions,
         "variants": variants,
     }
 

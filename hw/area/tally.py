@@ -15,7 +15,9 @@ def _tally(prices: Prices, width: int, weight: int = 1) -> Resources:
     count, amount = (width * period).bit_length(), (width * period * weight).bit_length()
     adders = (weight ^ 3 * weight).bit_count() - 1  # signed digits of the weight, less one
     ones = prices.pop_count(width) if width > 1 else Resources()
-    return ones + Resources(lut=2 * prices.adder(count) + (adders + 1) * prices.adder(amount), ff=width + count + amount)
+    return ones + Resources(
+        lut=2 * prices.adder(count) + (adders + 1) * prices.adder(amount), ff=width + count + amount
+    )
 
 
 def front_counters(plan: Plan, prices: Prices) -> Resources:
@@ -33,4 +35,6 @@ def back_counters(plan: Plan, prices: Prices) -> Resources:
 def totals(prices: Prices) -> Resources:
     """The memory of all totals with its adder, and the cycle counter."""
     memory = 2 * prices.lut_ram(NUMBERS, COUNTER_BITS)
-    return _tally(prices, 1) + Resources(lut=memory + 2 * prices.adder(COUNTER_BITS), ff=4 * COUNTER_BITS + NUMBERS)
+    return _tally(prices, 1) + Resources(
+        lut=memory + 2 * prices.adder(COUNTER_BITS), ff=4 * COUNTER_BITS + NUMBERS
+    )

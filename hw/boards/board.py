@@ -239,15 +239,6 @@ class Board:
             raise BoardError(f"board {self.name} is not built by open tools; choose another one")
         return self.desk
 
-    def check_modelled(self) -> None:
-        """Raise BoardError if there is no model of the area that a machine takes on the board."""
-        if not self.family.modelled:
-            raise BoardError(
-                f"what a machine takes of the {self.title} is known only once it is routed; solve "
-                "one for another board, and build it with `twofold bitstream --board "
-                f"{self.name} --machine FILE`"
-            )
-
     def bank(self, unit: int) -> int:
         """Index of a compute unit's memory bank. Raises BoardError if there is none."""
         bank = self.regions[unit].bank

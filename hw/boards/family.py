@@ -18,7 +18,6 @@ class Family:
     products_per_dsp: INT8 products per cycle and multiplier cell if they share a factor.
     block_ram, half_block_ram: block RAM cells of 36 Kbit and of half that size.
     large_ram: large memory cell; "" if there is none.
-    modelled: whether the area model is about these cells.
     """
 
     name: str
@@ -29,7 +28,6 @@ class Family:
     block_ram: str
     half_block_ram: str
     large_ram: str = ""
-    modelled: bool = True
 
 
 XCUP = Family(
@@ -52,6 +50,5 @@ ECP5 = Family(
     products_per_dsp=1,
     block_ram="",
     half_block_ram="DP16KD",
-    modelled=False,
 )
 """ECP5 and ECP5-5G. Its block memories of 18 Kbit count as half of those that others have."""

@@ -26,8 +26,12 @@ AHEAD = 8
 
 def capacity(core: Any) -> int:
     """Samples that the machine keeps."""
-    size = WORD_BYTES * sample_words(core.network, core.folding.input_bytes)
-    return min(max(STORE_BYTES // size, 1), STORED_MAX)
+    return capacity_of(sample_words(core.network, core.folding.input_bytes))
+
+
+def capacity_of(words: int) -> int:
+    """Samples of so many words that a machine keeps."""
+    return min(max(STORE_BYTES // (WORD_BYTES * words), 1), STORED_MAX)
 
 
 class Runner(wiring.Component):

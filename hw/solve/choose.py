@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from twofold.hw.area.link import link
 from twofold.hw.area.model import front
 from twofold.hw.boards import default
 from twofold.hw.boards.board import Board
@@ -47,13 +48,11 @@ class Target:
 def choose(network: Network, target: Target, say: Step = lambda _: None) -> Solution:
     """The smallest machine that reaches the target, or the fastest one within the budget.
 
-    Raises FoldingError if there is none, or the engines cannot support the network, and BoardError
-    for a board whose area is not modelled.
+    Raises FoldingError if there is none, or the engines cannot support the network.
     """
     for what, value in (("cycles", target.cycles), ("latency", target.latency)):
         if value is not None and value < 1:
             raise FoldingError(f"folding: {what} is {value}, needs >= 1")
-    target.board.check_modelled()
     # Reject a network that no engine supports before any search.
     plans(network, Folding(widest(network), input_bytes=min(input_widths(network))))
     if target.latency is not None:
@@ -78,22 +77,24 @@ def input_widths(network: Network) -> list[int]:
     ]
 
 
-def input_width(network: Network, cycles: int) -> int:
+def input_width(network: Network, cycles: int, board: Board | None = None) -> int:
     """The width of least area among those in which a sample arrives in ``cycles`` cycles.
 
-    If none is fast enough, the choice is among the fastest.
+    If none is fast enough, the choice is among the fastest. ``board``: None for the default.
     """
+    board = board or default()
     widths = input_widths(network)
     quickest = min(arrival(network, width) for width in widths)
     fitting = [width for width in widths if arrival(network, width) <= max(cycles, quickest)]
-    return min(fitting, key=lambda width: _area_of_input(network, width))
+    return min(fitting, key=lambda width: _area_of_input(network, width, board))
 
 
-def _area_of_input(network: Network, width: int) -> float:
+def _area_of_input(network: Network, width: int, board: Board) -> float:
     stage = network.stages[0]
     plan = engine_of(stage)().plan(stage, None)
     shape = Folding((), input_bytes=width)
-    return cost(sum((one.total for one in front(plan, shape)), Resources()))
+    parts = [*front(plan, shape, board.family), *link(network, shape, board)]
+    return cost(sum((one.total for one in parts), Resources()), board)
 
 
 def _least(
@@ -105,7 +106,7 @@ def _least(
         cycles,
         board=target.board,
         budget=target.budget,
-        input_bytes=target.input_bytes or input_width(network, cycles),
+        input_bytes=target.input_bytes or input_width(network, cycles, target.board),
         efforts=(QUICK,) if quick else EFFORTS,
     )
 
@@ -133,7 +134,7 @@ def _fastest(network: Network, target: Target, say: Step) -> Solution:
 
 def _bound(network: Network, target: Target) -> int:
     """Lower bound on the cycles of any machine within the budget."""
-    width = target.input_bytes or input_width(network, 1)
+    width = target.input_bytes or input_width(network, 1, target.board)
     needed = sum(plan.products for plan in plans(network, Folding(widest(network), width)))
     most = (target.budget or target.board.budget).dsp * target.board.family.products_per_dsp
     return max(arrival(network, width), 0 if math.isinf(most) else math.ceil(needed / most))

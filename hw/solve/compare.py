@@ -69,7 +69,7 @@ def _fastest(network: Network, dense: Solution) -> Solution:
                 cycles,
                 board=dense.board,
                 budget=budget,
-                input_bytes=input_width(network, cycles),
+                input_bytes=input_width(network, cycles, dense.board),
                 efforts=(QUICK,),
             )
         except FoldingError:

@@ -29,6 +29,7 @@ def layer_resources(solution: Solution) -> dict[str, Resources]:
     return found
 
 
+_PRODUCTS = {1: "one product", 2: "two products"}
 LEGEND = "folding: tiles, then streams (s), or engines x lanes > channels drained a cycle"
 
 
@@ -65,11 +66,12 @@ def span_table(solution: Solution) -> Table:
 
 def summary(solution: Solution) -> str:
     """Bottleneck, latency and buffers in a few lines."""
+    each = solution.board.family.products_per_dsp
     return (
         f"{LEGEND}\n"
         f"bottleneck: {solution.bottleneck}, {solution.cycles:,} cycles a sample; "
         f"latency {solution.sample.latency:,}\n"
-        f"{100 * of_roofline(solution):.1f} % of its DSPs' two products a cycle\n"
+        f"{100 * of_roofline(solution):.1f} % of its DSPs' {_PRODUCTS[each]} a cycle\n"
         f"{solution.folding.frames} frames, {solution.folding.input_bytes} bytes a cycle; "
         "area is estimated"
     )

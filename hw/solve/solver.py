@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from twofold.hw.area.model import Component, back, calibrated, components, front, shared_components
+from twofold.hw.area.component import Component
+from twofold.hw.area.link import link
+from twofold.hw.area.model import back, calibrated, components, front, shared_components
 from twofold.hw.boards import default
 from twofold.hw.boards.board import Board
-from twofold.hw.boards.resources import Resources, share
+from twofold.hw.boards.resources import NAMES, Resources, share
 from twofold.hw.contract.errors import FoldingError
 from twofold.hw.contract.folding import (
     Folding,
@@ -68,7 +70,10 @@ class Solution:
     @cached_property
     def components(self) -> list[Component]:
         """The components of the machine."""
-        return components(self.plans, self.folding)
+        family = self.board.family
+        around = link(self.network, self.folding, self.board)
+        known = components(self.plans, self.folding, family)
+        return [*known, *(calibrated(one, family) for one in around)]
 
     @property
     def resources(self) -> Resources:
@@ -237,11 +242,12 @@ class _Search:
         return promising(self.network, stage, self.cycles, self.effort, width)
 
     def _first(self, stage: Stage) -> Iterator[_Partial]:
-        start = _sum(shared_components(len(self.network.stages)))
+        shared = shared_components(len(self.network.stages), self.board.family)
+        start = self._sum([*shared, *link(self.network, self.shape, self.board)])
         for layer in self._candidates(stage):
             plan = layer.plan(stage, None)
             if plan.busy <= self.cycles:
-                yield _Partial((layer,), start + _sum(front(plan, self.shape)), self.board)
+                yield _Partial((layer,), start + self._sum(self._fronts(plan)), self.board)
 
     def _next(self, stage: Stage, before: Iterable[_Partial]) -> Iterator[_Partial]:
         layers = self._candidates(stage)
@@ -270,16 +276,23 @@ class _Search:
         key = plan.stage.index, plan.folding, ends
         if key not in self.fronts:
             try:
-                self.fronts[key] = _sum(front(plan, self.shape))
+                self.fronts[key] = self._sum(self._fronts(plan))
             except FoldingError:
                 self.fronts[key] = None
         return self.fronts[key]
+
+    def _fronts(self, plan: Plan) -> Iterator[Component]:
+        return front(plan, self.shape, self.board.family)
+
+    def _sum(self, parts: Iterable[Component]) -> Resources:
+        family = self.board.family
+        return sum((calibrated(part, family).total for part in parts), Resources())
 
     def _back(self, plan: Plan) -> Resources:
         """What a layer uses after its accumulators."""
         key = plan.stage.index, plan.folding, plan.emitted
         if key not in self.backs:
-            self.backs[key] = _sum(back(plan))
+            self.backs[key] = self._sum(back(plan, self.board.family))
         return self.backs[key]
 
     def _emits(self, plan: Plan) -> bool:
@@ -305,26 +318,36 @@ class _Search:
     def _kept(self, stage: Stage, found: Iterable[_Partial]) -> list[_Partial]:
         """Those that no other beats. Raises FoldingError if none is left."""
         ends: dict[tuple[tuple[int, ...], ...], list[_Partial]] = {}
+        closest: Resources | None = None
         for partial in found:
             if self.thorough and not fits(partial.taken, self.budget):
+                closest = min(closest or partial.taken, partial.taken, key=self._excess)
                 continue
             rivals = ends.setdefault(self._end(stage, partial.layers), [])
             if not any(self._beats(rival, partial) for rival in rivals):
                 rivals[:] = [one for one in rivals if not self._beats(partial, one)]
                 rivals.append(partial)
         if not ends:
-            within = " within the budget" if self.thorough else ""
+            within = f" within the budget: {self._short(closest)}" if closest else ""
             raise FoldingError(
                 f"{stage.name}: no folding of the layers up to it takes {self.cycles} cycles a "
                 f"sample or less{within}; ask for more cycles"
             )
         return [partial for rivals in ends.values() for partial in rivals]
 
+    def _excess(self, taken: Resources) -> float:
+        """Largest share of the budget that is taken of any resource."""
+        return max(share(taken, self.budget))
+
+    def _short(self, taken: Resources) -> str:
+        """What is short for a machine that takes so much, in words."""
+        return ", ".join(
+            f"it takes {value:,.0f} {name}, and may take {most:,.0f}"
+            for name, value, most in zip(NAMES, taken.values, self.budget.values, strict=True)
+            if value > most
+        )
+
     def _beats(self, one: _Partial, other: _Partial) -> bool:
         if self.thorough:
             return fits(one.taken, other.taken)
         return one.cost <= other.cost
-
-
-def _sum(parts: Iterable[Component]) -> Resources:
-    return sum((calibrated(part).total for part in parts), Resources())

@@ -12,7 +12,7 @@ from twofold.hw.primitives.memory import Style
 class Prices(ABC):
     """Prices of building blocks, in LUTs, flip-flops, memories and multipliers.
 
-    Sizes are those of the blocks: depths in words, widths in bits, all >= 1. Numbers of memories and
+    Sizes are those of the blocks: depths in words, widths in bits, all >= 1. Block memories and
     multipliers are exact for what the primitives build on the target; LUTs and flip-flops are
     scaled by the factors of calibration (`twofold.hw.area.calibrate`).
 
@@ -55,9 +55,7 @@ class Prices(ABC):
 
     @abstractmethod
     def block_rams(self, depth: int, bits: int, lanes: int, reads: int) -> float:
-        """Block memories, in units of 36 Kbit, of ``lanes`` memories that are ``bits`` wide and have
-        one or two read ports.
-        """
+        """Block memories, in units of 36 Kbit, of ``lanes`` memories of one or two read ports."""
 
     @abstractmethod
     def table(self, depth: int, bits: int, lanes: int, reads: int, style: Style) -> Resources:
@@ -68,9 +66,11 @@ class Prices(ABC):
         """A table of a gather layer (see `twofold.hw.engines.gather.feed`)."""
 
     @abstractmethod
-    def step_tables(self, steps: int, streams: int, taps: int, lookup_bits: int) -> Resources:
-        """What a gather layer knows of its steps without being told: their flags and activity, and
-        for each stream the place of each tap, of ``lookup_bits`` bits.
+    def step_tables(
+        self, steps: int, streams: int, *, flags: int, taps: int, lookup_bits: int
+    ) -> Resources:
+        """What a gather layer knows of its steps without being told: ``flags`` and the activity of
+        each, and for each stream the place of each tap, of ``lookup_bits`` bits.
         """
 
     @abstractmethod

@@ -31,8 +31,6 @@ ROM_BITS = 2048
 """Bits for each block memory from which on Yosys prefers block memories for a table that is never
 written: a bit in LUTs costs it a sixteenth, and a block memory 128 (`synth_ecp5`, measured).
 """
-STEP_FLAGS = 4
-"""Flags of a step (see `twofold.hw.engines.gather.feed`)."""
 CHAIN_MIN = 5
 """Bits from which on an adder is a carry chain; shorter ones are LUTs."""
 PRODUCT_BITS = ACT_BITS + WEIGHT_BITS
@@ -113,12 +111,15 @@ class Ecp5Prices(Prices):
         style: Style = "distributed" if depth <= TAPS_DEPTH else "block"
         return self.table(depth, bits, 1, 1, style)
 
-    def step_tables(self, steps: int, streams: int, taps: int, lookup_bits: int) -> Resources:
+    def step_tables(
+        self, steps: int, streams: int, *, flags: int, taps: int, lookup_bits: int
+    ) -> Resources:
         """Flags of many steps are in a block memory by its attribute, others where Yosys likes."""
-        deep = steps > TAPS_DEPTH
-        flags = Resources(bram36=self._blocks(steps, STEP_FLAGS) / 2) if deep else Resources()
         lookups = self._rom(1 << (taps - 1).bit_length(), lookup_bits) * streams
-        return flags + self._rom(steps, streams) + lookups
+        found = self._rom(steps, streams) + lookups
+        if steps > TAPS_DEPTH:
+            found += Resources(bram36=self._blocks(steps, flags) / 2)
+        return found
 
     def constants(self, depth: int, widths: tuple[int, ...], lanes: int) -> Resources:
         style: Style = "distributed" if depth <= DISTRIBUTED_DEPTH else "block"
@@ -168,16 +169,18 @@ class Ecp5Prices(Prices):
         return Resources(dsp=int(rounds > 2 and slots & (slots - 1) != 0))
 
     def window_sums(self, rows: int, columns: int) -> Resources:
-        """A multiplier for each position, with an adder and a register behind it."""
+        """A multiplier for each position, with an adder and a register behind it. Positions share
+        the register in pairs, and Yosys keeps the half of one that has no partner.
+        """
         each = Resources(lut=self.adder(SPACING) + SPACING, ff=SPACING, dsp=1)
-        return each * (rows * columns)
+        return each * (2 * rows * -(-columns // 2))
 
     def dense_lanes(self, lanes: int, excess: int, bits: int) -> Resources:
-        """Both sums of a pair are one register with an adder."""
+        """Both sums of a pair are one register with an adder, and so are those of a single lane."""
         both, pairs = SPACING + bits, -(-lanes // 2)
         luts = self.adder(both) + both + self.adder(SPACING) + self.adder(excess) + excess
         registers = ACT_BITS + 2 * WEIGHT_BITS + 2 * both + 2 * excess + 2
-        return Resources(lut=luts, ff=registers) * pairs + Resources(dsp=lanes)
+        return Resources(lut=luts, ff=registers, dsp=2) * pairs
 
     def requantise(self, acc_bits: int, add_bits: int, *, multiplier: bool) -> Resources:
         """An adder, a coarse and a fine shifter; wide products are sums of several."""

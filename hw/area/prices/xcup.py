@@ -21,7 +21,6 @@ SIMPLE_SHAPE = 512, 72
 URAM_BYTES = 9
 
 
-
 class XcupPrices(Prices):
     """LUTs of six inputs, block RAMs of 36 Kbit, UltraRAMs, and two products in a DSP48E2."""
 
@@ -100,7 +99,9 @@ class XcupPrices(Prices):
     def tap_table(self, depth: int, bits: int) -> Resources:
         return Resources(lut=self.lut_ram(depth, bits))
 
-    def step_tables(self, steps: int, streams: int, taps: int, lookup_bits: int) -> Resources:
+    def step_tables(
+        self, steps: int, streams: int, *, flags: int, taps: int, lookup_bits: int
+    ) -> Resources:
         """A part of the constant that control takes."""
         return Resources()
 

@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="derive the factors of the area model from everything synthesised instead",
+        help="derive the factors of the area model from everything synthesised instead, for the "
+        "family of --board",
     )
     parser.add_argument(
         "--routed",
@@ -44,43 +45,26 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from twofold.hw.area.calibrate import calibrate
-    from twofold.hw.area.estimate import estimate
-    from twofold.hw.area.model import components
+    from twofold.hw.area.machine import estimated
     from twofold.hw.area.report import picture, variant_figures, write
     from twofold.hw.area.show import table
-    from twofold.hw.boards import find, suffix
+    from twofold.hw.boards import DEFAULT, find, suffix
     from twofold.hw.contract.files import write_text
     from twofold.hw.contract.presets import parts as parts_of
-    from twofold.hw.verilog.machine import core_verilog
     from twofold.sw.cli.progress import Steps
 
     if args.calibrate:
-        whole = ("network", "net", "variant", "machine", "folding", "board", "json")
+        whole = ("network", "net", "variant", "machine", "folding", "json")
         refuse(args, *whole, why="is for one machine, --calibrate for everything synthesised")
         with Steps(Console(stderr=True)) as steps:
-            print(calibrate(args.build, args.seconds, steps))
+            print(calibrate(find(args.board or DEFAULT), args.build, args.seconds, steps))
         return 0
     machine = described_machine(args)
     if args.routed:
         return _beside_routed(args, machine)
     board = find(machine.board)
-    board.check_modelled()
     with Steps(Console(stderr=True)) as steps:
-        verilog = core_verilog(
-            machine.network,
-            machine.folding,
-            args.build,
-            target=board.family.target,
-            report=steps,
-        )
-        parts = estimate(
-            verilog.text,
-            args.build,
-            model=components(machine.plans, machine.folding),
-            seconds=args.seconds,
-            report=_one_step(steps),
-            family=board.family,
-        )
+        parts = estimated(machine, args.build, seconds=args.seconds, report=_one_step(steps))
     reports = args.build / "reports"
     figures = variant_figures(parts, machine, reports=reports)
     known = parts_of(machine.name)
@@ -126,4 +110,4 @@ def _beside_routed(args: argparse.Namespace, machine: "Machine") -> int:
 
 def _one_step(steps: "Report") -> "Report":
     """Report all parts as one step, whose name would otherwise change with every part."""
-    return lambda _, done, total: steps("synthesis", done, total)
+    return lambda step, done, total: steps(step.partition(" ")[0], done, total)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from twofold.hw.area.cells import resources
+from twofold.hw.area.cells import library
 from twofold.hw.area.estimate import Part, by_engine, by_kind, estimate, total
 from twofold.hw.area.hierarchy import Hierarchy
 from twofold.hw.area.model import calibrated, components, layer_components
@@ -14,12 +14,12 @@ from twofold.hw.area.paths import Path
 from twofold.hw.area.report import measured, picture, variant_figures, write
 from twofold.hw.area.synthesis import netlist
 from twofold.hw.boards import find
+from twofold.hw.boards.family import ECP5, XCUP, Family
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.errors import ToolError
 from twofold.hw.contract.folding import GatherPlan, ScatterPlan, plans
 from twofold.hw.contract.presets import folding, network
 from twofold.hw.contract.shipped import machine
-from twofold.hw.contract.target import Target
 from twofold.hw.engines.gather.tile import GatherTile
 from twofold.hw.engines.scatter.tile import PixelTile
 from twofold.hw.primitives.tile import emit
@@ -143,20 +143,22 @@ LUT_ERROR, FF_ERROR = 0.25, 0.25
 
 @needs_yosys
 @pytest.mark.parametrize("index", [0, 1])
-def test_area_model_of_tiles(index: int, tmp_path) -> None:
+@pytest.mark.parametrize("family", [XCUP, ECP5], ids=lambda family: family.name)
+def test_area_model_of_tiles(family: Family, index: int, tmp_path) -> None:
     """Multipliers and memories exactly; LUTs and flip-flops within the stated error."""
     shape = folding("tiny")
     plan = plans(network("tiny"), shape)[index]
     assert isinstance(plan, GatherPlan | ScatterPlan)
     tile = GatherTile(plan) if isinstance(plan, GatherPlan) else PixelTile(plan)
     kinds = {"gather tile", "scatter tile", "pixel tail"}
-    parts = [calibrated(one) for one in layer_components(plan, shape) if one.kind in kinds]
+    known = layer_components(plan, shape, family)
+    parts = [calibrated(one, family) for one in known if one.kind in kinds]
     model = sum((one.each for one in parts), Resources())
-    hierarchy = Hierarchy(emit(tile, tile.module_name, target=Target.XCUP), tile.module_name)
+    hierarchy = Hierarchy(emit(tile, tile.module_name, target=family.target), tile.module_name)
     found = Resources()
     for name, count in hierarchy.counts(hierarchy.top).items():
-        for cell in netlist(hierarchy.verilog(name), name, tmp_path)["cells"].values():
-            found += resources(cell["type"]) * count
+        cells = netlist(hierarchy.verilog(name), name, tmp_path, family=family)
+        found += library(family).taken(cells) * count
     assert (model.dsp, model.uram, model.bram36) == (found.dsp, found.uram, found.bram36)
     assert model.lut == pytest.approx(found.lut, rel=LUT_ERROR)
     assert model.ff == pytest.approx(found.ff, rel=FF_ERROR)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from twofold.hw.area.cells import CARRY_IN_NS, LUT_NS, SETUP_NS, arcs, net_delay, resources
+from twofold.hw.area.cells.xcup import CARRY_IN_NS, LUT_NS, SETUP_NS, arcs, net_delay, resources
 from twofold.hw.area.paths import Path, analyse, by_delay, by_levels
 from twofold.hw.contract.errors import ToolError
 

@@ -14,8 +14,6 @@ from twofold.hw.boards import DEFAULT, cards, default, desks, find, names, suffi
 from twofold.hw.boards.board import Board, Tools
 from twofold.hw.boards.resources import NAMES, Resources, scaled, share
 from twofold.hw.contract.errors import BoardError, TwofoldError
-from twofold.hw.contract.presets import network
-from twofold.hw.solve.choose import Target, choose
 from twofold.sw.cli.options import add_board
 
 ROOM = Path(__file__).parents[3] / "hw" / "boards"
@@ -153,13 +151,6 @@ def test_the_pins_of_a_board_are_those_of_its_platform(board: Board):
     assert platform.default_clk_frequency > 0
     kinds = {"--25k": "LFE5U-25F", "--85k": "LFE5U-85F", "--um5g-85k": "LFE5UM5G-85F"}
     assert kinds[board.open_tools.device] == board.device
-
-
-@every_desk
-def test_area_that_is_not_modelled_is_not_guessed(board: Board):
-    with pytest.raises(BoardError, match="known only once it is routed"):
-        choose(network("tiny"), Target(20_000, board=board))
-    find("u250").check_modelled()
 
 
 @every_desk

@@ -1,0 +1,150 @@
+"""Prices of building blocks against synthesis of the primitives, and against what was recorded."""
+
+import importlib.util
+import json
+
+import pytest
+from amaranth.hdl import Array, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from twofold.hw.area.calibrate import MACHINES
+from twofold.hw.area.cells import library
+from twofold.hw.area.component import joined
+from twofold.hw.area.hierarchy import Hierarchy
+from twofold.hw.area.link import link
+from twofold.hw.area.model import layer_components, shared_components
+from twofold.hw.area.prices import calibration, factors, prices_of
+from twofold.hw.area.prices.ecp5 import Ecp5Prices
+from twofold.hw.area.synthesis import netlist
+from twofold.hw.boards import find, names
+from twofold.hw.boards.family import ECP5, XCUP
+from twofold.hw.boards.resources import Resources
+from twofold.hw.engines.requantise import Requantise
+from twofold.hw.engines.scatter.accumulators import EarlyAccumulators
+from twofold.hw.primitives.dsp import PackedMac, PackedMultiply, PackedSum
+from twofold.hw.primitives.memory import LutRam, SharedRam, TableRam
+from twofold.hw.primitives.tile import emit
+
+needs_yosys = pytest.mark.skipif(
+    importlib.util.find_spec("pyosys") is None, reason="needs the extra named area"
+)
+PRICES = Ecp5Prices()
+LUT_ERROR, FF_ERROR = 0.3, 0.25
+"""How far a price may be from synthesis of the block by itself, before any factor."""
+FEW = 12
+"""LUTs, or flip-flops, that do not matter."""
+
+
+class Rom(wiring.Component):
+    """A table of ``values``, registered."""
+
+    address: Signal
+    o: Signal
+
+    def __init__(self, values: list[int]) -> None:
+        self.values = values
+        super().__init__({"address": In(range(len(values))), "o": Out(range(max(values) + 1))})
+
+    def elaborate(self, _: object) -> Module:
+        m = Module()
+        m.d.sync += self.o.eq(Array(self.values)[self.address])
+        return m
+
+
+def scrambled(count: int, bits: int) -> list[int]:
+    """Values without any pattern."""
+    return [(at * 2654435761 >> 7) % (1 << bits) for at in range(count)]
+
+
+BLOCKS: dict[str, tuple[wiring.Component, Resources]] = {
+    "lut ram": (LutRam(13, 24, 2), Resources(lut=2 * PRICES.lut_ram(24, 13))),
+    "shallow lut ram": (LutRam(21, 16), Resources(lut=PRICES.lut_ram(16, 21))),
+    "shared ram": (SharedRam(5, 12, 3, 2), Resources(lut=PRICES.shared_ram(12, 5, 6))),
+    "table in luts": (
+        TableRam(20, 32, style="distributed"),
+        PRICES.table(32, 20, 1, 1, "distributed"),
+    ),
+    "lanes of two ports": (
+        TableRam(26, 1200, 2, "ultra", lanes=2),
+        PRICES.table(1200, 13, 2, 2, "ultra"),
+    ),
+    "window sums": (PackedMac(), PRICES.window_sums(1, 2)),
+    "products": (PackedMultiply(), PRICES.products(2)),
+    "dense": (PackedSum(300), Resources(lut=150, ff=95, dsp=2)),
+    "sums in luts": (
+        EarlyAccumulators(depth=40, acc_bits=20),
+        PRICES.lane(40, 20, rounded=False),
+    ),
+    "deep sums": (
+        EarlyAccumulators(depth=100, acc_bits=20),
+        PRICES.lane(100, 20, rounded=False),
+    ),
+    "requantise": (Requantise(20, 21), PRICES.requantise(20, 21, multiplier=False)),
+    "requantise wide products": (
+        Requantise(20, 24, multiplier=True),
+        PRICES.requantise(20, 24, multiplier=True),
+    ),
+    **{
+        f"rom {count} x {bits}": (Rom(values), PRICES.rom(values))
+        for count, bits in ((40, 4), (256, 8), (325, 4), (325, 5))
+        for values in [scrambled(count, bits)]
+    },
+}
+
+
+@needs_yosys
+@pytest.mark.parametrize("name", BLOCKS)
+def test_prices_of_the_ecp5(name: str, tmp_path) -> None:
+    """Multipliers and block memories exactly; LUTs and flip-flops within the stated error."""
+    block, price = BLOCKS[name]
+    hierarchy = Hierarchy(emit(block, "block", target=ECP5.target), "block")
+    cells = netlist(hierarchy.verilog("block"), "block", tmp_path, family=ECP5)
+    found = library(ECP5).taken(cells)
+    assert (found.dsp, found.bram36) == (price.dsp, price.bram36)
+    assert price.lut == pytest.approx(found.lut, rel=LUT_ERROR, abs=FEW)
+    if price.ff:
+        assert price.ff == pytest.approx(found.ff, rel=FF_ERROR, abs=FEW)
+
+
+@pytest.mark.parametrize("family", [XCUP, ECP5], ids=lambda family: family.name)
+def test_recorded_components(family) -> None:
+    """What calibration recorded is what the formulas say now; for the ECP5, multipliers and block
+    memories are exactly those of synthesis.
+    """
+    board = next(find(name) for name in names() if find(name).family is family)
+    rows = json.loads(calibration(family).read_text())["components"]
+    known = []
+    for made in MACHINES[family.name]:
+        machine = made(board)
+        parts = [
+            one for plan in machine.plans
+            for one in layer_components(plan, machine.folding, family)
+        ]  # fmt: skip
+        parts += shared_components(len(machine.plans), family)
+        parts += link(machine.network, machine.folding, board)
+        known += [(one.layer, one.kind, one.total.as_dict()) for one in joined(parts)]
+    assert rows
+    for row in rows:
+        assert (row["layer"], row["kind"], row["formula"]) in known
+        if family is ECP5:
+            for resource in ("bram36", "dsp"):
+                assert row["formula"][resource] == row["synthesis"][resource], row
+
+
+def test_every_family_has_prices_and_factors() -> None:
+    families = {find(name).family.name: find(name).family for name in names()}
+    assert set(families) == set(MACHINES)
+    kinds = [set(factors(family)) - {"link"} for family in families.values()]
+    assert all(one == kinds[0] for one in kinds)
+    for family in families.values():
+        assert prices_of(family).TARGET is family.target
+        assert all(one["lut"] > 0 and one["ff"] > 0 for one in factors(family).values())
+
+
+def test_link_is_there_on_a_desk_only() -> None:
+    machine = MACHINES[ECP5.name][0](find("ulx3s-85f"))
+    assert link(machine.network, machine.folding, find("u250")) == []
+    (found,) = link(machine.network, machine.folding, find("ulx3s-85f"))
+    assert found.each.bram36 == 4, "8 block memories: frames 2, samples 4, results 2"
+    assert found.each.dsp == 0
