@@ -15,6 +15,7 @@ from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.arith import ACT_BITS, MUL_BITS, WEIGHT_BITS
 from twofold.hw.contract.target import Target
 from twofold.hw.engines.gather.feed import DISTRIBUTED_DEPTH as TAPS_DEPTH
+from twofold.hw.engines.requantise import SHIFT_BITS
 from twofold.hw.engines.scatter.constants import DISTRIBUTED_DEPTH
 from twofold.hw.engines.winners.count import GROUP, LEVELS_A_STAGE, PopCount
 from twofold.hw.primitives.dsp import SPACING
@@ -68,13 +69,15 @@ class Ecp5Prices(Prices):
         """Yosys leaves out bits that do not vary, and puts large tables into block memories."""
         scaled = [value * scale for value in values]
         varying = reduce(or_, scaled) & ~reduce(and_, scaled)
-        return self._rom(1 << (len(values) - 1).bit_length(), varying.bit_count())
+        return self._rom(len(values), varying.bit_count(), whole=True)
 
-    def _rom(self, words: int, bits: int) -> Resources:
-        blocks = self._blocks(words, bits)
-        if words * bits > ROM_BITS * blocks:
+    def _rom(self, words: int, bits: int, *, whole: bool) -> Resources:
+        """``whole``: whether Yosys fills it up to a power of two."""
+        taken = 1 << (words - 1).bit_length() if whole else words
+        blocks = self._blocks(taken, bits)
+        if taken * bits > ROM_BITS * blocks:
             return Resources(bram36=blocks / 2)
-        return Resources(lut=bits * -(-words // 16))
+        return Resources(lut=bits * -(-words // RAM_WORDS))
 
     @staticmethod
     def _blocks(words: int, bits: int) -> int:
@@ -115,8 +118,8 @@ class Ecp5Prices(Prices):
         self, steps: int, streams: int, *, flags: int, taps: int, lookup_bits: int
     ) -> Resources:
         """Flags of many steps are in a block memory by its attribute, others where Yosys likes."""
-        lookups = self._rom(1 << (taps - 1).bit_length(), lookup_bits) * streams
-        found = self._rom(steps, streams) + lookups
+        lookups = self._rom(taps, lookup_bits, whole=True) * streams
+        found = self._rom(steps, streams, whole=False) + lookups
         if steps > TAPS_DEPTH:
             found += Resources(bram36=self._blocks(steps, flags) / 2)
         return found
@@ -184,11 +187,16 @@ class Ecp5Prices(Prices):
 
     def requantise(self, acc_bits: int, add_bits: int, *, multiplier: bool) -> Resources:
         """An adder, a coarse and a fine shifter; wide products are sums of several."""
-        width = max(acc_bits, add_bits) + multiplier * MUL_BITS
+        narrow = max(acc_bits, add_bits)
+        width = narrow + multiplier * MUL_BITS
         parts = -(-acc_bits // MULTIPLIER_BITS) * -(-MUL_BITS // MULTIPLIER_BITS)
-        sums = (parts - 1) * self.adder(acc_bits + MUL_BITS)
-        luts = self.adder(width) + 4 * width + 40 + multiplier * sums
-        return Resources(lut=luts, ff=width + 35, dsp=multiplier * parts)
+        luts = self.adder(width) + 4 * narrow + 40
+        product = Resources(
+            lut=(parts - 1) * self.adder(acc_bits + MUL_BITS),
+            ff=acc_bits + MUL_BITS + add_bits + SHIFT_BITS,
+            dsp=parts,
+        )
+        return Resources(lut=luts, ff=width + 35) + product * multiplier
 
     def insertion_list(self, channels: int, k: int) -> Resources:
         """As measured: a bit of an entry is a multiplexer of four whose choice comes late."""
