@@ -136,6 +136,24 @@ def test_the_board_bounds_what_is_taken() -> None:
     assert cost(free, board) > cost(free)
 
 
+@pytest.mark.parametrize("name", ["ulx3s-25f", "ulx3s-85f"])
+def test_a_board_with_an_ecp5(name: str) -> None:
+    """Within its budget, which has no UltraRAMs, and with a multiplier for each product."""
+    board = find(name)
+    found = solve(SMALL, 100, board=board, input_bytes=INPUT)
+    assert found.cycles <= 100
+    assert fits(found.resources, board.budget)
+    assert found.resources.uram == 0
+    here, there = found.resources, replace(found, board=default()).resources
+    assert here.dsp > there.dsp and here.lut > there.lut
+    assert {one.kind for one in found.components} >= {"link", "gather tile"}
+
+
+def test_what_is_short_is_said() -> None:
+    with pytest.raises(FoldingError, match=r"budget: it takes [\d,]+ lut, .* it takes [\d,]+ dsp"):
+        solve(network("gsc", "fast"), 2600, board=find("ulx3s-25f"), input_bytes=4)
+
+
 def test_shares_are_of_the_boards_regions() -> None:
     chosen, shape = network("gsc", "fast"), folding("gsc", "fast", "full")
     here, there = (shares(Solution(chosen, shape, find(name))) for name in ("u250", "u55c"))
