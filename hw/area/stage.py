@@ -48,7 +48,7 @@ def winners(plan: ScatterPlan, prices: Prices) -> Resources:
     """Global winners."""
     stage, drain, emit = plan.stage, plan.folding.drain, plan.emit
     searching = stage.k < stage.channels
-    rows = plan.drain_steps if prices.SPARE_ROWS else -(-stage.channels // drain)
+    rows = -(-stage.channels // drain)  # without those that only fill up the sets
     depth, memories = GlobalWinners.SAMPLES * rows, 1 + searching
     count = stage.channels.bit_length()
     found = Resources(lut=150 + drain * (24 + 12 * emit), ff=150 + drain * (20 + 14 * emit))

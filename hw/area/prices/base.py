@@ -19,12 +19,9 @@ class Prices(ABC):
     Attributes
     ----------
     TARGET: cells that the primitives become.
-    SPARE_ROWS: whether memories of global winners are counted with rows of the drain that only
-        fill up the sets, and that are not in them.
     """
 
     TARGET: ClassVar[Target]
-    SPARE_ROWS: ClassVar[bool] = False
 
     @abstractmethod
     def multiplexer(self, inputs: int) -> int:

@@ -25,7 +25,6 @@ class XcupPrices(Prices):
     """LUTs of six inputs, block RAMs of 36 Kbit, UltraRAMs, and two products in a DSP48E2."""
 
     TARGET: ClassVar[Target] = Target.XCUP
-    SPARE_ROWS: ClassVar[bool] = True  # every published figure of a U250 is with them
 
     def multiplexer(self, inputs: int) -> int:
         """Each LUT takes four inputs."""
