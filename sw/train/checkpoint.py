@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from twofold.hw.contract.files import reading, writing
+from twofold.hw.contract.files import reading, write_bytes
 from twofold.sw.errors import ArtefactError
 
 _HEADER = "header"
@@ -29,10 +29,9 @@ def save(path: Path, tree: dict[str, Any]) -> None:
     """Write nested dictionaries and lists of tensors and JSON values to ``path``, atomically."""
     tensors: dict[str, np.ndarray] = {}
     header = json.dumps(_strip(tree, tensors)).encode()
-    content = io.BytesIO()  # an archive that cannot be written would complain once more as it goes
-    np.savez(content, **{_HEADER: np.frombuffer(header, np.uint8)}, **tensors)
-    with writing(path) as file:
-        file.write(content.getbuffer())
+    file = io.BytesIO()  # an archive that cannot be written would complain once more as it goes
+    np.savez(file, **{_HEADER: np.frombuffer(header, np.uint8)}, **tensors)
+    write_bytes(path, file.getvalue())
 
 
 def load(path: Path) -> dict[str, Any]:
