@@ -182,8 +182,12 @@ endmodule
 
 // Pins and clock of a design: a pin is its buffer, and the clock that comes out of the loop is the
 // one that goes in, at once.
-module TRELLIS_IO #(parameter DIR = "INPUT") (inout B, input I, T, output O);
-  if (DIR == "INPUT") assign O = B; else assign B = I;
+module TRELLIS_IN #(parameter DIR = "INPUT") (input B, I, T, output O);
+  assign O = B;
+endmodule
+
+module TRELLIS_OUT #(parameter DIR = "OUTPUT") (output B, input I, T, output O);
+  assign B = I, O = I;
 endmodule
 
 module EHXPLLL #(

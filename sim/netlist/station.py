@@ -12,7 +12,16 @@ from twofold.hw.verilog.station import MACHINE
 from twofold.hw.verilog.writer import Port, Verilog, read_verilog, write_files
 from twofold.sim.netlist import CELLS
 
-SCRIPT = "read_json netlist.json\ndelete */t:$scopeinfo\nwrite_verilog -noattr netlist.v\n"
+SCRIPT = """\
+read_json netlist.json
+delete */t:$scopeinfo
+chtype -set TRELLIS_IN t:TRELLIS_IO r:DIR=INPUT %i
+chtype -set TRELLIS_OUT t:TRELLIS_IO r:DIR=OUTPUT %i
+write_verilog -noattr netlist.v
+"""
+"""Buffers of pins become cells with one direction: Verilator takes no input of a design at a port
+that can be driven.
+"""
 PORTS = (Port("rx", 1, True), Port("tx", 1, False))
 PINS = {"clk": "clk", "rx": "rx", "tx": "tx"}
 """Ports of the station, and what the name of the pin has in it that is the port."""
