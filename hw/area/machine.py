@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from twofold.hw.area.component import Component
 from twofold.hw.area.estimate import Part, around, estimate
-from twofold.hw.area.link import link
-from twofold.hw.area.model import calibrated, components
+from twofold.hw.area.model import components
 from twofold.hw.area.synthesis import SECONDS
 from twofold.hw.boards import find
 from twofold.hw.boards.board import Board
@@ -13,14 +11,6 @@ from twofold.hw.contract.machine import Machine
 from twofold.hw.contract.progress import Report, silent
 from twofold.hw.verilog.machine import core_verilog
 from twofold.hw.verilog.station import station_verilog
-
-
-def modelled(machine: Machine) -> list[Component]:
-    """All components of a machine on its board, by the area model."""
-    board = find(machine.board)
-    known = components(machine.plans, machine.folding, board.family)
-    line = link(machine.network, machine.folding, board)
-    return [*known, *(calibrated(one, board.family) for one in line)]
 
 
 def estimated(

@@ -7,7 +7,16 @@ how many a cell becomes; multiplexers behind LUTs (PFUMX, L6MUX21) take none of 
 from collections import Counter
 from collections.abc import Iterator
 
-from twofold.hw.area.cells.library import Arc, Cell, Library, Netlist, bits_of, every_arc, wires
+from twofold.hw.area.cells.library import (
+    Arc,
+    Cell,
+    Library,
+    Netlist,
+    bits_of,
+    every_arc,
+    net_delays,
+    wires,
+)
 from twofold.hw.boards.family import ECP5
 from twofold.hw.boards.resources import Resources
 
@@ -116,11 +125,6 @@ def _carry(cell: Cell) -> Iterator[Arc]:
             yield Arc(source, target, CARRY_BIT_NS, carry=2, direct=True)
 
 
-def net_delay(loads: int) -> float:
-    """Delay of general routing to ``loads`` pins."""
-    return NET_NS + DOUBLING_NS * (min(max(loads, 1), LOADS_MAX) - 1).bit_length()
-
-
 LIBRARY = Library(
     assumptions=ASSUMPTIONS,
     clocks=CLOCKS,
@@ -128,5 +132,5 @@ LIBRARY = Library(
     arcs=arcs,
     setup=setup,
     launch=launch,
-    net=net_delay,
+    net=net_delays(NET_NS, DOUBLING_NS, LOADS_MAX),
 )

@@ -54,6 +54,13 @@ class Library:
     net: Callable[[int], float]
 
 
+def net_delays(first: float, doubling: float, most: int) -> Callable[[int], float]:
+    """Delay of general routing to a number of pins: ``first`` ns to one, and ``doubling`` ns for
+    each time that their number doubles, up to ``most`` pins.
+    """
+    return lambda loads: first + doubling * (min(max(loads, 1), most) - 1).bit_length()
+
+
 def wires(bits: list[Any]) -> Iterator[int]:
     """The bits that are no constants."""
     return (bit for bit in bits if isinstance(bit, int))

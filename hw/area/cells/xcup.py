@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from twofold.hw.area.cells.library import Arc, Cell, Library, Netlist, every_arc, wires
+from twofold.hw.area.cells.library import Arc, Cell, Library, Netlist, every_arc, net_delays, wires
 from twofold.hw.boards.family import XCUP
 from twofold.hw.boards.resources import Resources
 
@@ -98,11 +98,6 @@ def arcs(cell: Cell) -> Iterator[Arc]:
         yield from every_arc(ports["I"], ports["O"], 0.0, 0, direct=True)
 
 
-def net_delay(loads: int) -> float:
-    """Delay of general routing to ``loads`` pins."""
-    return NET_NS + DOUBLING_NS * (min(max(loads, 1), LOADS_MAX) - 1).bit_length()
-
-
 def _is_set(parameters: dict[str, Any], name: str) -> bool:
     return name in parameters and int(str(parameters[name]), 2) == 1
 
@@ -142,6 +137,8 @@ def _lut_ram(ports: dict[str, list[Any]]) -> Iterator[Arc]:
             ]
             yield from every_arc(addresses, outputs, LUT_NS, 1)
 
+
+net_delay = net_delays(NET_NS, DOUBLING_NS, LOADS_MAX)
 
 LIBRARY = Library(
     assumptions=ASSUMPTIONS,
