@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twofold.hw.area.cells import library
+from twofold.hw.area.cells.library import Netlist
 from twofold.hw.area.component import Component, joined
 from twofold.hw.area.hierarchy import Hierarchy
-from twofold.hw.area.paths import Interface, analyse, by_delay, by_levels
+from twofold.hw.area.paths import Interface, Key, analyse, by_delay, by_levels
 from twofold.hw.area.paths import Path as Length
 from twofold.hw.area.synthesis import SECONDS, netlist
 from twofold.hw.boards.family import XCUP, Family
@@ -40,8 +41,8 @@ class Part:
     kind: component kind as in `twofold.hw.area.model`.
     count: number of instances in the machine.
     each: what one instance uses, without the parts in it.
-    levels, slowest: the path with the most LUT levels, and the one with the longest delay;
-        including those that cross into parts inside it. None if there is no netlist.
+    levels, slowest: of the paths that end in it, wherever they begin, the one with the most LUT
+        levels and the one with the longest delay. None if there is no netlist.
     synthesised: whether the figures come from a netlist rather than from the area model.
     """
 
@@ -68,6 +69,7 @@ def estimate(
     seconds: float = SECONDS,
     report: Report = silent,
     family: Family = XCUP,
+    copies: bool = True,
 ) -> list[Part]:
     """Estimate the Verilog of a machine with vendor cells, part by part.
 
@@ -78,13 +80,13 @@ def estimate(
     model: fallback for a part whose synthesis takes longer than ``seconds``; its paths are not
         analysed. Without a model such a part is an error.
     family: device family whose cells the parts are mapped to.
+    copies: whether cells with many loads are taken to be copied, where the family's tools do so.
 
     Raises ToolError if Yosys is missing or fails.
     """
     hierarchy = Hierarchy(text, CORE)
     modelled = {(one.layer, one.kind): one.total for one in joined(model)}
-    levels: dict[str, Interface] = {}
-    delays: dict[str, Interface] = {}
+    lengths = _Lengths(family, copies=copies)
     owners = _owners(hierarchy)
     found: list[Part] = []
     for done, name in enumerate(hierarchy.parts):
@@ -95,22 +97,20 @@ def estimate(
         except SynthesisTimeoutError:
             if not all((layer_of(engine), kind) in modelled for engine, kind in kinds.items()):
                 raise
-            levels[name] = delays[name] = Interface()
+            lengths.skip(name)
             for engine, kind in kinds.items():
                 rest = _rest(modelled[layer_of(engine), kind], engine, kind, found)
                 count = owners[name][engine]
                 each = rest * (1 / count)
                 found.append(Part(name, engine, kind, count, each, None, None, synthesised=False))
             continue
-        by_level = analyse(cells, levels, by_levels, family)
-        by_time = analyse(cells, delays, by_delay, family)
-        levels[name], delays[name] = by_level.interface, by_time.interface
+        lengths.analyse(name, cells)
         each = library(family).taken(cells)
         for engine, kind in kinds.items():
             count = owners[name][engine]
-            found.append(Part(name, engine, kind, count, each, by_level.worst, by_time.worst))
+            found.append(Part(name, engine, kind, count, each, None, None))
     report("synthesis", len(hierarchy.parts), len(hierarchy.parts))
-    return found
+    return lengths.measured(found)
 
 
 def around(
@@ -129,19 +129,51 @@ def around(
     hierarchy = Hierarchy(text, STATION)
     inside, counts = hierarchy.counts(f"{STATION}.{CORE}"), hierarchy.counts(STATION)
     names = [name for name in hierarchy.parts if name not in inside]
-    levels: dict[str, Interface] = {}
-    delays: dict[str, Interface] = {}
+    lengths = _Lengths(family)
     found: list[Part] = []
     for done, name in enumerate(names):
         report(f"synthesis of {name}", done, len(names))
         cells = netlist(hierarchy.verilog(name), name, build, seconds=seconds, family=family)
-        by_level = analyse(cells, levels, by_levels, family)
-        by_time = analyse(cells, delays, by_delay, family)
-        levels[name], delays[name] = by_level.interface, by_time.interface
+        lengths.analyse(name, cells)
         each = library(family).taken(cells)
-        found.append(Part(name, LINK, LINK, counts[name], each, by_level.worst, by_time.worst))
+        found.append(Part(name, LINK, LINK, counts[name], each, None, None))
     report("synthesis", len(names), len(names))
-    return found
+    return lengths.measured(found)
+
+
+class _Lengths:
+    """Longest paths by both measures, part by part; those inside of a part come before it."""
+
+    def __init__(self, family: Family, *, copies: bool = True) -> None:
+        self._family, self._copies = family, copies
+        self._interfaces: dict[Key, dict[str, Interface]] = {by_levels: {}, by_delay: {}}
+        self._longest: dict[Key, dict[str, Length]] = {by_levels: {}, by_delay: {}}
+
+    def analyse(self, name: str, cells: Netlist) -> None:
+        """Follow the paths of a part with this netlist."""
+        for key, interfaces in self._interfaces.items():
+            timing = analyse(cells, interfaces, key, self._family, name=name, copies=self._copies)
+            interfaces[name] = timing.interface
+            longest = self._longest[key]
+            longest.setdefault(name, Length())
+            for part, path in timing.ends.items():
+                longest[part] = max(longest.get(part, path), path, key=key)
+
+    def skip(self, name: str) -> None:
+        """Take a part without a netlist to have no paths."""
+        for interfaces in self._interfaces.values():
+            interfaces[name] = Interface()
+
+    def measured(self, parts: Iterable[Part]) -> list[Part]:
+        """The parts with their longest paths."""
+        return [
+            replace(
+                part,
+                levels=self._longest[by_levels].get(part.name),
+                slowest=self._longest[by_delay].get(part.name),
+            )
+            for part in parts
+        ]
 
 
 def layer_of(engine: str) -> str:

@@ -3,15 +3,18 @@
 A part is analysed using what is known about the parts inside it: for each of their pins, the
 longest path from a register to an output, from an input to a register, and from input to output.
 This finds paths that cross part boundaries, although every part is analysed only once.
+
+What a net costs follows from all its loads, those inside of parts included, except that nothing is
+known inside of a part about the loads outside of it.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from twofold.hw.area.cells import library
-from twofold.hw.area.cells.library import Library
+from twofold.hw.area.cells.library import Library, never
 from twofold.hw.boards.family import XCUP, Family
 from twofold.hw.contract.errors import ToolError
 
@@ -38,20 +41,34 @@ class Interface:
     Attributes
     ----------
     launches: longest path from a register inside to each output.
-    captures: longest path from each input to a register inside.
+    captures: longest path from each input to a register inside, by the part that has the register.
     through: longest path for each connected pair of input and output.
+    loads: pins inside that are connected to each input and output.
+    copied: outputs whose drivers tools may copy.
+
+    Nets at the pins are not part of the paths.
     """
 
     launches: dict[Pin, Path] = field(default_factory=dict)
-    captures: dict[Pin, Path] = field(default_factory=dict)
+    captures: dict[str, dict[Pin, Path]] = field(default_factory=dict)
     through: dict[tuple[Pin, Pin], Path] = field(default_factory=dict)
+    loads: dict[Pin, int] = field(default_factory=dict)
+    copied: frozenset[Pin] = frozenset()
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Longest paths of a part, and its interface, by one measure of length."""
+    """Longest paths of a part, and its interface, by one measure of length.
+
+    Attributes
+    ----------
+    worst: longest path.
+    ends: longest path that ends in each of the parts that it instantiates, at any depth, and in the
+        part itself.
+    """
 
     worst: Path
+    ends: dict[str, Path]
     interface: Interface
 
 
@@ -66,14 +83,23 @@ def by_delay(path: Path) -> tuple[float, ...]:
 
 
 def analyse(
-    netlist: dict[str, Any], parts: Mapping[str, Interface], key: Key, family: Family = XCUP
+    netlist: dict[str, Any],
+    parts: Mapping[str, Interface],
+    key: Key,
+    family: Family = XCUP,
+    *,
+    name: str = "",
+    copies: bool = True,
 ) -> Timing:
     """Longest paths of a netlist (see `twofold.hw.area.synthesis.netlist`).
 
     ``parts``: interface of every part that it instantiates, by the same measure. ``family``: of its
-    cells. Raises ToolError for a combinational loop.
+    cells. ``name``: of the part. ``copies``: whether cells with many loads are copied, where the
+    family's tools do so. Raises ToolError for a combinational loop.
     """
-    return _Analysis(netlist, parts, key, library(family)).run()
+    cells = library(family)
+    cells = cells if copies else replace(cells, copied=never)
+    return _Analysis(netlist, parts, key, cells, name).run()
 
 
 class _Analysis:
@@ -83,40 +109,56 @@ class _Analysis:
         parts: Mapping[str, Interface],
         key: Key,
         library: Library,
+        name: str,
     ) -> None:
-        self.key, self.ports, self.library = key, netlist["ports"], library
+        self.key, self.ports, self.library, self.name = key, netlist["ports"], library, name
+        self.inputs, self.outputs = dict(self._pins("input")), dict(self._pins("output"))
         self.loads: Counter[int] = Counter()
+        self.copied: dict[int, list[int]] = {}
         self.starts: dict[int, Path] = {}
-        self.ends: dict[int, Path] = {}
+        self.ends: defaultdict[str, dict[int, Path]] = defaultdict(dict)
         self.into: defaultdict[int, list[tuple[int, Path]]] = defaultdict(list)
         for cell in netlist["cells"].values():
-            self._count(cell)
+            self._count(cell, parts)
+        self.given = frozenset(self.inputs.values())
+        self._copy()
         for cell in netlist["cells"].values():
             self._add(cell, parts)
 
     def run(self) -> Timing:
         order = self._order()
         arrivals = self._arrivals(order, self.starts)
-        worst = Path()
-        for bit, end in self.ends.items():
-            if bit in arrivals:
-                worst = max(worst, arrivals[bit].plus(end), key=self.key)
-        outputs = dict(self._pins("output"))
-        inputs = dict(self._pins("input"))
-        launches = {pin: arrivals[bit] for pin, bit in outputs.items() if bit in arrivals}
-        tails = self._tails(order, self.ends)
-        captures = {pin: tails[bit] for pin, bit in inputs.items() if bit in tails}
-        return Timing(worst, Interface(launches, captures, self._through(order, inputs, outputs)))
+        longest = {
+            part: max(
+                (arrivals[bit].plus(end) for bit, end in ends.items() if bit in arrivals),
+                key=self.key,
+                default=Path(),
+            )
+            for part, ends in self.ends.items()
+        }
+        tails = {part: self._tails(order, ends) for part, ends in self.ends.items()}
+        return Timing(
+            max(longest.values(), key=self.key, default=Path()),
+            longest,
+            Interface(
+                launches={p: arrivals[bit] for p, bit in self.outputs.items() if bit in arrivals},
+                captures={
+                    part: {p: found[bit] for p, bit in self.inputs.items() if bit in found}
+                    for part, found in tails.items()
+                },
+                through=self._through(order),
+                loads={p: self.loads[bit] for p, bit in (self.inputs | self.outputs).items()},
+                copied=frozenset(p for p, bit in self.outputs.items() if bit in self.copied),
+            ),
+        )
 
-    def _through(
-        self, order: list[int], inputs: dict[Pin, int], outputs: dict[Pin, int]
-    ) -> dict[tuple[Pin, Pin], Path]:
-        reached = self._arrivals(order, dict.fromkeys(inputs.values(), Path()))
+    def _through(self, order: list[int]) -> dict[tuple[Pin, Pin], Path]:
+        reached = self._arrivals(order, dict.fromkeys(self.inputs.values(), Path()))
         pin_of: defaultdict[int, list[Pin]] = defaultdict(list)
-        for pin, bit in inputs.items():
+        for pin, bit in self.inputs.items():
             pin_of[bit].append(pin)
         found: dict[tuple[Pin, Pin], Path] = {}
-        for out, bit in outputs.items():
+        for out, bit in self.outputs.items():
             if bit not in reached:
                 continue
             cone = self._cone(bit)
@@ -185,11 +227,37 @@ class _Analysis:
                     if isinstance(bit, int):
                         yield (name, at), bit
 
-    def _count(self, cell: dict[str, Any]) -> None:
+    def _count(self, cell: dict[str, Any], parts: Mapping[str, Interface]) -> None:
+        """Count a cell's pins as loads of their nets, and note whose driver may be copied."""
+        part = parts.get(cell["type"])
         directions = cell.get("port_directions", {})
         for name, bits in cell["connections"].items():
-            if directions.get(name) == "input":
-                self.loads.update(bit for bit in bits if isinstance(bit, int))
+            driven = directions.get(name) == "output"
+            for at, bit in enumerate(bits):
+                if isinstance(bit, int):
+                    pin, own = (name, at), int(not driven)
+                    self.loads[bit] += part.loads.get(pin, own) if part else own
+                    if part and pin in part.copied:
+                        self.copied[bit] = []
+        if found := self.library.copied(cell):
+            self.copied[found[0]] = found[1]
+
+    def _copy(self) -> None:
+        """Count the copies of cells as loads of what drives them, which may have to be copied as
+        well. Inside of a part, the loads outside are not known and cause no copies.
+        """
+        most = self.library.loads_max
+        made: dict[int, int] = {}
+        waiting = [out for out in self.copied if self.loads[out] > most]
+        while waiting:
+            out = waiting.pop()
+            copies = -(-self.loads[out] // most)
+            more = copies - made.get(out, 1)
+            made[out] = copies
+            for source in self.copied[out] if more else ():
+                self.loads[source] += more
+                if source in self.copied and self.loads[source] > most:
+                    waiting.append(source)
 
     def _add(self, cell: dict[str, Any], parts: Mapping[str, Interface]) -> None:
         kind = cell["type"]
@@ -197,7 +265,8 @@ class _Analysis:
             self._add_part(cell, parts[kind])
             return
         for arc in self.library.arcs(cell):
-            self._connect(arc.source, arc.target, Path(arc.luts, arc.carry, arc.delay), arc.direct)
+            path = Path(arc.luts, arc.carry, arc.delay)
+            self._connect(arc.source, arc.target, path, direct=arc.direct)
         setup = self.library.setup(cell)
         if setup is None:
             return
@@ -208,12 +277,9 @@ class _Analysis:
                 if cell["port_directions"][name] == "output":
                     self._start(bit, Path(delay=self.library.launch(cell)))
                 else:
-                    self._end(bit, Path(delay=setup))
+                    self._end(self.name, bit, Path(delay=setup))
 
     def _add_part(self, cell: dict[str, Any], part: Interface) -> None:
-        """A part's own paths start and end with the net at its pin; only what the loads outside add
-        to that net is counted here.
-        """
         connections = cell["connections"]
 
         def bit_of(pin: Pin) -> Any:
@@ -222,27 +288,33 @@ class _Analysis:
 
         for pin, path in part.launches.items():
             self._start(bit_of(pin), path)
-        for pin, path in part.captures.items():
-            self._end(bit_of(pin), path, outside=True)
+        for name, captures in part.captures.items():
+            for pin, path in captures.items():
+                self._end(name, bit_of(pin), path)
         for (source, target), path in part.through.items():
-            self._connect(bit_of(source), bit_of(target), path, False, outside=True)
+            self._connect(bit_of(source), bit_of(target), path, direct=False)
 
-    def _net(self, bit: int, *, outside: bool) -> Path:
-        delay = self.library.net(self.loads[bit])
-        return Path(delay=delay - self.library.net(1) if outside else delay)
+    def _net(self, bit: int) -> Path:
+        """The way to the loads of a net; of one that comes from outside, it is counted there."""
+        if bit in self.given:
+            return Path()
+        loads = self.loads[bit]
+        return Path(
+            delay=self.library.net(
+                min(loads, self.library.loads_max) if bit in self.copied else loads
+            )
+        )
 
-    def _connect(
-        self, source: Any, target: Any, path: Path, direct: bool, *, outside: bool = False
-    ) -> None:
+    def _connect(self, source: Any, target: Any, path: Path, *, direct: bool) -> None:
         if isinstance(source, int) and isinstance(target, int):
-            net = Path() if direct else self._net(source, outside=outside)
+            net = Path() if direct else self._net(source)
             self.into[target].append((source, net.plus(path)))
 
     def _start(self, bit: Any, path: Path) -> None:
         if isinstance(bit, int):
             self.starts[bit] = max(self.starts.get(bit, path), path, key=self.key)
 
-    def _end(self, bit: Any, path: Path, *, outside: bool = False) -> None:
+    def _end(self, part: str, bit: Any, path: Path) -> None:
         if isinstance(bit, int):
-            path = self._net(bit, outside=outside).plus(path)
-            self.ends[bit] = max(self.ends.get(bit, path), path, key=self.key)
+            ends, path = self.ends[part], self._net(bit).plus(path)
+            ends[bit] = max(ends.get(bit, path), path, key=self.key)

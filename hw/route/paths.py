@@ -130,14 +130,15 @@ def compared(
     machine: Machine, directory: Path, *, clock_hz: float | None = None, report: Report = silent
 ) -> list[Pair]:
     """Estimated and routed paths of all parts of a machine, routed for its board; both are made at
-    most once, under ``directory``. Raises BoardError, FoldingError, ToolError.
+    most once, under ``directory``. The estimate is without copies of cells, as nextpnr makes none.
+    Raises BoardError, FoldingError, ToolError.
     """
     netlist, folder = route(machine, directory, clock_hz=clock_hz, report=report)
     design = read_json(netlist.path, REPORT_BYTES_MAX)["modules"][TOP]
     timing = read_json(folder / REPORT, REPORT_BYTES_MAX)
     routed = routed_paths(design, timing, Places(netlist.text))
     core = core_verilog(machine.network, machine.folding, directory, target=XCUP.target)
-    return pairs(estimate(core.text, directory, report=report), routed)
+    return pairs(estimate(core.text, directory, report=report, copies=False), routed)
 
 
 def pairs(parts: Iterable[Part], routed: Mapping[str, float]) -> list[Pair]:

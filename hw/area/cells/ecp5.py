@@ -15,6 +15,7 @@ from twofold.hw.area.cells.library import (
     bits_of,
     every_arc,
     net_delays,
+    never,
     wires,
 )
 from twofold.hw.boards.family import ECP5
@@ -22,12 +23,13 @@ from twofold.hw.boards.resources import Resources
 
 ASSUMPTIONS = (
     "speed grade 6; LUT 0.24 ns, clock to output 0.52 ns and of a block memory with an output"
-    " register 0.96 ns as nextpnr reports them; the rest assumed: a net takes 0.80 ns and 0.15 ns"
-    " for each doubling of its loads up to 64; nothing is placed or routed"
+    " register 0.96 ns as nextpnr reports them; a net takes 0.80 ns, times the fourth root of its"
+    " loads, as the slowest branch of routed nets does on average; the rest assumed; nothing is"
+    " placed or routed"
 )
 LUT_NS, MUX_NS, RAM_NS = 0.24, 0.17, 0.24
 CARRY_IN_NS, CARRY_BIT_NS, CARRY_OUT_NS = 0.45, 0.07, 0.44
-NET_NS, DOUBLING_NS, LOADS_MAX = 0.80, 0.15, 64
+NET_NS, NET_POWER = 0.80, 0.25
 SETUP_NS = {"TRELLIS_FF": 0.0, "DP16KD": 0.2, "MULT18X18D": 0.2, "TRELLIS_DPR16X4": 0.0}
 LAUNCH_NS = {"TRELLIS_FF": 0.52, "DP16KD": 0.96, "MULT18X18D": 1.0, "TRELLIS_DPR16X4": 0.52}
 UNREGISTERED_NS = 5.8
@@ -132,5 +134,7 @@ LIBRARY = Library(
     arcs=arcs,
     setup=setup,
     launch=launch,
-    net=net_delays(NET_NS, DOUBLING_NS, LOADS_MAX),
+    net=net_delays(NET_NS, NET_POWER),
+    copied=never,
+    loads_max=0,
 )

@@ -43,6 +43,9 @@ class Library:
     setup: setup time of the inputs of a clocked cell, in ns; None for a combinational one.
     launch: clock-to-output time of a clocked cell, given the registers that it uses, in ns.
     net: delay of general routing to a number of pins, in ns.
+    copied: of a cell that the family's tools copy once it has more than `loads_max` loads, its
+        output and its inputs; None of others.
+    loads_max: loads of a copy.
     """
 
     assumptions: str
@@ -52,13 +55,15 @@ class Library:
     setup: Callable[[Cell], float | None]
     launch: Callable[[Cell], float]
     net: Callable[[int], float]
+    copied: Callable[[Cell], tuple[int, list[int]] | None]
+    loads_max: int
 
 
-def net_delays(first: float, doubling: float, most: int) -> Callable[[int], float]:
-    """Delay of general routing to a number of pins: ``first`` ns to one, and ``doubling`` ns for
-    each time that their number doubles, up to ``most`` pins.
+def net_delays(first: float, power: float) -> Callable[[int], float]:
+    """Delay of general routing to a number of pins: ``first`` ns to one, growing with a power of
+    their number.
     """
-    return lambda loads: first + doubling * (min(max(loads, 1), most) - 1).bit_length()
+    return lambda loads: first * max(loads, 1) ** power
 
 
 def wires(bits: list[Any]) -> Iterator[int]:
@@ -73,6 +78,10 @@ def every_arc(
     for target in wires(outputs):
         for source in wires(inputs):
             yield Arc(source, target, delay, luts, direct=direct)
+
+
+def never(_: Cell) -> None:
+    """`Library.copied` of a family whose tools copy nothing."""
 
 
 def bits_of(cell: Cell, *pins: str) -> list[Any]:

@@ -14,12 +14,12 @@ from twofold.hw.boards.resources import Resources
 
 ASSUMPTIONS = (
     "assumed -2 cell delays, from no published table; LUT 0.15 ns, clock to"
-    " output 0.09 ns, setup 0.05 ns; a net takes 0.30 ns and 0.04 ns for each doubling of its loads"
-    " up to 64, beyond which drivers are taken to be copied; nothing is placed or routed; LUTs are"
-    " not packed in pairs"
+    " output 0.09 ns, setup 0.05 ns; a net takes 0.30 ns, times the fourth root of its loads;"
+    " flip-flops and LUTs with more than 64 loads are taken to be copied; nothing is placed or"
+    " routed; LUTs are not packed in pairs"
 )
 LUT_NS, MUX_NS, CARRY_IN_NS, CARRY_BIT_NS, CARRY_OUT_NS = 0.15, 0.08, 0.20, 0.01, 0.12
-NET_NS, DOUBLING_NS, LOADS_MAX = 0.30, 0.04, 64
+NET_NS, NET_POWER, LOADS_MAX = 0.30, 0.25, 64
 SETUP_NS = {"FD": 0.05, "DSP48E2": 0.25, "RAMB": 0.25, "URAM288": 0.30, "RAM": 0.20, "SRL": 0.15}
 LAUNCH_NS = {"FD": 0.09, "DSP48E2": 0.30, "RAMB": 1.00, "URAM288": 0.50, "RAM": 0.60, "SRL": 0.60}
 DSP_UNREGISTERED_NS = {"PREG": 0.6, "MREG": 1.0}
@@ -76,6 +76,19 @@ def launch(cell: Cell) -> float:
     if kind == "RAMB" and _is_set(parameters, "DOA_REG") and _is_set(parameters, "DOB_REG"):
         return 0.35
     return late
+
+
+def copied(cell: Cell) -> tuple[int, list[int]] | None:
+    """Output and inputs of a flip-flop or a LUT, which physical optimisation copies."""
+    kind, ports = cell["type"], cell["connections"]
+    if kind.startswith("FD"):
+        out, inputs = ports["Q"], ports["D"]
+    elif kind.startswith("LUT"):
+        out = ports["O"]
+        inputs = [bit for name, bits in ports.items() if name.startswith("I") for bit in bits]
+    else:
+        return None
+    return out[0], list(wires(inputs))
 
 
 def arcs(cell: Cell) -> Iterator[Arc]:
@@ -138,7 +151,7 @@ def _lut_ram(ports: dict[str, list[Any]]) -> Iterator[Arc]:
             yield from every_arc(addresses, outputs, LUT_NS, 1)
 
 
-net_delay = net_delays(NET_NS, DOUBLING_NS, LOADS_MAX)
+net_delay = net_delays(NET_NS, NET_POWER)
 
 LIBRARY = Library(
     assumptions=ASSUMPTIONS,
@@ -148,4 +161,6 @@ LIBRARY = Library(
     setup=setup,
     launch=launch,
     net=net_delay,
+    copied=copied,
+    loads_max=LOADS_MAX,
 )

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from twofold.hw.area.cells.xcup import CARRY_IN_NS, LUT_NS, SETUP_NS, arcs, net_delay, resources
+from twofold.hw.area.cells.xcup import (
+    CARRY_IN_NS,
+    LAUNCH_NS,
+    LOADS_MAX,
+    LUT_NS,
+    SETUP_NS,
+    arcs,
+    net_delay,
+    resources,
+)
 from twofold.hw.area.paths import Path, analyse, by_delay, by_levels
 from twofold.hw.contract.errors import ToolError
 
@@ -76,7 +85,7 @@ def test_path_across_the_border_of_a_part() -> None:
     )  # fmt: skip
     inner["cells"]["through"] = lut(7, out=8)
     part = analyse(inner, {}, by_levels).interface
-    assert part.captures["i", 0].luts == 2
+    assert part.captures[""]["i", 0].luts == 2
     assert part.launches["o", 0].luts == 1
     assert part.through == {(("other", 0), ("way", 0)): part.through[("other", 0), ("way", 0)]}
     outer = netlist(
@@ -137,3 +146,82 @@ def test_nothing_clocked() -> None:
 def test_resources_of_cells(kind: str, taken: dict[str, float]) -> None:
     found = {name: value for name, value in resources(kind).as_dict().items() if value}
     assert found == taken
+
+
+def test_loads_inside_of_parts_count() -> None:
+    """A register drives three pins inside of each of two parts, and one beside them."""
+    inner = netlist(
+        lut(2, out=3), lut(2, out=4), lut(2, 3, 4, out=5), register(5, 6), i=("input", [2])
+    )
+    part = analyse(inner, {}, by_delay).interface
+    assert part.loads == {("i", 0): 3}
+    instance = cell("inner", "", i=[20])
+    outer = netlist(register(90, 20), instance, instance, register(20, 21))
+    found = analyse(outer, {"inner": part}, by_delay).worst
+    inside = net_delay(1) * 2 + LUT_NS * 2 + SETUP_NS["FD"]
+    assert found.delay == pytest.approx(0.09 + net_delay(7) + inside)
+
+
+def test_loads_inside_count_for_an_output_too() -> None:
+    """What a part reads of its own output hangs on the same net as what others read of it."""
+    inner = netlist(
+        register(5, 2), register(2, 3), register(2, 4), o=("output", [2]), i=("input", [5])
+    )
+    part = analyse(inner, {}, by_delay).interface
+    assert part.loads == {("o", 0): 2, ("i", 0): 1} and part.copied == {("o", 0)}
+    found = analyse(
+        netlist(cell("inner", "o", o=[2], i=[9]), register(2, 6)), {"inner": part}, by_delay
+    )
+    assert found.worst.delay == pytest.approx(0.09 + net_delay(3) + SETUP_NS["FD"])
+
+
+@pytest.mark.parametrize(("copies", "loads"), [(True, LOADS_MAX), (False, 100)])
+def test_flip_flops_are_copied(copies: bool, loads: int) -> None:
+    sinks = [register(2, 10 + at) for at in range(100)]
+    found = analyse(netlist(register(9, 2), *sinks), {}, by_delay, copies=copies).worst
+    assert found.delay == pytest.approx(0.09 + net_delay(loads) + SETUP_NS["FD"])
+
+
+def test_copies_are_loads() -> None:
+    """A LUT in front of a flip-flop with 640 loads drives ten copies of it."""
+    sinks = [register(4, 10 + at) for at in range(10 * LOADS_MAX)]
+    found = analyse(netlist(register(9, 2), lut(2, out=3), register(3, 4), *sinks), {}, by_delay)
+    through = net_delay(1) + LUT_NS + net_delay(10)
+    assert found.worst.delay == pytest.approx(
+        0.09 + max(through, net_delay(LOADS_MAX)) + SETUP_NS["FD"]
+    )
+
+
+def test_a_ring_of_copied_flip_flops() -> None:
+    """Copies of copies end: a shift register that feeds itself, with many loads at each stage."""
+    ring = [register(2, 3), register(3, 4), register(4, 2)]
+    sinks = [register(2 + at % 3, 10 + at) for at in range(300)]
+    found = analyse(netlist(*ring, *sinks), {}, by_delay).worst
+    assert found.delay == pytest.approx(0.09 + net_delay(LOADS_MAX) + SETUP_NS["FD"])
+
+
+def test_other_drivers_are_not_copied() -> None:
+    """The output of a shift register in a LUT is no flip-flop."""
+    shifts = cell("SRL16E", "Q", D=[9], Q=[2], CLK=[1], CE=["1"], A0=["1"])
+    sinks = [register(2, 10 + at) for at in range(100)]
+    found = analyse(netlist(shifts, *sinks), {}, by_delay).worst
+    assert found.delay == pytest.approx(LAUNCH_NS["SRL"] + net_delay(100) + SETUP_NS["FD"])
+
+
+def test_a_path_belongs_to_the_part_in_which_it_ends() -> None:
+    """Three LUTs into a register two borders down; one LUT from there into one of the outermost."""
+    deep = netlist(
+        lut(2, out=3), register(3, 4), register(5, 6), i=("input", [2]), o=("output", [6])
+    )
+    parts = {"deep": analyse(deep, {}, by_levels, name="deep").interface}
+    middle = netlist(
+        lut(2, out=3), cell("deep", "o", i=[3], o=[4]), i=("input", [2]), o=("output", [4])
+    )
+    parts["middle"] = analyse(middle, parts, by_levels, name="middle").interface
+    outer = netlist(
+        register(90, 20), lut(20, out=21), cell("middle", "o", i=[21], o=[22]),
+        lut(22, out=23), register(23, 24),
+    )  # fmt: skip
+    found = analyse(outer, parts, by_levels, name="outer")
+    assert {name: path.luts for name, path in found.ends.items()} == {"deep": 3, "outer": 1}
+    assert found.worst.luts == 3
