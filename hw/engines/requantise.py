@@ -80,7 +80,10 @@ class Requantise(wiring.Component):
         negative = Signal(reset_less=True)
         fine = Signal(FINE_BITS, reset_less=True)
         magnitude = total[:-1]
+        # Whether the shift leaves each bit above the activation, decoded ahead of the saturation.
+        stays = Signal(near_bits - ACT_BITS, reset_less=True)
         m.d.sync += [negative.eq(total[-1]), fine.eq(shift_total[:FINE_BITS])]
+        m.d.sync += [bit.eq(shift_total[:FINE_BITS] <= at) for at, bit in enumerate(stays)]
         with m.Switch(shift_total[FINE_BITS:]):
             for coarse in range(1 << SHIFT_BITS - FINE_BITS):
                 rest = magnitude[coarse << FINE_BITS :]
@@ -90,8 +93,7 @@ class Requantise(wiring.Component):
         shifted = Signal(near_bits)
         m.d.comb += shifted.eq(near >> fine)
         # In parallel with the shifter, not behind it: the bits that are left above the activation.
-        left = [near[ACT_BITS + at] & (fine <= at) for at in range(near_bits - ACT_BITS)]
-        large = far | Cat(left).any()
+        large = far | (near[ACT_BITS:] & stays).any()
         with m.If(negative):
             m.d.sync += self.o.eq(0)
         with m.Elif(large):

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In
 from twofold.hw.contract.arith import ACT_BITS, ACT_MAX
 from twofold.hw.engines.links import Credits
 from twofold.hw.engines.winners.local import LocalWinners
+from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.queue import Queue
 
 
@@ -45,10 +46,23 @@ class LocalWinnersHarness(wiring.Component):
             dut.index.eq(channel),
             dut.last.eq(last),
         ]
+        with m.If(valid):
+            m.d.sync += channel.eq(Mux(last, 0, channel + 1))
+        # Entries leave in the cycle after the last channel, as seen from here on.
+        late = dut.LATENCY - 1
+        valid, value, channel, last = (
+            delayed(m, one, late, name=name, reset=True)
+            for name, one in (
+                ("valid", valid),
+                ("value", value),
+                ("channel", channel),
+                ("last", last),
+            )
+        )
         seen = Signal(data.ArrayLayout(ACT_BITS, channels))
         passed = Signal(data.ArrayLayout(ACT_BITS, channels))
         with m.If(valid):
-            m.d.sync += [channel.eq(Mux(last, 0, channel + 1)), seen[channel].eq(value)]
+            m.d.sync += seen[channel].eq(value)
         # A pass may still be shifting out while the next one ends, so it is kept until then.
         ended = valid & last
         with m.If(ended):

@@ -105,7 +105,9 @@ class PixelBanks(wiring.Component):
         addresses = self._read_addresses(m)
         found = self._banks(m, at, addresses)
         selects = [
-            delayed(m, self._table(m, f"select{index}", choices), 2, name=f"select{index}")
+            delayed(
+                m, self._table(m, f"select{index}", choices), 2, name=f"select{index}", wide=True
+            )
             for index, choices in enumerate(self.routing.selects)
         ]
         live = self._live(m)

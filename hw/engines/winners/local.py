@@ -18,6 +18,10 @@ class LocalWinners(wiring.Component):
     then as many entries have left as channels have arrived. Where all channels win there is no
     list, and they pass straight through.
 
+    A channel is compared one cycle before it enters, with what the cells will hold by then: every
+    cell with the value it has, and the one chosen among those results as the cell chooses its
+    entry. So no comparison is in series with the movement of entries.
+
     Parameters
     ----------
     channels: channels of a pass.
@@ -37,7 +41,7 @@ class LocalWinners(wiring.Component):
     Raises ValueError for ``k`` outside 1..channels.
     """
 
-    LATENCY = 1
+    LATENCY = 2
     PASS_LATENCY = 1
 
     valid: Signal
@@ -80,30 +84,38 @@ class LocalWinners(wiring.Component):
         cells = Signal(data.ArrayLayout(self.o.shape(), k))
         old = Signal(k)  # entries of the finished pass, from the head
         leaving = old[0]
-        with m.If(self.valid & self.last):
+        valid, last = Signal(), Signal()
+        value, index = Signal.like(self.value), Signal.like(self.index)
+        m.d.sync += [valid.eq(self.valid), last.eq(self.last)]
+        m.d.sync += [value.eq(self.value), index.eq(self.index)]
+        with m.If(valid & last):
             m.d.sync += old.eq(-1)
         with m.Else():
             m.d.sync += old.eq(old >> 1)
+        above = Signal(k)  # whether the channel is larger than each entry
         overtakes = Signal(k)
-        m.d.comb += [
-            overtakes[at].eq(self.valid & ~old[at] & self._overtakes(cells[at].value))
-            for at in range(k)
-        ]
+        m.d.comb += overtakes.eq(above & ~old & valid.replicate(k))
         # While entries shift out, a cell takes its successor, so the channel is compared with that.
-        behind = Cat(overtakes[1:], self.valid)
-        new = Cat(self.index, self.value)
+        behind = Cat(overtakes[1:], valid)
         entries = [cells[at].as_value() for at in range(k)]
-        for at, entry in enumerate(entries):
-            before = entries[at - 1] if at else new
-            after = entries[at + 1] if at + 1 < k else C(0, size)
+        wins = [self._overtakes(cells[at].value) for at in range(k)]
+        new, new_wins = Cat(index, value), self._overtakes(value)
+        nothing, nothing_wins = C(0, size), self._overtakes(C(0, ACT_BITS))
+        for at in range(k):
             here = Mux(leaving, behind[at], overtakes[at])
-            above = Mux(leaving, behind[at - 1], overtakes[at - 1]) if at else C(0, 1)
+            before = Mux(leaving, behind[at - 1], overtakes[at - 1]) if at else C(0, 1)
             # 4:1 multiplexer: successor, own entry, incoming channel, predecessor.
             choice = Signal(2, name=f"choice{at}")
-            m.d.comb += choice.eq(Mux(here, Mux(above, Mux(leaving, 1, 3), 2), ~leaving))
-            m.d.sync += entry.eq(Array([after, entry, new, before])[choice])
+            m.d.comb += choice.eq(Mux(here, Mux(before, Mux(leaving, 1, 3), 2), ~leaving))
+            for kept, each, last_one, first in (
+                (entries[at], entries, nothing, new),
+                (above[at], wins, nothing_wins, new_wins),
+            ):
+                successor = each[at + 1] if at + 1 < k else last_one
+                predecessor = each[at - 1] if at else first
+                m.d.sync += kept.eq(Array([successor, each[at], first, predecessor])[choice])
         m.d.comb += [self.o.eq(cells[0]), self.o_valid.eq(leaving)]
 
     def _overtakes(self, listed: Value) -> Value:
-        """Whether the incoming channel goes in front of a value in the list."""
+        """Whether the channel that arrives goes in front of a value in the list."""
         return self.value > listed

@@ -131,8 +131,8 @@ class Select(wiring.Component):
         m.d.comb += count.bits.eq(equal)
         wait = self._count_latency + 1
         valid = delayed(m, self.valid, wait, name="counted", reset=True)
-        first = delayed(m, self.first, wait, name="first")
-        ties = delayed(m, self.ties, wait, name="ties")
+        first = delayed(m, self.first, wait, name="first", wide=True)
+        ties = delayed(m, self.ties, wait, name="ties", wide=True)
         rest = Signal.like(self.ties, name="rest", reset_less=True)
         left = Signal.like(self.ties, name="left")
         m.d.comb += left.eq(Mux(first, ties, rest))
