@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from twofold.hw.contract.network import Dense, Grouped, Network
 from twofold.hw.contract.sparsified import Sparsities, variant_of
+from twofold.sw.artefacts import QuantizedNetwork
 from twofold.sw.errors import TrainingError
 from twofold.sw.train.loop import Phase
 from twofold.sw.train.point import VARIANTS, densified, renamed
@@ -53,9 +54,13 @@ def is_sparse(network: Network) -> bool:
     )
 
 
-def own_recipe(network: Network, steps: int, *, seed: int = 0, scale: float = 1.0) -> Recipe:
+def own_recipe(
+    network: Network, steps: int, *, seed: int = 0, scale: float = 1.0,
+    given: QuantizedNetwork | None = None,
+) -> Recipe:  # fmt: skip
     """Recipe for ``network`` on data with ``steps`` steps an epoch; ``scale`` as in
-    `twofold.sw.train.recipe.recipe`.
+    `twofold.sw.train.recipe.recipe`. ``given``: the network that it comes from; one that is dense
+    already is not trained again.
     """
 
     def adapt(phase: Phase) -> Phase:
@@ -63,12 +68,15 @@ def own_recipe(network: Network, steps: int, *, seed: int = 0, scale: float = 1.
         return replace(phase, seed=seed, epochs=max(1, round(epochs * scale)))
 
     dense = densified(network)
+    student = adapt(_STUDENT) if network.layers != dense.layers else None
+    trained = student is not None and given is not None and given.network.layers == dense.layers
     return Recipe(
         network=network,
         dense=dense,
         residual=None,
         shards=0,
         teacher=adapt(_TEACHER),
-        student=adapt(_STUDENT) if network.layers != dense.layers else None,
+        student=student,
         polish=adapt(_POLISH),
+        given=given if trained else None,
     )

@@ -42,8 +42,8 @@ def train(
     Parameters
     ----------
     network: what is made sparse. A trained PyTorch module or an artefact is also the teacher; of a
-        module only shapes and predictions are used (`twofold.sw.train.module`). A description is
-        trained from the classes alone.
+        module only shapes and predictions are used (`twofold.sw.train.module`), a dense artefact is
+        what training starts from. A description is trained from the classes alone.
     data: samples [n, channels, rows, cols] (or [n, rows, cols]) and classes [n]. For a module, real
         numbers or bytes; otherwise bytes, as the network takes them.
     val, test: the same, for choosing and for measuring. Without ``val``, 10 % of ``data``; without
@@ -83,7 +83,9 @@ def train(
         for split, (images, classes) in arrays.items()
     })  # fmt: skip
     source = ArraySource(splits, len(base.labels), code.input, teacher=teacher, key=key)
-    recipe = own_recipe(describe(base, variant, shares), source.steps, seed=seed, scale=scale)
+    given = network if isinstance(network, QuantizedNetwork) else None
+    wanted = describe(base, variant, shares)
+    recipe = own_recipe(wanted, source.steps, seed=seed, scale=scale, given=given)
     with tempfile.TemporaryDirectory(prefix="twofold-train-") as scratch:
         trainer = Trainer(
             source, folder or Path(scratch), report=report or (lambda _: None),

@@ -27,6 +27,7 @@ class Recipe:
     student: phase that derives ``network`` from it; None if ``network`` is dense.
     polish: final phase of quantization-aware training.
     start: network that the student continues from instead of the dense one.
+    given: trained network of the shape ``dense``, which takes the place of the teacher's phase.
     teachers: number of residual teachers, from different seeds; students learn the mean of their
         predictions.
     """
@@ -39,6 +40,7 @@ class Recipe:
     student: Phase | None
     polish: Phase
     start: QuantizedNetwork | None = None
+    given: QuantizedNetwork | None = None
     teachers: int = 1
 
     @property

@@ -48,7 +48,10 @@ def train(recipe: Recipe, source: Source, trainer: Trainer) -> Outcome:
     torch.set_num_threads(1)
     accuracies: dict[str, dict[str, float]] = {}
     trainer = with_residual_teacher(recipe, source, trainer, accuracies)
-    teacher, key = trainer.run(recipe.dense, recipe.teacher)
+    if recipe.given is None:
+        teacher, key = trainer.run(recipe.dense, recipe.teacher)
+    else:
+        teacher, key = restart(recipe.given, source)
     accuracies["dense float"] = measure(teacher, source)
     net = teacher
     if recipe.student is not None:

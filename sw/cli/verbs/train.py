@@ -224,7 +224,9 @@ def _of_own(
     shares = Sparsities.given(args.weights, args.activations)
     wanted = describe(network.network, variant, shares)
     source = artefact_source(network, args.data)
-    plan = own_recipe(_moved(args, wanted), source.steps, seed=args.seed, scale=args.scale)
+    plan = own_recipe(
+        _moved(args, wanted), source.steps, seed=args.seed, scale=args.scale, given=network
+    )
     return plan, lambda _: source
 
 
