@@ -10,9 +10,18 @@ from pathlib import Path
 import pytest
 
 from twofold.hw.contract import presets
-from twofold.hw.contract.folding import Folding, GatherFolding, JoinFolding, ScatterFolding
+from twofold.hw.contract.folding import (
+    Folding,
+    GatherFolding,
+    JoinFolding,
+    ScatterFolding,
+    ScatterPlan,
+    plans,
+)
 from twofold.hw.contract.network import Add, Complementary, Conv2d, Grouped, Linear, Network, Taps
 from twofold.hw.contract.parameters import ParameterStatus
+from twofold.hw.engines.scatter.routing import routing
+from twofold.hw.primitives.rom import in_memory
 from twofold.hw.solve.timeline import sample_times
 from twofold.sim.compare import mismatches
 from twofold.sim.rtl.rows import row_counts
@@ -150,6 +159,22 @@ def test_residual_machines_equal_the_golden_model(build: Path, k: int | None, fr
         input_bytes=8,
         frames=frames,
     )
+    assert not any(all_mismatches(network, folding, 5, build).values())
+
+
+def test_machines_with_deep_tables_equal_the_golden_model(build: Path):
+    """A tile by itself walks so many places that what they look up is in block memories."""
+    layers = (
+        Conv2d(out_channels=4, kernel=(3, 3), padding=1, k=2),
+        Conv2d(out_channels=4, kernel=(3, 3), padding=1, **SETS),
+        Linear(out_features=3),
+    )
+    network = Network("deep", (1, 13, 13), layers, ("a", "b", "c"), 40)
+    folding = Folding((GatherFolding(), ScatterFolding(), ScatterFolding()), input_bytes=13)
+    behind = plans(network, folding)[1]
+    assert isinstance(behind, ScatterPlan)
+    found = routing(behind)
+    assert all(map(in_memory, [*found.generators, *found.selects]))
     assert not any(all_mismatches(network, folding, 5, build).values())
 
 

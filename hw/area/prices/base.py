@@ -1,12 +1,13 @@
 """What building blocks cost on a device family: the contract that each family's file fulfils."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from twofold.hw.boards.resources import Resources
 from twofold.hw.contract.target import Target
 from twofold.hw.primitives.memory import Style
+from twofold.hw.primitives.rom import memory_bits
 
 
 class Prices(ABC):
@@ -41,7 +42,24 @@ class Prices(ABC):
 
     @abstractmethod
     def rom(self, values: Sequence[int], scale: int = 1) -> Resources:
-        """A table of ``values`` times ``scale`` that is never written, behind its address."""
+        """A table of ``values`` times ``scale`` that is never written, behind its address (see
+        `twofold.hw.primitives.rom`).
+        """
+
+    def block_rom(
+        self, values: Sequence[int], shapes: Iterable[tuple[float, int, int]]
+    ) -> Resources:
+        """The same in block memories, with what selects one of several by the upper address bits.
+
+        ``shapes``: 36 Kbit units, words and bits of the block memories to choose from.
+        """
+        bits = memory_bits(values)
+        blocks, banks = min(
+            (size * -(-len(values) // words) * -(-bits // wide), -(-len(values) // words))
+            for size, words, wide in shapes
+        )
+        chosen = Resources(lut=bits * self.multiplexer(banks), ff=(banks - 1).bit_length())
+        return chosen + Resources(bram36=blocks)
 
     @abstractmethod
     def lut_ram(self, depth: int, bits: int) -> int:

@@ -22,6 +22,7 @@ from twofold.hw.primitives.dsp import SPACING
 from twofold.hw.primitives.ecp5 import BLOCK_DEPTHS, BLOCK_WIDTHS, MULTIPLIER_BITS, block_rams
 from twofold.hw.primitives.memory import Style
 from twofold.hw.primitives.registered_ram import LUT_DEPTH
+from twofold.hw.primitives.rom import in_memory
 
 RAM_WORDS, RAM_BITS = 16, 4
 """Size of a memory in LUTs."""
@@ -68,6 +69,8 @@ class Ecp5Prices(Prices):
     def rom(self, values: Sequence[int], scale: int = 1) -> Resources:
         """Yosys leaves out bits that do not vary, and puts large tables into block memories."""
         scaled = [value * scale for value in values]
+        if in_memory(values):
+            return self.block_rom(scaled, [(0.5, *shape) for shape in SHAPES])
         varying = reduce(or_, scaled) & ~reduce(and_, scaled)
         return self._rom(len(values), varying.bit_count(), whole=True)
 

@@ -11,6 +11,7 @@ from twofold.hw.engines.scatter.constants import DISTRIBUTED_DEPTH
 from twofold.hw.engines.winners.count import GROUP, LEVELS_A_STAGE, PopCount
 from twofold.hw.primitives.dsp import SPACING
 from twofold.hw.primitives.memory import SHARED_DEPTH, URAM_DEPTH, Style
+from twofold.hw.primitives.rom import in_memory
 from twofold.hw.primitives.update_ram import UPDATE_DEPTH, update_cells
 
 RAMB36_SHAPES = ((1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))
@@ -44,6 +45,8 @@ class XcupPrices(Prices):
         return luts
 
     def rom(self, values: Sequence[int], scale: int = 1) -> Resources:
+        if in_memory(values):
+            return self.block_rom([value * scale for value in values], _port_shapes())
         return Resources(lut=max(values).bit_length() * self.multiplexer(-(-len(values) // 16)))
 
     def lut_ram(self, depth: int, bits: int) -> int:
@@ -72,8 +75,7 @@ class XcupPrices(Prices):
 
     def block_rams(self, depth: int, bits: int, lanes: int, reads: int) -> float:
         """With a single read port lanes may share a block RAM; with two, every lane has its own."""
-        shapes = [(1.0, *shape) for shape in RAMB36_SHAPES]
-        shapes += [(0.5, *shape) for shape in RAMB18_SHAPES]
+        shapes = _port_shapes()
         if reads == 1:
             shapes.append((1.0, *SIMPLE_SHAPE))
         shared = min(
@@ -174,3 +176,9 @@ class XcupPrices(Prices):
             found += Resources(lut=adders, ff=parts * bits)
             terms = parts
         return found
+
+
+def _port_shapes() -> list[tuple[float, int, int]]:
+    """Size in 36 Kbit, words and bits of block memories with independent ports."""
+    whole = [(1.0, *shape) for shape in RAMB36_SHAPES]
+    return whole + [(0.5, *shape) for shape in RAMB18_SHAPES]

@@ -15,6 +15,7 @@ from twofold.hw.engines.scatter.sequencer import walk_layout
 from twofold.hw.primitives.choice import picked
 from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.memory import LutRam, Style
+from twofold.hw.primitives.rom import looked_up
 from twofold.hw.primitives.tile import simulated
 
 VALUE = data.StructLayout({"value": ACT_BITS})
@@ -171,11 +172,7 @@ class PixelBanks(wiring.Component):
 
     def _table(self, m: Module, name: str, values: Sequence[int]) -> Value:
         """The element of ``values`` for the place of the walk one cycle earlier."""
-        if len(set(values)) == 1:
-            return Const(values[0])
-        found = Signal(range(max(values) + 1), name=name, reset_less=True)
-        m.d.sync += found.eq(Array(values)[self.walk.place])
-        return found
+        return looked_up(m, name, values, self.walk.place)
 
     def _banks(self, m: Module, at: Value, addresses: Sequence[Value]) -> list[Any]:
         """The entry at every port, three cycles after the walk."""

@@ -4,7 +4,7 @@ import importlib.util
 import json
 
 import pytest
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,6 +24,7 @@ from twofold.hw.engines.requantise import Requantise
 from twofold.hw.engines.scatter.accumulators import EarlyAccumulators
 from twofold.hw.primitives.dsp import PackedMac, PackedMultiply
 from twofold.hw.primitives.memory import LutRam, SharedRam, TableRam
+from twofold.hw.primitives.rom import looked_up
 from twofold.hw.primitives.tile import emit
 
 needs_yosys = pytest.mark.skipif(
@@ -50,7 +51,7 @@ class Rom(wiring.Component):
 
     def elaborate(self, _: object) -> Module:
         m = Module()
-        m.d.sync += self.o.eq(Array(self.values)[self.address])
+        m.d.comb += self.o.eq(looked_up(m, "found", self.values, self.address))
         return m
 
 
@@ -88,7 +89,7 @@ BLOCKS: dict[str, tuple[wiring.Component, Resources]] = {
     ),
     **{
         f"rom {count} x {bits}": (Rom(values), PRICES.rom(values))
-        for count, bits in ((40, 4), (256, 8), (325, 4), (325, 5))
+        for count, bits in ((40, 4), (256, 8), (325, 4), (325, 5), (1100, 9), (2304, 15))
         for values in [scrambled(count, bits)]
     },
 }
