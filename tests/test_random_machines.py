@@ -1,10 +1,13 @@
 """Machines of many shapes end to end: packed, loaded and run in Verilated RTL, every layer compared
 with the golden model bit for bit, and the cycles of every sample with the timeline.
 
-``TWOFOLD_RANDOM_MACHINES`` is the number of random networks to try; without it a few are.
+``TWOFOLD_RANDOM_MACHINES`` is the number of random networks to try; without it a few are. Those of
+`NIGHTLY` are tried with ``make nightly``.
 """
 
 import os
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,18 @@ from twofold.hw.contract.folding import (
     ScatterPlan,
     plans,
 )
-from twofold.hw.contract.network import Add, Complementary, Conv2d, Grouped, Linear, Network, Taps
+from twofold.hw.contract.layers import POOLINGS
+from twofold.hw.contract.network import (
+    Add,
+    Complementary,
+    Conv2d,
+    Dense,
+    Grouped,
+    Linear,
+    Network,
+    Stage,
+    Taps,
+)
 from twofold.hw.contract.parameters import ParameterStatus
 from twofold.hw.engines.scatter.routing import routing
 from twofold.hw.primitives.rom import in_memory
@@ -38,6 +52,77 @@ from twofold.sw.pack.packer import pack
 FIRST = 100
 COUNT = int(os.environ.get("TWOFOLD_RANDOM_MACHINES") or 4)
 SAMPLES = 10
+NIGHTLY = range(1000, 1200)
+"""Seeds of random machines that have every kind of layer many times."""
+FEWEST = 5
+"""Machines of those that have a kind, at least."""
+
+
+def grouped(stage: Stage, groups: range) -> bool:
+    sparsity = stage.layer.sparsity
+    return isinstance(sparsity, Grouped) and sparsity.groups in groups
+
+
+def padded(stage: Stage) -> bool:
+    top, left, bottom, right = stage.edges
+    return (top, left) != (bottom, right)
+
+
+KINDS: dict[str, Callable[[Stage], bool]] = {
+    "first a convolution": lambda stage: not (stage.index or stage.layer.FLATTENS),
+    "first linear": lambda stage: not stage.index and stage.layer.FLATTENS,
+    "one-dimensional": lambda stage: not stage.index and stage.in_shape[1] == 1,
+    "several channels of input": lambda stage: not stage.index and stage.in_shape[0] > 1,
+    **{
+        f"{name} pooling": lambda stage, name=name: (
+            stage.positions > 1 and stage.pooling.name == name
+        )
+        for name in POOLINGS
+    },
+    "rectangular kernel": lambda stage: len(set(stage.kernel)) > 1,
+    "strides": lambda stage: max(stage.strides) > 1,
+    "unequal strides": lambda stage: len(set(stage.strides)) > 1,
+    "asymmetric padding": padded,
+    "depthwise": lambda stage: (
+        isinstance(stage.layer, Conv2d)
+        and grouped(stage, range(stage.in_shape[0], stage.in_shape[0] + 1))
+    ),
+    "grouped": lambda stage: (
+        isinstance(stage.layer, Conv2d) and grouped(stage, range(2, stage.in_shape[0]))
+    ),
+    "upper limit": lambda stage: (
+        isinstance(stage.layer, Conv2d)
+        and stage.kernel == (1, 1)
+        and grouped(stage, range(stage.channels, stage.channels + 1))
+    ),
+    "addition": lambda stage: isinstance(stage.layer, Add),
+    "strided branch": lambda stage: (
+        isinstance(stage.layer, Conv2d)
+        and stage.layer.source is not None
+        and max(stage.strides) > 1
+    ),
+    "negative values": lambda stage: bool(stage.layer.zero),
+    "multiplier a channel": lambda stage: stage.layer.multiplier,
+    "dense weights": lambda stage: isinstance(stage.layer.sparsity, Dense),
+    "taps": lambda stage: isinstance(stage.layer.sparsity, Taps),
+    "several sets": lambda stage: (
+        isinstance(stage.layer.sparsity, Complementary) and stage.sets > 1
+    ),
+    "winners": lambda stage: not stage.last and stage.k < stage.channels,
+    "all activations": lambda stage: not stage.last and stage.k == stage.channels,
+}
+"""Whether a stage is of a kind."""
+WHOLE: dict[str, Callable[[Network], bool]] = {
+    "labels": lambda network: bool(network.labels),
+    "raw outputs": lambda network: not network.labels,
+}
+"""Whether a network is of a kind."""
+
+
+def kinds(network: Network) -> list[str]:
+    """The kinds of `KINDS` and `WHOLE` that a network has."""
+    found = [kind for kind, has in KINDS.items() if any(map(has, network.stages))]
+    return found + [kind for kind, has in WHOLE.items() if has(network)]
 
 
 def all_mismatches(network: Network, folding: Folding, seed: int, build: Path) -> dict[str, int]:
@@ -61,7 +146,8 @@ def all_mismatches(network: Network, folding: Folding, seed: int, build: Path) -
                 ]
                 found["cycles"] = sum(wrong)
             counts = mismatches(machine.plans, [*machine.activations(), run.logits], golden)
-            counts["labels"] = run.labels != golden.labels
+            if golden.labels is not None:
+                counts["labels"] = run.labels != golden.labels
             for name, count in counts.items():
                 found[name] = found.get(name, 0) + int(count.sum())
     return found
@@ -72,6 +158,20 @@ def test_random_machines_equal_the_golden_model(build: Path, seed: int):
     network = random_network(seed)
     found = all_mismatches(network, random_folding(network, seed), seed, build)
     assert not any(found.values()), found
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", NIGHTLY)
+def test_many_random_machines_equal_the_golden_model(build: Path, seed: int):
+    network = random_network(seed)
+    found = all_mismatches(network, random_folding(network, seed), seed, build)
+    assert not any(found.values()), found
+
+
+def test_random_machines_have_every_kind():
+    found = Counter(kind for seed in NIGHTLY for kind in kinds(random_network(seed)))
+    wanted = [*KINDS, *WHOLE]
+    assert not {kind: found[kind] for kind in wanted if found[kind] < FEWEST}
 
 
 def pooling_machine(first: Conv2d, second: Conv2d) -> tuple[Network, Folding]:
@@ -166,7 +266,7 @@ def test_machines_with_deep_tables_equal_the_golden_model(build: Path):
     """A tile by itself walks so many places that what they look up is in block memories."""
     layers = (
         Conv2d(out_channels=4, kernel=(3, 3), padding=1, k=2),
-        Conv2d(out_channels=4, kernel=(3, 3), padding=1, **SETS),
+        Conv2d(out_channels=4, kernel=(3, 3), padding=1, sparsity=Complementary(2)),
         Linear(out_features=3),
     )
     network = Network("deep", (1, 13, 13), layers, ("a", "b", "c"), 40)

@@ -127,7 +127,8 @@ _STRUCTURES = {Dense: _all, Taps: _taps, Complementary: _sets, Grouped: _groups}
 
 
 def random_network(seed: int = 0, *, machine: bool = True) -> Network:
-    """A random small network: up to two convolutions, one to three linear layers.
+    """A random small network: up to two convolutions, perhaps with upper limits and a residual
+    block behind them, one to three linear layers; sometimes with raw outputs.
 
     With ``machine`` it is one that the engines support: first a convolution over one to three
     channels, with any kind of weights, or a linear layer, then complementary sets or dense weights.
@@ -136,6 +137,7 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
     source, image = random.Random(seed), random.Random(f"image {seed}")
     pooling, windows = random.Random(f"pooling {seed}"), random.Random(f"windows {seed}")
     groups, zeros = random.Random(f"groups {seed}"), random.Random(f"zeros {seed}")
+    limits, raw = random.Random(f"limits {seed}"), random.Random(f"raw {seed}")
     shape = (
         image.choice((1, 1, 2, 3)) if machine else source.randint(1, 3),
         source.randint(6, 12),
@@ -159,7 +161,7 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
         size = max(_output_size(layer, size), 1)
         layer = _random_pooling(pooling, layer, area)
         layer = _random_zero(zeros, layer)
-        layers.append(layer)
+        layers += [layer, *_random_limit(limits, layer)]
         planes = layer.out_channels
         area = _pooled(layer, area)
         size = min(size, *area)
@@ -172,7 +174,7 @@ def random_network(seed: int = 0, *, machine: bool = True) -> Network:
         name=f"random-{seed}",
         input_shape=shape,
         layers=tuple(layers),
-        labels=tuple(f"class {label}" for label in range(classes)),
+        labels=() if raw.random() < 0.15 else _labels(classes),
         zero_point=source.choice((0, 96, source.randint(0, ACT_MAX))),
     )
 
@@ -188,8 +190,12 @@ def with_outputs(network: Network, outputs: int, *, labelled: bool = True) -> Ne
         network,
         name=f"{network.name}-{outputs}{'' if labelled else '-raw'}",
         layers=(*network.layers[:-1], last),
-        labels=tuple(f"class {label}" for label in range(outputs)) if labelled else (),
+        labels=_labels(outputs) if labelled else (),
     )
+
+
+def _labels(outputs: int) -> tuple[str, ...]:
+    return tuple(f"class {label}" for label in range(outputs))
 
 
 def _output_size(layer: Conv2d, size: int) -> int:
@@ -267,7 +273,7 @@ def _random_weights(source: random.Random, layer: Conv2d, channels: int, machine
 
 
 def _random_groups(source: random.Random, layer: Conv2d, planes: int) -> Conv2d:
-    """The layer, or one whose kernels see some of its ``planes`` input channels, often one each."""
+    """The layer, or one whose kernels see some of its ``planes`` input channels, or one each."""
     choices = _divisors(planes)[1:]
     if source.random() < 0.7 or not choices:
         return layer
@@ -275,7 +281,7 @@ def _random_groups(source: random.Random, layer: Conv2d, planes: int) -> Conv2d:
     return replace(
         layer,
         out_channels=out_channels,
-        sparsity=Grouped(source.choice((planes, *choices))),
+        sparsity=Grouped(source.choice(choices)),
         k=source.choice((None, source.randint(1, out_channels))),
     )
 
@@ -285,6 +291,18 @@ def _random_zero(source: random.Random, layer: AnyLayer) -> AnyLayer:
     if source.random() < 0.8:
         return layer
     return replace(layer, k=None, zero=source.choice((128, source.randint(1, ACT_MAX))))
+
+
+def _random_limit(source: random.Random, layer: Conv2d) -> list[Conv2d]:
+    """Nothing, or what an upper limit of the activations becomes: a layer of one weight a channel,
+    which requantises them (see `twofold.sw.onnx.importer`).
+    """
+    if source.random() < 0.85:
+        return []
+    channels = layer.out_channels
+    k = layer.k if layer.zero == 0 else None
+    limit = Conv2d(out_channels=channels, kernel=(1, 1), sparsity=Grouped(channels), k=k)
+    return [replace(limit, multiplier=source.random() < 0.7)]
 
 
 def _random_residual(
