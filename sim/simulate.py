@@ -31,6 +31,8 @@ from twofold.sw.pack.packer import pack
 
 BENCH_SAMPLES = 64
 """Maximum number of samples for the test bench; larger workloads go to the library."""
+BENCH_CYCLES = 2_000_000
+"""The same in cycles: the test bench looks at every cycle in Python, twice."""
 SLICE = 1024
 """Samples sent to the library at a time, which limits the memory for activations."""
 SEED = 1
@@ -108,9 +110,9 @@ def simulate(
 ) -> Simulation:
     """Send a workload through the RTL of a machine.
 
-    Up to `BENCH_SAMPLES` samples go through the cocotb test bench, twice: back to back, and under
-    random stalls. Larger workloads go through the Verilated library. Both are built from the same
-    Verilog and both check every layer.
+    Up to `BENCH_SAMPLES` samples and about `BENCH_CYCLES` cycles go through the cocotb test bench,
+    twice: back to back, and under random stalls. Larger workloads go through the Verilated library.
+    Both are built from the same Verilog and both check every layer.
 
     Raises FoldingError, ToolError and the errors of the packer; a mismatch is a result, not an
     error.
@@ -118,12 +120,19 @@ def simulate(
     inputs = workload.inputs
     report("golden model", 0, len(inputs))
     golden = _golden(quantized, inputs, report)
-    few = len(inputs) <= BENCH_SAMPLES
+    short = _cycles(quantized, folding, len(inputs)) <= BENCH_CYCLES
+    few = len(inputs) <= BENCH_SAMPLES and short
     outcome = (_in_bench if few else _in_library)(quantized, folding, inputs, golden, build, report)
     samples = _samples(quantized, workload, golden, outcome.findings)
     return Simulation(
         samples, _figures(quantized, folding, workload, golden, outcome), outcome.failures
     )
+
+
+def _cycles(quantized: QuantizedNetwork, folding: Folding, samples: int) -> int:
+    """About the cycles that samples take back to back, if none of their layers overlaps."""
+    each = [plan.cycles for plan in plans(quantized.network, folding)]
+    return sum(each) + samples * max(each)
 
 
 def _golden(quantized: QuantizedNetwork, inputs: NDArray[np.uint8], report: Report) -> Golden:

@@ -216,16 +216,29 @@ def _network():
     return QuantizedNetwork.load(shipped("tiny", "fast")).network
 
 
-def test_raw_outputs_are_simulated_and_shown_without_labels(build: Path):
-    """Through the library, which is what many samples go through; one number is then made wrong."""
+def _raw_outputs(samples: int) -> tuple[QuantizedNetwork, Folding, Workload]:
     conv = Conv2d(out_channels=4, kernel=(2, 2), stride=2, k=3)
     network = Network("raw", (1, 4, 4), (conv, Linear(out_features=20)), ())
     layers = GatherFolding(cols=2), ScatterFolding(lanes=5)
-    quantized, machine = random_quantized(network, 3), Folding(layers, input_bytes=4, frames=4)
-    inputs = random_inputs(network, twofold.sim.simulate.BENCH_SAMPLES + 1, 3)
-    names = [str(at) for at in range(len(inputs))]
-    workload = Workload("noise", inputs, names, [None] * len(inputs))
+    inputs = random_inputs(network, samples, 3)
+    names = [str(at) for at in range(samples)]
+    workload = Workload("noise", inputs, names, [None] * samples)
+    return random_quantized(network, 3), Folding(layers, input_bytes=4, frames=4), workload
+
+
+def test_samples_of_many_cycles_go_through_the_library(build: Path, monkeypatch):
+    quantized, machine, workload = _raw_outputs(2)
+    cycles = max(plan.cycles for plan in plans(quantized.network, machine))
+    monkeypatch.setattr(twofold.sim.simulate, "BENCH_CYCLES", 2 * cycles)
     found = twofold.sim.simulate.simulate(quantized, machine, workload, build)
+    assert found.figures["simulator"].endswith("as a library")
+    assert found.passed and len(found.samples) == 2
+
+
+def test_raw_outputs_are_simulated_and_shown_without_labels(build: Path):
+    """Through the library, which is what many samples go through; one number is then made wrong."""
+    many = twofold.sim.simulate.BENCH_SAMPLES + 1
+    found = twofold.sim.simulate.simulate(*_raw_outputs(many), build)
     assert found.passed and found.figures["mismatches"] == 0
     assert {(sample.label, sample.probability) for sample in found.samples} == {(None, None)}
     console = Console(record=True, width=120)
