@@ -83,7 +83,10 @@ def run(args: argparse.Namespace) -> int:
     data = _labelled(found, args)
     figures, evaluation = measure(found, chosen, data.samples, data.labels)
     args.split = args.split or "test"
-    figures.update(network=found.network.name, split=args.split, backend=args.backend)
+    figures.update(
+        network=found.network.name, digest=found.digest(), source=data.source, split=args.split,
+        backend=args.backend,
+    )  # fmt: skip
     if args.picture:
         from twofold.sw.evaluate.picture import draw_confusion
 
