@@ -8,12 +8,11 @@ closest, and says how far it is.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from twofold.sw.report.inputs import Inputs
+from twofold.sw.report.inputs import SPLITS, Inputs
 
 HALF_POINT = 0.005
 """How far below the dense network a network of equal accuracy may be, as a share."""
 ROUNDING = 1e-9
-SPLITS = ("test", "val")
 
 
 def gap(inputs: Inputs, network: str) -> float | None:

@@ -159,6 +159,12 @@ SIMULATION = fields(
 """Of ``twofold sim``."""
 KNOWN = fields(known=number(), correct=number(), accuracy=number(), source=text)
 """Of one whose samples have labels."""
+_CLASS = fields(clips=number(), correct=number())
+EVALUATION = fields(
+    network=text, digest=text, source=text, split=text, clips=number(1), correct=number(),
+    interval95=every(number(), 2), per_class=named(_CLASS), mismatches_vs_golden=number(),
+)  # fmt: skip
+"""Of ``twofold eval``."""
 _CELLS = ("lut", "ff", "bram36", "uram", "dsp")
 AREA = fields(
     folding=text, share_of_slr=fields(**dict.fromkeys(_CELLS, number())),

@@ -21,6 +21,11 @@ NAMES = {
     "accurate": "sparse-sparse, accurate",
     "fast": "sparse-sparse, fast",
 }
+DIGITS = ("dense", "accurate", "fast")
+"""Variants that are compared on the published network's own task, ten digits."""
+DIGITS_TASK = "digits10"
+"""Name of that task in ``twofold train``, and the beginning of its networks' names."""
+SPLITS = ("test", "val")
 LIMIT = 1 << 26
 """Maximum size of a file that is read, in bytes."""
 
@@ -38,6 +43,8 @@ class Inputs:
     net: the network they are about.
     card: from ``twofold time --json`` on a card, or None.
     board: the board that the machine is assumed to be on.
+    digits: networks for ten digits, by variant: ``network``, ``digest``, and for ``test`` and
+        ``val`` what ``twofold eval --json`` found; ``simulation``, from ``twofold sim``, or None.
     """
 
     bench: dict[str, Any] | None = None
@@ -46,6 +53,7 @@ class Inputs:
     net: str = "gsc"
     card: dict[str, Any] | None = None
     board: Board = field(default_factory=default)
+    digits: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -87,6 +95,8 @@ class Inputs:
                     f"no area of {NAMES[variant]}: run "
                     f"`twofold resources --net {self.net} --variant {variant}{self._board_option}`"
                 )
+        if self.net == "gsc" and not self.digits:
+            found.append("no accuracy at ten digits: run `make digits`")
         if self.card is None:
             found.append(
                 "no timings of a card: run `twofold time --json > build/reports/time.json` on a "
@@ -107,6 +117,7 @@ class Inputs:
             "bench": self.bench,
             "simulations": {k: _without(v, "per_sample") for k, v in self.simulations.items()},
             "resources": {k: _without(v, "parts", "engines") for k, v in self.resources.items()},
+            "digits": self.digits,
         }
 
     @staticmethod
@@ -119,6 +130,7 @@ class Inputs:
             tree["net"],
             tree["card"],
             find(tree.get("board", DEFAULT)),
+            tree.get("digits", {}),
         )
 
 
@@ -149,6 +161,7 @@ def collect(folder: Path, net: str = "gsc", board: Board | None = None) -> Input
         net=net,
         card=_on_card(folder / "time.json", net),
         board=board,
+        digits=_digits(folder) if net == "gsc" else {},
     )
 
 
@@ -186,6 +199,62 @@ def _on_card(path: Path, net: str) -> dict[str, Any] | None:
     tree = read(path) if path.exists() else {}
     same = str(tree.get("network", "")).startswith(f"{net}-")
     return _checked(path, tree, forms.CARD) if same and tree.get("watts") else None
+
+
+_MEASURED = ("clips", "correct", "interval95", "per_class")
+_SIMULATED = ("samples", "mismatches", "cycles_per_sample", "latency_cycles")
+
+
+def _digits(folder: Path) -> dict[str, dict[str, Any]]:
+    """Networks for ten digits that were evaluated on both splits; of a variant the best on val."""
+    names = {f"{DIGITS_TASK}-{variant}": variant for variant in DIGITS}
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("eval*.json")):
+        tree = read(path)
+        if tree.get("network") in names and _is_evaluation(_checked(path, tree, forms.EVALUATION)):
+            own = {"network": tree["network"], "digest": tree["digest"]}
+            one = found.setdefault(tree["digest"], own)
+            one[tree["split"]] = {name: tree[name] for name in _MEASURED}
+    best: dict[str, dict[str, Any]] = {}
+    for one in found.values():
+        variant = names[one["network"]]
+        known = best.get(variant)
+        whole = all(split in one for split in SPLITS)
+        if whole and (known is None or _share(one["val"]) > _share(known["val"])):
+            best[variant] = one
+    simulations = _of_digits(folder, set(names))
+    return {
+        variant: best[variant] | {"simulation": simulations.get(best[variant]["digest"])}
+        for variant in DIGITS
+        if variant in best
+    }
+
+
+def _is_evaluation(tree: dict[str, Any]) -> bool:
+    """Whether it is of the clips of a whole split, and without mismatches."""
+    split = tree["split"]
+    whole = split in SPLITS and tree["source"].endswith(f", {split} split")
+    return whole and not tree["mismatches_vs_golden"]
+
+
+def _share(measured: dict[str, Any]) -> float:
+    return measured["correct"] / measured["clips"]
+
+
+def _of_digits(folder: Path, names: set[str]) -> dict[str, dict[str, Any]]:
+    """Sound simulations of networks with these names, by their digest; the fastest of each."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(folder.glob("sim*.json")):
+        tree = read(path)
+        if tree.get("network") not in names:
+            continue
+        tree = _simulation(path, tree)
+        if not tree.get("failures") and tree["mismatches"] == 0 and tree.get("network_accuracy"):
+            found.setdefault(tree["network_accuracy"]["digest"], []).append(tree)
+    return {
+        digest: {name: min(trees, key=_rank)[name] for name in _SIMULATED}
+        for digest, trees in found.items()
+    }
 
 
 def _without(tree: dict[str, Any], *names: str) -> dict[str, Any]:

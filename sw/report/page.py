@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from twofold.sw.report import card, figures, gpu, opening, own, tables
+from twofold.sw.report import card, digits, figures, gpu, opening, own, tables
 from twofold.sw.report.charts import code_spans
 from twofold.sw.report.equal import remark
 from twofold.sw.report.inputs import Inputs
@@ -66,6 +66,19 @@ def _equal(inputs: Inputs) -> str:
         f"<p>{escape(note)}</p><h3>Our CPU engine over the fastest other one, one core</h3>"
         f"{opening.ratios(inputs).html('stack')}"
         f"<h3>Accuracies, int8</h3>{opening.accuracies(inputs).html('stack')}"
+        f"{_digits(inputs)}"
+    )
+
+
+def _digits(inputs: Inputs) -> str:
+    """The published network's own task; empty if no network for it was measured."""
+    if not inputs.digits:
+        return ""
+    machines = digits.machines(inputs)
+    simulated = f"<p>{code_spans(digits.MACHINES)}</p>{machines.html()}" if machines.rows else ""
+    return (
+        f"<h3>Ten digits beside twelve words</h3><p>{escape(digits.NOTE)}</p>"
+        f"{digits.table(inputs).html('stack')}<p>{escape(digits.remark(inputs))}</p>{simulated}"
     )
 
 

@@ -4,6 +4,7 @@ The figures are stored next to this module, so that a test can regenerate both. 
 chart say which figures it shows.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from twofold.hw.contract.files import read_text, write_json, write_text
@@ -11,7 +12,7 @@ from twofold.sw.errors import ArtefactError
 from twofold.sw.report import picture
 from twofold.sw.report.inputs import Inputs, read
 from twofold.sw.report.speeds import speeds
-from twofold.sw.report.summary import five, results
+from twofold.sw.report.summary import opening_rows, results
 
 BEGIN = "<!-- results: made by `twofold report --readme` -->"
 END = "<!-- end of results -->"
@@ -41,7 +42,7 @@ def replaced(path: Path, made: str) -> str:
 
 def pages(readme: Path, inputs: Inputs) -> dict[Path, str]:
     """New text of README and, where it is there, of the page of results."""
-    made = {readme: replaced(readme, five(inputs).markdown())}
+    made = {readme: replaced(readme, opening_rows(inputs).markdown())}
     page = readme.parent / RESULTS
     if page.exists():
         made[page] = replaced(page, results(inputs))
@@ -51,9 +52,14 @@ def pages(readme: Path, inputs: Inputs) -> dict[Path, str]:
 def update(readme: Path, inputs: Inputs) -> list[Path]:
     """Write everything that is made of results; returns the files, the README first.
 
+    Figures of ten digits that are stored stay if ``inputs`` has none: their training takes an hour,
+    and nothing else that is measured depends on it.
+
     The chart is drawn where README has a folder of pictures beside it. Raises ArtefactError,
     FileError.
     """
+    if not inputs.digits and STORED.exists():
+        inputs = replace(inputs, digits=stored().digits)
     new = pages(readme, inputs)
     write_json(STORED, _needed(inputs))
     for path, text in new.items():

@@ -1,9 +1,9 @@
-"""README's five rows and the page of results, in Markdown: the tables of the HTML page."""
+"""README's rows and the page of results, in Markdown: the tables of the HTML page."""
 
 from typing import Any
 
 from twofold.sw.bench.engines import ENGINES
-from twofold.sw.report import card, gpu, opening, tables
+from twofold.sw.report import card, digits, gpu, opening, tables
 from twofold.sw.report.equal import remark, shares
 from twofold.sw.report.inputs import Inputs
 from twofold.sw.report.select import bench_command, best, engines
@@ -11,9 +11,12 @@ from twofold.sw.report.speeds import fastest, on_fpga, one_thread, speeds
 from twofold.sw.report.tables import Table
 
 
-def five(inputs: Inputs) -> Table:
-    """What the project reaches, in up to five rows."""
-    rows = [*_exact(inputs), *_work(inputs), *_card(inputs), *_processor(inputs), *_gains(inputs)]
+def opening_rows(inputs: Inputs) -> Table:
+    """What the project reaches, in up to six rows."""
+    rows = [
+        *_exact(inputs), *_work(inputs), *_card(inputs), *_processor(inputs), *_gains(inputs),
+        *_digits(inputs),
+    ]  # fmt: skip
     return Table(("what", "figure", "int8 accuracy, test / val", "how"), rows)
 
 
@@ -95,6 +98,15 @@ def _gains(inputs: Inputs) -> list[tuple[str, ...]]:
     return [("95 % sparse weights over dense, batch 64", ", ".join(parts), both, how)]
 
 
+def _digits(inputs: Inputs) -> list[tuple[str, ...]]:
+    """The published network's own task."""
+    if not inputs.digits:
+        return []
+    figure = ", ".join(f"{name} {digits.accuracy(one)}" for name, one in inputs.digits.items())
+    what = "ten digits, the published task, on a part of its data"
+    return [(what, figure, digits.clips(inputs), f"`{digits.COMMAND}`, measured")]
+
+
 def _named(inputs: Inputs, network: str) -> str:
     return f"{network}: {shares(inputs, network)}"
 
@@ -144,6 +156,7 @@ def results(inputs: Inputs) -> str:
         opening.ratios(inputs).markdown(),
         "### Accuracies",
         opening.accuracies(inputs).markdown(),
+        *(["### Ten digits beside twelve words", *digits.section(inputs)] * bool(inputs.digits)),
         "### The machine, simulated",
         assumed,
         tables.fpga(inputs).markdown(),

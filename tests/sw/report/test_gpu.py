@@ -110,7 +110,7 @@ class Texts(HTMLParser):
 
 
 def test_without_a_gpu_nothing_speaks_of_one(without: Inputs):
-    made = [render(without), summary.results(without), summary.five(without).markdown()]
+    made = [render(without), summary.results(without), summary.opening_rows(without).markdown()]
     assert not any("GPU" in text or "CUDA" in text or "TF32" in text for text in made)
     assert len(all_figures(without)) == 10
     assert not any("device" in json.dumps(row) for row in without.rows)
@@ -123,7 +123,7 @@ def test_no_comparison_changes_with_a_gpu(without: Inputs, beside: Inputs):
     assert opening.ratios(beside) == opening.ratios(without)
     assert opening.ratios(without).rows
     assert opening.tiles(beside) == opening.tiles(without)
-    assert summary.five(beside) == summary.five(without)
+    assert summary.opening_rows(beside) == summary.opening_rows(without)
     assert summary.timings(beside) == summary.timings(without)
     assert tables.extrapolation(beside) == tables.extrapolation(without)
     assert opening.accuracies(beside) == opening.accuracies(without)
@@ -180,7 +180,7 @@ def test_stored_figures_make_the_same_texts(beside: Inputs, without: Inputs, the
     inputs = beside if there else without
     again = Inputs.from_json(json.loads(json.dumps(readme._needed(inputs))))
     assert summary.results(again) == summary.results(inputs)
-    assert summary.five(again) == summary.five(inputs)
+    assert summary.opening_rows(again) == summary.opening_rows(inputs)
     assert picture.figures_digest(again) == picture.figures_digest(inputs)
 
 

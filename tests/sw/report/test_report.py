@@ -234,7 +234,7 @@ def test_collected_are_the_fastest_sound_simulations(tmp_path: Path):
     found = collect(tmp_path)
     assert list(found.simulations) == ["fast"]
     assert found.simulations["fast"]["samples"] == 1563
-    assert len(found.missing()) == 2 + 2 * len(VARIANTS) - 1
+    assert len(found.missing()) == 3 + 2 * len(VARIANTS) - 1
 
 
 def test_dense_tiles_of_the_sparse_network_are_admitted(full: Inputs):
