@@ -1,16 +1,23 @@
 """The data set's folder layout: splits, classes, silence and folders that are something else."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from twofold.hw.contract import presets
 from twofold.hw.contract.presets import GSC_LABELS
+from twofold.sim.workloads.random_network import random_quantized
 from twofold.sw.data import gsc
+from twofold.sw.data.frontend import FIXED
 from twofold.sw.errors import DatasetError
+from twofold.sw.inputs import read_labelled
+from twofold.sw.train.point import relabel
 
+DIGITS = gsc.DIGIT_WORDS
 GSC = os.environ.get("TWOFOLD_GSC")
 
 
@@ -140,6 +147,41 @@ def test_words_of_another_task(folder: Path) -> None:
     assert len(gsc.open_gsc(folder, ("bed",)).clips("all")) == 9
     with pytest.raises(DatasetError, match=r"a word \(lamp, door\); .* bed, go, yes"):
         gsc.open_gsc(folder, ("lamp", "door"))
+
+
+WORDS_V1 = (
+    *gsc.KEYWORDS, *gsc.DIGIT_WORDS, "bed", "bird", "cat", "dog", "happy", "house", "marvin",
+    "sheila", "tree", "wow",
+)  # fmt: skip
+WORDS_V2 = (*WORDS_V1, "backward", "follow", "forward", "learn", "visual")
+
+
+@pytest.mark.parametrize("words", [WORDS_V1, WORDS_V2], ids=["v0.01", "v0.02"])
+def test_archives_as_they_unpack(tmp_path: Path, words: tuple[str, ...]):
+    """Texts and noise beside the words, both lists in the root, no folders for splits or silence;
+    some clips are shorter than a second.
+    """
+    for name in ("README.md", "LICENSE", "_background_noise_/README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("about the data set\n")
+    write(tmp_path / "_background_noise_/pink_noise.wav", seconds=2.0)
+    for word in words:
+        for speaker, seconds in (("0a7c2a8d", 1.0), ("0b40aa8e", 0.74), ("0c40e715", 1.0)):
+            write(tmp_path / f"{word}/{speaker}_nohash_0.wav", seconds)
+    for name, speaker in (("validation", "0b40aa8e"), ("testing", "0c40e715")):
+        listed = "".join(f"{word}/{speaker}_nohash_0.wav\n" for word in words)
+        (tmp_path / f"{name}_list.txt").write_text(listed)
+    data = gsc.open_gsc(tmp_path)
+    assert len(data.clips("train")) == len(words) + 2
+    network = random_quantized(relabel(presets.network("gsc", "fast"), "digits10", DIGITS), 1)
+    network = replace(network, input={"kind": "audio", "front_end": FIXED})
+    for split in ("val", "test"):
+        assert len(data.clips(split)) == len(words)
+        found = [clip.word for clip in gsc.for_task(data.clips(split), DIGITS)]
+        assert sorted(found) == sorted(DIGITS)
+        samples = read_labelled(network, [tmp_path], split=split)
+        assert sorted(samples.labels) == list(range(10))
+        assert samples.source == f"Google Speech Commands, {split} split"
 
 
 @pytest.mark.skipif(GSC is None, reason="TWOFOLD_GSC is not set")
