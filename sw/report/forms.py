@@ -157,6 +157,12 @@ SIMULATION = fields(
     latency_cycles=number(1), multiplications=number(1), multiplications_dense=number(1),
 )  # fmt: skip
 """Of ``twofold sim``."""
+SIMULATED = fields(
+    {"network_accuracy": fields(digest=text)},
+    network=text, samples=number(1), mismatches=number(), cycles_per_sample=number(1),
+    latency_cycles=number(1),
+)  # fmt: skip
+"""Of ``twofold sim`` on a machine that does not ship."""
 KNOWN = fields(known=number(), correct=number(), accuracy=number(), source=text)
 """Of one whose samples have labels."""
 _CLASS = fields(clips=number(), correct=number())

@@ -248,7 +248,7 @@ def _of_digits(folder: Path, names: set[str]) -> dict[str, dict[str, Any]]:
         tree = read(path)
         if tree.get("network") not in names:
             continue
-        tree = _simulation(path, tree)
+        _checked(path, tree, forms.SIMULATED)
         if not tree.get("failures") and tree["mismatches"] == 0 and tree.get("network_accuracy"):
             found.setdefault(tree["network_accuracy"]["digest"], []).append(tree)
     return {

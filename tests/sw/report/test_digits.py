@@ -31,9 +31,8 @@ def evaluation(variant: str, split: str, correct: int, **others: Any) -> dict[st
 
 def simulation(variant: str, **others: Any) -> dict[str, Any]:
     return {
-        "network": f"digits10-{variant}", "folding": "", "samples": 65, "mismatches": 0,
-        "failures": {}, "cycles_per_sample": 100.25, "latency_cycles": 668,
-        "multiplications": 300_000, "multiplications_dense": 13_912_400,
+        "network": f"digits10-{variant}", "machine": f"digits10-{variant}-100", "samples": 65,
+        "mismatches": 0, "failures": {}, "cycles_per_sample": 100.25, "latency_cycles": 668,
         "network_accuracy": {"test": 0.9, "val": 0.9, "data": "recorded", "digest": f"{variant}-a"},
         **others,
     }  # fmt: skip
@@ -65,7 +64,9 @@ def test_both_tasks_stand_side_by_side(both: Inputs):
     assert fast[2:4] == ("92.31 / 98.18 %", "-2 / +2 clips")
     assert fast[4] == "85.0 to 98.0 %"
     assert measured[2] == "65 / 275 clips, int8"
-    assert "A clip of test is 1.5 points; a word has 3 to 62 of them." in digits.remark(both)
+    assert "A clip of test is 1.5 points" in digits.remark(both)
+    assert "a word has 3 to 62 clips in test, 3 to 272 in val." in digits.remark(both)
+    assert dense[5] == "97.58 / 98.71 %", "(59 / 62 + 3 / 3) / 2, (265 / 272 + 3 / 3) / 2"
     ((*_, figure, clips, how),) = opening_rows(both).rows
     assert figure == "dense 95.38 / 97.45 %, fast 92.31 / 98.18 %"
     assert (clips, how) == ("65 / 275 clips, int8", "`make digits`, measured")
@@ -118,6 +119,9 @@ def test_a_simulation_that_differs_does_not_count(tmp_path: Path):
 
 
 def test_damaged_measurements_are_named(tmp_path: Path):
+    write(tmp_path, [simulation("fast", latency_cycles=0)], "sim")
+    with pytest.raises(ArtefactError, match=r"sim-0\.json: .*latency_cycles is 0, needs"):
+        collect(tmp_path)
     write(tmp_path, [evaluation("fast", "val", 60) | {"clips": 0}])
     with pytest.raises(ArtefactError, match=r"eval-0\.json: .*clips is 0, needs .* make it again"):
         collect(tmp_path)
