@@ -211,7 +211,9 @@ def _digits(folder: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("eval*.json")):
         tree = read(path)
-        if tree.get("network") in names and _is_evaluation(_checked(path, tree, forms.EVALUATION)):
+        if str(tree.get("network")) not in names:
+            continue
+        if _is_evaluation(_checked(path, tree, forms.EVALUATION)):
             own = {"network": tree["network"], "digest": tree["digest"]}
             one = found.setdefault(tree["digest"], own)
             one[tree["split"]] = {name: tree[name] for name in _MEASURED}
@@ -234,7 +236,8 @@ def _is_evaluation(tree: dict[str, Any]) -> bool:
     """Whether it is of the clips of a whole split, and without mismatches."""
     split = tree["split"]
     whole = split in SPLITS and tree["source"].endswith(f", {split} split")
-    return whole and not tree["mismatches_vs_golden"]
+    counted = any(known["clips"] for known in tree["per_class"].values())
+    return whole and counted and not tree["mismatches_vs_golden"]
 
 
 def _share(measured: dict[str, Any]) -> float:
@@ -246,7 +249,7 @@ def _of_digits(folder: Path, names: set[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.glob("sim*.json")):
         tree = read(path)
-        if tree.get("network") not in names:
+        if str(tree.get("network")) not in names:
             continue
         _checked(path, tree, forms.SIMULATED)
         if not tree.get("failures") and tree["mismatches"] == 0 and tree.get("network_accuracy"):

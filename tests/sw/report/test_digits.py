@@ -105,6 +105,8 @@ def test_of_several_networks_the_best_on_val_counts(tmp_path: Path):
         {"source": "Google Speech Commands, val split, as a running recording"},
         {"split": "all"},
         {"network": "gsc-fast"},
+        {"network": ["digits10-fast"]},
+        {"per_class": {}},
     ],
 )
 def test_other_measurements_do_not_count(tmp_path: Path, change: dict[str, Any]):
