@@ -10,12 +10,11 @@ from twofold.sw.report.tables import Table
 COMMAND = "make digits"
 """What trains and measures the networks for ten digits."""
 NOTE = (
-    "As in the published task, the words are zero to nine, without silence and other words, and "
-    "the layers have the published sizes. What differs: the clips (a part of the data set with "
-    "splits by speaker of its own, not v0.01's), features, training, winners and weights of each "
-    "layer, and that here the best epoch on val is taken, which test has no part in."
+    f"`{COMMAND}`. As in the published task, the words are zero to nine, without silence and other "
+    "words, and the layers have the published sizes. What differs: the clips (a part of the data "
+    "set with splits by speaker of its own, not v0.01's), features, training, winners and weights "
+    "of each layer, and that here the best epoch on val is taken, which test has no part in."
 )
-
 MACHINES = (
     "Machines for ten digits, from `twofold solve` with the cycles of those for twelve words; "
     "`twofold sim` compared every layer of each digit with the golden model:"
@@ -29,7 +28,7 @@ def table(inputs: Inputs) -> Table:
         rows.append(_clips(inputs))
     head = (
         "network", "twelve words, test / val", "ten digits, test / val", "from dense",
-        "95 % interval, test", "mean recall of the words", "published, ten digits, test",
+        "95 % interval, test", "mean recall", "published, test",
     )  # fmt: skip
     return Table(head, rows)
 
@@ -90,7 +89,8 @@ def remark(inputs: Inputs) -> str:
     test, val = (f"{min(counts)} to {max(counts)}" for counts in ranges.values())
     return (
         f"A clip of test is {100 / one['test']['clips']:.1f} points, so that a few clips more or "
-        f"fewer are within chance; a word has {test} clips in test, {val} in val. "
+        f"fewer are within chance; a word has {test} clips in test, {val} in val. The mean recall, "
+        "on test / val, is the accuracy if every word had the same number. "
         f"{card.PUBLISHED_DIGITS_SOURCE}"
     )
 
@@ -120,7 +120,7 @@ def section(inputs: Inputs) -> list[str]:
     """Paragraphs and tables for the page of results; empty if no network was measured."""
     if not inputs.digits:
         return []
-    parts = [f"`{COMMAND}`. {NOTE}", table(inputs).markdown(), remark(inputs)]
+    parts = [NOTE, table(inputs).markdown(), remark(inputs)]
     if machines(inputs).rows:
         parts += [MACHINES, machines(inputs).markdown()]
     return parts

@@ -77,8 +77,8 @@ def _digits(inputs: Inputs) -> str:
     machines = digits.machines(inputs)
     simulated = f"<p>{code_spans(digits.MACHINES)}</p>{machines.html()}" if machines.rows else ""
     return (
-        f"<h3>Ten digits beside twelve words</h3><p>{escape(digits.NOTE)}</p>"
-        f"{digits.table(inputs).html('stack')}<p>{escape(digits.remark(inputs))}</p>{simulated}"
+        f"<h3>Ten digits beside twelve words</h3><p>{code_spans(digits.NOTE)}</p>"
+        f"{digits.table(inputs).html()}<p>{escape(digits.remark(inputs))}</p>{simulated}"
     )
 
 
