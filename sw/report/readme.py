@@ -52,14 +52,12 @@ def pages(readme: Path, inputs: Inputs) -> dict[Path, str]:
 def update(readme: Path, inputs: Inputs) -> list[Path]:
     """Write everything that is made of results; returns the files, the README first.
 
-    Figures of ten digits that are stored stay if ``inputs`` has none: their training takes an hour,
-    and nothing else that is measured depends on it.
+    Stored figures of a task stay if ``inputs`` has none of it (`kept`).
 
     The chart is drawn where README has a folder of pictures beside it. Raises ArtefactError,
     FileError.
     """
-    if not inputs.digits and STORED.exists():
-        inputs = replace(inputs, digits=stored().digits)
+    inputs = kept(inputs)
     new = pages(readme, inputs)
     write_json(STORED, _needed(inputs))
     for path, text in new.items():
@@ -68,6 +66,21 @@ def update(readme: Path, inputs: Inputs) -> list[Path]:
     if folder.is_dir() and speeds(inputs):
         return [*new, *(picture.draw(inputs, folder, theme) for theme in picture.THEMES)]
     return list(new)
+
+
+def kept(inputs: Inputs) -> Inputs:
+    """``inputs``, with the stored figures of the task that it has none of.
+
+    Twelve words and ten digits are measured by commands of an hour each, and neither depends on the
+    other. Raises ArtefactError.
+    """
+    if not STORED.exists() or (before := stored()).net != inputs.net:
+        return inputs
+    if not inputs.digits:
+        inputs = replace(inputs, digits=before.digits)
+    if inputs.bench is None and not inputs.simulations:
+        inputs = replace(inputs, bench=before.bench, simulations=before.simulations)
+    return inputs if inputs.resources else replace(inputs, resources=before.resources)
 
 
 def stored() -> Inputs:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +133,17 @@ def test_damaged_measurements_are_named(tmp_path: Path):
 def test_stored_figures_stay_until_others_are_measured(
     both: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    words = readme.stored()
     monkeypatch.setattr(readme, "STORED", tmp_path / "results.json")
     page = tmp_path / "README.md"
     page.write_text(f"{readme.BEGIN}\n{readme.END}\n")
     readme.update(page, both)
-    first = page.read_text()
-    assert "dense 95.38 / 97.45 %" in first
-    assert readme.stored().digits == both.digits
-    readme.update(page, Inputs())
-    assert page.read_text() == first
+    assert "dense 95.38 / 97.45 %" in page.read_text()
+    readme.update(page, replace(words, digits={}))
+    whole = page.read_text()
+    assert "dense 95.38 / 97.45 %" in whole and "multiplications a word" in whole
+    assert readme.stored() == replace(words, digits=both.digits)
+    readme.update(page, both)
+    assert page.read_text() == whole
+    readme.update(page, Inputs(net="tiny"))
+    assert "95.38" not in page.read_text()
