@@ -237,6 +237,25 @@ def test_results_name_what_make_runs():
     assert made == listed
 
 
+def test_ten_digits_are_commands_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What `make digits` runs, with a program in place of ``twofold`` that notes its words."""
+    program = tmp_path / "twofold"
+    program.write_text(f"#!/bin/sh\necho twofold \"$@\" >> {tmp_path}/words\necho '{{}}'\n")
+    program.chmod(0o755)
+    made = ["make", "-f", str(ROOT / "Makefile"), "-o", "none/.all", "VENV=none", f"BIN={tmp_path}"]
+    subprocess.run([*made, "digits", "SCALE=0.4"], cwd=tmp_path, check=True, capture_output=True)
+    found = [line.split() for line in (tmp_path / "words").read_text().splitlines()]
+    assert [words[1] for words in found] == [*["train", "eval", "eval"] * 3, *["solve", "sim"] * 2]
+    for words in found:
+        check_twofold(words, monkeypatch)
+    measured = {path.name for path in (tmp_path / "build" / "reports").iterdir()}
+    assert measured == {
+        f"eval-digits10-{variant}-{split}.json"
+        for variant in ("dense", "accurate", "fast")
+        for split in ("val", "test")
+    }
+
+
 def test_versions_agree():
     wanted = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.M)
     assert wanted
