@@ -163,6 +163,20 @@ def test_epochs_follow_the_size_of_the_data() -> None:
     assert own_recipe(describe(network, "dense"), 10).student is None
 
 
+def test_a_dense_artefact_is_not_trained_again() -> None:
+    dense, sparse = (QuantizedNetwork.load(shipped("tiny", name)) for name in ("dense", "fast"))
+    wanted = describe(dense.network, "sparse-sparse", Sparsities())
+    assert own_recipe(wanted, 10, given=dense).given is dense
+    assert own_recipe(wanted, 10, given=sparse).given is None
+    assert own_recipe(describe(dense.network, "dense"), 10, given=dense).given is None
+    phases: list[str] = []
+    found = twofold.train(
+        dense, digits("all"), scale=0.001, report=lambda record: phases.append(record.phase)
+    )
+    assert phases and "teacher" not in phases
+    assert any((layer.weight == 0).mean() > 0.5 for layer in found.layers)
+
+
 def test_an_artefact_is_trained_on_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
