@@ -84,15 +84,16 @@ class LocalWinners(wiring.Component):
         cells = Signal(data.ArrayLayout(self.o.shape(), k))
         old = Signal(k)  # entries of the finished pass, from the head
         leaving = old[0]
-        valid, last = Signal(), Signal()
-        value, index = Signal.like(self.value), Signal.like(self.index)
+        valid, last = Signal(), Signal(reset_less=True)
+        value = Signal.like(self.value, reset_less=True)
+        index = Signal.like(self.index, reset_less=True)
         m.d.sync += [valid.eq(self.valid), last.eq(self.last)]
         m.d.sync += [value.eq(self.value), index.eq(self.index)]
         with m.If(valid & last):
             m.d.sync += old.eq(-1)
         with m.Else():
             m.d.sync += old.eq(old >> 1)
-        above = Signal(k)  # whether the channel is larger than each entry
+        above = Signal(k, reset_less=True)  # whether the channel is larger than each entry
         overtakes = Signal(k)
         m.d.comb += overtakes.eq(above & ~old & valid.replicate(k))
         # While entries shift out, a cell takes its successor, so the channel is compared with that.
