@@ -58,9 +58,12 @@ FEWEST = 5
 """Machines of those that have a kind, at least."""
 
 
-def grouped(stage: Stage, groups: range) -> bool:
+def groups(stage: Stage) -> int:
+    """Groups of a grouped convolution; 0 for other layers."""
     sparsity = stage.layer.sparsity
-    return isinstance(sparsity, Grouped) and sparsity.groups in groups
+    if isinstance(stage.layer, Conv2d) and isinstance(sparsity, Grouped):
+        return sparsity.groups
+    return 0
 
 
 def padded(stage: Stage) -> bool:
@@ -83,18 +86,9 @@ KINDS: dict[str, Callable[[Stage], bool]] = {
     "strides": lambda stage: max(stage.strides) > 1,
     "unequal strides": lambda stage: len(set(stage.strides)) > 1,
     "asymmetric padding": padded,
-    "depthwise": lambda stage: (
-        isinstance(stage.layer, Conv2d)
-        and grouped(stage, range(stage.in_shape[0], stage.in_shape[0] + 1))
-    ),
-    "grouped": lambda stage: (
-        isinstance(stage.layer, Conv2d) and grouped(stage, range(2, stage.in_shape[0]))
-    ),
-    "upper limit": lambda stage: (
-        isinstance(stage.layer, Conv2d)
-        and stage.kernel == (1, 1)
-        and grouped(stage, range(stage.channels, stage.channels + 1))
-    ),
+    "depthwise": lambda stage: groups(stage) == stage.in_shape[0],
+    "grouped": lambda stage: 1 < groups(stage) < stage.in_shape[0],
+    "upper limit": lambda stage: stage.kernel == (1, 1) and groups(stage) == stage.channels,
     "addition": lambda stage: isinstance(stage.layer, Add),
     "strided branch": lambda stage: (
         isinstance(stage.layer, Conv2d)

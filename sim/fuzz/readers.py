@@ -225,24 +225,22 @@ def _report() -> list[bytes]:
     return [json.dumps({name: tree}).encode() for name, tree in trees.items()]
 
 
-REPORTS = ("bench", "sim", "resources", "time", "eval-test", "eval-val")
-"""Names of the files of `_report`."""
-
-
 def _read_report(path: Path) -> object:
     """A damaged report beside the good ones."""
     folder = path.with_suffix("")
     folder.mkdir()
+    names = set[str]()
     for content in _report():
         ((name, tree),) = json.loads(content).items()
         write_text(folder / f"{name}.json", json.dumps(tree))
+        names.add(name)
     try:
         found = json.loads(path.read_bytes().decode())
         ((name, tree),) = found.items()
         content = json.dumps(tree)
     except (ValueError, AttributeError, RecursionError):
         name, content = "bench", path.read_bytes().decode(errors="replace")
-    if name in REPORTS:
+    if name in names:
         write_text(folder / f"{name}.json", content)
     return render(collect(folder))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from twofold.sw.report import card
 from twofold.sw.report.equal import shares
-from twofold.sw.report.inputs import DIGITS, SPLITS, Inputs
+from twofold.sw.report.inputs import DIGITS, SPLITS, Inputs, share
 from twofold.sw.report.tables import Table
 
 COMMAND = "make digits"
@@ -51,7 +51,7 @@ def _clips(inputs: Inputs) -> tuple[str, ...]:
 
 def accuracy(one: dict[str, Any]) -> str:
     """Accuracy of a network for ten digits on test and val, in percent."""
-    both = (f"{100 * one[split]['correct'] / one[split]['clips']:.2f}" for split in SPLITS)
+    both = (f"{100 * share(one[split]):.2f}" for split in SPLITS)
     return f"{' / '.join(both)} %"
 
 
@@ -59,8 +59,8 @@ def recalls(one: dict[str, Any]) -> str:
     """Accuracy on test and val if every word had as many clips, in percent."""
     means = []
     for split in SPLITS:
-        counts = [known for known in one[split]["per_class"].values() if known["clips"]]
-        means.append(sum(known["correct"] / known["clips"] for known in counts) / len(counts))
+        found = [share(known) for known in one[split]["per_class"].values() if known["clips"]]
+        means.append(sum(found) / len(found))
     return f"{' / '.join(f'{100 * mean:.2f}' for mean in means)} %"
 
 

@@ -222,7 +222,7 @@ def _digits(folder: Path) -> dict[str, dict[str, Any]]:
         variant = names[one["network"]]
         known = best.get(variant)
         whole = all(split in one for split in SPLITS)
-        if whole and (known is None or _share(one["val"]) > _share(known["val"])):
+        if whole and (known is None or share(one["val"]) > share(known["val"])):
             best[variant] = one
     simulations = _of_digits(folder, set(names))
     return {
@@ -240,7 +240,8 @@ def _is_evaluation(tree: dict[str, Any]) -> bool:
     return whole and counted and not tree["mismatches_vs_golden"]
 
 
-def _share(measured: dict[str, Any]) -> float:
+def share(measured: dict[str, Any]) -> float:
+    """Share of ``clips`` that are ``correct``; there is at least one clip."""
     return measured["correct"] / measured["clips"]
 
 

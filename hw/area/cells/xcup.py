@@ -8,7 +8,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from twofold.hw.area.cells.library import Arc, Cell, Library, Netlist, every_arc, net_delays, wires
+from twofold.hw.area.cells.library import (
+    Arc,
+    Cell,
+    Library,
+    Netlist,
+    bits_of,
+    every_arc,
+    net_delays,
+    wires,
+)
 from twofold.hw.boards.family import XCUP
 from twofold.hw.boards.resources import Resources
 
@@ -23,6 +32,7 @@ NET_NS, NET_POWER, LOADS_MAX = 0.30, 0.25, 64
 SETUP_NS = {"FD": 0.05, "DSP48E2": 0.25, "RAMB": 0.25, "URAM288": 0.30, "RAM": 0.20, "SRL": 0.15}
 LAUNCH_NS = {"FD": 0.09, "DSP48E2": 0.30, "RAMB": 1.00, "URAM288": 0.50, "RAM": 0.60, "SRL": 0.60}
 DSP_UNREGISTERED_NS = {"PREG": 0.6, "MREG": 1.0}
+LUT_INPUTS = ("I0", "I1", "I2", "I3", "I4", "I5")
 CLOCKS = frozenset({"C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK"})
 
 _RAM_LUTS = {"RAM32M16": 8, "RAM64M8": 8, "RAM32M": 4, "RAM64M": 4, "RAM512X1S": 8}
@@ -80,12 +90,10 @@ def launch(cell: Cell) -> float:
 
 def copied(cell: Cell) -> tuple[int, list[int]] | None:
     """Output and inputs of a flip-flop or a LUT, which physical optimisation copies."""
-    kind, ports = cell["type"], cell["connections"]
-    if kind.startswith("FD"):
-        out, inputs = ports["Q"], ports["D"]
-    elif kind.startswith("LUT"):
-        out = ports["O"]
-        inputs = [bit for name, bits in ports.items() if name.startswith("I") for bit in bits]
+    if cell["type"].startswith("FD"):
+        out, inputs = bits_of(cell, "Q"), bits_of(cell, "D")
+    elif cell["type"].startswith("LUT"):
+        out, inputs = bits_of(cell, "O"), bits_of(cell, *LUT_INPUTS)
     else:
         return None
     return out[0], list(wires(inputs))
@@ -102,8 +110,7 @@ def arcs(cell: Cell) -> Iterator[Arc]:
         addresses = [bit for name, bits in ports.items() if name.startswith("A") for bit in bits]
         yield from every_arc(addresses, ports.get("Q", []), LUT_NS, 1)
     elif kind.startswith("LUT"):
-        inputs = [bit for name, bits in ports.items() if name.startswith("I") for bit in bits]
-        yield from every_arc(inputs, ports["O"], LUT_NS, 1)
+        yield from every_arc(bits_of(cell, *LUT_INPUTS), ports["O"], LUT_NS, 1)
     elif kind.startswith("MUXF"):
         yield from every_arc([*ports["I0"], *ports["I1"]], ports["O"], MUX_NS, 0, direct=True)
         yield from every_arc(ports["S"], ports["O"], MUX_NS, 0)
