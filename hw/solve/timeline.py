@@ -229,7 +229,7 @@ class _Gather(_Part):
         rest = (plan.stage.channels - 1) % plan.folding.streams
         # Tables, the last stream, the tile, and the row and tile registers.
         last = last_step + TableRam.LATENCY + 1 + rest + TileTiming(plan).channel + 2
-        out = last + LocalWinners.LATENCY
+        out = last + LocalWinners.latency_of(plan.stage.channels, plan.stage.k)
         spans.append(Span(f"{name} load", loads[0] + 1, self.loader_free))
         spans.append(Span(f"{name} compute", starts[0] + 1, last_step))
         spans.append(Span(f"{name} winners", last_step + 1, out))
@@ -289,10 +289,10 @@ class _Scatter(_Fields):
     def sample(self, ready: int, room: int, counts: Iterator[RowCounts], spans: list[Span]) -> int:
         start = max(ready + 1, self.free, room)
         drained = self.drained(self.walk(start, spans), spans)
-        multiplier = self.plan.stage.layer.multiplier
-        last = drained + drain_latency(self.plan) + Requantise.LATENCY + multiplier
-        out = last + LocalWinners.LATENCY
-        spans.append(Span(f"{self.plan.stage.name} winners", drained + 1, out))
+        stage = self.plan.stage
+        last = drained + drain_latency(self.plan) + Requantise.LATENCY + stage.layer.multiplier
+        out = last + LocalWinners.latency_of(stage.channels, stage.k)
+        spans.append(Span(f"{stage.name} winners", drained + 1, out))
         return out
 
 

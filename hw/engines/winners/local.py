@@ -67,6 +67,13 @@ class LocalWinners(wiring.Component):
             }
         )
 
+    @staticmethod
+    def latency_of(channels: int, k: int) -> int:
+        """Cycles from the last channel of a pass to its first entry, or where all channels win, to
+        that channel itself.
+        """
+        return LocalWinners.PASS_LATENCY if k == channels else LocalWinners.LATENCY
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         if self.k == self.channels:
