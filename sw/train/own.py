@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from twofold.hw.contract.errors import NetworkError
 from twofold.hw.contract.network import Dense, Grouped, Network
 from twofold.hw.contract.sparsified import Sparsities, variant_of
 from twofold.sw.artefacts import QuantizedNetwork
@@ -39,11 +40,28 @@ def describe(
         raise TrainingError(f"variant is {variant!r}, choose one of {', '.join(VARIANTS)}")
     if not network.labels:
         raise TrainingError(f"{network.name} has no classes, and only classes are trained")
-    layers = tuple(replace(layer, multiplier=False) for layer in network.layers)
-    network = replace(network, layers=layers)
+    network = _without_multipliers(network)
     if variant == "sparse-sparse" and shares is None and is_sparse(network):
         return network
     return renamed(variant_of(network, variant, shares or Sparsities()), variant)
+
+
+def structured(network: Network, structure: Network) -> Network:
+    """Description to train for the shapes of ``network``, with the sparsities and winners of
+    ``structure``. Raises NetworkError if that has other shapes.
+    """
+    structure = replace(
+        _without_multipliers(structure), labels=network.labels, zero_point=network.zero_point
+    )
+    shapes = [densified(_without_multipliers(each)) for each in (structure, network)]
+    if len({(each.input_shape, each.layers) for each in shapes}) > 1:
+        raise NetworkError(f"{structure.name} and {network.name} differ in more than sparsity")
+    return structure
+
+
+def _without_multipliers(network: Network) -> Network:
+    layers = tuple(replace(layer, multiplier=False) for layer in network.layers)
+    return replace(network, layers=layers)
 
 
 def is_sparse(network: Network) -> bool:

@@ -23,7 +23,7 @@ from twofold.sw.quantize.integer import forward_integer
 from twofold.sw.train.arrays import ArraySource, Teacher, completed
 from twofold.sw.train.loop import Record, Trainer
 from twofold.sw.train.module import describe_module, evaluating
-from twofold.sw.train.own import describe, own_recipe
+from twofold.sw.train.own import describe, own_recipe, structured
 from twofold.sw.train.run import train as run
 
 Data = tuple[Any, Any] | Iterable[tuple[Any, Any]]
@@ -34,8 +34,9 @@ def train(
     network: nn.Module | QuantizedNetwork | Network, data: Data, *,
     val: Data | None = None, test: Data | None = None, labels: Sequence[str] | None = None,
     variant: str = "sparse-sparse", weights: float | None = None, activations: float | None = None,
-    name: str = "own", seed: int = 0, scale: float = 1.0, folder: Path | None = None,
-    device: str = "cpu", report: Callable[[Record], None] | None = None,
+    structure: Network | None = None, name: str = "own", seed: int = 0, scale: float = 1.0,
+    folder: Path | None = None, device: str = "cpu",
+    report: Callable[[Record], None] | None = None,
 ) -> QuantizedNetwork:  # fmt: skip
     """Train a sparse network in integers.
 
@@ -53,6 +54,8 @@ def train(
     weights, activations: shares that are kept in hidden layers, above 0, up to 1. Without either, a
         description or an artefact that is sparse already keeps its structure; otherwise 0.1 and
         0.125.
+    structure: instead of a variant and shares, a description of the same shapes: its sparsities and
+        winners, layer by layer, are trained.
     name: slug of a module's network.
     seed: of all randomness; the same seed gives the same integers.
     scale: factor on the number of epochs.
@@ -68,7 +71,8 @@ def train(
 
     Raises
     ------
-    NetworkError: a module that is not a chain of known layers, or impossible shares.
+    NetworkError: a module that is not a chain of known layers, impossible shares, or a structure of
+        other shapes.
     DatasetError: data that does not fit. TrainingError: another variant, or no classes.
     """
     shares = Sparsities.given(weights, activations)
@@ -84,7 +88,7 @@ def train(
     })  # fmt: skip
     source = ArraySource(splits, len(base.labels), code.input, teacher=teacher, key=key)
     given = network if isinstance(network, QuantizedNetwork) else None
-    wanted = describe(base, variant, shares)
+    wanted = describe(base, variant, shares) if structure is None else structured(base, structure)
     recipe = own_recipe(wanted, source.steps, seed=seed, scale=scale, given=given)
     with tempfile.TemporaryDirectory(prefix="twofold-train-") as scratch:
         trainer = Trainer(

@@ -1,6 +1,7 @@
 """Networks and data of one's own, from Python and from the command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,20 @@ def test_a_dense_artefact_is_not_trained_again() -> None:
     )
     assert phases and "teacher" not in phases
     assert any((layer.weight == 0).mean() > 0.5 for layer in found.layers)
+
+
+def test_a_structure_is_trained_layer_by_layer() -> None:
+    dense, fast = (QuantizedNetwork.load(shipped("tiny", name)) for name in ("dense", "fast"))
+    phases: list[str] = []
+    found = twofold.train(
+        dense, digits("all"), structure=fast.network, scale=0.001,
+        report=lambda record: phases.append(record.phase),
+    )  # fmt: skip
+    assert phases and "teacher" not in phases
+    assert found.network.layers == describe(fast.network).layers
+    other = replace(fast.network, input_shape=(1, 8, 9))
+    with pytest.raises(NetworkError, match="differ in more than sparsity"):
+        twofold.train(dense, digits("all"), structure=other)
 
 
 def test_an_artefact_is_trained_on_a_file(
