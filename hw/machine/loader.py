@@ -144,10 +144,12 @@ class ParameterLoader(wiring.Component):
         self._element = Signal(16)
         self._upper = Signal()
         self._more = Signal()  # the word has another element after this one
-        self._ends = Signal()  # the element is the last one of its lane
+        self._ends = Signal()  # in state DATA, and the element is the last one of its lane
         self._lane = Signal(16)
         self._lanes_end = Signal()
         self._table = Signal(range(len(self._tables) + 1))  # the one after that in ``expects``
+        self._printed = Signal()  # the word is the last one of the fingerprint
+        self._leaves = Signal()  # the table ends with its lane, and another follows
         # Advance to the table that was looked up while the previous one was read; marked ``keep``,
         # because it enables all of ``expects``.
         self._next = Signal(attrs={"keep": 1})
@@ -164,6 +166,7 @@ class ParameterLoader(wiring.Component):
                     constants = EXPECTED.const(_expected(table, final=final))
                     m.d.sync += self._following.eq(constants)
         m.d.sync += self._lanes_end.eq(self._lane == self._expects.last_lane)
+        m.d.sync += self._leaves.eq(self._lanes_end & ~self._expects.final)
         m.d.comb += self._used.eq(self._valid & (~self._more | self._last))
         for error, found in self._found.items():
             m.d.sync += found.eq(0)
@@ -173,6 +176,7 @@ class ParameterLoader(wiring.Component):
         with m.If(self._used):
             m.d.sync += self._left.eq(self._left - 1)
         closing = Signal()
+        waiting, verifying = Signal(init=1), Signal()  # states MAGIC and VERIFY, decoded ahead
         with m.FSM() as fsm:
             self._header_states(m)
             self._section_states(m)
@@ -183,16 +187,22 @@ class ParameterLoader(wiring.Component):
             with m.State("SUM"):  # the checksum of the last word is known one cycle later
                 m.next = "VERIFY"
             with m.State("VERIFY"):
-                self._set_status(m, checksum.good)
-                m.d.sync += [self.busy.eq(0), closing.eq(0)]
                 m.next = "MAGIC"
+            m.d.sync += verifying.eq(fsm.ongoing("SUM"))
             m.d.comb += [
-                checksum.start.eq(fsm.ongoing("VERIFY")),
+                checksum.start.eq(verifying),
                 checksum.valid.eq(self._used),
                 checksum.data.eq(self._word),
             ]
+        turns = self._printed | (self._ends & self._leaves)
+        m.d.comb += self._next.eq(self._valid & ~self._last & turns)
         with m.If(self._next):
             m.d.sync += [self._expects.eq(self._following), self._table.eq(self._table + 1)]
+        with m.If(waiting & self._valid):
+            m.d.sync += [waiting.eq(0), self.status.eq(ParameterStatus.NONE)]
+        with m.If(verifying):
+            self._set_status(m, checksum.good)
+            m.d.sync += [waiting.eq(1), self.busy.eq(0), closing.eq(0)]
         self._take(m, closing)
         self._write_element(m)
         return m
@@ -258,8 +268,7 @@ class ParameterLoader(wiring.Component):
             m.d.sync += [flag.eq(0) for flag in self._bad.values()]
             m.d.comb += self._compares["magic"].eq(1)
             m.d.sync += self._short.eq(self._last)
-            m.d.sync += [self._table.eq(0), self._lane.eq(0), self._at.eq(0)]
-            m.d.sync += self.status.eq(ParameterStatus.NONE)
+            m.d.sync += [self._table.eq(0), self._lane.eq(0), self._at.eq(0), self._printed.eq(0)]
             self._go(m, "VERSION")
         with m.State("VERSION"), m.If(self._valid):
             m.d.comb += self._compares["version"].eq(1)
@@ -279,9 +288,9 @@ class ParameterLoader(wiring.Component):
         with m.State("FINGERPRINT"), m.If(self._valid):
             m.d.comb += self._compares["print"].eq(1)
             m.d.sync += [self._short.eq(self._last), self._at.eq(self._at + 1)]
+            m.d.sync += self._printed.eq(self._at == len(self._fingerprint) - 2)
             self._go(m, "FINGERPRINT")
-            with m.If(~self._last & (self._at == len(self._fingerprint) - 1)):
-                m.d.comb += self._next.eq(1)
+            with m.If(~self._last & self._printed):
                 m.next = "HEADER"
 
     def _section_states(self, m: Module) -> None:
@@ -318,7 +327,7 @@ class ParameterLoader(wiring.Component):
             ends = self._element == expects.next_to_last
             m.d.comb += self._write.eq(1)
             m.d.sync += [self._element.eq(self._element + 1), self._upper.eq(self._more)]
-            m.d.sync += self._ends.eq(ends)
+            m.d.sync += self._ends.eq(ends & ~expects.single)
             m.d.sync += self._more.eq(expects.narrow & ~self._more & ~self._ends & ~ends)
             with m.If(self._ends):
                 m.next = "HEADER"
@@ -328,7 +337,6 @@ class ParameterLoader(wiring.Component):
                     m.next = "PADDING"
                 with m.Else():
                     m.d.sync += self._lane.eq(0)
-                    m.d.comb += self._next.eq(1)
 
     def _write_element(self, m: Module) -> None:
         """Sign-extend an element; write it one cycle later, once its range has been checked."""

@@ -1,8 +1,6 @@
 """CRC-32 as `zlib.crc32` computes it: of words, in two short pipeline stages, and of bytes."""
 
 import zlib
-from functools import reduce
-from operator import xor
 
 from amaranth.hdl import *
 from amaranth.lib import wiring
@@ -65,6 +63,6 @@ class WordChecksum(wiring.Component):
 def _advance(register: Value, zeros: int = WORD_BITS // 8) -> Value:
     columns = [advanced(1 << bit, zeros) for bit in range(WORD_BITS)]
     return Cat(
-        reduce(xor, (register[at] for at in range(WORD_BITS) if columns[at] >> bit & 1))
+        Cat(register[at] for at in range(WORD_BITS) if columns[at] >> bit & 1).xor()
         for bit in range(WORD_BITS)
     )

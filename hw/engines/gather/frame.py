@@ -67,6 +67,8 @@ class InputFrame(wiring.Component):
     beat: pixels per beat; divides the width, or is a multiple of it.
     images: images buffered, >= 2 to read one while the next arrives.
     reads: rows read at a time.
+    steady: ``arrived`` is not used in the first cycle of a ``line``, so lines are compared a cycle
+        ahead.
 
     Members
     -------
@@ -95,13 +97,14 @@ class InputFrame(wiring.Component):
     o: data.View
 
     def __init__(
-        self, *, height: int, width: int, beat: int, images: int = 2, reads: int = 1
-    ) -> None:
+        self, *, height: int, width: int, beat: int, images: int = 2, reads: int = 1,
+        steady: bool = False,
+    ) -> None:  # fmt: skip
         if min(height, images) < 1:
             raise ValueError(f"input frame: {images} images of {height} rows, need >= 1")
         check_beat(width, beat)
         self.height, self.width, self.beat, self.images = height, width, beat, images
-        self.reads = reads
+        self.reads, self.steady = reads, steady
         self.geometry = shape = FrameShape(height=height, width=width, beat=beat)
         self.parts, self.banks, self.lines = shape.parts, shape.banks, shape.lines
         super().__init__(
@@ -119,7 +122,7 @@ class InputFrame(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.space = space = Credits(self.images)
-        line, part, taken = self._position(m)
+        line, part, taken, ahead = self._position(m)
         m.d.comb += [
             self.i.ready.eq(space.available & ~self.closed),
             space.take.eq(taken),
@@ -132,7 +135,7 @@ class InputFrame(wiring.Component):
             m.d.sync += whole.eq(whole >> 1)
         some = Mux(self.release, whole[1], whole[0])
         none = Mux(self.release, whole[:2] == 1, ~whole[0])
-        m.d.comb += self.arrived.eq(some | (none & (line > self.line)))
+        m.d.comb += self.arrived.eq(some | (none & ahead))
         writing, reading = Signal(range(self.images)), Signal(range(self.images))
         for image, advance in ((writing, taken), (reading, self.release)):
             with m.If(advance):
@@ -140,8 +143,10 @@ class InputFrame(wiring.Component):
         self._memories(m, part, Cat(line, writing), reading)
         return m
 
-    def _position(self, m: Module) -> tuple[Signal, Signal, Value]:
-        """Line and part of the next beat; whether the last beat of an image is accepted now."""
+    def _position(self, m: Module) -> tuple[Signal, Signal, Value, Value]:
+        """Line and part of the next beat; whether the last beat of an image is accepted now, and
+        whether the beat is behind the line asked for.
+        """
         line, part = Signal(range(self.lines)), Signal(range(self.parts))
         wraps = part == self.parts - 1
         last = Signal(init=int(self.lines * self.parts == 1))  # registered: drives the credits
@@ -153,7 +158,12 @@ class InputFrame(wiring.Component):
             m.d.sync += part.eq(Mux(wraps, 0, part + 1))
             with m.If(wraps):
                 m.d.sync += line.eq(Mux(last, 0, line + 1))
-        return line, part, beat & last
+        if not self.steady:
+            return line, part, beat & last, line > self.line
+        ahead = Signal()
+        moved = ~last & (line >= self.line)
+        m.d.sync += ahead.eq(Mux(beat & wraps, moved, line > self.line))
+        return line, part, beat & last, ahead
 
     def _memories(self, m: Module, part: Value, to: Value, image: Value) -> None:
         """Memory ``(bank, part)`` holds that part of every row ``line * banks + bank``."""

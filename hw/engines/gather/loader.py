@@ -73,6 +73,11 @@ class WindowLoader(wiring.Component):
         self.span = self.tops[-1] + plan.load_groups * plan.row_phases
         self.last_row = plan.planes * self.span - plan.row_phases
 
+    @staticmethod
+    def steady_of(plan: GatherPlan) -> bool:
+        """Whether ``line`` has been there for a cycle when a group starts."""
+        return Windows(plan).columns > 1
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         windows, levels = self.windows, self.plan.planes * self.plan.load_groups
@@ -146,8 +151,9 @@ class WindowLoader(wiring.Component):
         places = [divmod(at, self.span) for at in range(self.last_row + 1)]
         lines = [load_line(plan, frame.geometry, plane, at) for plane, at in places]
         lines[self.last_row] = frame.lines - 1  # an image is released once all of it has arrived
-        # Requests are a full sweep of columns apart, which leaves a cycle for a register.
-        domain = m.d.sync if self.windows.columns > 1 else m.d.comb
+        # Requests are a full sweep of columns apart: that leaves a cycle for the frame, and another
+        # for a register.
+        domain = m.d.sync if self.windows.columns > 2 else m.d.comb
         domain += self.line.eq(Array(lines)[row])
         self._outside: list[Value] = []
         for phase in range(plan.row_phases):

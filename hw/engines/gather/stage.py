@@ -83,6 +83,7 @@ class GatherStage(wiring.Component):
             beat=self.input_bytes,
             images=images,
             reads=self.plan.row_phases,
+            steady=WindowLoader.steady_of(self.plan),
         )
         m.submodules.loader = loader = WindowLoader(self.plan, frame)
         m.submodules.sequencer = sequencer = StepSequencer(self.plan)

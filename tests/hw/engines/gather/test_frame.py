@@ -9,6 +9,7 @@ from twofold.hw.engines.gather.frame import InputFrame
 from twofold.sim.testbenches.simulation import simulate
 
 
+@pytest.mark.parametrize("steady", [False, True])
 @pytest.mark.parametrize(
     ("height", "width", "beat", "images", "reads"),
     [
@@ -20,10 +21,14 @@ from twofold.sim.testbenches.simulation import simulate
         (7, 2, 6, 2, 2),
     ],
 )
-def test_rows_come_back(height: int, width: int, beat: int, images: int, reads: int) -> None:
+def test_rows_come_back(
+    height: int, width: int, beat: int, images: int, reads: int, *, steady: bool
+) -> None:
     rng = random.Random(height * width + beat)
     sent = [bytes(rng.randrange(256) for _ in range(height * width)) for _ in range(7)]
-    dut = InputFrame(height=height, width=width, beat=beat, images=images, reads=reads)
+    dut = InputFrame(
+        height=height, width=width, beat=beat, images=images, reads=reads, steady=steady
+    )
     read: list[bytes] = []
     arrived = taken = 0
 
@@ -40,6 +45,12 @@ def test_rows_come_back(height: int, width: int, beat: int, images: int, reads: 
             arrived += 1
             assert arrived - len(read) <= images
 
+    async def settled(ctx) -> None:
+        if steady:
+            await ctx.tick()
+        else:
+            await ctx.delay(0)
+
     async def reader(ctx) -> None:
         beats = -(-height * width // beat)
         for _ in sent:
@@ -48,7 +59,7 @@ def test_rows_come_back(height: int, width: int, beat: int, images: int, reads: 
             for first in range(0, height, reads):
                 chosen = [min(first + at, height - 1) for at in range(reads)]
                 ctx.set(dut.line, dut.geometry.line_of(first + reads - 1))
-                await ctx.delay(0)
+                await settled(ctx)
                 while not ctx.get(dut.arrived):
                     await ctx.tick()
                 needed = len(read) * beats + -(-(chosen[-1] + 1) * width // beat)
@@ -59,7 +70,7 @@ def test_rows_come_back(height: int, width: int, beat: int, images: int, reads: 
                 for at, row in enumerate(chosen):
                     rows[row] = bytes(ctx.get(dut.o[at]))
             ctx.set(dut.line, dut.lines - 1)
-            await ctx.delay(0)
+            await settled(ctx)
             while not ctx.get(dut.arrived):
                 await ctx.tick()
             ctx.set(dut.release, 1)
