@@ -54,6 +54,13 @@ def addressed(config: Any, stage: int, kind: TableKind) -> Value:
     return config.valid & (config.stage == stage) & (config.kind == int(kind))
 
 
+def lane_of(config: Any, lanes: int) -> Value:
+    """Lane of a write to a table of ``lanes``. The loader lets no other lane through, so its upper
+    bits need not be looked at.
+    """
+    return config.lane[: (lanes - 1).bit_length()]
+
+
 def entry_layout(channels: int) -> data.StructLayout:
     """A winner: ``index`` (channel, >= 1 bit) and ``value`` (uint8; 0 contributes nothing)."""
     return data.StructLayout({"index": max(1, (channels - 1).bit_length()), "value": ACT_BITS})

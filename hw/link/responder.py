@@ -72,8 +72,10 @@ class Responder(wiring.Component):
         wait = Signal(range(max(READ_CYCLES + 1, fetching) + 1))
         place, shift = Signal(range(HEADER_BYTES)), Signal(8 * HEADER_BYTES)
         refused, reads = Signal(), Signal()
+        writes = Signal()  # in state WRITE, without decoding it
         m.d.comb += [
             self.frame.index.eq(at),
+            self.bus.write.eq(writes),
             reads.eq(self.frame.header.op == Op.READ),
             self.bus.space.eq(self.frame.header.space),
             self.o.payload.data.eq(shift[:8]),
@@ -108,15 +110,15 @@ class Responder(wiring.Component):
             with m.State("FETCH"):
                 m.d.sync += wait.eq(wait - 1)
                 with m.If(wait == 0):
+                    m.d.sync += writes.eq(1)
                     m.next = "WRITE"
             with m.State("WRITE"):
-                m.d.comb += self.bus.write.eq(1)
                 m.d.sync += wait.eq(fetching)
                 with m.If(self.bus.refused):
-                    m.d.sync += refused.eq(1)
+                    m.d.sync += [refused.eq(1), writes.eq(0)]
                     m.next = "ANSWER"
                 with m.Elif(self.bus.taken):
-                    m.d.sync += at.eq(at + 1)
+                    m.d.sync += [at.eq(at + 1), writes.eq(0)]
                     m.next = "FETCH"
                     with m.If(at == total - 1):
                         m.next = "ANSWER"

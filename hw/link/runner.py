@@ -95,8 +95,11 @@ class Runner(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        self._send(m)
-        wraps = self._receive(m)
+        final_sample = Signal(range(self.capacity + 1))
+        with m.If(self.start):
+            m.d.sync += final_sample.eq(self.samples - 1)
+        self._send(m, final_sample)
+        wraps = self._receive(m, final_sample)
         left, final = Signal(ROUND_BITS), Signal()
         with m.If(self.start):
             m.d.sync += [
@@ -128,7 +131,7 @@ class Runner(wiring.Component):
                 with m.If(~answered):
                     m.d.sync += self.latency.eq(self.latency + 1)
 
-    def _send(self, m: Module) -> None:
+    def _send(self, m: Module, final_sample: Signal) -> None:
         """Read the store, round after round, as fast as the core takes its words."""
         piece = gcd(WORD_BYTES, self.core.folding.input_bytes)
         beat = self.core.folding.input_bytes
@@ -157,7 +160,7 @@ class Runner(wiring.Component):
         with m.Elif(leaves & ~take):
             m.d.sync += room.eq(Cat(1, room))
         whole = place == self.sample_words - 1
-        wraps = whole & (sample == self.samples - 1)
+        wraps = whole & (sample == final_sample)
         with m.If(self.start):
             m.d.sync += [sends.eq(1), left.eq(self.rounds), final.eq(self.rounds == 1)]
             m.d.sync += [word.eq(0), sample.eq(0), place.eq(0)]
@@ -174,14 +177,16 @@ class Runner(wiring.Component):
         connect(m, cut.o, join.i)
         connect(m, join.o, flipped(self.i))
 
-    def _receive(self, m: Module) -> Value:
+    def _receive(self, m: Module, final_sample: Signal) -> Signal:
         """Keep results as words; returns whether one that is complete is the last of a round."""
         m.submodules.results = results = TableRam(WORD_BITS, self.kept)
         beat = self._beat()
         count = len(beat) // WORD_BITS
         shift, left = Signal(len(beat), reset_less=True), Signal(range(count + 1))
         word, sample = Signal(range(max(self.kept, 2))), Signal(range(self.capacity + 1))
-        wraps = sample == self.samples - 1
+        # Registered: results are two cycles apart, since one is at least one word.
+        wraps = Signal()
+        m.d.sync += wraps.eq(sample == final_sample)
         m.d.comb += [
             self.o.ready.eq(left == 0),
             results.write_en.eq(left != 0),

@@ -12,7 +12,7 @@ from twofold.hw.contract.folding import GatherPlan
 from twofold.hw.contract.tables import TableKind, weights_table
 from twofold.hw.engines.gather.tile import TileTiming, channel_layout
 from twofold.hw.engines.gather.window import Windows, step_flags
-from twofold.hw.engines.links import ConfigBus, addressed
+from twofold.hw.engines.links import ConfigBus, addressed, lane_of
 from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.memory import TableRam
 
@@ -79,12 +79,14 @@ class StepFeed(wiring.Component):
         copy = delayed(m, self.copy, TableRam.LATENCY, name="copy")
         m.d.comb += self.done.eq(active & flags.last)
         enable = addressed(self.config, self.plan.stage.index, TableKind.WEIGHTS)
-        for stream in range(self.plan.folding.streams):
+        streams = self.plan.folding.streams
+        lane = lane_of(self.config, streams)
+        for stream in range(streams):
             element = data.StructLayout(
                 {"weight": signed(WEIGHT_BITS), "tap": weights_table(self.plan).bits - WEIGHT_BITS}
             )
             m.submodules[f"taps{stream}"] = table = _table(element, self.plan.steps)
-            _connect(m, table, self.config, enable & (self.config.lane == stream))
+            _connect(m, table, self.config, enable & (lane == stream))
             m.d.comb += table.address[0].eq(self.step)
             if stream:
                 flags = self._later(m, flags, stream)

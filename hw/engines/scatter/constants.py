@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from twofold.hw.contract.folding import ScatterPlan
 from twofold.hw.contract.tables import Table, TableKind, tables
-from twofold.hw.engines.links import ConfigBus, addressed
+from twofold.hw.engines.links import ConfigBus, addressed, lane_of
 from twofold.hw.primitives.memory import TableRam
 
 DISTRIBUTED_DEPTH = 64
@@ -24,7 +24,7 @@ class Constants(wiring.Component):
 
     Members
     -------
-    config: writes to all tables of all layers.
+    config: writes to all tables of all layers; those of ``add`` and ``mul`` take a cycle.
     step: index of a row of ``drain`` channels.
     add, mul: of each channel of the row, `LATENCY` cycles later; ``mul`` exists only with a
         multiplier.
@@ -69,13 +69,21 @@ class Constants(wiring.Component):
     def _rows(self, m: Module, table: Table) -> None:
         name, shape = table.kind.name.lower(), Shape(table.bits, table.signed)
         style = "distributed" if table.depth <= DISTRIBUTED_DEPTH else "block"
-        mine = addressed(self.config, table.stage, table.kind)
+        lane_written = lane_of(self.config, table.lanes)
+        chosen = Signal(table.lanes, name=f"{name}_chosen")
+        address = Signal(range(table.depth), name=f"{name}_address", reset_less=True)
+        written = Signal(shape, name=f"{name}_written", reset_less=True)
+        with m.If(addressed(self.config, table.stage, table.kind)):
+            m.d.sync += chosen.eq(Cat(lane_written == lane for lane in range(table.lanes)))
+        with m.Else():
+            m.d.sync += chosen.eq(0)
+        m.d.sync += [address.eq(self.config.address), written.eq(self.config.data)]
         for lane in range(table.lanes):
             m.submodules[f"{name}{lane}"] = ram = TableRam(shape, table.depth, 1, style)
             m.d.comb += [
-                ram.write_en.eq(mine & (self.config.lane == lane)),
-                ram.write_address.eq(self.config.address),
-                ram.write_data.eq(self.config.data),
+                ram.write_en.eq(chosen[lane]),
+                ram.write_address.eq(address),
+                ram.write_data.eq(written),
                 ram.address[0].eq(self.step),
                 getattr(self, name)[lane].eq(ram.data[0]),
             ]

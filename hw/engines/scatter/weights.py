@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from twofold.hw.contract.arith import ACT_BITS
 from twofold.hw.contract.folding import ScatterPlan
 from twofold.hw.contract.tables import TableKind, channels_in, index_bits
-from twofold.hw.engines.links import ConfigBus, addressed, entry_layout
+from twofold.hw.engines.links import ConfigBus, addressed, entry_layout, lane_of
 from twofold.hw.engines.scatter.engine import element_layout
 from twofold.hw.primitives.delay import delayed
 from twofold.hw.primitives.memory import Style, TableRam
@@ -120,7 +120,8 @@ class WeightWriter(wiring.Component):
         mine = Signal()
         m.d.comb += mine.eq(addressed(config, plan.stage.index, TableKind.WEIGHTS))
         m.d.sync += Value.cast(write.element).eq(config.data)
-        m.d.sync += write.lanes.eq(Cat(config.lane == lane for lane in range(plan.folding.lanes)))
+        lanes = plan.folding.lanes
+        m.d.sync += write.lanes.eq(Cat(lane_of(config, lanes) == lane for lane in range(lanes)))
         for memory, span in zip(write.memories, memory_spans(plan), strict=True):
             depth = memory_depth(plan, span)
             first = span.start * channels_in(plan) * plan.rounds
