@@ -12,7 +12,7 @@ from twofold.hw.contract.shipped import machine
 from twofold.sim.emulation.bitstream import Target, write_bitstream
 from twofold.sim.emulation.environment import check
 
-CACHES = ("verilog", "library", "bench")
+CACHES = ("verilog", "library", "bench", "area")
 
 # PyTorch comes with the training role alone, and not for every Python.
 collect_ignore = [] if find_spec("torch") else [

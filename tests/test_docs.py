@@ -181,6 +181,7 @@ def test_first_steps_as_written(environment: Path, capsys: pytest.CaptureFixture
     assert said and int(said.group(1)) > 900
 
 
+@pytest.mark.usefixtures("build")  # in the folder where `twofold sim` looks for it
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's, of its own exporter
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_own_network_as_written(environment: Path, capsys: pytest.CaptureFixture[str]):

@@ -62,9 +62,15 @@ def samples(quantized: QuantizedNetwork) -> tuple[np.ndarray, np.ndarray]:
     return speech(quantized.front_end) if heard else digits("test")
 
 
-@pytest.fixture(params=SHIPPED, ids=lambda path: path.stem)
+@pytest.fixture(scope="module", params=SHIPPED, ids=lambda path: path.stem)
 def quantized(request) -> QuantizedNetwork:
     return QuantizedNetwork.load(request.param)
+
+
+@pytest.fixture(scope="module")
+def golden(quantized) -> Golden:
+    """Of all samples; once for all tests of a network, which take their turn together."""
+    return forward(quantized, samples(quantized)[0][:, np.newaxis], keep_activations=False)
 
 
 def test_networks_are_shipped_under_the_name_of_their_preset(quantized):
@@ -74,46 +80,45 @@ def test_networks_are_shipped_under_the_name_of_their_preset(quantized):
 
 def test_all_readers_give_the_same_logits_of_noise(quantized):
     """Which takes no audio."""
-    check_readers(quantized, random_inputs(quantized.network, 64, 7))
+    inputs = random_inputs(quantized.network, 64, 7)
+    check_readers(quantized, inputs, forward(quantized, inputs, keep_activations=False))
 
 
-def test_all_readers_give_the_same_logits(quantized):
+def test_all_readers_give_the_same_logits(quantized, golden):
     inputs, expected = samples(quantized)
-    golden = check_readers(quantized, inputs[:, np.newaxis])
+    check_readers(quantized, inputs[:, np.newaxis], golden)
     assert (golden.labels == expected).mean() > BETTER_THAN
 
 
-def check_readers(quantized: QuantizedNetwork, inputs: np.ndarray) -> Golden:
+def check_readers(quantized: QuantizedNetwork, inputs: np.ndarray, golden: Golden) -> None:
     """Compare ONNX Runtime and PyTorch with the golden model on uint8 [n, 1, rows, cols]."""
-    golden = forward(quantized, inputs, keep_activations=False)
     onnx = OnnxNetwork(export(quantized).SerializeToString()).logits(inputs)
     assert np.array_equal(onnx, golden.logits)
     in_torch = forward_integer(quantized, torch.from_numpy(inputs)).numpy()
     assert np.array_equal(in_torch, golden.logits)
-    return golden
 
 
-def test_sparse_speech_networks_are_as_sparse_as_asked_for(quantized):
+def test_sparse_speech_networks_are_as_sparse_as_asked_for(quantized, request):
     if quantized.network.labels != presets.GSC_LABELS or quantized.network.name == "gsc-dense":
         pytest.skip("the budgets are those of the sparse speech networks")
     weights = sum(np.count_nonzero(layer.weight) for layer in quantized.layers)
     assert weights <= 0.05 * sum(layer.weight.size for layer in quantized.layers)
     if most := ACTIVE.get(quantized.network.name):
-        golden = forward(quantized, samples(quantized)[0])
+        golden = request.getfixturevalue("golden")
         active = densities(quantized, golden)["activation_density"]
         assert all(active[name] <= most[name] + ACTIVE_ELSEWHERE for name in most)
         outputs = [int(np.prod(stage.out_shape)) for stage in quantized.network.stages[:-1]]
         assert golden.nonzero.mean(axis=0).sum() <= ACTIVE_IN_ALL * sum(outputs)
 
 
-def test_speech_networks_are_as_right_as_they_say(quantized):
+def test_speech_networks_are_as_right_as_they_say(quantized, request):
     if quantized.network.labels != presets.GSC_LABELS:
         pytest.skip("the figures of digits are those of training itself")
-    inputs, expected = samples(quantized)
-    if len(inputs) != TEST_CLIPS:
+    _, expected = samples(quantized)
+    if len(expected) != TEST_CLIPS:
         pytest.skip("not the clips that the figures are of")
     said = quantized.provenance["accuracy"]["test"] * TEST_CLIPS
-    right = (forward(quantized, inputs, keep_activations=False).labels == expected).sum()
+    right = (request.getfixturevalue("golden").labels == expected).sum()
     assert abs(right - said) <= CLOSE
     assert right >= RIGHT[quantized.network.name] - CLOSE
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 from amaranth.hdl import Module, Signal
@@ -97,13 +98,13 @@ BLOCKS: dict[str, tuple[wiring.Component, Resources]] = {
 
 @needs_yosys
 @pytest.mark.parametrize("name", BLOCKS)
-def test_prices_of_the_ecp5(name: str, tmp_path) -> None:
+def test_prices_of_the_ecp5(name: str, build: Path) -> None:
     """Multipliers and block memories exactly; LUTs and flip-flops within the stated error."""
     block, price = BLOCKS[name]
     hierarchy = Hierarchy(emit(block, "block", target=ECP5.target), "block")
     found = Resources()
     for part, count in hierarchy.counts("block").items():
-        cells = netlist(hierarchy.verilog(part), part, tmp_path, family=ECP5)
+        cells = netlist(hierarchy.verilog(part), part, build, family=ECP5)
         found += library(ECP5).taken(cells) * count
     assert (found.dsp, found.bram36) == (price.dsp, price.bram36)
     assert price.lut == pytest.approx(found.lut, rel=LUT_ERROR, abs=FEW + found.ff)

@@ -3,13 +3,14 @@
 
 import random
 import struct
+from functools import cache
 
 import pytest
 
 from twofold.hw.contract.arith import argmax
 from twofold.hw.contract.results import ResultRow
 from twofold.hw.machine.result import Result, WideResult, result_of
-from twofold.sim.testbenches.simulation import simulate
+from twofold.sim.testbenches.simulation import Simulation
 
 LOW, HIGH = -(1 << 31), (1 << 31) - 1
 SHAPES = [(1, 1), (2, 1), (10, 10), (12, 1), (12, 4), (7, 3), (5, 8), (15, 15)]
@@ -41,6 +42,15 @@ def _samples(rng: random.Random, classes: int) -> list[list[int]]:
     found += [list(range(classes)), list(range(0, -classes, -1))]
     rng.shuffle(found)
     return found
+
+
+@cache
+def _simulated(
+    outputs: int, drain: int, *, labelled: bool
+) -> tuple[Result | WideResult, Simulation]:
+    """Compiled once for all tests of the shape."""
+    dut = result_of(ResultRow(outputs, labelled), drain)
+    return dut, Simulation(dut)
 
 
 class _Bench:
@@ -119,10 +129,18 @@ class _Bench:
             cycle += 1
 
 
-def _run(dut: Result | WideResult, samples: list[list[int]], *, gap: float, stall: float, seed=1):
+def _run(
+    dut: Result | WideResult,
+    simulation: Simulation,
+    samples: list[list[int]],
+    *,
+    gap: float,
+    stall: float,
+    seed=1,
+):
     """Results in bytes, cycles of their samples' last rows, and cycles of the results."""
     bench = _Bench(dut, samples, gap, stall, seed)
-    simulate(dut, bench.drive, background=(bench.take,))
+    simulation.run(bench.drive, background=(bench.take,))
     assert bench.credits == dut.samples
     return bench.results, bench.lasts, bench.ends
 
@@ -151,7 +169,9 @@ def _wanted(sample: list[int], labelled: bool) -> bytes:
 @pytest.mark.parametrize(("gap", "stall"), [(0.0, 0.0), (0.4, 0.3), (0.0, 0.9)])
 def test_equals_the_law(classes: int, drain: int, gap: float, stall: float) -> None:
     samples = _samples(random.Random(f"{classes} {drain}"), classes)
-    results, _, _ = _run(Result(classes, drain), samples, gap=gap, stall=stall)
+    dut, simulation = _simulated(classes, drain, labelled=True)
+    assert isinstance(dut, Result)
+    results, _, _ = _run(dut, simulation, samples, gap=gap, stall=stall)
     assert results == [_wanted(sample, True) for sample in samples]
 
 
@@ -159,9 +179,10 @@ def test_equals_the_law(classes: int, drain: int, gap: float, stall: float) -> N
 @pytest.mark.parametrize(("gap", "stall"), [(0.0, 0.0), (0.4, 0.3)])
 def test_raw_outputs_have_no_label(classes: int, drain: int, gap: float, stall: float) -> None:
     samples = _samples(random.Random(f"{classes} {drain}"), classes)
-    dut = Result(classes, drain, labelled=False)
+    dut, simulation = _simulated(classes, drain, labelled=False)
+    assert isinstance(dut, Result)
     assert "label" not in dut.o.payload.shape().members
-    results, lasts, ends = _run(dut, samples, gap=gap, stall=stall)
+    results, lasts, ends = _run(dut, simulation, samples, gap=gap, stall=stall)
     assert results == [_wanted(sample, False) for sample in samples]
     if not stall:
         assert {end - last for end, last in zip(ends, lasts, strict=True)} == {dut.latency}
@@ -173,18 +194,18 @@ def test_wide_results_are_rows_of_beats(
     outputs: int, drain: int, labelled: bool, gap: float, stall: float
 ) -> None:
     samples = _samples(random.Random(f"{outputs} {drain}"), outputs)[: max(8, 1200 // outputs)]
-    dut = result_of(ResultRow(outputs, labelled), drain)
+    dut, simulation = _simulated(outputs, drain, labelled=labelled)
     assert isinstance(dut, WideResult)
-    results, _, _ = _run(dut, samples, gap=gap, stall=stall)
+    results, _, _ = _run(dut, simulation, samples, gap=gap, stall=stall)
     assert results == [_wanted(sample, labelled) for sample in samples]
 
 
 @pytest.mark.parametrize(("outputs", "drain", "labelled"), WIDE)
 def test_wide_results_keep_pace_with_any_plan(outputs: int, drain: int, labelled: bool) -> None:
     """A layer is planned to take a cycle for each output at least."""
-    dut = WideResult(outputs, drain, labelled=labelled)
+    dut, simulation = _simulated(outputs, drain, labelled=labelled)
     samples = _samples(random.Random(2), outputs)[:40]
-    _, _, ends = _run(dut, samples, gap=0.0, stall=0.0)
+    _, _, ends = _run(dut, simulation, samples, gap=0.0, stall=0.0)
     assert (ends[-1] - ends[4]) / (len(ends) - 5) <= outputs
 
 
@@ -196,9 +217,10 @@ def test_memory_of_wide_results_is_bounded() -> None:
 
 @pytest.mark.parametrize(("classes", "drain"), SHAPES)
 def test_latency_and_rate(classes: int, drain: int) -> None:
-    dut = Result(classes, drain)
+    dut, simulation = _simulated(classes, drain, labelled=True)
+    assert isinstance(dut, Result)
     samples = _samples(random.Random(2), classes)
-    _, lasts, ends = _run(dut, samples, gap=0.0, stall=0.0)
+    _, lasts, ends = _run(dut, simulation, samples, gap=0.0, stall=0.0)
     assert [end - last for end, last in zip(ends, lasts, strict=True)] == [dut.latency] * len(
         samples
     )

@@ -3,12 +3,13 @@
 
 import random
 from dataclasses import dataclass, field
+from functools import cache
 
 import pytest
 
 from twofold.hw.contract.arith import ACT_MAX, winners
 from twofold.hw.engines.winners import GlobalWinners
-from twofold.sim.testbenches.simulation import simulate
+from twofold.sim.testbenches.simulation import Simulation
 
 SHAPES = [
     (1, 1, 1, 1),
@@ -26,11 +27,19 @@ Beat = tuple[int, list[tuple[int, int]], bool]
 """Cycle, winners with a value above 0, last."""
 
 
+@cache
+def simulated(*shape: int) -> tuple[GlobalWinners, Simulation]:
+    """Of channels, drain, k and emit: compiled once for all tests of the shape."""
+    dut = GlobalWinners(*shape)
+    return dut, Simulation(dut)
+
+
 @dataclass
 class Bench:
     """Sends samples as rows while there are credits, takes beats, and notes when."""
 
     dut: GlobalWinners
+    simulation: Simulation
     samples: list[list[int]]
     row_gap: float = 0.0
     stall: float = 0.0
@@ -41,7 +50,7 @@ class Bench:
 
     def run(self) -> list[list[Beat]]:
         """Beats of each sample."""
-        simulate(self.dut, self._drive, background=(self._take, self._count))
+        self.simulation.run(self._drive, background=(self._take, self._count))
         found: list[list[Beat]] = [[]]
         for beat in self.beats:
             found[-1].append(beat)
@@ -117,7 +126,7 @@ def _expected(sample: list[int], k: int) -> list[tuple[int, int]]:
 def test_equals_the_law(channels, drain, k, emit, row_gap, stall) -> None:
     rng = random.Random(f"{channels} {drain} {k} {emit} {stall}")
     samples = _samples(rng, channels)
-    bench = Bench(GlobalWinners(channels, drain, k, emit), samples, row_gap, stall, rng)
+    bench = Bench(*simulated(channels, drain, k, emit), samples, row_gap, stall, rng)
     found = bench.run()
     assert len(found) == len(samples)
     for sample, beats in zip(samples, found, strict=True):
@@ -133,10 +142,10 @@ def _emission(dut: GlobalWinners) -> int:
 
 @pytest.mark.parametrize(("channels", "drain", "k", "emit"), [*SHAPES, (200, 8, 20, 2)])
 def test_no_cycle_is_lost_between_samples(channels, drain, k, emit) -> None:
-    dut = GlobalWinners(channels, drain, k, emit)
+    dut, simulation = simulated(channels, drain, k, emit)
     rng = random.Random(2)
     samples = [[rng.randint(0, ACT_MAX) for _ in range(channels)] for _ in range(40)]
-    found = Bench(dut, samples).run()
+    found = Bench(dut, simulation, samples).run()
     ends = [beats[-1][0] for beats in found]
     interval = max(dut.rows, _emission(dut))
     # Eight samples hide the way through the passes, as long as that is no longer than a few
@@ -148,8 +157,8 @@ def test_no_cycle_is_lost_between_samples(channels, drain, k, emit) -> None:
 def test_the_shipped_size() -> None:
     rng = random.Random(3)
     samples = [[max(0, int(rng.gauss(20, 40))) % 256 for _ in range(1500)] for _ in range(3)]
-    dut = GlobalWinners(1500, 60, 150, 2)
-    found = Bench(dut, samples).run()
+    dut, simulation = simulated(1500, 60, 150, 2)
+    found = Bench(dut, simulation, samples).run()
     for sample, beats in zip(samples, found, strict=True):
         assert [winner for _, kept, _ in beats for winner in kept] == _expected(sample, 150)
         assert len(beats) <= _emission(dut)
