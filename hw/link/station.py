@@ -80,24 +80,29 @@ class Station(wiring.Component):
         connect(m, runner.i, core.i)
         connect(m, core.o, runner.o)
         total, position, number = Signal(IMAGE_BITS), Signal(IMAGE_BITS), Signal(WORD_BITS)
-        image = self._load(m, bus, total, position, runner.running)
+        written = {  # an access keeps its space, so by the time of the write it is decoded
+            space: Signal(name=f"in_{space.name.lower()}")
+            for space in (Space.CONTROL, Space.IMAGE, Space.SAMPLES)
+        }
+        m.d.sync += [inside.eq(bus.space == space) for space, inside in written.items()]
+        image = self._load(m, bus, written[Space.IMAGE], total, position, runner.running)
         m.d.comb += runner.read_word.eq(bus.word)
-        stores = bus.write & (bus.space == Space.SAMPLES)
-        fits = (bus.word < runner.stored) & ~runner.running
+        fits = Signal()  # settles with the word
+        m.d.sync += fits.eq((bus.word < runner.stored) & ~runner.running)
         m.d.comb += [
-            runner.write.eq(stores & fits),
+            runner.write.eq(bus.write & written[Space.SAMPLES] & fits),
             runner.write_word.eq(bus.word),
             runner.write_data.eq(bus.data),
         ]
         at = self._place(m, bus)
         command = self._command(m, bus, at, runner, (total, position, number), resetting)
-        taken = {Space.IMAGE: image, Space.SAMPLES: (fits, ~fits), Space.CONTROL: command}
-        with m.Switch(bus.space):
-            for space, (takes, refuses) in taken.items():
-                with m.Case(space):
-                    m.d.comb += [bus.taken.eq(takes), bus.refused.eq(refuses)]
-            with m.Default():
-                m.d.comb += bus.refused.eq(1)
+        answers = {Space.IMAGE: image, Space.SAMPLES: (fits, ~fits), Space.CONTROL: command}
+        takes = [inside & answers[space][0] for space, inside in written.items()]
+        refuses = [inside & answers[space][1] for space, inside in written.items()]
+        m.d.comb += [
+            bus.taken.eq(Cat(takes).any()),
+            bus.refused.eq(Cat(refuses).any() | ~Cat(written.values()).any()),
+        ]
         self._find(m, bus, at, runner, position, number, dropped)
 
     @staticmethod
@@ -111,7 +116,7 @@ class Station(wiring.Component):
         return at
 
     def _load(
-        self, m: Module, bus: Any, total: Signal, position: Signal, running: Value
+        self, m: Module, bus: Any, inside: Signal, total: Signal, position: Signal, running: Value
     ) -> tuple[Value, Value]:
         """Words of an image, each once; returns whether one is taken, and refused."""
         core: Any = self.core
@@ -120,9 +125,8 @@ class Station(wiring.Component):
             known.eq(bus.word < position),
             following.eq((bus.word == position) & (position < total) & ~running),
         ]
-        writes = bus.write & (bus.space == Space.IMAGE)
         m.d.comb += [
-            core.parameters.valid.eq(writes & following),
+            core.parameters.valid.eq(bus.write & inside & following),
             core.parameters.payload.data.eq(bus.data),
             core.parameters.payload.last.eq(position == total - 1),
         ]
