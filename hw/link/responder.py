@@ -71,9 +71,12 @@ class Responder(wiring.Component):
         fetching = FrameReader.LATENCY + 2 + SETTLING
         wait = Signal(range(max(READ_CYCLES + 1, fetching) + 1))
         place, shift = Signal(range(HEADER_BYTES)), Signal(8 * HEADER_BYTES)
-        refused, reads = Signal(), Signal()
-        writes = Signal()  # in state WRITE, without decoding it
+        refused, reads, last = Signal(), Signal(), Signal()
+        # In states WRITE and SEND, and at the end of LOOK, without decoding them.
+        writes, sends, arrives = Signal(), Signal(), Signal()
         m.d.comb += [
+            self.o.valid.eq(sends),
+            self.o.payload.last.eq(last & (place == 0)),
             self.frame.index.eq(at),
             self.bus.write.eq(writes),
             reads.eq(self.frame.header.op == Op.READ),
@@ -85,11 +88,13 @@ class Responder(wiring.Component):
             self.bus.data.eq(self.frame.word),
         ]
         sent = self.o.valid & self.o.ready
-        last = Signal()
         m.d.comb += last.eq(refused | ~reads | (at == total))
         with m.If(sent):
             m.d.sync += [shift.eq(shift >> 8), place.eq(place - 1)]
-        with m.FSM():
+        with m.If(arrives):
+            m.d.sync += [shift.eq(self.bus.found), place.eq(WORD_BYTES - 1), at.eq(at + 1)]
+        with m.FSM() as fsm:
+            m.d.sync += arrives.eq(fsm.ongoing("LOOK") & (wait == 1))
             with m.State("IDLE"):
                 m.d.sync += [at.eq(0), refused.eq(0), wait.eq(FrameReader.LATENCY)]
                 with m.If(self.frame.held):
@@ -128,19 +133,20 @@ class Responder(wiring.Component):
                     shift.eq(Cat(op[:8], Value.cast(self.frame.header)[8:])),
                     place.eq(HEADER_BYTES - 1),
                     at.eq(0),
+                    sends.eq(1),
                 ]
                 m.next = "SEND"
             with m.State("SEND"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.last.eq(last & (place == 0))]
                 m.d.sync += wait.eq(READ_CYCLES + 1)
                 with m.If(sent & (place == 0)):
+                    m.d.sync += sends.eq(0)
                     m.next = "LOOK"
                     with m.If(last):
                         m.d.comb += self.frame.release.eq(1)
                         m.next = "IDLE"
             with m.State("LOOK"):
                 m.d.sync += wait.eq(wait - 1)
-                with m.If(wait == 0):
-                    m.d.sync += [shift.eq(self.bus.found), place.eq(WORD_BYTES - 1), at.eq(at + 1)]
+                with m.If(arrives):
+                    m.d.sync += sends.eq(1)
                     m.next = "SEND"
         return m
