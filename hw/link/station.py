@@ -85,7 +85,9 @@ class Station(wiring.Component):
             for space in (Space.CONTROL, Space.IMAGE, Space.SAMPLES)
         }
         m.d.sync += [inside.eq(bus.space == space) for space, inside in written.items()]
-        image = self._load(m, bus, written[Space.IMAGE], total, position, runner.running)
+        image = self._load(
+            m, bus, written[Space.IMAGE], total, position, runner.running, machine.rst
+        )
         m.d.comb += runner.read_word.eq(bus.word)
         fits = Signal()  # settles with the word
         m.d.sync += fits.eq((bus.word < runner.stored) & ~runner.running)
@@ -116,24 +118,43 @@ class Station(wiring.Component):
         return at
 
     def _load(
-        self, m: Module, bus: Any, inside: Signal, total: Signal, position: Signal, running: Value
+        self,
+        m: Module,
+        bus: Any,
+        inside: Signal,
+        total: Signal,
+        position: Signal,
+        running: Value,
+        reset: Value,
     ) -> tuple[Value, Value]:
-        """Words of an image, each once; returns whether one is taken, and refused."""
+        """Words of an image, each once; returns whether one is taken, and refused.
+
+        A word waits in a register for the core, so that the answer does not wait for the core.
+        """
         core: Any = self.core
         known, following = Signal(), Signal()  # both settle with the word
         m.d.sync += [
             known.eq(bus.word < position),
             following.eq((bus.word == position) & (position < total) & ~running),
         ]
+        waits = Signal()
+        word, last = Signal(WORD_BITS, reset_less=True), Signal(reset_less=True)
         m.d.comb += [
-            core.parameters.valid.eq(bus.write & inside & following),
-            core.parameters.payload.data.eq(bus.data),
-            core.parameters.payload.last.eq(position == total - 1),
+            core.parameters.valid.eq(waits),
+            core.parameters.payload.data.eq(word),
+            core.parameters.payload.last.eq(last),
         ]
-        moves = core.parameters.valid & core.parameters.ready
-        with m.If(moves):
-            m.d.sync += position.eq(position + 1)
-        return known | moves, ~known & ~following
+        takes = following & ~waits
+        with m.If(bus.write & inside & takes):
+            m.d.sync += [
+                waits.eq(1),
+                word.eq(bus.data),
+                last.eq(position == total - 1),
+                position.eq(position + 1),
+            ]
+        with m.Elif(core.parameters.ready | reset):
+            m.d.sync += waits.eq(0)
+        return known | takes, ~known & ~following
 
     def _command(
         self,
