@@ -142,8 +142,10 @@ class Responder(wiring.Component):
                     m.d.sync += sends.eq(0)
                     m.next = "LOOK"
                     with m.If(last):
-                        m.d.comb += self.frame.release.eq(1)
-                        m.next = "IDLE"
+                        m.next = "RELEASE"
+            with m.State("RELEASE"):  # a state of its own keeps reader and writer apart
+                m.d.comb += self.frame.release.eq(1)
+                m.next = "IDLE"
             with m.State("LOOK"):
                 m.d.sync += wait.eq(wait - 1)
                 with m.If(arrives):
