@@ -76,14 +76,18 @@ class FrameReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         escaped, late = Signal(), Signal()
-        plain, ends, byte = Signal(), Signal(), Signal(8)
-        m.d.comb += [
-            ends.eq(self.valid & (self.payload == FLAG)),
-            plain.eq(self.valid & ~ends & (self.payload != ESCAPE)),
+        flag, escape = self.payload == FLAG, self.payload == ESCAPE
+        # A byte, told apart; ``broken``: it came behind ESCAPE.
+        comes, plain, ends, broken, byte = Signal(), Signal(), Signal(), Signal(), Signal(8)
+        m.d.sync += [
+            comes.eq(self.valid),
+            ends.eq(self.valid & flag),
+            plain.eq(self.valid & ~flag & ~escape),
+            broken.eq(escaped),
             byte.eq(self.payload ^ Mux(escaped, FLIP, 0)),
         ]
         with m.If(self.valid):
-            m.d.sync += escaped.eq(self.payload == ESCAPE)
+            m.d.sync += escaped.eq(escape)
         check, sound = Signal(WORD_BITS, init=ONES), Signal()
         m.d.sync += sound.eq(check == RESIDUE)  # long before the next byte
         with m.If(ends):
@@ -93,12 +97,12 @@ class FrameReader(wiring.Component):
         words, whole, some = self._unpack(m, plain, ends, byte)
         with m.If(self.frame.release):
             m.d.sync += self.frame.held.eq(0)
-        with m.If(self.valid & self.frame.held):
+        with m.If(comes & self.frame.held):
             m.d.sync += late.eq(1)
         m.d.sync += self.dropped.eq(0)
         with m.If(ends):
             m.d.sync += late.eq(self.frame.held)
-            good = sound & whole & ~escaped & ~late & ~self.frame.held
+            good = sound & whole & ~broken & ~late & ~self.frame.held
             m.d.sync += [self.frame.held.eq(self.frame.held | good), self.dropped.eq(some & ~good)]
             with m.If(good):
                 m.d.sync += self.frame.count.eq(words - 1)
