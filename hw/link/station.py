@@ -170,13 +170,14 @@ class Station(wiring.Component):
         total, position, number = state
         samples, rounds = Signal(WORD_BITS), Signal(WORD_BITS)
         m.d.comb += [runner.samples.eq(samples), runner.rounds.eq(rounds)]
-        starts, again, may, other = Signal(), Signal(), Signal(), Signal()
+        starts, again, may, other, partial = (Signal() for _ in range(5))
         loaded = ~core.busy & (position == total) & (core.status == ParameterStatus.OK)
         fits = (samples != 0) & (samples <= runner.capacity) & (rounds != 0)
         m.d.sync += [  # they settle with the word
             again.eq((bus.data == number) & (number != 0)),
             may.eq(loaded & fits & ~runner.running & (bus.data != 0)),
             other.eq(bus.data != samples),
+            partial.eq((position != 0) & (position != total)),
             runner.start.eq(starts & may & ~again),
         ]
         refused = Signal()
@@ -189,7 +190,6 @@ class Station(wiring.Component):
                     number.eq(0),
                 ]
             with m.Case(Command.IMAGE):
-                partial = (position != 0) & (position != total)
                 m.d.comb += refused.eq(runner.running | partial)
                 with m.If(~refused):
                     m.d.sync += [total.eq(bus.data), position.eq(0)]

